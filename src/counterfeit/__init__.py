@@ -1,0 +1,36 @@
+"""Counterfeit: a laboratory for generative models.
+
+Train, sample, evaluate and compare every family from the adversarial nets of 2014 to diffusion through one interface.
+
+Example:
+    >>> import counterfeit as cf
+    >>> [entry["name"] for entry in cf.list("models")]
+    ['gan', 'vae']
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+# Loaded on first use: `import counterfeit` and `counterfeit --help` do not import torch.
+_LAZY = {
+    "train": "run.train", "resume": "run.resume", "Run": "run.Run",
+    "list": "catalogue.entries", "source": "catalogue.source",
+    "Batch": "core.Batch", "Clock": "core.Clock", "Model": "core.Model", "Net": "core.Net", "Spec": "core.Spec",
+    "Update": "core.Update",
+}  # fmt: skip
+__all__ = [*_LAZY]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'counterfeit' has no attribute {name!r}")
+    module, attribute = _LAZY[name].split(".")
+    return getattr(importlib.import_module(f"counterfeit.{module}"), attribute)
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

@@ -1,0 +1,256 @@
+"""Finds every model, source, metric and recipe, and builds a run's parts from settings.
+
+A model is the concrete `Model` of a file in `models/`, named after the file; a source is a concrete `Source` in
+`data/`; a metric is a `Metric` in `metrics/`; a recipe is a file in `recipes/`. Nothing is registered by hand.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from counterfeit import core
+from counterfeit.config import Config, Data, load_yaml, nearest, parse
+from counterfeit.core import Model
+from counterfeit.data.folder import Folder
+from counterfeit.data.source import Source, transformed
+from counterfeit.metrics.metric import Metric
+from counterfeit.transforms import build
+
+__all__ = [
+    "Recipe",
+    "capabilities",
+    "configure",
+    "entries",
+    "metric",
+    "metrics",
+    "model_class",
+    "models",
+    "recipe",
+    "recipes",
+    "source",
+    "sources",
+]
+
+SETTINGS = ("model", "data", "train", "evaluate")
+CAPABILITIES = (
+    core.Samples, core.Density, core.Bounds, core.Energy, core.Encodes, core.Decodes, core.Scores, core.Translates,
+    core.Completes, core.Classifies,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A model on a data set, with the numbers it must reach.
+
+    Arguments:
+        name: as on the command line.
+        summary: one line for listings.
+        settings: nested settings over the defaults; `settings["model"]["name"]` names the model.
+        reach: numbers to reach and where they were published.
+        smoke: settings that make every check run in seconds.
+        xfail: checks that this recipe cannot pass, each with its reason.
+    """
+
+    name: str
+    summary: str
+    settings: Mapping[str, Any]
+    reach: tuple[Mapping[str, Any], ...] = ()
+    smoke: Mapping[str, Any] = field(default_factory=dict)
+    xfail: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def model(self) -> str:
+        """Name of the model."""
+        return str(self.settings["model"]["name"])
+
+
+def _modules(package: str) -> dict[str, str]:
+    """Name -> module of every file below a package, found without importing them: `wgan_gp.py` is `wgan-gp`."""
+    root = importlib.import_module(package)
+    found = pkgutil.walk_packages(root.__path__, f"{package}.")
+    return {m.name.rsplit(".", 1)[1].replace("_", "-"): m.name for m in found if not m.ispkg}
+
+
+def _concrete(module: ModuleType, base: type) -> dict[str, Any]:
+    members = inspect.getmembers(module, inspect.isclass)
+    return {
+        n: c
+        for n, c in members
+        if issubclass(c, base) and not inspect.isabstract(c) and c.__module__ == module.__name__
+    }
+
+
+@cache
+def models() -> dict[str, type[Model]]:
+    """Every model by name."""
+    found: dict[str, type[Model]] = {}
+    for name, path in _modules("counterfeit.models").items():
+        for cls in filter(_complete, _concrete(importlib.import_module(path), Model).values()):
+            found[name] = cls
+    return dict(sorted(found.items()))
+
+
+def _complete(cls: type) -> bool:
+    """Whether a spec is all a class needs; what a family shares needs more."""
+    parameters = inspect.signature(cls).parameters.values()
+    return [p.name for p in parameters if p.default is p.empty] == ["spec"]
+
+
+def model_class(name: str) -> type[Model]:
+    """The model of that name."""
+    if name not in models():
+        raise ValueError(f"model {name!r} is unknown; {nearest(name, [*models()])}")
+    return models()[name]
+
+
+@cache
+def sources() -> dict[str, type[Source]]:
+    """Every source by name."""
+    found: dict[str, type[Source]] = {}
+    for path in _modules("counterfeit.data").values():
+        found |= {c.name: c for c in _concrete(importlib.import_module(path), Source).values() if hasattr(c, "name")}
+    return dict(sorted(found.items()))
+
+
+@cache
+def metrics() -> dict[str, Metric]:
+    """Every metric by name."""
+    modules = [importlib.import_module(path) for path in _modules("counterfeit.metrics").values()]
+    found = {m.name: m for module in modules for m in vars(module).values() if isinstance(m, Metric)}
+    return dict(sorted(found.items()))
+
+
+def metric(name: str) -> Metric:
+    """The metric of that name."""
+    if name not in metrics():
+        raise ValueError(f"metric {name!r} is unknown; {nearest(name, [*metrics()])}")
+    return metrics()[name]
+
+
+@cache
+def recipes() -> dict[str, Recipe]:
+    """Every bundled recipe by name."""
+    files = [f for f in resources.files("counterfeit").joinpath("recipes").iterdir() if f.name.endswith(".yaml")]
+    return {
+        f.name[:-5]: _recipe(f.name[:-5], f.read_text(encoding="utf-8")) for f in sorted(files, key=lambda f: f.name)
+    }
+
+
+def recipe(name: str) -> Recipe:
+    """The bundled recipe of that name, or the one in the YAML file of that path."""
+    if name in recipes():
+        return recipes()[name]
+    path = Path(name)
+    if path.suffix in {".yaml", ".yml"}:
+        if not path.is_file():
+            raise ValueError(
+                f"recipe file {name} does not exist. Give a file, or a name from `counterfeit list recipes`."
+            )
+        return _recipe(path.stem, path.read_text(encoding="utf-8"))
+    raise ValueError(f"recipe {name!r} is unknown; {nearest(name, [*recipes()])}. See `counterfeit list recipes`.")
+
+
+def _recipe(name: str, text: str) -> Recipe:
+    content = load_yaml(text, f"recipe {name}")
+    known = ["summary", "model", "data", "train", "evaluate", "reach", "smoke", "xfail"]
+    for key in content:
+        if key not in known:
+            raise ValueError(f"recipe {name}: {key} is no section of a recipe; {nearest(key, known)}")
+    if not isinstance(content.get("model"), dict) or "name" not in content["model"]:
+        raise ValueError(f"recipe {name} names no model; `model: {{name: gan}}` is expected. Add it.")
+    settings = {str(key): content[key] for key in SETTINGS if key in content}
+    reach = tuple(content.get("reach", ()))
+    return Recipe(name, content.get("summary", ""), settings, reach, content.get("smoke", {}), content.get("xfail", {}))
+
+
+def configure(chosen: Recipe, *layers: Mapping[str, Any]) -> Config:
+    """The settings of a recipe with `layers` of nested settings over it."""
+    cls = model_class(chosen.model)
+    return parse(chosen.name, chosen.model, cls, _unnamed(chosen.settings), *map(_unnamed, layers))
+
+
+def _unnamed(settings: Mapping[str, Any]) -> dict[str, Any]:
+    model = {k: v for k, v in settings.get("model", {}).items() if k != "name"}
+    return {**settings, "model": model} if "model" in settings else dict(settings)
+
+
+def source(data: Data | str) -> Source:
+    """The source that settings name: by its name, or by the path of a folder or zip of images."""
+    data = Data(data) if isinstance(data, str) else data
+    if data.name in sources():
+        raw = _construct(sources()[data.name], data)
+    elif Path(data.name).expanduser().exists() or "/" in data.name or data.name.endswith(".zip"):
+        raw = Folder(Path(data.name).expanduser(), size=data.size, **data.options)
+    else:
+        raise ValueError(f"data {data.name!r} is neither a source nor a path; {nearest(data.name, [*sources()])}")
+    return transformed(raw, build(data.transforms)) if data.transforms else raw
+
+
+def _construct(cls: type[Source], data: Data) -> Source:
+    known = [p for p in inspect.signature(cls).parameters if p != "size"]
+    for key in data.options:
+        if key not in known:
+            raise ValueError(
+                f"data.options.{key} is no option of {data.name}; {nearest(key, known) if known else 'it has none'}"
+            )
+    return cls(size=data.size, **data.options)  # type: ignore[call-arg]
+
+
+def capabilities(cls: type) -> tuple[str, ...]:
+    """Names of what a model can do."""
+    return tuple(c.__name__ for c in CAPABILITIES if issubclass(cls, c))
+
+
+def entries(kind: str) -> list[dict[str, Any]]:
+    """Everything of one kind ("models", "recipes", "data", "metrics"), a mapping each with name and summary."""
+    listings = {"models": _list_models, "recipes": _list_recipes, "data": _list_data, "metrics": _list_metrics}
+    if kind not in listings:
+        raise ValueError(f"{kind!r} cannot be listed; {nearest(kind, [*listings])}")
+    return listings[kind]()
+
+
+def _list_models() -> list[dict[str, Any]]:
+    used: dict[str, list[str]] = {}
+    for entry in recipes().values():
+        used.setdefault(entry.model, []).append(entry.name)
+    return [
+        {
+            "name": name, "family": cls.__module__.split(".")[2], "summary": _summary(cls),
+            "capabilities": capabilities(cls), "recipes": used.get(name, []),
+        }
+        for name, cls in models().items()
+    ]  # fmt: skip
+
+
+def _list_recipes() -> list[dict[str, Any]]:
+    return [
+        {
+            "name": r.name, "summary": r.summary, "model": r.model,
+            "data": r.settings.get("data", {}).get("name", "digits"), "reach": [dict(goal) for goal in r.reach],
+        }
+        for r in recipes().values()
+    ]  # fmt: skip
+
+
+def _list_data() -> list[dict[str, Any]]:
+    return [{"name": name, "summary": cls.summary} for name, cls in sources().items()]
+
+
+def _list_metrics() -> list[dict[str, Any]]:
+    return [
+        {"name": m.name, "summary": m.summary, "unit": m.unit, "better": m.better, "needs": m.needs.__name__}
+        for m in metrics().values()
+    ]
+
+
+def _summary(cls: type) -> str:
+    return (inspect.getdoc(cls) or "").split("\n")[0].rstrip(".")

@@ -1,0 +1,66 @@
+"""The command `counterfeit`: one thin file a verb, imported only when that verb runs."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+import counterfeit
+
+__all__ = ["main"]
+
+VERBS = {
+    "train": "train a recipe into a new run folder",
+    "resume": "go on with a run from its newest checkpoint",
+    "sample": "draw samples from a run",
+    "evaluate": "measure a run",
+    "report": "write a run's report page",
+    "list": "list models, recipes, data or metrics",
+    "data": "check, look at or download a source of data",
+    "doctor": "check this machine and say what it recommends",
+}
+
+EXAMPLES = """examples:
+  counterfeit train gan                                   train on the bundled digits and leave a report
+  counterfeit train gan --data ~/pictures --data.size 32  on your own pictures
+  counterfeit list recipes                                everything that can be trained
+  counterfeit VERB --help                                 options of a verb
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command line; returns the status: 2 for bad input, 1 for the machine's failures, 128 + n for signal n."""
+    parser = _parser()
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    first = next((a for a in arguments if not a.startswith("-")), None)
+    if first in VERBS and arguments[0] == first:
+        return _run(first, arguments[1:])
+    parser.parse_args(arguments)
+    parser.print_help()
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "counterfeit", description="A laboratory for generative models.", epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False,
+    )  # fmt: skip
+    parser.add_argument("--version", action="version", version=f"counterfeit {counterfeit.__version__}")
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB")
+    for name, summary in VERBS.items():
+        verbs.add_parser(name, help=summary)
+    return parser
+
+
+def _run(verb: str, arguments: list[str]) -> int:
+    module = importlib.import_module(f"counterfeit.cli.{verb}")
+    parser = argparse.ArgumentParser(
+        f"counterfeit {verb}", description=module.__doc__, epilog=module.EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, add_help=verb != "train",
+    )  # fmt: skip
+    module.options(parser)
+    from counterfeit.cli.errors import reported
+
+    return reported(lambda: module.run(parser, arguments), verb)

@@ -1,0 +1,83 @@
+"""Check, look at or download a source of data."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import TYPE_CHECKING
+
+from counterfeit.cli.output import say, table
+from counterfeit.cli.settings import settings
+
+if TYPE_CHECKING:
+    from counterfeit.data.check import Check
+
+EXAMPLE = """examples:
+  counterfeit data check mnist
+  counterfeit data check ~/pictures --data.size 32
+  counterfeit data show cifar10 --out cifar10.png
+  counterfeit data download mnist
+"""
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """What the verb takes beside data settings."""
+    parser.add_argument("action", choices=("check", "show", "download"), help="read it all, picture it, or fetch it")
+    parser.add_argument(
+        "name", metavar="NAME", help="a source from `counterfeit list data`, or a folder or zip of images"
+    )
+    parser.add_argument("--out", default="data.png", help="the picture that `show` writes (default: data.png)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
+    """Look at data."""
+    args, rest = parser.parse_known_args(arguments)
+    from counterfeit import catalogue
+    from counterfeit.config import nest
+
+    given = nest({**settings(rest), "data.name": args.name})
+    config = catalogue.configure(catalogue.recipe("gan"), given)
+    source = catalogue.source(config.data)
+    if args.action == "show":
+        return _show(source, args.out)
+    from counterfeit.data.check import check
+
+    found = check(source)
+    if args.json:
+        print(json.dumps(found.to_dict()))
+    elif args.action == "download":
+        say(f"{found.name} is complete: {', '.join(found.files) or 'bundled'}")
+    else:
+        _tell(found)
+    return 0
+
+
+def _show(source: object, out: str) -> int:
+    from pathlib import Path
+
+    from counterfeit.data.source import Source
+    from counterfeit.report.export import write_samples
+
+    if isinstance(source, Source):
+        say(f"{source.name}: {write_samples(source.split('train').first(64).x, Path(out))}")
+    return 0
+
+
+def _tell(found: Check) -> None:
+    print(f"{found.name}  {found.kind} {found.shape}  fingerprint {found.fingerprint}")
+    if found.variant:
+        print(f"  variant: {found.variant}")
+    for file, verified in found.files.items():
+        print(f"  {file}: {'checksum right' if verified else 'no checksum known'}")
+    columns = ("split", "examples", "lowest", "highest", "mean", "repeated", "also in train")
+    rows = [
+        (name, f"{s.size:,}", f"{s.low:.4g}", f"{s.high:.4g}", f"{s.mean:.5f}", s.repeated, s.shared)
+        for name, s in found.splits.items()
+    ]
+    table(columns, rows)
+    for name, split in found.splits.items():
+        if split.classes:
+            print(f"  {name}: " + ", ".join(f"{label} {count}" for label, count in list(split.classes.items())[:12]))
+    for warning in found.warnings:
+        print(f"  note: {warning}")

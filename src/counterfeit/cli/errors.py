@@ -1,0 +1,42 @@
+"""What ends a command: one clear line and an exit status."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+
+__all__ = ["reported"]
+
+
+def reported(command: Callable[[], int], verb: str) -> int:
+    """Run `command`; failures that a person can act on become one line on standard error and a status."""
+    try:
+        return command()
+    except ValueError as error:
+        return _say(verb, error, 2)
+    except BrokenPipeError:  # the reader of our output has gone, as in `counterfeit list recipes | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt as stop:
+        print(f"\ncounterfeit {verb}: {stop or 'stopped'}", file=sys.stderr)
+        run = getattr(stop, "run", None)
+        if run is not None:
+            print(f"Go on with: counterfeit resume {run}", file=sys.stderr)
+        return int(getattr(stop, "status", 130))
+    except (OSError, MemoryError, RuntimeError) as error:
+        if not _expected(error):
+            raise
+        return _say(verb, error, 1)
+
+
+def _expected(error: BaseException) -> bool:
+    """Failures of the machine or of training; any other RuntimeError is a bug and keeps its traceback."""
+    from counterfeit.engine.fit import DivergedError
+
+    return isinstance(error, (OSError, MemoryError, DivergedError)) or "out of memory" in str(error)
+
+
+def _say(verb: str, error: BaseException, status: int) -> int:
+    print(f"counterfeit {verb}: error: {' '.join(str(error).split()) or type(error).__name__}", file=sys.stderr)
+    return status

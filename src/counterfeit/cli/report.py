@@ -1,0 +1,32 @@
+"""Write a run's report: one self-contained page that opens without a network."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from counterfeit.cli.output import say
+
+EXAMPLE = """example:
+  counterfeit report runs/first
+"""
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """What the verb takes."""
+    parser.add_argument("run", metavar="RUN", help="a run folder")
+    parser.add_argument("--checkpoint", default="best", help="best, newest or a step (default: best)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
+    """Report."""
+    args = parser.parse_args(arguments)
+    from counterfeit.report.page import write
+    from counterfeit.run import Run
+
+    page = write(Run(args.run, args.checkpoint))
+    say(f"Report: {page}")
+    if args.json:
+        print(json.dumps({"run": args.run, "report": str(page)}))
+    return 0

@@ -1,0 +1,44 @@
+"""Draw samples from a run, as a picture, as single pictures, or as an array."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from counterfeit.cli.output import say
+
+EXAMPLE = """examples:
+  counterfeit sample runs/first                          a grid of 64, as samples.png beside the run's own
+  counterfeit sample runs/first --n 10000 --out all.npy  an array of all values
+  counterfeit sample runs/first --n 100 --out pictures/  a folder of single pictures
+"""
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """What the verb takes."""
+    parser.add_argument("run", metavar="RUN", help="a run folder")
+    parser.add_argument("-n", "--n", type=int, default=64, help="how many (default: 64)")
+    parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same samples (default: 0)")
+    parser.add_argument(
+        "--out", help="a .png grid, a .npy array, or a folder for single pictures (default: RUN/samples.png)"
+    )
+    parser.add_argument("--mean", action="store_true", help="decoded means in place of draws")
+    parser.add_argument("--checkpoint", default="best", help="best, newest or a step (default: best)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, mps")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
+    """Sample."""
+    args = parser.parse_args(arguments)
+    from counterfeit.report.export import write_samples
+    from counterfeit.run import Run
+
+    source = Run(args.run, args.checkpoint, args.device)
+    x = source.sample(args.n, args.seed, mean=args.mean)
+    out = write_samples(x, Path(args.out) if args.out else source.path / "samples.png")
+    say(f"{args.n} samples of {source.name}: {out}")
+    if args.json:
+        print(json.dumps({"run": args.run, "n": args.n, "seed": args.seed, "out": str(out)}))
+    return 0

@@ -1,0 +1,67 @@
+"""Train a recipe into a new run folder, evaluate it and write its report."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from counterfeit.cli.output import finish
+from counterfeit.cli.settings import settings
+
+EXAMPLE = """examples:
+  counterfeit train gan
+  counterfeit train gan-mnist --train.steps 5000 --out runs/first
+  counterfeit train gan --data ~/pictures --data.size 32
+  counterfeit train gan --help        every setting of the recipe
+"""
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """What the verb takes beside the settings of the recipe."""
+    parser.add_argument(
+        "recipe", nargs="?", metavar="RECIPE", help="a name from `counterfeit list recipes`, or a YAML file"
+    )
+    parser.add_argument(
+        "-h", "--help", action="store_true", help="this help, and every setting where a recipe is named"
+    )
+    parser.add_argument("--out", metavar="DIR", help="the run folder (default: runs/RECIPE-TIME)")
+    parser.add_argument("--data", metavar="DATA", help="a source, or a folder or zip of images (same as --data.name)")
+    parser.add_argument("--no-evaluate", action="store_true", help="do not evaluate after training")
+    parser.add_argument("--no-report", action="store_true", help="do not write report.html")
+    parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+
+
+def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
+    """Train."""
+    args, rest = parser.parse_known_args(arguments)
+    if args.help or not args.recipe:
+        return _help(parser, args.recipe)
+    from counterfeit import catalogue
+    from counterfeit.config import nest
+    from counterfeit.run import start
+
+    chosen = catalogue.recipe(args.recipe)
+    given = settings(rest) | ({"data.name": args.data} if args.data else {})
+    config = catalogue.configure(chosen, nest(given))
+    trained, summary = start(chosen, config, Path(args.out) if args.out else None)
+    return finish(trained, summary, evaluate=not args.no_evaluate, report=not args.no_report, as_json=args.json)
+
+
+def _help(parser: argparse.ArgumentParser, recipe: str | None) -> int:
+    parser.print_help()
+    from counterfeit import catalogue
+
+    if recipe:
+        from counterfeit.config import settings_help
+
+        chosen = catalogue.recipe(recipe)
+        known = {k: v for k, v in chosen.settings.items() if k != "model"}
+        model = {k: v for k, v in chosen.settings["model"].items() if k != "name"}
+        text = settings_help(catalogue.model_class(chosen.model), {"model": model, **known}, "counterfeit train")
+        print(f"\nsettings of {chosen.name}: {chosen.summary}\n{text.partition(chr(10))[2]}")
+        return 0
+    print("\nrecipes:")
+    for entry in catalogue.recipes().values():
+        print(f"  {entry.name:<18} {entry.summary}")
+    return 0 if "--help" in sys.argv or "-h" in sys.argv else 2

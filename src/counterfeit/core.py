@@ -1,0 +1,253 @@
+"""The vocabulary of the project: what a batch, an update, a model and a capability are.
+
+A model is the only place that knows *what* is descended and *in which order*; the engine is the only place that knows
+*how*. A model yields updates and resumes after the engine has applied each, so it reads like a paper's Algorithm 1.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import ClassVar, Literal, NamedTuple, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor, nn
+
+__all__ = [
+    "Batch", "Bounds", "Classifies", "Clock", "Completes", "Decodes", "Density", "Draw", "Encodes", "Energy",
+    "Initializes", "Kind", "Model", "Net", "Samples", "Scores", "Spec", "Translates", "Update", "check_codes",
+    "check_request", "frozen",
+]  # fmt: skip
+
+Kind = Literal["image", "binary", "real"]
+RANGES: Mapping[str, tuple[float, float]] = {"image": (0.0, 1.0), "binary": (0.0, 1.0), "real": (-math.inf, math.inf)}
+
+
+class Batch(NamedTuple):
+    """A minibatch in the data's natural unit: images in [0, 1], (B, C, H, W); points (B, D)."""
+
+    x: Tensor
+    y: Tensor | None = None
+
+
+class Update(NamedTuple):
+    """Descend the scalar `loss` in the parameters of `parts` (submodule names; "" is the whole model)."""
+
+    loss: Tensor
+    parts: tuple[str, ...] = ("",)
+    logs: Mapping[str, Tensor] = {}
+
+
+class Clock(NamedTuple):
+    """Where training stands: `step` of `steps`, for schedules, growing, greedy layers and annealing."""
+
+    step: int
+    steps: int
+
+
+Draw = Callable[[], Batch]
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What the data are: the event `shape`, the `kind` of values and the number of `classes` (0 without labels).
+
+    Example:
+        >>> Spec((1, 28, 28)).dims
+        784
+    """
+
+    shape: tuple[int, ...]
+    kind: Kind = "image"
+    classes: int = 0
+
+    @property
+    def dims(self) -> int:
+        """Number of values in one example."""
+        return math.prod(self.shape)
+
+    @property
+    def bounded(self) -> bool:
+        """Whether values lie in [0, 1]."""
+        return self.kind != "real"
+
+    def check(self, x: Tensor, who: str, values: bool = True) -> None:
+        """Raise a ValueError unless `x` is (B, *shape), floating point and, where `values`, within the kind's range."""
+        want = f"(B, {', '.join(map(str, self.shape))})"
+        if not isinstance(x, Tensor) or x.ndim != len(self.shape) + 1 or tuple(x.shape[1:]) != self.shape:
+            came = tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__
+            raise ValueError(f"`x` has shape {came}; {who} expects {want}. Reshape it, or train on data of that shape.")
+        if not x.is_floating_point():
+            raise ValueError(f"`x` has dtype {x.dtype}; {who} expects floating point. Convert it with `x.float()`.")
+        if values:
+            self._check_values(x, who)
+
+    def _check_values(self, x: Tensor, who: str) -> None:
+        if not bool(torch.isfinite(x).all()):
+            raise ValueError(
+                f"`x` holds values that are not finite; {who} expects finite values. Clean the data first."
+            )
+        low, high = RANGES[self.kind]
+        if x.numel() and (float(x.min()) < low or float(x.max()) > high):
+            span = f"[{float(x.min()):.4g}, {float(x.max()):.4g}]"
+            raise ValueError(f"`x` lies in {span}; {who} expects [{low:g}, {high:g}]. Divide 8-bit images by 255.")
+        if self.kind == "binary" and not bool(((x == 0) | (x == 1)).all()):
+            raise ValueError(
+                f"`x` holds values between 0 and 1; {who} expects {{0, 1}}. Add `binarize` to data.transforms."
+            )
+
+
+class Net(nn.Module):
+    """A network with its own `forward`: the unit that the engine compiles."""
+
+    twice: ClassVar[bool] = False
+    """Whether it is differentiated twice (a gradient penalty); such a net stays eager."""
+
+
+class Model(nn.Module, ABC):
+    """A generative model for data described by `spec`."""
+
+    def __init__(self, spec: Spec) -> None:
+        super().__init__()
+        self.spec = spec
+
+    @abstractmethod
+    def updates(self, draw: Draw, clock: Clock) -> Iterator[Update]:
+        """Yield the updates of one training step in order; each is applied before the generator resumes.
+
+        Arguments:
+            draw: returns a fresh minibatch at every call.
+            clock: where training stands.
+        """
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters live."""
+        return next(self.parameters()).device
+
+
+def check_request(n: int, y: Tensor | None = None) -> None:
+    """Raise a ValueError unless `n` >= 1 samples without labels are asked for."""
+    if n < 1:
+        raise ValueError(f"n={n} came; at least one sample is expected. Ask for n >= 1.")
+    if y is not None:
+        raise ValueError("`y` came; this model samples without labels. Leave `y` out, or train a conditional model.")
+
+
+def check_codes(z: Tensor, size: int) -> None:
+    """Raise a ValueError unless `z` is (B, size)."""
+    if z.ndim != 2 or z.shape[1] != size:
+        raise ValueError(f"`z` has shape {tuple(z.shape)}; codes are (B, {size}). Draw them with `prior(n)`.")
+
+
+@contextmanager
+def frozen(*modules: nn.Module) -> Iterator[None]:
+    """Build a graph through `modules` without gradients for their weights: the other player stands still.
+
+    Yield the update outside of this context: another micro-batch may be built while this one waits.
+    """
+    parameters = [p for module in modules for p in module.parameters()]
+    for p in parameters:
+        p.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for p in parameters:
+            p.requires_grad_(True)
+
+
+@runtime_checkable
+class Samples(Protocol):
+    """Draws examples."""
+
+    def sample(self, n: int, y: Tensor | None = None) -> Tensor:
+        """Draw `n` examples in the data's natural unit, (n, *shape), of the labels `y`, (n,), where given."""
+
+
+@runtime_checkable
+class Density(Protocol):
+    """Knows its log-likelihood exactly."""
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """Log-likelihood in nats, (B,)."""
+
+
+@runtime_checkable
+class Bounds(Protocol):
+    """Bounds its log-likelihood from below."""
+
+    def elbo(self, x: Tensor) -> Tensor:
+        """Evidence lower bound in nats, (B,)."""
+
+    def iwae(self, x: Tensor, k: int) -> Tensor:
+        """Importance-weighted bound with `k` samples in nats, (B,)."""
+
+
+@runtime_checkable
+class Energy(Protocol):
+    """Knows its unnormalized negative log-density."""
+
+    def energy(self, x: Tensor) -> Tensor:
+        """Energy in nats up to a constant, (B,)."""
+
+
+@runtime_checkable
+class Encodes(Protocol):
+    """Maps data to codes."""
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Latent code of each example, (B, latent)."""
+
+
+@runtime_checkable
+class Decodes(Protocol):
+    """Maps codes, which it can draw, to data."""
+
+    def prior(self, n: int) -> Tensor:
+        """Draw `n` codes from the prior, (n, latent)."""
+
+    def decode(self, z: Tensor) -> Tensor:
+        """The example, or its mean, that a code stands for, (B, *shape)."""
+
+
+@runtime_checkable
+class Scores(Protocol):
+    """Knows the gradient of its log-density in x."""
+
+    def score(self, x: Tensor, t: Tensor) -> Tensor:
+        """Gradient of log p_t at `x`, (B, *shape)."""
+
+
+@runtime_checkable
+class Translates(Protocol):
+    """Maps examples from one domain to another."""
+
+    def translate(self, x: Tensor, to: Tensor) -> Tensor:
+        """Each example in the domain `to`, (B,), as (B, *shape)."""
+
+
+@runtime_checkable
+class Completes(Protocol):
+    """Fills in what is missing."""
+
+    def complete(self, x: Tensor, mask: Tensor) -> Tensor:
+        """A draw of p(x_S given the rest); `mask` is 1 where `x` is known, (B, *shape)."""
+
+
+@runtime_checkable
+class Classifies(Protocol):
+    """Predicts classes."""
+
+    def classify(self, x: Tensor) -> Tensor:
+        """Log-probability of each class in nats, (B, classes)."""
+
+
+@runtime_checkable
+class Initializes(Protocol):
+    """Sets parameters from data before the first step."""
+
+    def initialize(self, x: Tensor) -> None:
+        """See training examples `x`, (N, *shape), once."""

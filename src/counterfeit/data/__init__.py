@@ -1,0 +1,1 @@
+"""Sources of data, and what they are found, read and shown with."""

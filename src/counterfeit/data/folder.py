@@ -1,0 +1,124 @@
+"""A folder or a zip of pictures."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from counterfeit.core import Spec
+from counterfeit.data.cache import DataError
+from counterfeit.data.fixed import pick
+from counterfeit.data.images import bombs_refused, decode, fill, open_image
+from counterfeit.data.layout import arrange
+from counterfeit.data.pictures import Pictures, find_pictures
+from counterfeit.data.source import SPLITS, Examples, InMemory, Source, Streamed
+
+__all__ = ["Folder"]
+
+LARGEST_NATIVE = 128
+LOOK = 128  # pictures looked at to tell gray from color and to compare sizes
+
+
+class Decoded(Streamed):
+    """Pictures decoded when they are drawn."""
+
+    def __init__(self, source: Folder, positions: tuple[int, ...]) -> None:
+        self.source, self.positions = source, positions
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def read(self, index: int) -> tuple[Tensor, int]:
+        """Decode one picture: uint8 (C, H, W) and its class, -1 where there is none."""
+        position, labels = self.positions[index], self.source.layout.labels
+        with bombs_refused():
+            x = torch.from_numpy(np.ascontiguousarray(self.source.decode(position)))
+        return x, -1 if labels is None else labels[position]
+
+
+class Folder(Source):
+    """A folder or a zip of pictures, of any sizes, gray or color.
+
+    Top folders called train, valid and test are splits, folders below them classes: `layout.arrange` has the rules.
+    Pictures are gray if all of about 128 that are looked at are. They are held in memory as 8-bit values where they
+    fit, and decoded when they are drawn where they do not.
+
+    Arguments:
+        path: the folder or zip.
+        size: the central square of each picture is resized, antialiased, to `size` x `size` pixels; may be left out
+            where all pictures share one size of at most 128 pixels a side, which is then kept.
+        memory: how many bytes the decoded pictures may take before they are streamed.
+
+    Raises:
+        DataError: no such folder or zip, no pictures in it, one that is damaged, or sizes that differ without `size`.
+    """
+
+    name = "folder"
+    summary = "a folder or zip of pictures, gray or color, of any size; class folders become labels"
+
+    def __init__(self, path: str | Path, size: int | None = None, memory: int = 4 << 30) -> None:
+        if size is not None and size < 1:
+            raise ValueError(f"`size` is {size}; a picture needs at least 1 pixel.")
+        self.pictures: Pictures = find_pictures(path)
+        self.layout = arrange(self.pictures.names)
+        self.size, self.memory = size, memory
+        self.class_names, self.warning = self.layout.classes, self.layout.warning
+        self.spec = Spec(self._look(), "image", len(self.layout.classes))
+
+    def split(self, name: str) -> Examples:
+        """The examples of the split "train", "valid" or "test"."""
+        if len(self.pictures.names) * self.spec.dims <= self.memory:
+            return pick(self._splits, name)
+        return Decoded(self, pick(self.layout.splits, name))
+
+    @property
+    def fingerprint(self) -> str:
+        """A short hash of names, file lengths and the shape they are decoded to."""
+        content = (self.pictures.names, self.pictures.lengths, self.spec.shape)
+        return hashlib.sha256(repr(content).encode()).hexdigest()[:16]
+
+    def decode(self, index: int) -> np.ndarray:
+        """Decode picture `index` of the folder to uint8 (C, H, W)."""
+        who, shape = self.pictures.where(index), self.spec.shape
+        x = decode(self.pictures.read(index), who, shape[0], self.size)
+        if x.shape != shape:
+            raise DataError(f"{who} has {x.shape[2]}x{x.shape[1]} pixels, others {shape[2]}x{shape[1]}. {REMEDY}")
+        return x
+
+    @cached_property
+    def _splits(self) -> dict[str, InMemory]:
+        x = fill(self.decode, (len(self.pictures.names), *self.spec.shape), f"reading {self.pictures.path.name}")
+        y = None if self.layout.labels is None else torch.tensor(self.layout.labels)
+        places = {name: torch.tensor(self.layout.splits[name]) for name in SPLITS}
+        return {name: InMemory(x[i], None if y is None else y[i]) for name, i in places.items()}
+
+    def _look(self) -> tuple[int, int, int]:
+        step = max(1, len(self.pictures.names) // LOOK)
+        sizes, gray = set(), True
+        with bombs_refused():
+            for index in range(0, len(self.pictures.names), step):
+                image = open_image(self.pictures.read(index), self.pictures.where(index), self.size)
+                sizes.add(image.size)
+                gray = gray and (image.mode == "L" or _is_gray(np.asarray(image)))
+        channels = 1 if gray else 3
+        return (channels, self.size, self.size) if self.size else (channels, *self._native(sizes))
+
+    def _native(self, sizes: set[tuple[int, int]]) -> tuple[int, int]:
+        width, height = max(sizes)
+        if len(sizes) == 1 and max(width, height) <= LARGEST_NATIVE:
+            return height, width
+        (w, h), came = min(sizes), f"of {width}x{height} pixels"
+        came = came if len(sizes) == 1 else f"of different sizes, from {w}x{h} to {width}x{height} pixels"
+        raise DataError(f"{self.pictures.path} holds pictures {came}. {REMEDY}")
+
+
+REMEDY = "Say how large they should become: --data.size 64, or size=64 in Python."
+
+
+def _is_gray(rgb: np.ndarray) -> bool:
+    return bool((rgb[..., 0] == rgb[..., 1]).all() and (rgb[..., 1] == rgb[..., 2]).all())

@@ -1,0 +1,186 @@
+"""Sources of data: what they hold, in which splits, and how one is drawn from."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from counterfeit.core import Batch, Spec
+from counterfeit.transforms import Chain
+
+__all__ = ["Examples", "InMemory", "Source", "Streamed", "fingerprint", "transformed"]
+
+SPLITS = ("train", "valid", "test")
+
+
+class Examples(ABC):
+    """One split of a source; indexing with a tensor of positions gives a batch in the natural unit."""
+
+    @property
+    def streamed(self) -> bool:
+        """Whether reading is slow enough for worker processes."""
+        return False
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def __getitem__(self, index: Tensor) -> Batch:
+        """Examples at the positions `index`, int64 (B,)."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held in memory; 0 where examples are decoded as they are drawn."""
+        return 0
+
+    def to(self, device: torch.device | str) -> Examples:  # noqa: ARG002
+        """The same examples on `device`, where they are held in memory."""
+        return self
+
+    def first(self, n: int | None = None) -> Batch:
+        """The first `n` examples (all where None), in the natural unit."""
+        return self[torch.arange(len(self) if n is None else min(n, len(self)))]
+
+
+class InMemory(Examples):
+    """Examples held as one tensor, 8-bit where the data are, and indexed on the device where it lives.
+
+    Arguments:
+        x: uint8 (N, *shape), divided by `scale` when read; or float32, handed over as it is.
+        y: labels, int64 (N,), or None.
+        scale: what the largest 8-bit value means, 255 for images.
+    """
+
+    def __init__(self, x: Tensor, y: Tensor | None = None, scale: float = 255.0) -> None:
+        self.x, self.y, self.scale = x, y, scale
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __getitem__(self, index: Tensor) -> Batch:
+        index = index.to(self.x.device)
+        x = self.x.index_select(0, index)
+        if x.dtype == torch.uint8:
+            x = x.float().div_(self.scale)
+        return Batch(x, None if self.y is None else self.y.index_select(0, index))
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the examples."""
+        return self.x.nbytes
+
+    def to(self, device: torch.device | str) -> InMemory:
+        """The same examples on `device`."""
+        return InMemory(self.x.to(device), None if self.y is None else self.y.to(device), self.scale)
+
+
+class Streamed(Examples):
+    """Examples too many for memory: `read(i)` decodes one, (uint8 tensor, label), in worker processes.
+
+    Subclasses implement `__len__` and `read`.
+    """
+
+    @property
+    def streamed(self) -> bool:
+        """True: every example is decoded when it is drawn."""
+        return True
+
+    @abstractmethod
+    def read(self, index: int) -> tuple[Tensor, int]:
+        """Decode the example at position `index`: uint8 (*shape) and its label (-1 where there is none)."""
+
+    def __getitem__(self, index: Tensor) -> Batch:
+        pairs = [self.read(int(i)) for i in index]
+        x = torch.stack([x for x, _ in pairs]).float().div_(255.0)
+        y = torch.tensor([y for _, y in pairs])
+        return Batch(x, None if bool((y < 0).any()) else y)
+
+
+class Source(ABC):
+    """A data set: its spec, its splits and a fingerprint of its content.
+
+    Subclasses set `name`, `summary` and, in `__init__`, `spec`, and implement `split`.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    spec: Spec
+    class_names: Sequence[str] = ()
+
+    @abstractmethod
+    def split(self, name: str) -> Examples:
+        """The examples of the split "train", "valid" or "test"; cached, so cheap to call again."""
+
+    @property
+    def sizes(self) -> Mapping[str, int]:
+        """Number of examples in each split."""
+        return {name: len(self.split(name)) for name in SPLITS}
+
+    @property
+    def fingerprint(self) -> str:
+        """A short hash of the content, the same on every machine."""
+        return fingerprint(*(self.split(name) for name in SPLITS))
+
+
+class _Transformed(Source):
+    """A source whose batches pass through a chain of transforms."""
+
+    name = ""
+    summary = ""
+
+    def __init__(self, raw: Source, chain: Chain) -> None:
+        self.raw, self.chain = raw, chain
+        self.name, self.class_names = raw.name, raw.class_names  # type: ignore[misc]
+        self.spec = chain.spec(raw.spec)
+
+    def split(self, name: str) -> Examples:
+        return _Through(self.raw.split(name), self.chain)
+
+    @property
+    def fingerprint(self) -> str:
+        return self.raw.fingerprint
+
+
+class _Through(Examples):
+    def __init__(self, raw: Examples, chain: Chain) -> None:
+        self.raw, self.chain = raw, chain
+
+    def __len__(self) -> int:
+        return len(self.raw)
+
+    def __getitem__(self, index: Tensor) -> Batch:
+        x, y = self.raw[index]
+        return Batch(self.chain.forward(x)[0], y)
+
+    @property
+    def nbytes(self) -> int:
+        return self.raw.nbytes
+
+    @property
+    def streamed(self) -> bool:
+        return self.raw.streamed
+
+    def to(self, device: torch.device | str) -> Examples:
+        return _Through(self.raw.to(device), self.chain)
+
+
+def transformed(source: Source, chain: Chain) -> Source:
+    """`source` with every batch passed through `chain`; random transforms draw from the global random state."""
+    return _Transformed(source, chain)
+
+
+def fingerprint(*splits: Examples) -> str:
+    """Hash the content of in-memory splits: the first 16 hexadecimal digits of SHA-256."""
+    digest = hashlib.sha256()
+    for examples in splits:
+        if isinstance(examples, InMemory):
+            digest.update(str((tuple(examples.x.shape), examples.x.dtype, examples.scale)).encode())
+            digest.update(examples.x.cpu().contiguous().numpy().tobytes())
+            if examples.y is not None:
+                digest.update(examples.y.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]

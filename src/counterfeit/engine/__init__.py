@@ -1,0 +1,1 @@
+"""Training: the one step loop, checkpoints, events, processes."""

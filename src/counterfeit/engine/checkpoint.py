@@ -1,0 +1,173 @@
+"""Checkpoints: safetensors and JSON, written whole or not at all.
+
+    checkpoints/step-00002000/model.safetensors      the weights to sample from (averages where there are any)
+                             /training.safetensors   raw weights, optimizer states
+                             /state.json             step, position in the data, clocks, validation
+
+A checkpoint is written beside its place and renamed into it, so a run killed at any moment has its last one whole.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from counterfeit.engine.step import Stepper
+
+__all__ = ["DamagedError", "best", "checkpoints", "newest", "read_state", "read_weights", "restore", "save"]
+
+
+class DamagedError(ValueError):
+    """A checkpoint that cannot be read."""
+
+
+def checkpoints(run: Path) -> list[Path]:
+    """The checkpoints of a run folder, oldest first."""
+    return sorted(p for p in (run / "checkpoints").glob("step-*") if p.is_dir())
+
+
+def newest(run: Path) -> Path:
+    """The newest checkpoint of a run folder."""
+    found = checkpoints(run)
+    if not found:
+        raise ValueError(f"{run} holds no checkpoint; a run that was saved at least once is expected. Train it again.")
+    return found[-1]
+
+
+def best(run: Path) -> Path:
+    """The checkpoint with the best validation of a run folder; the newest where none was validated."""
+    scores = {path: read_state(path).get("score") for path in checkpoints(run)}
+    scored = [(score, path) for path, score in scores.items() if score is not None]
+    return max(scored)[1] if scored else newest(run)
+
+
+def save(run: Path, stepper: Stepper, state: Mapping[str, Any], keep: int) -> Path:
+    """Write a checkpoint of `state["step"]`, then drop all but the newest `keep` and the best.
+
+    Raises:
+        OSError: where the disk is full or read-only; earlier checkpoints are untouched.
+    """
+    folder = run / "checkpoints"
+    target = folder / f"step-{state['step']:08d}"
+    if not target.exists():
+        partial = folder / f".partial-{target.name}"
+        shutil.rmtree(partial, ignore_errors=True)
+        try:
+            partial.mkdir(parents=True)
+            _write(partial / "model.safetensors", stepper.average.model().state_dict())
+            _write(partial / "training.safetensors", _training(stepper))
+            _write_text(partial / "state.json", json.dumps(state, indent=1))
+            os.replace(partial, target)
+            _sync(folder)
+        except (OSError, SafetensorError) as error:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise OSError(f"{target} could not be written ({error}); earlier checkpoints are kept.") from None
+    _prune(run, keep)
+    return target
+
+
+def restore(path: Path, stepper: Stepper) -> dict[str, Any]:
+    """Put weights, averages and optimizers back as `save` found them; returns the state."""
+    tensors, model = read_weights(path, "training"), read_weights(path, "model")
+    weights = {k.removeprefix("weights/"): v for k, v in tensors.items() if k.startswith("weights/")}
+    fill(stepper.model, weights, path)
+    state = read_state(path)
+    for name, moves in state["parts"].items():
+        part = stepper.part(name)
+        part.moves = moves
+        prefix = f"optimizer/{name}/"
+        own = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+        _restore_optimizer(part.optimizer, own)
+        if part.rule.ema:
+            stepper.average.track(name)
+    if stepper.average.followed:
+        fill(stepper.average.model(), model, path)
+    return state
+
+
+def read_weights(path: Path, which: str = "model") -> dict[str, Tensor]:
+    """The tensors of a checkpoint's "model" or "training" file, on the CPU."""
+    file = path / f"{which}.safetensors"
+    try:
+        return load_file(file)
+    except (OSError, SafetensorError) as error:
+        raise DamagedError(f"{file} cannot be read ({error}). {_remedy(path)}") from None
+
+
+def read_state(path: Path) -> dict[str, Any]:
+    """The state of a checkpoint."""
+    try:
+        state: dict[str, Any] = json.loads((path / "state.json").read_text())
+    except (OSError, ValueError) as error:
+        raise DamagedError(f"{path / 'state.json'} cannot be read ({error}). {_remedy(path)}") from None
+    return state
+
+
+def fill(model: nn.Module, weights: Mapping[str, Tensor], path: Path) -> None:
+    """Load `weights` into `model`; what does not fit is one clear line."""
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:200]
+        raise DamagedError(f"{path} does not fit the model of run.yaml ({reason}). {_remedy(path)}") from None
+
+
+def _training(stepper: Stepper) -> dict[str, Tensor]:
+    tensors = {f"weights/{k}": v for k, v in stepper.model.state_dict().items()}
+    for name, part in stepper.parts.items():
+        for i, p in enumerate(part.parameters):
+            for key, value in part.optimizer.state.get(p, {}).items():
+                if isinstance(value, Tensor):
+                    tensors[f"optimizer/{name}/{i}/{key}"] = value
+    return tensors
+
+
+def _restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        i, name = key.split("/")
+        state.setdefault(int(i), {})[name] = value
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def _write(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    # clones: safetensors refuses tensors that share memory
+    save_file({k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}, path)
+    _sync(path)
+
+
+def _write_text(path: Path, text: str) -> None:
+    path.write_text(text)
+    _sync(path)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _prune(run: Path, keep: int) -> None:
+    found = checkpoints(run)
+    kept = {*found[-keep:], best(run)}
+    for path in found:
+        if path not in kept:
+            doomed = path.with_name(f".old-{path.name}")
+            os.replace(path, doomed)  # so that a kill in the middle leaves no half checkpoint
+            shutil.rmtree(doomed, ignore_errors=True)
+
+
+def _remedy(path: Path) -> str:
+    others = [p.name for p in checkpoints(path.parent.parent) if p != path]
+    return f"Remove {path.name} and use {others[-1]}." if others else "The run has no other checkpoint: train it again."

@@ -1,0 +1,147 @@
+"""What a run tells while it trains: events.jsonl, TensorBoard events, and one line on a terminal."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+__all__ = ["Events", "Meter", "Progress", "read_events"]
+
+
+class Meter:
+    """Sums logs on the device; one transfer gives their means at the log interval."""
+
+    def __init__(self) -> None:
+        self.sums: dict[str, Tensor] = {}
+        self.count = 0
+
+    def add(self, logs: Mapping[str, Tensor]) -> None:
+        """Add one step's logs: scalars on the device."""
+        for name, value in logs.items():
+            self.sums[name] = self.sums[name] + value if name in self.sums else value
+        self.count += 1
+
+    def take(self) -> dict[str, float]:
+        """Means since the last call; a value that was once not finite stays so."""
+        if not self.sums:
+            return {}
+        means = (torch.stack([v.float() for v in self.sums.values()]) / self.count).tolist()
+        names, self.sums, self.count = list(self.sums), {}, 0
+        return dict(zip(names, means, strict=True))
+
+
+class Events:
+    """Appends to events.jsonl and to TensorBoard's event file.
+
+    Arguments:
+        run: the run folder.
+        step: events after this step, which a killed run may have left behind, are dropped.
+        tensorboard: whether to write TensorBoard events.
+    """
+
+    def __init__(self, run: Path, step: int, tensorboard: bool) -> None:
+        path = run / "events.jsonl"
+        kept = [json.dumps(e) + "\n" for e in read_events(run) if e["step"] <= step] if step else []
+        path.write_text("".join(kept))
+        self.file = path.open("a", buffering=1)
+        self.board = _board(run / "tensorboard", step) if tensorboard else None
+
+    def write(self, step: int, values: Mapping[str, float]) -> None:
+        """One line: the step and its values."""
+        self.file.write(json.dumps({"step": step, **{k: _rounded(v) for k, v in values.items()}}) + "\n")
+        if self.board is not None:
+            for name, value in values.items():
+                self.board.add_scalar(name, value, step)
+
+    def close(self) -> None:
+        """Flush and close both."""
+        self.file.close()
+        if self.board is not None:
+            self.board.close()
+
+
+def read_events(run: Path) -> list[dict[str, Any]]:
+    """The events of a run folder; a last line cut short by a kill is passed over."""
+    path = run / "events.jsonl"
+    lines = path.read_text().splitlines() if path.exists() else []
+    return [event for event in map(_event, lines) if event]
+
+
+def _event(line: str) -> dict[str, Any]:
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return {}
+    return event if isinstance(event, dict) and "step" in event else {}
+
+
+def _rounded(value: float) -> float | None:
+    return float(f"{value:.7g}") if math.isfinite(value) else None
+
+
+def _board(folder: Path, step: int) -> Any:
+    from torch.utils.tensorboard.writer import SummaryWriter
+
+    return SummaryWriter(folder, purge_step=step + 1 if step else None, flush_secs=30)
+
+
+class Progress:
+    """A progress bar on a terminal; silent elsewhere.
+
+    Arguments:
+        title: shown before the bar.
+        step: where training starts.
+        steps: where it ends.
+        batch_size: examples a step, for images/s.
+        show: never where False.
+    """
+
+    def __init__(self, title: str, step: int, steps: int, batch_size: int, show: bool) -> None:
+        self.batch_size, self.last = batch_size, (step, time.perf_counter())
+        self.bar = _bar(show and sys.stderr.isatty())
+        self.task = self.bar.add_task(title, total=steps, completed=step, losses="", speed="") if self.bar else None
+
+    def update(self, step: int, values: Mapping[str, float]) -> float:
+        """Move the bar to `step`; returns steps a second since the last call."""
+        then, since = self.last
+        now = time.perf_counter()
+        speed = (step - then) / max(now - since, 1e-9)
+        self.last = (step, now)
+        if self.bar:
+            losses = "  ".join(f"{k} {v:.4g}" for k, v in values.items() if k.endswith("loss"))
+            rate = f"{speed:.0f} steps/s  {speed * self.batch_size:,.0f} images/s"
+            self.bar.update(self.task, completed=step, losses=losses, speed=rate)
+        return speed
+
+    def pause(self) -> None:
+        """Do not count what follows (saving, validating) as training time."""
+        self.last = (self.last[0], time.perf_counter())
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+        if self.bar:
+            self.bar.stop()
+
+
+def _bar(show: bool) -> Any:
+    if not show:
+        return None
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = (
+        TextColumn("{task.description}"), BarColumn(24), MofNCompleteColumn(), TextColumn("{task.fields[speed]}"),
+        TimeRemainingColumn(), TextColumn("[dim]{task.fields[losses]}"),
+    )  # fmt: skip
+    bar = Bar(*columns, console=Console(stderr=True))
+    bar.start()
+    return bar

@@ -1,0 +1,42 @@
+"""A model's samples as one picture: a grid of images, or a histogram of points."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from counterfeit.core import Decodes, Model, Samples
+from counterfeit.data.images import tile
+
+__all__ = ["histogram", "means", "picture"]
+
+
+def means(model: Model, n: int) -> Tensor:
+    """`n` samples for the eye: decoded means where the model decodes codes, draws elsewhere, (n, *shape)."""
+    if isinstance(model, Decodes):
+        return model.decode(model.prior(n))
+    if isinstance(model, Samples):
+        return model.sample(n)
+    raise ValueError(f"{type(model).__name__} does not sample; a model that samples is expected.")
+
+
+def picture(model: Model, n: int) -> NDArray[np.uint8]:
+    """A square grid of `n` sampled images, or a histogram of 50 n sampled points, as 8-bit pixels."""
+    if len(model.spec.shape) == 3:
+        return tile(means(model, n).cpu())
+    return histogram(means(model, 50 * n).cpu())
+
+
+def histogram(x: Tensor, extent: float = 4.5, size: int = 128) -> NDArray[np.uint8]:
+    """Points (N, 1) or (N, 2) within ±extent as a density picture, dark where they are many."""
+    edges = torch.linspace(-extent, extent, size + 1)
+    if x.shape[1] == 1:
+        counts = torch.histc(x.flatten(), size, -extent, extent)
+        height = counts / counts.max().clamp(min=1)
+        filled = height[None, :] >= torch.linspace(1, 0, size)[:, None]
+        return (255 * (1 - 0.8 * filled.float())).to(torch.uint8).numpy()
+    counts = torch.histogramdd(x[:, :2].float(), bins=[edges, edges]).hist.T.flip(0)
+    dark = (counts / counts.max().clamp(min=1)).sqrt()
+    return (255 * (1 - dark)).round().to(torch.uint8).numpy()

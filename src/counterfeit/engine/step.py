@@ -1,0 +1,227 @@
+"""The one step loop: the only `backward` and the only optimizer step of the project.
+
+Every micro-batch owns a random stream that is a function of (seed, step, piece), so noise needs no saving, and a run
+cut into micro-batches, processes or two sittings draws the same numbers as one that is not.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+from torch import Tensor, nn
+
+from counterfeit.config import Rule, Train
+from counterfeit.core import Clock, Draw, Model, Update
+from counterfeit.data.stream import mix
+from counterfeit.engine.distributed import Processes
+
+__all__ = ["Part", "Stepper"]
+
+
+class Stepper:
+    """Applies the updates that a model yields.
+
+    Arguments:
+        model: on its device.
+        train: how each part moves.
+        processes: those that share the work.
+    """
+
+    def __init__(self, model: Model, train: Train, processes: Processes) -> None:
+        self.model, self.train, self.processes = model, train, processes
+        self.average = Average(model)
+        self.parts: dict[str, Part] = {}
+        self.noise = [Noise(train.seed, j, model.device) for j in processes.share(train.micro_batches)]
+
+    def step(self, draws: Sequence[Draw], clock: Clock) -> dict[str, Tensor]:
+        """One training step: every update in order, each built by all micro-batches before anything moves.
+
+        Returns the last micro-batch's logs, still on the device.
+        """
+        self.model.train()
+        streams = [self.model.updates(draw, clock) for draw in draws]
+        for noise in self.noise:
+            noise.seed(clock.step)
+        logs: dict[str, Tensor] = {}
+        while True:
+            updates = [
+                self._backward(stream, noise, len(streams)) for stream, noise in zip(streams, self.noise, strict=True)
+            ]
+            if updates[0] is None:
+                return logs
+            self._apply(updates[0].parts, clock)
+            logs |= updates[-1].logs if updates[-1] else {}
+
+    def _backward(self, stream: Iterator[Update], noise: Noise, share: int) -> Update | None:
+        with noise.alone() if share > 1 else nullcontext(), self.precision():
+            update = next(stream, None)
+        if update is not None:
+            inputs = [p for name in update.parts for p in self.part(name).parameters]
+            (update.loss / share).backward(inputs=inputs)  # no other part receives a gradient
+        return update
+
+    def _apply(self, names: Sequence[str], clock: Clock) -> None:
+        for name in names:
+            part = self.part(name)
+            self.processes.average([p.grad for p in part.parameters if p.grad is not None])
+            part.move(clock)
+            if part.rule.ema:
+                self.average.follow(name, part)
+
+    def part(self, name: str) -> Part:
+        """The parameters of a submodule ("" is the whole model) and what moves them."""
+        if name not in self.parts:
+            self.parts[name] = Part(self.model.get_submodule(name), self.train.rule(name))
+        return self.parts[name]
+
+    def precision(self) -> AbstractContextManager[object]:
+        """Autocast where bf16 is asked for."""
+        if self.train.precision == "fp32":
+            return nullcontext()
+        return torch.autocast(self.model.device.type, torch.bfloat16)
+
+
+class Part:
+    """Parameters that move together, their optimizer and its schedule."""
+
+    def __init__(self, module: nn.Module, rule: Rule) -> None:
+        self.module, self.rule, self.moves = module, rule, 0
+        self.parameters = list(module.parameters())
+        self.optimizer = _optimizer(self.parameters, rule)
+
+    def move(self, clock: Clock) -> None:
+        """Clip, descend by the schedule, project and forget the gradients."""
+        group = self.optimizer.param_groups[0]
+        group["lr"] = learning_rate(self.rule, clock)
+        if "momentum" in group:
+            group["momentum"] = momentum(self.rule, clock)
+        if self.rule.clip:
+            nn.utils.clip_grad_norm_(self.parameters, self.rule.clip)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        if self.rule.max_norm:
+            for p in self.parameters:
+                if p.ndim > 1:
+                    p.data.renorm_(2, 0, self.rule.max_norm)
+        self.moves += 1
+
+
+class Average:
+    """A second model whose weights follow the first's by exponential moving average, part by part.
+
+    Parts without an average, and buffers that are no floats, are copied when the model is asked for.
+    """
+
+    def __init__(self, model: Model) -> None:
+        self.source = model
+        self.copy: Model | None = None
+        self.followed: dict[str, list[tuple[Tensor, Tensor]]] = {}
+
+    def follow(self, name: str, part: Part) -> None:
+        """Move the average of a part towards its weights."""
+        decay = min(
+            part.rule.ema, (1 + part.moves) / (10 + part.moves)
+        )  # young averages forget the initial weights sooner
+        pairs = self.followed.get(name) or self.track(name)
+        torch._foreach_lerp_([a for a, _ in pairs], [p for _, p in pairs], 1 - decay)
+
+    def track(self, name: str) -> list[tuple[Tensor, Tensor]]:
+        """Begin, or go on, to average the submodule `name`: pairs of average and weight."""
+        ours, theirs = self._twin().get_submodule(name), self.source.get_submodule(name)
+        pairs = zip(_floats(ours), _floats(theirs), strict=True)
+        self.followed[name] = [(a.data, p.data) for a, p in pairs]
+        return self.followed[name]
+
+    def model(self) -> Model:
+        """The model to sample from, in evaluation mode: averages where there are any, weights elsewhere."""
+        if not self.followed:
+            return self.source
+        averaged = {a.data_ptr() for pairs in self.followed.values() for a, _ in pairs}
+        theirs = self.source.state_dict()
+        for key, value in self._twin().state_dict().items():
+            if value.data_ptr() not in averaged:
+                value.copy_(theirs[key])
+        return self._twin()
+
+    def _twin(self) -> Model:
+        if self.copy is None:
+            self.copy = clone(self.source)
+        return self.copy
+
+
+class Noise:
+    """The random stream of one micro-batch."""
+
+    def __init__(self, seed: int, piece: int, device: torch.device) -> None:
+        self.key, self.generators = (seed, piece), _generators(device)
+        self.states: list[Tensor] = []
+
+    def seed(self, step: int) -> None:
+        """Start the stream of this step."""
+        for generator in self.generators:
+            generator.manual_seed(mix(*self.key, step))
+        self.states = [generator.get_state() for generator in self.generators]
+
+    def alone(self) -> AbstractContextManager[None]:
+        """Go on with this stream where another micro-batch has drawn in between."""
+        return _Resumed(self)
+
+
+class _Resumed(AbstractContextManager[None]):
+    def __init__(self, noise: Noise) -> None:
+        self.noise = noise
+
+    def __enter__(self) -> None:
+        for generator, state in zip(self.noise.generators, self.noise.states, strict=True):
+            generator.set_state(state)
+
+    def __exit__(self, *_: object) -> None:
+        self.noise.states = [generator.get_state() for generator in self.noise.generators]
+
+
+def clone(model: Model) -> Model:
+    """A copy that shares no tensor with `model`, in evaluation mode and without gradients."""
+    import copy
+
+    return copy.deepcopy(model).requires_grad_(False).eval()
+
+
+def learning_rate(rule: Rule, clock: Clock) -> float:
+    """The learning rate at `clock`."""
+    if clock.step < rule.warmup:
+        return rule.lr * (clock.step + 1) / rule.warmup
+    if rule.schedule == "exponential":
+        return max(rule.lr_final, rule.lr * math.exp(-clock.step * math.log(rule.decay)))
+    held = rule.hold * clock.steps
+    fraction = max(0.0, (clock.step - held) / max(1.0, clock.steps - held))
+    remaining = {"constant": 1.0, "linear": 1 - fraction, "cosine": 0.5 + 0.5 * math.cos(math.pi * fraction)}
+    return rule.lr_final + (rule.lr - rule.lr_final) * remaining[rule.schedule]
+
+
+def momentum(rule: Rule, clock: Clock) -> float:
+    """The momentum at `clock`: linear from `momentum` to `momentum_final` over `momentum_steps`."""
+    if rule.momentum_final is None:
+        return rule.momentum
+    return rule.momentum + (rule.momentum_final - rule.momentum) * min(1.0, clock.step / rule.momentum_steps)
+
+
+def _optimizer(parameters: list[nn.Parameter], rule: Rule) -> torch.optim.Optimizer:
+    if rule.optimizer == "sgd":
+        return torch.optim.SGD(parameters, rule.lr, rule.momentum, weight_decay=rule.weight_decay, fused=True)
+    if rule.optimizer == "rmsprop":
+        return torch.optim.RMSprop(parameters, rule.lr, weight_decay=rule.weight_decay)
+    kind = torch.optim.Adam if rule.optimizer == "adam" else torch.optim.AdamW
+    return kind(parameters, rule.lr, rule.betas, weight_decay=rule.weight_decay, fused=True)
+
+
+def _floats(module: nn.Module) -> Iterator[Tensor]:
+    yield from module.parameters()
+    yield from (b for b in module.buffers() if b.is_floating_point())
+
+
+def _generators(device: torch.device) -> list[torch.Generator]:
+    index = device.index or 0
+    return [torch.default_generator, *([torch.cuda.default_generators[index]] if device.type == "cuda" else [])]

@@ -1,0 +1,87 @@
+"""How far samples lie from the training data: near copies are memorized, and far ones are no digits.
+
+References:
+    Generative Adversarial Nets, Goodfellow et al., 2014 (arXiv 1406.2661), figure 2.
+    A Non-Parametric Test to Detect Data-Copying in Generative Models, Meehan et al., 2020 (arXiv 2004.05675).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from counterfeit.core import Model, Samples
+from counterfeit.data.source import Examples, Source
+from counterfeit.metrics.metric import Evaluation, Metric, Result
+from counterfeit.metrics.sampling import describe, draw_samples, load
+from counterfeit.metrics.statistics import Neighbours, mean_and_error, nearest
+
+__all__ = ["NEAREST", "copies", "nearest_examples", "references"]
+
+QUERIES = 1_000  # samples at most whose neighbours are sought
+CHUNK = 10_000  # training examples read at a time
+
+
+def nearest_examples(x: Tensor, examples: Examples, k: int = 1, among: range | None = None) -> Neighbours:
+    """The `k` examples nearest to each of `x`, by Euclidean distance in pixels, read piece by piece.
+
+    Arguments:
+        x: (N, *shape) in the data's natural unit.
+        examples: one split, positions in which the result's `indices` are.
+        k: how many, nearest first.
+        among: positions to search, consecutive; all where None.
+    """
+    among = range(len(examples)) if among is None else among
+    if not 1 <= k <= len(among):
+        raise ValueError(f"k={k} came; between 1 and {len(among)} neighbours are expected. Ask for fewer.")
+    x, found = x.flatten(1).float(), []
+    for start in range(among.start, among.stop, CHUNK):
+        positions = torch.arange(start, min(start + CHUNK, among.stop))
+        some = examples[positions].x.to(x.device).flatten(1)
+        near = nearest(x, some, min(k, len(some)))
+        found.append(Neighbours(near.distances, near.indices + start))
+    distances, indices = (torch.cat(parts, 1) for parts in zip(*found, strict=True))
+    order = distances.topk(k, largest=False)
+    return Neighbours(order.values, indices.gather(1, order.indices))
+
+
+def copies(distances: Tensor, dims: int) -> int:
+    """How many of `distances` are below half a gray level of 255 in each of `dims` pixels (root mean square)."""
+    return int((distances < 0.5 / 255 * math.sqrt(dims)).sum())
+
+
+def references(source: Source, n: int, device: torch.device) -> dict[str, dict[str, float]]:
+    """The same distance for what is known to be new: half of the training data from the other half, held-out data."""
+    train = source.split("train")
+    half = len(train) // 2
+    first = load(source, "train", min(n, half), device=device).x
+    held_out = load(source, "test", n, device=device).x
+    return {
+        "halves": _row(nearest_examples(first, train, among=range(half, len(train))).distances),
+        "held-out": _row(nearest_examples(held_out, train).distances),
+    }
+
+
+def compute(model: Model, source: Source, evaluation: Evaluation) -> Result:
+    """Mean distance from samples to their nearest training example; reference rows come with the test split only."""
+    n, train = min(evaluation.samples, QUERIES), source.split("train")
+    samples = draw_samples(model, n, evaluation.seed, evaluation.batch_size)
+    distances = nearest_examples(samples, train).distances
+    row, details = _row(distances), dict[str, Any](seed=evaluation.seed)
+    if source.spec.bounded:
+        details["copies"] = copies(distances, source.spec.dims)
+    if evaluation.split == "test":
+        details["references"] = references(source, n, samples.device)
+    what = f"mean Euclidean distance from {n} samples to their nearest example"
+    return Result(row["value"], row["error"], n, f"{what}; {describe(source, 'train', len(train))}", details)
+
+
+def _row(distances: Tensor) -> dict[str, float]:
+    value, error = mean_and_error(distances[:, 0])
+    return {"value": value, "error": error, "n": len(distances)}
+
+
+NEAREST = Metric("nearest", "distance from samples to their nearest training example", "", None, Samples, compute)

@@ -1,0 +1,66 @@
+"""How metrics ask models and sources: under a seed of their own, and leaving everything as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+from counterfeit.core import Batch, Model, Samples
+from counterfeit.data.source import SPLITS, Source
+from counterfeit.data.stream import mix
+from counterfeit.metrics.statistics import seeded
+
+__all__ = ["describe", "draw_samples", "evaluating", "load"]
+
+UNITS = {"image": "pixels in [0, 1]", "binary": "binary pixels", "real": "real values"}
+
+
+@contextmanager
+def evaluating(model: Model, seed: int) -> Iterator[None]:
+    """`model` in evaluation mode, without gradients and under `seed`; every module's mode is restored after."""
+    training = {module: module.training for module in model.modules()}
+    model.eval()
+    try:
+        with torch.no_grad(), seeded(seed, model.device):
+            yield
+    finally:
+        for module, mode in training.items():
+            module.training = mode
+
+
+def draw_samples(model: Model, n: int, seed: int = 0, batch_size: int = 1_000) -> Tensor:
+    """Draw `n` examples from `model` in the data's natural unit, (n, *shape), on its device.
+
+    Arguments:
+        model: one that samples.
+        n: how many.
+        seed: of the draw, which leaves the random state as it was.
+        batch_size: how many are drawn at once; the draw depends on it.
+
+    Raises:
+        ValueError: where the model does not sample, or its samples are not finite.
+    """
+    if not isinstance(model, Samples):
+        raise ValueError(f"{type(model).__name__} came; a model that samples is expected. Choose another metric.")
+    if n < 1 or batch_size < 1:
+        raise ValueError(f"n={n} and batch_size={batch_size} came; at least 1 is expected of both. Ask for more.")
+    with evaluating(model, seed):
+        x = torch.cat([model.sample(min(batch_size, n - start)) for start in range(0, n, batch_size)])
+    if not bool(torch.isfinite(x).all()):
+        raise ValueError("some samples are not finite; finite ones are expected. Evaluate an earlier checkpoint.")
+    return x
+
+
+def load(source: Source, split: str, n: int | None = None, seed: int = 0, device: torch.device | str = "cpu") -> Batch:
+    """The first `n` examples of a split (all where None or 0) on `device`; random transforms draw under `seed`."""
+    with seeded(mix(seed, SPLITS.index(split))):  # each split its own draws, or their noise would agree
+        batch = source.split(split).first(n or None)
+    return Batch(batch.x.to(device), None if batch.y is None else batch.y.to(device))
+
+
+def describe(source: Source, split: str, n: int) -> str:
+    """The data's part of a protocol."""
+    return f"{split} n={n}; {UNITS[source.spec.kind]}; {source.name} {source.fingerprint}"

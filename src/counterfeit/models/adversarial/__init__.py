@@ -1,0 +1,1 @@
+"""Adversarial models: implicit, they sample but have no density."""

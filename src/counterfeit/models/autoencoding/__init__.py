@@ -1,0 +1,1 @@
+"""Autoencoding models: latent codes, bounds on the likelihood."""

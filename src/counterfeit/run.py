@@ -1,0 +1,358 @@
+"""Run folders: everything that happens after training starts from one.
+
+runs/<recipe>-<time>/
+run.yaml          every resolved setting, versions, data fingerprint: enough to train it again
+events.jsonl      one line a log step
+checkpoints/      newest and best
+samples/*.png     the same noise at every save
+evaluation.json   metric -> value, standard error, n, protocol
+report.html       one self-contained page
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import platform
+from collections.abc import Mapping
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+import counterfeit
+from counterfeit import catalogue
+from counterfeit.catalogue import Recipe, configure
+from counterfeit.config import Config, Train, dump, load_yaml, nest
+from counterfeit.core import Decodes, Model, Samples
+from counterfeit.data.source import Source
+from counterfeit.data.stream import mix
+from counterfeit.engine import checkpoint
+from counterfeit.engine.distributed import Processes, processes
+from counterfeit.engine.events import read_events
+from counterfeit.engine.fit import Summary, Validate, fit
+from counterfeit.metrics.metric import Evaluation, Result
+from counterfeit.metrics.statistics import seeded
+
+__all__ = ["Run", "resume", "train"]
+
+
+def train(
+    recipe: str = "gan",
+    data: str | None = None,
+    out: str | Path | None = None,
+    steps: int | None = None,
+    seed: int | None = None,
+    settings: Mapping[str, Any] | None = None,
+    show: bool = True,
+) -> Run:
+    """Train a recipe into a new run folder.
+
+    Arguments:
+        recipe: name of a recipe, or path of a YAML file.
+        data: a source, or the path of a folder or zip of images, in place of the recipe's.
+        out: the run folder; `runs/<recipe>-<time>` where None.
+        steps: training steps, in place of the recipe's.
+        seed: in place of the recipe's.
+        settings: any settings over the recipe's, nested as in a recipe or with dotted keys.
+        show: show progress on a terminal.
+
+    Raises:
+        ValueError: for a setting, data or folder that cannot be used, in one line.
+
+    Example:
+        >>> run = train("gan", steps=2, out=getfixture("tmp_path") / "run", show=False)
+        >>> run.sample(3).shape
+        torch.Size([3, 1, 8, 8])
+    """
+    given = {"data.name": data, "train.steps": steps, "train.seed": seed}
+    shorthand = nest({key: value for key, value in given.items() if value is not None})
+    chosen = catalogue.recipe(recipe)
+    config = configure(chosen, nest(settings or {}), shorthand)
+    return start(chosen, config, Path(out) if out else None, show)[0]
+
+
+def start(chosen: Recipe, config: Config, out: Path | None, show: bool = True) -> tuple[Run, Summary]:
+    """Train by resolved settings into a new run folder."""
+    device = pick_device(config.train.device)
+    source = catalogue.source(config.data)
+    model = build(config, source, device)
+    group = processes()
+    _check(config, model, group)
+    description = config.to_dict() | describe(chosen, source, model)
+    folder = _create(out or default_folder(config.recipe), group)
+    if group.leads:
+        write_yaml(folder / "run.yaml", description)
+    run = Run(folder)
+    return run, run._fit(model, source, config.train, group, resume=False, show=show)
+
+
+def resume(run: str | Path, settings: Mapping[str, Any] | None = None, show: bool = True) -> Run:
+    """Go on with the run in a folder from its newest checkpoint, as if it had never stopped.
+
+    Arguments:
+        run: the run folder.
+        settings: training settings to change, nested or dotted, for example {"train.steps": 10_000}.
+        show: show progress on a terminal.
+    """
+    return Run(run).resume(settings, show)[0]
+
+
+class Run:
+    """A run folder: its settings, model, data, samples, events and evaluation.
+
+    Arguments:
+        path: the run folder.
+        checkpoint: "best" by validation (the newest where none was validated), "newest", or a step.
+        device: where the model is put.
+
+    Raises:
+        ValueError: where `path` is no run folder or the checkpoint does not exist.
+    """
+
+    def __init__(self, path: str | Path, checkpoint: str | int = "best", device: str = "auto") -> None:
+        self.path, self.which, self.device = Path(path), checkpoint, pick_device(device)
+        file = self.path / "run.yaml"
+        if not file.is_file():
+            raise ValueError(
+                f"{path} is no run folder: it holds no run.yaml. Give a folder that `counterfeit train` made."
+            )
+        self.description = load_yaml(file.read_text(encoding="utf-8"), str(file))
+        settings = {str(k): self.description[k] for k in catalogue.SETTINGS if k in self.description}
+        recipe = Recipe(self.description.get("recipe", self.path.name), "", settings)
+        self.config = configure(recipe)
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return self.path.resolve().name
+
+    @cached_property
+    def source(self) -> Source:
+        """What it was trained on."""
+        return catalogue.source(self.config.data)
+
+    @cached_property
+    def checkpoint(self) -> Path:
+        """The folder of the checkpoint in use."""
+        if self.which in {"best", "newest"}:
+            return getattr(checkpoint, str(self.which))(self.path)
+        path = self.path / "checkpoints" / f"step-{int(self.which):08d}"
+        if not path.is_dir():
+            found = ", ".join(str(int(p.name[5:])) for p in checkpoint.checkpoints(self.path)) or "none"
+            raise ValueError(
+                f"{self.path} holds no checkpoint of step {int(self.which)}; it has {found}. Choose one of them."
+            )
+        return path
+
+    @cached_property
+    def model(self) -> Model:
+        """The trained model, in evaluation mode."""
+        model = build(self.config, self.source, self.device)
+        checkpoint.fill(model, checkpoint.read_weights(self.checkpoint), self.checkpoint)
+        return model.eval()
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """What was logged, oldest first."""
+        return read_events(self.path)
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """Step, seconds and CPU seconds of the newest checkpoint."""
+        return checkpoint.read_state(checkpoint.newest(self.path))
+
+    @property
+    def evaluation(self) -> dict[str, Any]:
+        """Metric -> value, error, n, protocol, of what was evaluated so far."""
+        file = self.path / "evaluation.json"
+        return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+
+    @torch.no_grad()
+    def sample(self, n: int, seed: int = 0, y: Tensor | None = None, mean: bool = False) -> Tensor:
+        """Draw `n` examples in the data's natural unit, (n, *shape), on the CPU.
+
+        Arguments:
+            n: how many.
+            seed: the same seed gives the same samples.
+            y: labels, (n,), for a conditional model.
+            mean: decoded means in place of draws, where the model decodes codes.
+        """
+        model = self.model
+        if not isinstance(model, Samples):
+            raise ValueError(f"{self.config.model} does not sample; a model that samples is expected.")
+        if n < 1:
+            raise ValueError(f"n={n} came; at least one sample is expected. Ask for n >= 1.")
+        with seeded(seed, model.device):
+            chunks = [min(1_000, n - done) for done in range(0, n, 1_000)]
+            if mean and isinstance(model, Decodes):
+                return torch.cat([model.decode(model.prior(size)).cpu() for size in chunks])
+            labels = y.split(chunks) if y is not None else [None] * len(chunks)
+            return torch.cat([model.sample(size, label).cpu() for size, label in zip(chunks, labels, strict=True)])
+
+    def evaluate(self, *metrics: str, **options: Any) -> dict[str, Result]:
+        """Measure, remember in evaluation.json and return metric -> result.
+
+        Arguments:
+            metrics: names; the recipe's own where none are given.
+            options: any field of `Evaluation`, such as split="valid" or samples=1000.
+        """
+        settings = dataclasses.replace(self.config.evaluate, **options)
+        names = metrics or settings.metrics or self.applicable()
+        chosen = [catalogue.metric(name) for name in names]
+        for metric in chosen:
+            if not isinstance(self.model, metric.needs):
+                raise ValueError(
+                    f"{metric.name} asks for a model that has {metric.needs.__name__}; {self.config.model} has "
+                    f"{', '.join(catalogue.capabilities(type(self.model)))}. Take {', '.join(self.applicable())}."
+                )
+        results = {m.name: m.compute(self.model, self.source, settings) for m in chosen}
+        write_json(self.path / "evaluation.json", self.evaluation | {k: self._stamped(r) for k, r in results.items()})
+        return results
+
+    def _stamped(self, result: Result) -> dict[str, Any]:
+        return {**result.to_dict(), "checkpoint": self.checkpoint.name}
+
+    def applicable(self) -> list[str]:
+        """Names of the metrics that this model has the capability for."""
+        return [name for name, metric in catalogue.metrics().items() if isinstance(self.model, metric.needs)]
+
+    def resume(self, settings: Mapping[str, Any] | None = None, show: bool = True) -> tuple[Run, Summary]:
+        """Go on from the newest checkpoint, with training settings changed where given."""
+        if settings:
+            recipe = Recipe(self.config.recipe, "", self.config.to_dict())
+            self.config = configure(recipe, nest(settings))
+            write_yaml(self.path / "run.yaml", self.description | self.config.to_dict())
+        device, group = pick_device(self.config.train.device), processes()
+        source = catalogue.source(self.config.data)
+        _same_data(self.description, source)
+        model = build(self.config, source, device)
+        summary = self._fit(model, source, self.config.train, group, resume=True, show=show)
+        return Run(self.path, self.which), summary
+
+    def _fit(
+        self, model: Model, source: Source, settings: Train, group: Processes, resume: bool, show: bool
+    ) -> Summary:
+        if settings.threads:
+            torch.set_num_threads(settings.threads)
+        validate = _validator(self.config, source)
+        return fit(self.path, model, source, settings, validate, group, resume, show)
+
+
+def build(config: Config, source: Source, device: torch.device) -> Model:
+    """The model of the settings for that source, with initial weights by the seed."""
+    with seeded(mix(config.train.seed, 0x5EED)):
+        return catalogue.model_class(config.model)(source.spec, **config.arguments).to(device)
+
+
+def pick_device(name: str) -> torch.device:
+    """The device of that name; "auto" takes a GPU where there is one."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError):
+        raise ValueError(
+            f"device {name!r} is not usable here. Use auto or cpu; `counterfeit doctor` lists devices."
+        ) from None
+    return device
+
+
+def default_folder(recipe: str) -> Path:
+    """`runs/<recipe>-<time>`, or the first free name after it."""
+    stem = Path("runs") / f"{recipe}-{datetime.now():%Y%m%d-%H%M%S}"
+    candidates = (stem, *(stem.with_name(f"{stem.name}-{i}") for i in range(2, 1_000)))
+    return next(path for path in candidates if not path.exists())
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON whole or not at all."""
+    _replace(path, json.dumps(content, indent=1) + "\n")
+
+
+def write_yaml(path: Path, content: Mapping[str, Any]) -> None:
+    """Write YAML whole or not at all."""
+    _replace(path, dump(content))
+
+
+def _replace(path: Path, text: str) -> None:
+    partial = path.with_name(f".partial-{path.name}")
+    partial.write_text(text, encoding="utf-8")
+    os.replace(partial, path)
+
+
+def _create(folder: Path, group: Processes) -> Path:
+    if (folder / "run.yaml").exists() or (folder.is_dir() and any(folder.iterdir())) or folder.is_file():
+        raise ValueError(f"{folder} already holds something; a new folder is expected. Choose another, or resume it.")
+    if group.leads:
+        try:
+            (folder / "checkpoints").mkdir(parents=True)
+        except OSError as error:
+            reason = f"{folder} cannot be created ({error.strerror})"
+            raise ValueError(f"{reason}; a place to write is expected. Choose another --out.") from None
+    group.wait()
+    return folder
+
+
+def describe(recipe: Recipe, source: Source, model: Model) -> dict[str, Any]:
+    """What `run.yaml` holds beside the settings: goals, sizes, versions, data fingerprint."""
+    return {
+        "summary": recipe.summary,
+        "reach": [dict(goal) for goal in recipe.reach],
+        "parameters": {name: sum(p.numel() for p in child.parameters()) for name, child in model.named_children()},
+        "source": {"name": source.name, "fingerprint": source.fingerprint, "sizes": dict(source.sizes)},
+        "versions": versions(),
+        "created": datetime.now().astimezone().isoformat(timespec="seconds"),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Versions that a run depends on."""
+    return {
+        "counterfeit": counterfeit.__version__, "torch": str(torch.__version__), "python": platform.python_version(),
+    }  # fmt: skip
+
+
+def _check(config: Config, model: Model, group: Processes) -> None:
+    if config.train.batch_size % (group.world * config.train.micro_batches):
+        raise ValueError(
+            f"train.batch_size: {config.train.batch_size} came; a multiple of {group.world} processes times "
+            f"{config.train.micro_batches} micro-batches is expected."
+        )
+    for part in config.train.parts:
+        if part not in dict(model.named_modules()):
+            known = ", ".join(name for name, _ in model.named_children())
+            raise ValueError(f"train.parts.{part}: the model has no such part; it has {known}.")
+    if config.train.validate and not isinstance(model, catalogue.metric(config.train.validate).needs):
+        raise ValueError(f"train.validate: {config.train.validate} does not apply to {config.model}. Leave it out.")
+    for name in config.evaluate.metrics:
+        catalogue.metric(name)
+
+
+def _validator(config: Config, source: Source) -> Validate | None:
+    if config.train.validate is None:
+        return None
+    metric = catalogue.metric(config.train.validate)
+    samples = config.train.validate_samples
+    evaluation: Evaluation = dataclasses.replace(config.evaluate, split="valid", samples=samples)
+    sign = -1.0 if metric.better == "lower" else 1.0
+
+    def validate(model: Model) -> tuple[float, float]:
+        value = metric.compute(model, source, evaluation).value
+        return value, sign * value
+
+    return validate
+
+
+def _same_data(description: Mapping[str, Any], source: Source) -> None:
+    trained_on = description.get("source", {}).get("fingerprint")
+    if trained_on and trained_on != source.fingerprint:
+        raise ValueError(
+            f"{source.name} has fingerprint {source.fingerprint}; the run was trained on {trained_on}. "
+            "Restore the data, or train anew."
+        )

@@ -1,0 +1,126 @@
+"""Bounds against a linear Gaussian model whose evidence is known: z ~ N(0, 1), x | z ~ N(z, 1), so x ~ N(0, 2)."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from counterfeit.core import Bounds, Density, Model, Spec, Update
+from counterfeit.data.source import InMemory, Source
+from counterfeit.metrics.bounds import ELBO, IWAE, LOG_LIKELIHOOD, importance_weighted
+from counterfeit.metrics.metric import Evaluation
+
+
+class Linear(Model):
+    """Proposes from the prior, so its bounds are loose."""
+
+    def __init__(self) -> None:
+        super().__init__(Spec((1,), "real"))
+        self.scale, self.largest = nn.Parameter(torch.ones(())), 0
+
+    def updates(self, draw, clock):
+        yield Update(self.scale * draw().x.mean())
+
+    def weights(self, x, k):
+        self.largest = max(self.largest, len(x) * k)
+        return torch.distributions.Normal(torch.randn(len(x), k), self.scale).log_prob(x)
+
+    def elbo(self, x):
+        return self.weights(x, 1)[:, 0]
+
+    def iwae(self, x, k):
+        return self.weights(x, k).logsumexp(1) - math.log(k)
+
+    def log_prob(self, x):
+        return torch.distributions.Normal(0.0, math.sqrt(2)).log_prob(x)[:, 0]
+
+
+class Points(Source):
+    name, summary = "points", "points of the linear Gaussian model"
+
+    def __init__(self, kind="real") -> None:
+        self.spec = Spec((1,), kind)
+        x = torch.rand(2_000, 1, generator=torch.Generator().manual_seed(9))
+        self.x = x if kind == "image" else (x > 0.5).float() if kind == "binary" else 4 * x - 2
+
+    def split(self, name):
+        return InMemory(self.x)
+
+
+def exact(source: Source) -> float:
+    return float(Linear().log_prob(source.split("test").first().x).mean())
+
+
+def test_elbo_equals_its_closed_form():
+    x = Points().x
+    expected = float((-0.5 * (x.square() + 1) - 0.5 * math.log(2 * math.pi)).mean())
+    result = ELBO.compute(Linear(), Points(), Evaluation())
+    assert result.value == pytest.approx(expected, abs=4 * result.error)
+    assert result.n == 2_000
+
+
+def test_bounds_are_ordered_and_tighten():
+    elbo = ELBO.compute(Linear(), Points(), Evaluation()).value
+    k5, k500 = (IWAE.compute(Linear(), Points(), Evaluation(importance=k)).value for k in (5, 500))
+    assert elbo < k5 < k500 == pytest.approx(exact(Points()), abs=0.01)
+
+
+def test_exact_log_likelihood():
+    assert LOG_LIKELIHOOD.compute(Linear(), Points(), Evaluation()).value == pytest.approx(exact(Points()), abs=1e-6)
+
+
+def test_chunks_of_importance_samples_combine_exactly():
+    log_w = torch.randn(4, 10, generator=torch.Generator().manual_seed(0))
+
+    class Listed(Linear):
+        used = 0
+
+        def iwae(self, x, k):
+            chunk, self.used = log_w[:, self.used : self.used + k], self.used + k
+            return chunk.logsumexp(1) - math.log(k)
+
+    combined = importance_weighted(Listed(), torch.zeros(4, 1), k=10, rows=12)  # 3 + 3 + 3 + 1
+    assert torch.allclose(combined, log_w.logsumexp(1) - math.log(10), atol=1e-6)
+
+
+def test_memory_of_importance_samples_is_bounded(monkeypatch):
+    monkeypatch.setattr("counterfeit.metrics.bounds.VALUES", 6_400)
+    model = Linear()
+    IWAE.compute(model, Points(), Evaluation(importance=1_000, limit=300))
+    assert model.largest <= 6_400
+
+
+def test_results_repeat_under_a_seed_and_leave_the_random_state():
+    before = torch.get_rng_state()
+    values = [ELBO.compute(Linear(), Points(), Evaluation(seed=seed)).value for seed in (0, 0, 1)]
+    assert values[0] == values[1] != values[2]
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_limit_takes_the_first_examples():
+    assert ELBO.compute(Linear(), Points(), Evaluation(limit=10)).n == 10
+
+
+@pytest.mark.parametrize(("kind", "offset"), [("image", 8.0), ("binary", 0.0)])
+def test_bits_per_dimension_count_the_8_bits_of_images(kind, offset):
+    result = LOG_LIKELIHOOD.compute(Linear(), Points(kind), Evaluation())
+    assert result.details["bits_per_dim"] == pytest.approx(offset - result.value / math.log(2))
+
+
+def test_real_values_have_no_bits_per_dimension():
+    assert "bits_per_dim" not in LOG_LIKELIHOOD.compute(Linear(), Points(), Evaluation()).details
+
+
+def test_protocol_names_bound_split_and_data():
+    source = Points()
+    result = IWAE.compute(Linear(), source, Evaluation(importance=5, limit=10, split="valid"))
+    data = f"valid n=10; real values; points {source.fingerprint}"
+    assert result.protocol == f"importance-weighted bound, k=5 posterior samples; nats; {data}"
+
+
+def test_metrics_ask_for_the_capability_that_they_use():
+    assert (ELBO.needs, IWAE.needs, LOG_LIKELIHOOD.needs) == (Bounds, Bounds, Density)
+    assert isinstance(Linear(), Bounds)

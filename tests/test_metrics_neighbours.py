@@ -1,0 +1,129 @@
+"""Nearest training examples and classes of samples, on the bundled digits."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from sklearn.neighbors import KNeighborsClassifier
+from torch import nn
+
+from counterfeit.core import Model, Spec, Update
+from counterfeit.data.digits import Digits
+from counterfeit.data.source import InMemory, Source
+from counterfeit.metrics import neighbours
+from counterfeit.metrics.classes import CLASSES, classify, kl_divergence
+from counterfeit.metrics.metric import Evaluation
+from counterfeit.metrics.neighbours import NEAREST, copies, nearest_examples
+
+
+class Replay(Model):
+    """Samples given examples over and over."""
+
+    def __init__(self, x: torch.Tensor) -> None:
+        super().__init__(Spec(tuple(x.shape[1:])))
+        self.x = nn.Parameter(x)
+
+    def updates(self, draw, clock):
+        yield Update(self.x.mean())
+
+    def sample(self, n, y=None):
+        return self.x[torch.randint(len(self.x), (n,))]
+
+
+class Unlabelled(Source):
+    name, summary = "unlabelled", "points"
+
+    def __init__(self) -> None:
+        self.spec = Spec((2,), "real")
+
+    def split(self, name):
+        return InMemory(torch.zeros(10, 2))
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return Digits()
+
+
+def first(source, split, n=None):
+    return source.split(split).first(n)
+
+
+def test_reading_in_pieces_equals_reading_at_once(digits, monkeypatch):
+    x, train = first(digits, "test", 50).x, digits.split("train")
+    whole = nearest_examples(x, train, 3)
+    monkeypatch.setattr(neighbours, "CHUNK", 100)  # 1,297 examples: the last piece is short
+    pieces = nearest_examples(x, train, 3)
+    assert torch.equal(whole.indices, pieces.indices)
+    assert torch.allclose(whole.distances, pieces.distances)
+
+
+def test_search_among_some_positions(digits):
+    found = nearest_examples(first(digits, "train", 5).x, digits.split("train"), among=range(600, 700))
+    assert found.indices.min() >= 600
+    assert found.indices.max() < 700
+
+
+def test_too_many_neighbours_are_an_error(digits):
+    with pytest.raises(ValueError, match="between 1 and 2"):
+        nearest_examples(first(digits, "train", 5).x, digits.split("train"), k=3, among=range(2))
+
+
+def test_training_examples_are_copies_and_held_out_ones_are_not(digits):
+    memorized = NEAREST.compute(Replay(first(digits, "train").x), digits, Evaluation(samples=200))
+    held_out = NEAREST.compute(Replay(first(digits, "test").x), digits, Evaluation(samples=200))
+    assert (memorized.value, memorized.details["copies"]) == (0.0, 200)
+    assert held_out.details["copies"] == 0
+    reference = held_out.details["references"]["held-out"]
+    assert held_out.value == pytest.approx(reference["value"], abs=4 * (held_out.error + reference["error"]))
+
+
+def test_halves_of_the_digits_lie_as_far_apart_as_known(digits):
+    result = NEAREST.compute(Replay(first(digits, "train").x), digits, Evaluation(samples=1_000))
+    assert result.details["references"]["halves"]["value"] == pytest.approx(1.17, abs=0.02)
+
+
+def test_a_copy_is_within_half_a_gray_level():
+    distances = torch.tensor([0.0, 0.49, 0.51]) / 255 * 8
+    assert copies(distances, 64) == 2
+
+
+def test_validation_leaves_the_reference_distances_out(digits):
+    result = NEAREST.compute(Replay(first(digits, "train").x), digits, Evaluation(samples=20, split="valid"))
+    assert "references" not in result.details
+
+
+def test_classifier_agrees_with_a_reference(digits):
+    train, test = first(digits, "train"), first(digits, "test")
+    reference = KNeighborsClassifier(5, algorithm="brute").fit(train.x.flatten(1).numpy(), train.y.numpy())
+    assert classify(test.x, digits).tolist() == reference.predict(test.x.flatten(1).numpy()).tolist()
+
+
+def test_classes_are_counted(digits):
+    x, y = first(digits, "test")
+    result = CLASSES.compute(Replay(x[y < 3]), digits, Evaluation(samples=300))
+    histogram = result.details["histogram"]
+    assert result.value == 3
+    assert sum(histogram[:3]) == result.n == 300
+    assert result.details["accuracy"] > 0.95
+    assert result.details["kl"] > 1.0
+
+
+def test_real_digits_have_all_classes_in_proportion(digits):
+    result = CLASSES.compute(Replay(first(digits, "test").x), digits, Evaluation(samples=1_000))
+    assert result.value == 10
+    assert result.details["kl"] < 0.02
+
+
+def test_kl_divergence_of_histograms():
+    p, q = torch.tensor([30, 10]), torch.tensor([1, 1])
+    assert kl_divergence(p, q) == pytest.approx(0.75 * math.log(1.5) + 0.25 * math.log(0.5))
+    assert kl_divergence(q, 7 * q) == 0
+    assert kl_divergence(torch.tensor([1, 1]), torch.tensor([1, 0])) == float("inf")
+
+
+def test_data_without_labels_are_an_error():
+    with pytest.raises(ValueError, match="unlabelled has no labels"):
+        CLASSES.compute(Replay(torch.zeros(4, 2)), Unlabelled(), Evaluation(samples=10))

@@ -1,0 +1,161 @@
+"""The Parzen window against brute force in float64, closed forms and the published protocol on MNIST."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+
+import pytest
+import torch
+from torch import nn
+
+from counterfeit.core import Model, Spec, Update
+from counterfeit.data.source import InMemory, Source
+from counterfeit.metrics.metric import Evaluation
+from counterfeit.metrics.parzen import PARZEN, SIGMAS, log_likelihood, select_sigma
+from counterfeit.metrics.statistics import mean_and_error
+
+
+def brute_force(x: torch.Tensor, samples: torch.Tensor, sigma: float) -> torch.Tensor:
+    distances = torch.cdist(x.double(), samples.double(), compute_mode="donot_use_mm_for_euclid_dist")
+    scores = torch.logsumexp(-distances.square() / (2 * sigma**2), 1)
+    return scores - math.log(len(samples)) - x.shape[1] * math.log(sigma * math.sqrt(2 * math.pi))
+
+
+@pytest.fixture(scope="module")
+def mnist():
+    if not os.environ.get("COUNTERFEIT_DATA"):
+        pytest.skip("COUNTERFEIT_DATA is not set: no MNIST here")
+    from counterfeit.data.mnist import MNIST
+
+    source = MNIST()
+    n = {"train": 10_000, "valid": 1_000, "test": 10_000}
+    return {split: source.split(split).first(n[split]).x.flatten(1) for split in n}
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("COUNTERFEIT_CACHE", str(tmp_path))
+
+
+class Points(Source):
+    """Gaussian points around 0 in two dimensions."""
+
+    name, summary = "points", "Gaussian points"
+
+    def __init__(self, scale: float = 0.3) -> None:
+        self.spec = Spec((2,), "real")
+        x = scale * torch.randn(600, 2, generator=torch.Generator().manual_seed(0))
+        self.parts = {"train": InMemory(x[:200]), "valid": InMemory(x[200:300]), "test": InMemory(x[300:])}
+
+    def split(self, name):
+        return self.parts[name]
+
+
+class Gaussian(Model):
+    def __init__(self, scale: float = 0.3) -> None:
+        super().__init__(Spec((2,), "real"))
+        self.scale = nn.Parameter(torch.tensor(scale))
+
+    def updates(self, draw, clock):
+        yield Update(self.scale * draw().x.mean())
+
+    def sample(self, n, y=None):
+        return self.scale * torch.randn(n, 2)
+
+
+def test_one_sample_is_one_gaussian():
+    x = torch.randn(20, 5, generator=torch.Generator().manual_seed(0))
+    expected = torch.distributions.Normal(0, 0.7).log_prob(x).sum(1)
+    assert torch.allclose(log_likelihood(x, torch.zeros(1, 5), [0.7])[0], expected, atol=1e-5)
+
+
+def test_density_integrates_to_one():
+    grid = torch.linspace(-6, 6, 2_001)[:, None]
+    density = log_likelihood(grid, torch.tensor([[-1.0], [0.5], [2.0]]), [0.3, 0.6]).exp()
+    assert torch.allclose(torch.trapezoid(density, grid[:, 0]), torch.ones(2), atol=1e-5)
+
+
+@pytest.mark.parametrize("sigma", [SIGMAS[0], 0.1668, SIGMAS[-1]])
+def test_float32_is_near_float64_on_synthetic_images(sigma):
+    generator = torch.Generator().manual_seed(0)
+    x, samples = torch.rand(200, 784, generator=generator), torch.rand(1_000, 784, generator=generator)
+    difference = log_likelihood(x, samples, [sigma])[0].double() - brute_force(x, samples, sigma)
+    assert difference.mean().abs() < 2e-3
+    assert difference.abs().max() < 2e-2
+
+
+@pytest.mark.parametrize("sigma", [SIGMAS[0], SIGMAS[2], SIGMAS[-1]])
+def test_float32_is_near_float64_on_mnist(mnist, sigma):
+    x, samples = mnist["test"][:100], mnist["train"][:5_000]
+    difference = log_likelihood(x, samples, [sigma])[0].double() - brute_force(x, samples, sigma)
+    assert difference.mean().abs() < 2e-3
+
+
+def test_real_images_score_what_was_published(mnist):
+    sigma = select_sigma(mnist["valid"], mnist["train"])
+    value, error = mean_and_error(log_likelihood(mnist["test"], mnist["train"], [sigma])[0])
+    assert sigma == pytest.approx(0.1668, abs=1e-4)
+    assert value == pytest.approx(241.2, abs=0.1)
+    assert error == pytest.approx(2.1, abs=0.05)
+
+
+def test_samples_that_are_the_examples_score_finitely():
+    x = torch.rand(50, 784, generator=torch.Generator().manual_seed(0))
+    peak = -math.log(50) - 784 * math.log(0.1 * math.sqrt(2 * math.pi))
+    assert torch.allclose(log_likelihood(x, x, [0.1])[0], torch.full((50,), peak), atol=1e-2)
+
+
+def test_sigma_is_the_likeliest_of_the_grid():
+    source, samples = Points(), 0.3 * torch.randn(500, 2, generator=torch.Generator().manual_seed(1))
+    valid = source.split("valid").first().x
+    scores = [float(brute_force(valid, samples, sigma).mean()) for sigma in SIGMAS]
+    assert select_sigma(valid, samples) == SIGMAS[scores.index(max(scores))]
+
+
+def test_result_carries_protocol_sigma_and_reference_rows():
+    source = Points()
+    result = PARZEN.compute(Gaussian(), source, Evaluation(samples=500, seed=3))
+    assert result.n == 300
+    assert result.protocol == (
+        "Parzen window, Gaussian kernel; 500 samples; sigma from logspace(-1, 0, 10) on the first 100 of valid; "
+        f"test n=300; real values; points {source.fingerprint}"
+    )
+    assert result.details["sigma"] in SIGMAS
+    assert result.details["references"]["real"]["samples"] == 200
+    assert result.details["references"]["k-means"]["samples"] == 100
+    assert json.loads(json.dumps(result.to_dict())) == result.to_dict()
+
+
+def test_protocol_depends_on_no_seed():
+    first, second = (PARZEN.compute(Gaussian(), Points(), Evaluation(samples=50, seed=seed)) for seed in (0, 1))
+    assert first.value != second.value
+    assert first.fingerprint == second.fingerprint
+
+
+def test_references_are_kept_between_evaluations(monkeypatch):
+    first = PARZEN.compute(Gaussian(), Points(), Evaluation(samples=50)).details["references"]
+    monkeypatch.delattr("counterfeit.metrics.parzen.kmeans")
+    assert PARZEN.compute(Gaussian(), Points(), Evaluation(samples=50)).details["references"] == first
+
+
+def test_validation_leaves_the_references_out():
+    result = PARZEN.compute(Gaussian(), Points(), Evaluation(samples=50, split="valid", limit=70))
+    assert result.n == 70
+    assert "references" not in result.details
+
+
+@pytest.mark.parametrize(("scale", "warned"), [(1.0, False), (1e-3, True), (30.0, True)])
+def test_sigma_at_an_edge_of_the_grid_warns(scale, warned):
+    result = PARZEN.compute(Gaussian(scale), Points(scale), Evaluation(samples=500, split="valid"))
+    assert ("warning" in result.details) == warned
+
+
+def test_data_of_another_shape_are_an_error():
+    class Wide(Gaussian):
+        def sample(self, n, y=None):
+            return torch.zeros(n, 3)
+
+    with pytest.raises(ValueError, match="rows of 2 and 3 values"):
+        PARZEN.compute(Wide(), Points(), Evaluation(samples=50))
