@@ -43,7 +43,7 @@ class Points(Source):
 
     def __init__(self, kind="real") -> None:
         self.spec = Spec((1,), kind)
-        x = torch.rand(2_000, 1, generator=torch.Generator().manual_seed(9))
+        x = torch.rand(2_000, 1, generator=torch.Generator().manual_seed(0))
         self.x = x if kind == "image" else (x > 0.5).float() if kind == "binary" else 4 * x - 2
 
     def split(self, name):
@@ -98,6 +98,11 @@ def test_results_repeat_under_a_seed_and_leave_the_random_state():
     values = [ELBO.compute(Linear(), Points(), Evaluation(seed=seed)).value for seed in (0, 0, 1)]
     assert values[0] == values[1] != values[2]
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_no_importance_samples_are_an_error():
+    with pytest.raises(ValueError, match="importance=0"):
+        IWAE.compute(Linear(), Points(), Evaluation(importance=0))
 
 
 def test_limit_takes_the_first_examples():

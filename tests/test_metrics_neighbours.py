@@ -11,11 +11,12 @@ from torch import nn
 
 from counterfeit.core import Model, Spec, Update
 from counterfeit.data.digits import Digits
-from counterfeit.data.source import InMemory, Source
+from counterfeit.data.source import InMemory, Source, transformed
 from counterfeit.metrics import neighbours
 from counterfeit.metrics.classes import CLASSES, classify, kl_divergence
 from counterfeit.metrics.metric import Evaluation
 from counterfeit.metrics.neighbours import NEAREST, copies, nearest_examples
+from counterfeit.transforms import build
 
 
 class Replay(Model):
@@ -122,6 +123,15 @@ def test_kl_divergence_of_histograms():
     assert kl_divergence(p, q) == pytest.approx(0.75 * math.log(1.5) + 0.25 * math.log(0.5))
     assert kl_divergence(q, 7 * q) == 0
     assert kl_divergence(torch.tensor([1, 1]), torch.tensor([1, 0])) == float("inf")
+
+
+@pytest.mark.parametrize("metric", [NEAREST, CLASSES], ids=lambda metric: metric.name)
+def test_random_transforms_repeat_and_leave_the_random_state(metric, digits):
+    binary, before = transformed(digits, build(["binarize"])), torch.get_rng_state()
+    model = Replay(first(digits, "test").x.round())
+    results = [metric.compute(model, binary, Evaluation(samples=20)) for _ in range(2)]
+    assert results[0] == results[1]
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_data_without_labels_are_an_error():

@@ -81,12 +81,9 @@ def _modules(package: str) -> dict[str, str]:
 
 
 def _concrete(module: ModuleType, base: type) -> dict[str, Any]:
-    members = inspect.getmembers(module, inspect.isclass)
-    return {
-        n: c
-        for n, c in members
-        if issubclass(c, base) and not inspect.isabstract(c) and c.__module__ == module.__name__
-    }
+    members = {n: c for n, c in vars(module).items() if inspect.isclass(c) and not n.startswith("_")}
+    own = {n: c for n, c in members.items() if c.__module__ == module.__name__}
+    return {n: c for n, c in own.items() if issubclass(c, base) and not inspect.isabstract(c)}
 
 
 @cache

@@ -1,13 +1,15 @@
 """Settings: frozen dataclasses, filled from a recipe (YAML), then from the command line or from Python.
 
 A setting has one name everywhere: `train: {lr: …}` in a recipe, `--train.lr` on the command line, `"train.lr"` in
-Python. Types, defaults and help come from the signatures and docstrings of the dataclasses here and of the model's constructor.
+Python. Types, defaults and help come from the signatures and docstrings of the dataclasses here and of the model's
+constructor.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import difflib
+import shlex
 import types
 import typing
 from argparse import SUPPRESS
@@ -20,7 +22,7 @@ import yaml
 from counterfeit.metrics.metric import Evaluation
 
 __all__ = [
-    "Config", "Data", "Rule", "Train", "dump", "flatten", "load_yaml", "merge", "nearest", "nest", "parse",
+    "Config", "Data", "Rule", "Train", "command", "dump", "flatten", "load_yaml", "merge", "nearest", "nest", "parse",
     "settings_help",
 ]  # fmt: skip
 
@@ -197,6 +199,19 @@ class Config:
         model = {"name": self.model, **self.arguments}
         sections = {name: dataclasses.asdict(getattr(self, name)) for name in SECTIONS}
         return _plain({"recipe": self.recipe, "model": model, **sections})
+
+
+def command(config: Config, recipe: Config) -> str:
+    """The shortest command line that trains by `config`: what differs from the recipe's own settings."""
+    known = [f"{section}.{f.name}" for section, cls in SECTIONS.items() for f in dataclasses.fields(cls)]
+    ours, theirs = (dict(flatten(c.to_dict(), known)) for c in (config, recipe))
+    words = [f"--{key} {_word(value)}" for key, value in ours.items() if value != theirs.get(key)]
+    return " ".join(["counterfeit train", config.recipe, *words])
+
+
+def _word(value: Any) -> str:
+    text = yaml.safe_dump(value, default_flow_style=True).splitlines()[0]
+    return shlex.quote(text)
 
 
 SECTIONS: Mapping[str, type] = {"data": Data, "train": Train, "evaluate": Evaluation}

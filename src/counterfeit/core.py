@@ -86,6 +86,7 @@ class Spec:
             self._check_values(x, who)
 
     def _check_values(self, x: Tensor, who: str) -> None:
+        x = x.detach()
         if not bool(torch.isfinite(x).all()):
             raise ValueError(
                 f"`x` holds values that are not finite; {who} expects finite values. Clean the data first."

@@ -36,6 +36,7 @@ from counterfeit.engine.distributed import Processes, processes
 from counterfeit.engine.events import read_events
 from counterfeit.engine.fit import Summary, Validate, fit
 from counterfeit.metrics.metric import Evaluation, Result
+from counterfeit.metrics.sampling import evaluating
 from counterfeit.metrics.statistics import seeded
 
 __all__ = ["Run", "resume", "train"]
@@ -122,9 +123,11 @@ class Run:
                 f"{path} is no run folder: it holds no run.yaml. Give a folder that `counterfeit train` made."
             )
         self.description = load_yaml(file.read_text(encoding="utf-8"), str(file))
+        self.config = self._configure({})
+
+    def _configure(self, changes: Mapping[str, Any]) -> Config:
         settings = {str(k): self.description[k] for k in catalogue.SETTINGS if k in self.description}
-        recipe = Recipe(self.description.get("recipe", self.path.name), "", settings)
-        self.config = configure(recipe)
+        return configure(Recipe(self.description.get("recipe", self.path.name), "", settings), changes)
 
     @property
     def name(self) -> str:
@@ -172,7 +175,6 @@ class Run:
         file = self.path / "evaluation.json"
         return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
 
-    @torch.no_grad()
     def sample(self, n: int, seed: int = 0, y: Tensor | None = None, mean: bool = False) -> Tensor:
         """Draw `n` examples in the data's natural unit, (n, *shape), on the CPU.
 
@@ -187,7 +189,7 @@ class Run:
             raise ValueError(f"{self.config.model} does not sample; a model that samples is expected.")
         if n < 1:
             raise ValueError(f"n={n} came; at least one sample is expected. Ask for n >= 1.")
-        with seeded(seed, model.device):
+        with evaluating(model, seed):
             chunks = [min(1_000, n - done) for done in range(0, n, 1_000)]
             if mean and isinstance(model, Decodes):
                 return torch.cat([model.decode(model.prior(size)).cpu() for size in chunks])
@@ -224,8 +226,7 @@ class Run:
     def resume(self, settings: Mapping[str, Any] | None = None, show: bool = True) -> tuple[Run, Summary]:
         """Go on from the newest checkpoint, with training settings changed where given."""
         if settings:
-            recipe = Recipe(self.config.recipe, "", self.config.to_dict())
-            self.config = configure(recipe, nest(settings))
+            self.config = self._configure(nest(settings))
             write_yaml(self.path / "run.yaml", self.description | self.config.to_dict())
         device, group = pick_device(self.config.train.device), processes()
         source = catalogue.source(self.config.data)
@@ -328,8 +329,12 @@ def _check(config: Config, model: Model, group: Processes) -> None:
         if part not in dict(model.named_modules()):
             known = ", ".join(name for name, _ in model.named_children())
             raise ValueError(f"train.parts.{part}: the model has no such part; it has {known}.")
-    if config.train.validate and not isinstance(model, catalogue.metric(config.train.validate).needs):
-        raise ValueError(f"train.validate: {config.train.validate} does not apply to {config.model}. Leave it out.")
+    if config.train.validate:
+        metric = catalogue.metric(config.train.validate)
+        if metric.better is None or not isinstance(model, metric.needs):
+            raise ValueError(
+                f"train.validate: {metric.name} cannot choose among checkpoints of {config.model}. Leave it out."
+            )
     for name in config.evaluate.metrics:
         catalogue.metric(name)
 

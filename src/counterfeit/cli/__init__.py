@@ -33,7 +33,7 @@ EXAMPLES = """examples:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line; returns the status: 2 for bad input, 1 for the machine's failures, 128 + n for signal n."""
     parser = _parser()
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    arguments = [*(sys.argv[1:] if argv is None else argv)]
     first = next((a for a in arguments if not a.startswith("-")), None)
     if first in VERBS and arguments[0] == first:
         return _run(first, arguments[1:])

@@ -44,11 +44,18 @@ def finish(run: Run, summary: Summary, evaluate: bool, report: bool, as_json: bo
     return 0
 
 
-def measured(results: Mapping[str, Result], as_json: bool) -> None:
-    """Print results as a table with their protocols, or as JSON."""
+def measured(by_run: Mapping[str, Mapping[str, Result]], as_json: bool) -> None:
+    """Print each run's results as a table with their protocols, or as JSON."""
     if as_json:
-        print(json.dumps({name: result.to_dict() for name, result in results.items()}))
+        content = {run: {name: r.to_dict() for name, r in results.items()} for run, results in by_run.items()}
+        print(json.dumps(content if len(content) > 1 else next(iter(content.values()))))
         return
+    for run, results in by_run.items():
+        print(run)
+        _tell(results)
+
+
+def _tell(results: Mapping[str, Result]) -> None:
     table(("metric", "value", "error", "n"), [_row(name, result) for name, result in results.items()])
     for name, result in results.items():
         print(f"{name}: {result.protocol}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from counterfeit.cli.output import finish
@@ -36,7 +35,7 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     """Train."""
     args, rest = parser.parse_known_args(arguments)
     if args.help or not args.recipe:
-        return _help(parser, args.recipe)
+        return _help(parser, args.recipe) if args.help else _help(parser, None) or 2
     from counterfeit import catalogue
     from counterfeit.config import nest
     from counterfeit.run import start
@@ -64,4 +63,4 @@ def _help(parser: argparse.ArgumentParser, recipe: str | None) -> int:
     print("\nrecipes:")
     for entry in catalogue.recipes().values():
         print(f"  {entry.name:<18} {entry.summary}")
-    return 0 if "--help" in sys.argv or "-h" in sys.argv else 2
+    return 0

@@ -130,7 +130,7 @@ def find(file: File, who: str, keep: bool = True) -> Found:
 def load_arrays(path: Path) -> Arrays | None:
     """The arrays of a .npz file, or None where it is absent or damaged."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
     except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error):
         return None

@@ -37,7 +37,7 @@ class Decoded(Streamed):
         """Decode one picture: uint8 (C, H, W) and its class, -1 where there is none."""
         position, labels = self.positions[index], self.source.layout.labels
         with bombs_refused():
-            x = torch.from_numpy(np.ascontiguousarray(self.source.decode(position)))
+            x = torch.from_numpy(self.source.decode(position).copy())
         return x, -1 if labels is None else labels[position]
 
 

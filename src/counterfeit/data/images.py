@@ -24,8 +24,7 @@ __all__ = [
     "save_png", "tile", "to_uint8",
 ]  # fmt: skip
 
-CHUNK = 64
-FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TIFF", "WEBP")  # others start programs, or guess
+FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")  # others start programs, or guess
 GRAY_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L")
 
 
@@ -91,15 +90,18 @@ def resize(x: Tensor, size: int) -> Tensor:
 def fill(read: Callable[[int], np.ndarray], shape: tuple[int, ...], what: str) -> Tensor:
     """Stack `read(i)` for every i, in threads and with a progress bar called `what`, into uint8 of `shape`."""
     out = np.empty(shape, np.uint8)
-
-    def chunk(start: int) -> None:
-        for index in range(start, min(start + CHUNK, len(out))):
-            out[index] = read(index)
-
     workers = min(os.cpu_count() or 1, 16)
+    share = min(max(1, len(out) // (8 * workers)), 64)  # at a time: a few large pictures keep every thread busy
+
+    def some(start: int) -> int:
+        positions = range(start, min(start + share, len(out)))
+        for index in positions:
+            out[index] = read(index)
+        return len(positions)
+
     with bombs_refused(), Bar(what, len(out)) as bar, ThreadPoolExecutor(workers) as pool:
-        for _ in pool.map(chunk, range(0, len(out), CHUNK)):
-            bar.update(CHUNK)
+        for count in pool.map(some, range(0, len(out), share)):
+            bar.update(count)
     return torch.from_numpy(out)
 
 

@@ -80,7 +80,7 @@ def _deal(given: Mapping[str, tuple[int, ...]]) -> tuple[dict[str, tuple[int, ..
     splits, train = dict(given), given["train"]
     missing = [split for split in ("valid", "test") if not given[split]]
     if missing and len(train) < FEW:
-        few = f"only {len(train)} training picture{'s' * (len(train) > 1)}, which serve as {' and '.join(missing)} too"
+        few = f"few pictures ({len(train)}): {' and '.join(missing)} hold the same as train"
         return splits | dict.fromkeys(missing, train), few
     count = max(1, round(SHARE * len(train)))
     for split in missing:

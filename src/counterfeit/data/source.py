@@ -130,12 +130,9 @@ class Source(ABC):
 class _Transformed(Source):
     """A source whose batches pass through a chain of transforms."""
 
-    name = ""
-    summary = ""
-
     def __init__(self, raw: Source, chain: Chain) -> None:
         self.raw, self.chain = raw, chain
-        self.name, self.class_names = raw.name, raw.class_names  # type: ignore[misc]
+        self.name, self.summary, self.class_names = raw.name, raw.summary, raw.class_names  # type: ignore[misc]
         self.spec = chain.spec(raw.spec)
 
     def split(self, name: str) -> Examples:
@@ -143,7 +140,7 @@ class _Transformed(Source):
 
     @property
     def fingerprint(self) -> str:
-        return self.raw.fingerprint
+        return "+".join([self.raw.fingerprint, *(type(t).__name__.lower() for t in self.chain.transforms)])
 
 
 class _Through(Examples):

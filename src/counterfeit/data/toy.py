@@ -1,7 +1,7 @@
 """Toy densities in one and two dimensions, known exactly.
 
 All are mixtures of Gaussians. Those along a curve have their centers at the nodes of a composite Gauss-Legendre rule,
-closer together than half their standard deviation: within 1e-9 of the density of a Gaussian whose center runs along it.
+closer together than their standard deviation: within 1e-9 of the density of a Gaussian whose center runs along it.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class Toy(Fixed):
 
     def log_prob(self, x: Tensor) -> Tensor:
         """Exact log-likelihood of `x`, (B, D), in nats, (B,)."""
-        self.spec.check(x, self.name)
+        self.spec.check(x.detach(), self.name)
         return self._density.log_prob(x)
 
     @property
@@ -208,4 +208,4 @@ class SwissRoll(Toy):
 
     def mixture(self) -> Mixture:
         """Components along the spiral."""
-        return along(lambda t: t[:, None] / 5 * np.stack((np.cos(t), np.sin(t)), -1), 1.5 * np.pi, 4.5 * np.pi, 0.1, 80)
+        return along(lambda t: t[:, None] / 5 * np.stack((np.cos(t), np.sin(t)), -1), 1.5 * np.pi, 4.5 * np.pi, 0.1, 50)

@@ -22,7 +22,7 @@ from counterfeit.metrics.statistics import bits_per_dim, mean_and_error
 
 __all__ = ["ELBO", "IWAE", "LOG_LIKELIHOOD", "importance_weighted"]
 
-VALUES = 2**24  # of a decoder's output at a time: 64 MB
+VALUES = 2**20  # of decoder output at a time: 4 MB, since what leaves the cache is slower
 SMALLEST = 64  # examples at a time, however many importance samples each has
 
 
@@ -46,6 +46,8 @@ def elbo(model: Model, source: Source, evaluation: Evaluation) -> Result:
 def iwae(model: Model, source: Source, evaluation: Evaluation) -> Result:
     """Mean importance-weighted bound with `evaluation.importance` samples an example."""
     k, rows = evaluation.importance, max(SMALLEST, VALUES // source.spec.dims)
+    if k < 1:
+        raise ValueError(f"importance={k} came; at least one importance sample is expected. The usual number is 200.")
     batch_size = min(evaluation.batch_size, max(SMALLEST, rows // k))
 
     def bound(x: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from counterfeit.data.source import Source
 from counterfeit.metrics.metric import Evaluation, Metric, Result
 from counterfeit.metrics.neighbours import nearest_examples
 from counterfeit.metrics.sampling import describe, draw_samples, load
+from counterfeit.metrics.statistics import seeded
 
 __all__ = ["CLASSES", "classify", "kl_divergence"]
 
@@ -51,12 +52,13 @@ def compute(model: Model, source: Source, evaluation: Evaluation) -> Result:
     counted = _labels(load(source, "train", COUNTED), source)
     held_out = load(source, evaluation.split, QUERIES)
     n = min(evaluation.samples, QUERIES)
-    predicted = classify(draw_samples(model, n, evaluation.seed, evaluation.batch_size), source)
-    histogram = torch.bincount(predicted, minlength=source.spec.classes).cpu()
-    correct = classify(held_out.x, source) == _labels(held_out, source)
+    samples = draw_samples(model, n, evaluation.seed, evaluation.batch_size)
+    with seeded(evaluation.seed):  # random transforms draw as examples are read
+        histogram = torch.bincount(classify(samples, source), minlength=source.spec.classes)
+        correct = classify(held_out.x, source) == _labels(held_out, source)
     details = {
         "histogram": histogram.tolist(),
-        "kl": kl_divergence(histogram, torch.bincount(counted, minlength=source.spec.classes).cpu()),
+        "kl": kl_divergence(histogram, torch.bincount(counted, minlength=source.spec.classes)),
         "accuracy": float(correct.sum()) / len(correct),
         "seed": evaluation.seed,
     }

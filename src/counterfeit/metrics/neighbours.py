@@ -17,7 +17,7 @@ from counterfeit.core import Model, Samples
 from counterfeit.data.source import Examples, Source
 from counterfeit.metrics.metric import Evaluation, Metric, Result
 from counterfeit.metrics.sampling import describe, draw_samples, load
-from counterfeit.metrics.statistics import Neighbours, mean_and_error, nearest
+from counterfeit.metrics.statistics import Neighbours, mean_and_error, nearest, seeded
 
 __all__ = ["NEAREST", "copies", "nearest_examples", "references"]
 
@@ -69,18 +69,19 @@ def compute(model: Model, source: Source, evaluation: Evaluation) -> Result:
     """Mean distance from samples to their nearest training example; reference rows come with the test split only."""
     n, train = min(evaluation.samples, QUERIES), source.split("train")
     samples = draw_samples(model, n, evaluation.seed, evaluation.batch_size)
-    distances = nearest_examples(samples, train).distances
-    row, details = _row(distances), dict[str, Any](seed=evaluation.seed)
+    details: dict[str, Any] = {"seed": evaluation.seed}
+    with seeded(evaluation.seed):  # random transforms draw as examples are read
+        distances = nearest_examples(samples, train).distances
+        if evaluation.split == "test":
+            details["references"] = references(source, n, samples.device)
     if source.spec.bounded:
         details["copies"] = copies(distances, source.spec.dims)
-    if evaluation.split == "test":
-        details["references"] = references(source, n, samples.device)
     what = f"mean Euclidean distance from {n} samples to their nearest example"
-    return Result(row["value"], row["error"], n, f"{what}; {describe(source, 'train', len(train))}", details)
+    return Result(*mean_and_error(distances), n, f"{what}; {describe(source, 'train', len(train))}", details)
 
 
 def _row(distances: Tensor) -> dict[str, float]:
-    value, error = mean_and_error(distances[:, 0])
+    value, error = mean_and_error(distances)
     return {"value": value, "error": error, "n": len(distances)}
 
 

@@ -1,0 +1,72 @@
+"""Samples as files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor
+
+from counterfeit.data.cache import atomic
+from counterfeit.data.images import save_png, tile, to_uint8
+from counterfeit.engine.pictures import histogram
+
+__all__ = ["write_samples"]
+
+
+def write_samples(x: Tensor, out: Path) -> Path:
+    """Write samples to a file, or as single pictures into a new folder.
+
+    Arguments:
+        x: samples in the data's natural unit, (N, *shape).
+        out: a .png, for a grid of images or a histogram of points; a .npy or .npz (array `x`), for the values; or a
+            path without suffix, for a folder of 00000.png, 00001.png, ….
+
+    Returns:
+        `out`.
+
+    Raises:
+        ValueError: where samples of this shape cannot be written so.
+    """
+    writers: dict[str, Callable[[Tensor, Path], None]] = {".png": _grid, ".npy": _array, ".npz": _arrays, "": _folder}
+    suffix = "" if out.is_dir() else out.suffix.lower()
+    if suffix not in writers:
+        raise ValueError(
+            f"{out} ends in {suffix}; .png, .npy, .npz or a folder's name is expected. Choose another --out."
+        )
+    writers[suffix](x, out)
+    return out
+
+
+def _images(x: Tensor) -> bool:
+    return x.ndim == 4 and x.shape[1] in (1, 3)
+
+
+def _grid(x: Tensor, out: Path) -> None:
+    if not _images(x) and (x.ndim != 2 or x.shape[1] > 2):
+        raise ValueError(
+            f"samples have shape {tuple(x.shape)}; a picture shows (N, 1 or 3, H, W), (N, 1) or (N, 2). Choose a .npy as --out."
+        )
+    save_png(out, tile(x) if _images(x) else histogram(x))
+
+
+def _array(x: Tensor, out: Path) -> None:
+    with atomic(out) as part, part.open("wb") as file:  # a path would be given a suffix
+        np.save(file, x.numpy(), allow_pickle=False)
+
+
+def _arrays(x: Tensor, out: Path) -> None:
+    with atomic(out) as part, part.open("wb") as file:
+        np.savez(file, x=x.numpy())
+
+
+def _folder(x: Tensor, out: Path) -> None:
+    if not _images(x):
+        raise ValueError(
+            f"samples have shape {tuple(x.shape)}; single pictures are (N, 1 or 3, H, W). Choose a .npy as --out."
+        )
+    if out.is_file() or (out.is_dir() and any(out.iterdir())):
+        raise ValueError(f"{out} already holds something; a new or empty folder is expected. Choose another --out.")
+    for index, pixels in enumerate(to_uint8(x)):
+        save_png(out / f"{index:05d}.png", pixels)

@@ -1,0 +1,173 @@
+"""What a run was, what it should reach and what was measured, in words."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from counterfeit import catalogue
+from counterfeit.engine import checkpoint
+from counterfeit.run import Run
+
+__all__ = ["Goal", "Measurement", "Row", "facts", "goals", "measurements", "number"]
+
+SHOWN = ("references", "warning", "note", "histogram")  # details that have a place of their own
+
+
+class Row(NamedTuple):
+    """A named number, as text."""
+
+    name: str
+    value: str
+    n: str
+
+
+class Measurement(NamedTuple):
+    """A metric's result: its rows, the model's own first; how it was measured; and what to beware of."""
+
+    name: str
+    summary: str
+    rows: list[Row]
+    protocol: str
+    details: str
+    histogram: list[float]
+    warnings: list[str]
+    note: str
+
+
+class Goal(NamedTuple):
+    """A number to reach, and whether it was; `reached` is None where it was not measured."""
+
+    metric: str
+    goal: str
+    measured: str
+    verdict: str
+    reached: bool | None
+    source: str
+
+
+def number(value: Any, error: Any = None) -> str:
+    """A value with its standard error, whose two leading digits say how many of the value's mean something.
+
+    Example:
+        >>> number(225.284, 2.07), number(1.2345), number(12345.0)
+        ('225.3 ± 2.1', '1.234', '12,345')
+    """
+    if not isinstance(value, (int, float)):
+        return str(value)
+    if isinstance(error, (int, float)) and 0 < error < math.inf:
+        digits = max(0, 1 - math.floor(math.log10(error)))
+        text = f"{value:,.{digits}f} ± {error:,.{digits}f}"
+    else:
+        text = f"{value:,.0f}" if value == round(value) else f"{value:,.4g}"
+    return text.replace("-", "−")
+
+
+def duration(seconds: float) -> str:
+    """Seconds in a unit that suits them.
+
+    Example:
+        >>> duration(9.46), duration(754), duration(8000)
+        ('9.5 s', '12.6 min', '2.2 h')
+    """
+    scale, unit = (1, "s") if seconds < 120 else (60, "min") if seconds < 7200 else (3600, "h")
+    return f"{seconds / scale:.1f} {unit}"
+
+
+def facts(run: Run) -> dict[str, str]:
+    """Key facts: name -> text."""
+    config, state, source = run.config, run.state, run.description.get("source", {})
+    step, seconds = state["step"], state["seconds"]
+    parts = run.description.get("parameters", {})
+    counts = ", ".join(f"{name} {count:,}" for name, count in parts.items())
+    sizes = ", ".join(f"{size:,} {split}" for split, size in source.get("sizes", {}).items())
+    transforms = f" ({', '.join(config.data.transforms)})" if config.data.transforms else ""
+    speed = f"{step * config.train.batch_size / max(seconds, 1e-9):,.0f} examples/s"
+    versions = ", ".join(f"{name} {version}" for name, version in run.description.get("versions", {}).items())
+    return {
+        "Recipe": config.recipe,
+        "Model": f"{config.model}: {_summary(type(run.model))}",
+        "Data": f"{config.data.name}{transforms}",
+        "Examples": sizes,
+        "Parameters": f"{sum(parts.values()):,} ({counts})",
+        "Steps": f"{step:,} of {config.train.steps:,}, batches of {config.train.batch_size}",
+        "Training time": f"{duration(seconds)} ({state['cpu_seconds']:,.0f} CPU-seconds, {speed})",
+        "Checkpoint": _checkpoint(run),
+        "Precision": f"{config.train.precision}, device {config.train.device}",
+        "Seed": str(config.train.seed),
+        "Created": str(run.description.get("created", "")).replace("T", " "),
+        "Versions": versions,
+        "Data fingerprint": str(source.get("fingerprint", "")),
+    }
+
+
+def goals(run: Run) -> list[Goal]:
+    """The recipe's goals beside what was measured."""
+    return [
+        _goal(goal, run.evaluation) for goal in run.description.get("reach", ()) if "metric" in goal and "value" in goal
+    ]
+
+
+def measurements(run: Run) -> list[Measurement]:
+    """What `evaluation.json` holds."""
+    return [_measurement(name, entry, run.checkpoint.name) for name, entry in run.evaluation.items()]
+
+
+def _summary(cls: type) -> str:
+    return (inspect.getdoc(cls) or "").split("\n")[0].rstrip(".")
+
+
+def _checkpoint(run: Run) -> str:
+    state = checkpoint.read_state(run.checkpoint)
+    how = (
+        f"best {run.config.train.validate} on the validation split" if state.get("score") is not None else "the newest"
+    )
+    return f"step {state['step']:,} ({how if run.which == 'best' else run.which})"
+
+
+def _goal(goal: Mapping[str, Any], evaluation: Mapping[str, Any]) -> Goal:
+    name, value, error = goal["metric"], goal["value"], goal.get("error")
+    metric = catalogue.metrics().get(name)
+    lower = (goal.get("better") or (metric.better if metric else None)) == "lower"
+    text = f"{'≤' if lower else '≥'} {number(value, error)}"
+    source = str(goal.get("source", ""))
+    if name not in evaluation:
+        return Goal(name, text, "", "not measured", None, source)
+    found = evaluation[name]
+    short = (found["value"] - value) * (1 if lower else -1)
+    close = ", within its error" if error and short <= error else ""
+    verdict = "reached" if short <= 0 else f"{'too high' if lower else 'short'} by {short:.3g}{close}"
+    return Goal(name, text, number(found["value"], found["error"]), verdict, short <= 0, source)
+
+
+def _measurement(name: str, entry: Mapping[str, Any], used: str) -> Measurement:
+    metric = catalogue.metrics().get(name)
+    details = entry.get("details", {})
+    rows = [
+        _row("this model", entry),
+        *(_row(f"{key} (reference)", row) for key, row in details.get("references", {}).items()),
+    ]
+    unit = f", in {metric.unit}" if metric and metric.unit else ""
+    better = f"; {metric.better} is better" if metric and metric.better else ""
+    rest = "; ".join(f"{key.replace('_', ' ')} {number(value)}" for key, value in details.items() if key not in SHOWN)
+    return Measurement(
+        name, f"{metric.summary if metric else name}{unit}{better}", rows, entry["protocol"], rest,
+        details.get("histogram", []), _warnings(entry, used), details.get("note", ""),
+    )  # fmt: skip
+
+
+def _row(name: str, row: Mapping[str, Any]) -> Row:
+    n = row.get("n")
+    return Row(name, number(row["value"], row.get("error")), f"{n:,}" if n else "")
+
+
+def _warnings(entry: Mapping[str, Any], used: str) -> list[str]:
+    details, measured = entry.get("details", {}), entry.get("checkpoint", used)
+    found = [str(details["warning"])] if details.get("warning") else []
+    if details.get("copies"):
+        found.append(f"{details['copies']} of {entry['n']:,} samples are copies of training examples")
+    if measured != used:
+        found.append(f"measured at {measured}, while this page shows {used}; evaluate it again")
+    return found

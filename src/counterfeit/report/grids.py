@@ -1,0 +1,123 @@
+"""Pictures of pictures: samples, their nearest training examples, walks between codes, reconstructions.
+
+References:
+    Generative Adversarial Nets, Goodfellow et al., 2014 (arXiv 1406.2661), figures 2 and 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from counterfeit.core import Decodes, Encodes
+from counterfeit.data.images import tile
+from counterfeit.data.source import Source
+from counterfeit.metrics.neighbours import nearest_examples
+from counterfeit.metrics.sampling import evaluating
+from counterfeit.metrics.statistics import Neighbours
+from counterfeit.report.latent import interpolate, lerp, slerp
+from counterfeit.run import Run
+from counterfeit.transforms import Chain
+
+__all__ = [
+    "columns", "crisp", "framed", "has_images", "neighbours", "raw", "reconstructions", "samples", "stacked", "untransformed", "walks",
+]  # fmt: skip
+
+SEED = 0
+FRAME = (245, 183, 0)  # the founding paper's yellow
+SEARCHED = 100_000  # training examples at most among which the nearest are sought
+
+
+def raw(run: Run) -> Source:
+    """The source before transforms, in whose unit everything is shown."""
+    source: Source = getattr(run.source, "raw", run.source)
+    return source
+
+
+def untransformed(run: Run, x: Tensor) -> Tensor:
+    """Examples as the model sees them, (B, *shape), in the unit of the data before transforms."""
+    chain: Chain = getattr(run.source, "chain", Chain())
+    return chain.inverse(x).cpu()
+
+
+def has_images(run: Run) -> bool:
+    """Whether the data are gray or color images."""
+    shape = raw(run).spec.shape
+    return len(shape) == 3 and shape[0] in (1, 3)
+
+
+def crisp(run: Run) -> bool:
+    """Whether a row of at least four images of the run is not wider than a page, so that it is never scaled down much."""
+    return not has_images(run) or raw(run).spec.shape[2] <= 128
+
+
+def columns(run: Run, width: int = 700) -> int:
+    """How many images of the run fit a row of `width` pixels."""
+    height, across = raw(run).spec.shape[1:]
+    scale = max(1, -(-56 // height))  # as `tile` enlarges them
+    return max(4, min(12, width // (scale * across + 2)))
+
+
+def samples(run: Run, n: int) -> Tensor:
+    """`n` samples for the eye, decoded means where the model decodes codes, (n, *shape)."""
+    return untransformed(run, run.sample(n, SEED, mean=True))
+
+
+def neighbours(run: Run, x: Tensor) -> tuple[Tensor, Neighbours]:
+    """The training example nearest to each of `x`, (N, *shape), by Euclidean distance in pixels; and how far it is."""
+    train = raw(run).split("train")
+    found = nearest_examples(x, train, among=range(min(len(train), SEARCHED)))
+    return train[found.indices[:, 0].cpu()].x.cpu(), found
+
+
+def framed(x: Tensor, near: Tensor) -> np.ndarray:
+    """A grid of `x`, (rows, columns, C, H, W), and beside it, framed in color, the column `near`, (rows, C, H, W).
+
+    Returns:
+        uint8 (height, width, 3).
+    """
+    left, right = _color(tile(x.flatten(0, 1), x.shape[1])), _color(tile(near, 1))
+    right[tile(torch.zeros_like(near[:, :1]), 1) > 0] = FRAME  # what lies between images
+    return np.concatenate([left, right], 1)
+
+
+def walks(run: Run, n: int, steps: int) -> tuple[Tensor, Tensor]:
+    """Decoded codes on the straight line and on the great circle between `n` pairs, (n, steps, *shape) each."""
+    model = run.model
+    with evaluating(model, SEED):
+        a, b = cast(Decodes, model).prior(2 * n).chunk(2)
+        straight, curved = (interpolate(cast(Decodes, model), a, b, steps, path) for path in (lerp, slerp))
+    shown = untransformed(run, torch.stack([straight, curved]).flatten(0, 2)).unflatten(0, (2, n, steps))
+    return shown[0], shown[1]
+
+
+def reconstructions(run: Run, n: int) -> tuple[Tensor, Tensor]:
+    """The first `n` test examples, as the model saw them, and what decoding their codes gives, (n, *shape) each."""
+    model = run.model
+    with evaluating(model, SEED):
+        x = run.source.split("test").first(n).x.to(model.device)
+        again = cast(Decodes, model).decode(cast(Encodes, model).encode(x))
+    return untransformed(run, x), untransformed(run, again)
+
+
+def stacked(rows: Sequence[tuple[Tensor, Tensor]], gap: int = 12) -> np.ndarray:
+    """Pairs of rows of images, (N, C, H, W) each, one above the other, with a transparent `gap` between pairs.
+
+    Returns:
+        uint8 (height, width, 4).
+    """
+    bands = [_opaque(tile(torch.cat(pair), len(pair[0]))) for pair in rows]
+    space = np.zeros((gap, *bands[0].shape[1:]), np.uint8)
+    return np.concatenate([piece for band in bands for piece in (band, space)][:-1])
+
+
+def _color(grid: np.ndarray) -> np.ndarray:
+    return grid if grid.ndim == 3 else np.repeat(grid[..., None], 3, 2)
+
+
+def _opaque(grid: np.ndarray) -> np.ndarray:
+    return np.concatenate([_color(grid), np.full((*grid.shape[:2], 1), 255, np.uint8)], 2)

@@ -1,0 +1,72 @@
+"""Samples of points against the data: a density on the line, a scatter in the plane."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from counterfeit.core import Density
+from counterfeit.data.source import Source
+from counterfeit.report.plot import Theme, svg
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["density", "extent", "line", "plane"]
+
+MARGIN = 0.08
+CELLS = 240  # of a density's picture, a side
+
+
+def extent(*points: Tensor) -> list[tuple[float, float]]:
+    """The range of each coordinate that nearly all of `points`, (N, D) each, lie in, with a margin."""
+    ends = [torch.stack([p.quantile(0.001, 0), p.quantile(0.999, 0)]) for p in points]
+    low, high = torch.stack([e[0] for e in ends]).amin(0), torch.stack([e[1] for e in ends]).amax(0)
+    room = MARGIN * (high - low).clamp(min=1e-6)
+    return list(zip((low - room).tolist(), (high + room).tolist(), strict=True))
+
+
+def density(source: Source, x: Tensor) -> Tensor | None:
+    """The true density at `x`, (N, D), where the source knows it, (N,)."""
+    return source.log_prob(x).exp() if isinstance(source, Density) else None
+
+
+def line(source: Source, data: Tensor, samples: Tensor, theme: Theme) -> bytes:
+    """Histogram of `samples`, (N, 1), below the true density, or that of `data` where it is not known."""
+    low, high = extent(data, samples)[0]
+    bins = np.linspace(low, high, 81)
+    x = torch.linspace(low, high, 400)
+    truth = density(source, x[:, None])
+
+    def draw(axes: Axes) -> None:
+        blue, orange = theme.curves[:2]
+        axes.hist(samples[:, 0].numpy(), bins, density=True, color=orange, alpha=0.55, label="samples")
+        if truth is None:
+            axes.hist(data[:, 0].numpy(), bins, density=True, color=blue, histtype="step", label="data")
+        else:
+            axes.plot(x.numpy(), truth.numpy(), color=blue, linewidth=2, label="true density")
+        axes.set(xlim=(low, high), xlabel="x", ylabel="density")
+        axes.legend(frameon=False, handlelength=1.2)
+
+    return svg(draw, theme, (5.4, 3.0))
+
+
+def plane(source: Source, points: Tensor, within: list[tuple[float, float]], color: int, theme: Theme) -> bytes:
+    """`points`, (N, 2), in the `color` of that number, over the true density where the source knows it."""
+    (left, right), (bottom, top) = within
+    x, y = torch.linspace(left, right, CELLS), torch.linspace(bottom, top, CELLS)
+    truth = density(source, torch.cartesian_prod(x, y))
+
+    def draw(axes: Axes) -> None:
+        if truth is not None:
+            levels = truth.max().item() * np.array([0.02, 0.2, 0.6])
+            axes.contour(
+                x.numpy(), y.numpy(), truth.view(CELLS, CELLS).T.numpy(), levels, colors=theme.ink, linewidths=0.6
+            )
+        axes.scatter(*points.T.numpy(), s=3, color=theme.curves[color], alpha=0.5, linewidths=0, rasterized=True)
+        axes.set(xlim=(left, right), ylim=(bottom, top), aspect="equal")
+
+    return svg(draw, theme, (3.8, 3.8))

@@ -1,0 +1,157 @@
+"""The house rules that a parser can check: imports point one way, one training loop, no pickle, all documented."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import counterfeit
+
+PACKAGE = Path(counterfeit.__file__).parent
+TREES = {
+    path.relative_to(PACKAGE).as_posix(): ast.parse(path.read_text(encoding="utf-8"))
+    for path in sorted(PACKAGE.rglob("*.py"))
+}
+ROOMS = (
+    "core", "losses", "transforms", "nets", "models", "theory", "data", "metrics", "config", "catalogue", "engine",
+    "run", "report", "cli", "studio",
+)  # fmt: skip
+PURE = ROOMS[:5]
+UNPICKLES = {"cloudpickle", "dill", "joblib", "marshal", "pickle", "shelve"}
+RUNS_DATA = {"eval", "exec", "compile", "torch.load", "yaml.load", "yaml.full_load", "yaml.unsafe_load"}
+HEAVY = {"jsonargparse", "matplotlib", "pooch", "rich", "scipy", "tensorboard"}
+OUTSIDE_OF_MODELS = ("io", "logging", "os", "pathlib", "shutil", "subprocess", "sys", "tempfile", "torch.optim")
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def room(file: str) -> str:
+    return file.partition("/")[0].removesuffix(".py")
+
+
+def imports(tree: ast.AST) -> Iterator[str]:
+    """Dotted names imported at any depth: in functions, under TYPE_CHECKING, and, as text, through importlib."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{'.' * node.level}{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield from re.findall(r"^counterfeit\.[a-z_.]+$", node.value)
+
+
+def roots(tree: ast.AST) -> set[str]:
+    return {name.split(".")[0] for name in imports(tree)}
+
+
+def calls(tree: ast.AST) -> Iterator[tuple[str, ast.Call]]:
+    return ((ast.unparse(node.func), node) for node in ast.walk(tree) if isinstance(node, ast.Call))
+
+
+def functions(tree: ast.AST) -> Iterator[Function]:
+    return (node for node in ast.walk(tree) if isinstance(node, Function))
+
+
+def public(tree: ast.AST) -> Iterator[ast.ClassDef | Function]:
+    """Classes, functions and methods without an underscore in or around their names; setters share a docstring."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.ClassDef | Function) and not node.name.startswith("_"):
+            if not any(ast.unparse(decorator).endswith(".setter") for decorator in node.decorator_list):
+                yield node
+            if isinstance(node, ast.ClassDef):
+                yield from public(node)
+
+
+def test_imports_point_down_the_list_of_rooms() -> None:
+    wrong = []
+    for file, tree in TREES.items():
+        entry = {"__init__.py": (), "__main__.py": ("cli",)}.get(file)
+        allowed = ROOMS[: ROOMS.index(room(file)) + 1] if entry is None else entry
+        for name in imports(tree):
+            package, _, inside = name.partition(".")
+            if package == "counterfeit" and inside and inside.split(".")[0] not in (*allowed, "__version__"):
+                wrong.append(f"{file} imports {name}")
+    assert wrong == []
+
+
+def test_imports_are_absolute() -> None:
+    assert [file for file, tree in TREES.items() if any(name.startswith(".") for name in imports(tree))] == []
+
+
+def test_core_imports_only_torch() -> None:
+    assert roots(TREES["core.py"]) - {*sys.stdlib_module_names} == {"torch"}
+
+
+def test_models_know_no_optimizer_logger_path_or_device() -> None:
+    wrong = []
+    for file, tree in ((file, tree) for file, tree in TREES.items() if room(file) in PURE):
+        names = [name for name in imports(tree) if f"{name}.".startswith(tuple(f"{n}." for n in OUTSIDE_OF_MODELS))]
+        used = {ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+        names += used & {"torch.optim", "torch.cuda", "torch.backends"}
+        names += [name for name, _ in calls(tree) if name == "torch.device" or name.endswith(".cuda")]
+        wrong += [f"{file} uses {name}" for name in names]
+    assert wrong == []
+
+
+def test_only_the_step_loop_differentiates_and_descends() -> None:
+    wrong = []
+    for file, tree in TREES.items():
+        names = [name for name, _ in calls(tree) if file != "engine/step.py"]
+        wrong += [f"{file}: {name}" for name in names if name.endswith((".backward", "optimizer.step", "scaler.step"))]
+        wrong += [f"{file}: {name}" for name in names if re.search(r"\.optim\.[A-Z]", name)]
+    assert wrong == []
+
+
+def test_nothing_is_unpickled_or_run_from_data() -> None:
+    wrong = []
+    for file, tree in TREES.items():
+        wrong += [f"{file} imports {name}" for name in roots(tree) & UNPICKLES]
+        for name, call in calls(tree):
+            given = {keyword.arg: ast.unparse(keyword.value) for keyword in call.keywords}
+            pickled = name in {"np.load", "numpy.load"} and given.get("allow_pickle") != "False"
+            if pickled or name in RUNS_DATA:
+                wrong.append(f"{file}:{call.lineno} calls {name}")
+    assert wrong == []
+
+
+def test_torchvision_is_not_needed() -> None:
+    assert [file for file, tree in TREES.items() if "torchvision" in roots(tree)] == []
+
+
+def test_heavy_packages_are_imported_where_they_are_used() -> None:
+    wrong = []
+    for file, tree in TREES.items():
+        late = {id(node) for function in functions(tree) for node in ast.walk(function)}
+        early = [n for n in ast.walk(tree) if isinstance(n, ast.Import | ast.ImportFrom) and id(n) not in late]
+        wrong += [f"{file}:{node.lineno}" for node in early if roots(node) & HEAVY]
+    assert wrong == []
+
+
+def test_public_names_are_documented() -> None:
+    bare = [f"{f}:{n.lineno} {n.name}" for f, tree in TREES.items() for n in public(tree) if not ast.get_docstring(n)]
+    assert bare == []
+
+
+def test_every_return_is_annotated() -> None:
+    wrong = [f"{f}:{n.lineno} {n.name}" for f, tree in TREES.items() for n in functions(tree) if n.returns is None]
+    assert wrong == []
+
+
+def test_functions_are_no_longer_than_sixty_lines() -> None:
+    every = [(file, node) for file, tree in TREES.items() for node in functions(tree)]
+    long = [f"{f}:{n.lineno} {n.name}" for f, n in every if (n.end_lineno or n.lineno) - n.lineno >= 60]
+    assert long == []
+
+
+@pytest.mark.parametrize("code", ["import counterfeit", "from counterfeit.cli import main; main(['--help'])"])
+def test_start_imports_nothing_heavy(code: str) -> None:
+    tell = "lambda: print('imported:', *{'torch', 'numpy', 'yaml', 'rich'} & {*sys.modules})"
+    script = f"import atexit, sys; atexit.register({tell}); {code}"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "imported:"

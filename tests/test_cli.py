@@ -1,0 +1,206 @@
+"""The command line as a person and as a program use it."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from counterfeit import catalogue
+from counterfeit.cli import VERBS, main
+
+SMALL = [
+    "--model.hidden", "8", "--model.discriminator_hidden=8", "--model.noise_size", "2", "--train.steps", "4",
+    "--train.batch_size", "8", "--train.save_every", "2", "--train.tensorboard", "false", "--evaluate.samples", "20",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cli") / "run"
+    assert main(["train", "gan", "--out", str(folder), *SMALL]) == 0
+    return folder
+
+
+def fails(capsys, *words, status=2):
+    assert main(list(words)) == status
+    error = capsys.readouterr().err.strip()
+    assert error.count("\n") == 0, error
+    assert error.startswith(f"counterfeit {words[0]}: error: ")
+    return error
+
+
+def test_train_leaves_a_whole_run_folder(run):
+    found = {path.name for path in run.iterdir()}
+    assert {"run.yaml", "events.jsonl", "checkpoints", "samples", "evaluation.json", "report.html"} <= found
+    assert (run / "checkpoints" / "step-00000004" / "model.safetensors").is_file()
+
+
+def test_train_json_is_the_last_line(tmp_path, capsys):
+    words = ["train", "gan", "--out", str(tmp_path / "a"), "--json", "--no-evaluate", "--no-report", *SMALL]
+    assert main(words) == 0
+    last = json.loads(capsys.readouterr().out.strip().splitlines()[-1])
+    assert last["steps"] == 4
+    assert last["run"] == str(tmp_path / "a")
+    assert last["seconds"] > 0
+
+
+def test_evaluate_json(run, capsys):
+    assert main(["evaluate", str(run), "--metrics", "nearest,parzen", "--samples", "30", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert set(found) == {"nearest", "parzen"}
+    assert {"value", "error", "n", "protocol"} <= set(found["parzen"])
+
+
+def test_record_keeps_results_costs_and_commands(run, tmp_path):
+    file = tmp_path / "results" / "gan.json"
+    assert main(["evaluate", str(run), "--metrics", "nearest", "--samples", "30", "--record", str(file)]) == 0
+    kept = json.loads(file.read_text())
+    assert kept["commands"][0].startswith("counterfeit train gan --model.hidden '[8]'")
+    assert kept["summary"]["nearest"]["mean"] == kept["rows"][0]["metrics"]["nearest"]["value"]
+    assert kept["rows"][0]["cpu_seconds"] > 0
+
+
+@pytest.mark.parametrize("kind", ["models", "recipes", "data", "metrics"])
+def test_list_json_is_an_array_of_objects(kind, capsys):
+    assert main(["list", kind, "--json"]) == 0
+    entries = json.loads(capsys.readouterr().out)
+    assert all({"name", "summary"} <= set(entry) and entry["summary"] for entry in entries)
+
+
+def test_list_for_a_person(capsys):
+    assert main(["list", "recipes"]) == 0
+    assert "gan-mnist-2014" in capsys.readouterr().out
+
+
+def test_sample_writes_what_its_ending_says(run, tmp_path):
+    assert main(["sample", str(run), "-n", "9", "--out", str(tmp_path / "x.npy")]) == 0
+    x = np.load(tmp_path / "x.npy")
+    assert x.shape == (9, 1, 8, 8)
+    assert x.min() >= 0
+    assert x.max() <= 1
+    assert main(["sample", str(run), "-n", "4"]) == 0
+    with Image.open(run / "samples.png") as picture:
+        assert picture.size[0] > 8
+
+
+def test_report_and_resume(run, capsys):
+    assert main(["report", str(run), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["report"].endswith("report.html")
+    assert main(["resume", str(run), "--train.steps", "6", "--no-evaluate", "--no-report", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["steps"] == 6
+
+
+def test_own_pictures(tmp_path, capsys):
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for i in range(12):
+        noise = np.random.default_rng(i).integers(0, 255, (20, 30, 3), dtype=np.uint8)
+        Image.fromarray(noise).save(pictures / f"{i}.png")
+    words = ["train", "gan", "--data", str(pictures), "--data.size", "8", "--out", str(tmp_path / "run"), "--json"]
+    assert main([*words, "--no-evaluate", "--no-report", *SMALL]) == 0
+    assert main(["data", "check", str(pictures), "--data.size", "8", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["shape"] == [3, 8, 8]
+
+
+def test_doctor_json(capsys):
+    assert main(["doctor", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["advice"]
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_shows_an_example(verb, capsys):
+    with pytest.raises(SystemExit) if verb != "train" else pytest.MonkeyPatch.context():
+        assert main([verb, "--help"]) == 0
+    assert f"counterfeit {verb}" in capsys.readouterr().out.partition("example")[2]
+
+
+def test_help_of_a_recipe_documents_every_setting(capsys):
+    assert main(["train", "gan", "--help"]) == 0
+    text = capsys.readouterr().out
+    assert "--model.instance_noise" in text
+    assert "--train.lr" in text
+    assert "default: 0.2" in text  # the recipe's, not the model's
+
+
+def test_top_level_help_does_not_import_torch():
+    code = "import sys; from counterfeit.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass\nsys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
+
+
+def test_unknown_recipe_names_the_nearest(capsys):
+    assert "did you mean 'gan-mnist'" in fails(capsys, "train", "gan-mnits")
+
+
+def test_unknown_setting_names_the_nearest(capsys, tmp_path):
+    error = fails(capsys, "train", "gan", "--train.stpes", "5", "--out", str(tmp_path / "run"))
+    assert "did you mean 'train.steps'" in error
+    assert not (tmp_path / "run").exists()
+
+
+def test_wrong_type(capsys):
+    assert "'many' came; an integer is expected" in fails(capsys, "train", "gan", "--train.steps", "many")
+
+
+def test_value_without_option(capsys):
+    assert "where an option is expected" in fails(capsys, "train", "gan", "5")
+
+
+def test_unknown_data(capsys):
+    assert "did you mean 'mnist'" in fails(capsys, "train", "gan", "--data", "mnits")
+
+
+def test_missing_path(capsys):
+    fails(capsys, "train", "gan", "--data", "/no/such/folder", "--data.size", "8")
+
+
+def test_empty_folder(capsys, tmp_path):
+    fails(capsys, "train", "gan", "--data", str(tmp_path), "--data.size", "8")
+
+
+def test_corrupt_picture_is_named(capsys, tmp_path):
+    for i in range(3):
+        Image.new("L", (8, 8), i).save(tmp_path / f"{i}.png")
+    (tmp_path / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\n not a picture")
+    out = tmp_path.parent / "never"
+    assert "bad.png" in fails(capsys, "train", "gan", "--data", str(tmp_path), "--data.size", "8", "--out", str(out))
+    assert not out.exists()
+
+
+def test_folder_in_use(capsys, run):
+    assert "already holds something" in fails(capsys, "train", "gan", "--out", str(run), *SMALL)
+
+
+def test_output_that_cannot_be_made(capsys, tmp_path):
+    (tmp_path / "file").write_text("")
+    assert "cannot be created" in fails(capsys, "train", "gan", "--out", str(tmp_path / "file" / "run"), *SMALL)
+
+
+def test_no_run_folder(capsys, tmp_path):
+    for verb in ("resume", "sample", "evaluate", "report"):
+        assert "is no run folder" in fails(capsys, verb, str(tmp_path))
+
+
+def test_metric_that_does_not_apply(capsys, run):
+    assert "asks for a model that has Bounds" in fails(capsys, "evaluate", str(run), "--metrics", "elbo")
+
+
+def test_divergence_is_a_failure_of_training(capsys, tmp_path):
+    words = ["train", "gan", "--out", str(tmp_path / "run"), *SMALL, "--train.optimizer", "sgd", "--train.lr", "1e38"]
+    assert "training diverged" in fails(capsys, *words, status=1)
+
+
+def test_bundled_recipe_names():
+    assert {
+        "gan",
+        "gan-mnist",
+        "gan-mnist-2014",
+        "gan-olivetti",
+        "gan-tfd",
+        "gan-cifar10",
+        "gan-bimodal",
+        "vae",
+        "vae-mnist",
+    } <= set(catalogue.recipes())

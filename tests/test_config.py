@@ -1,0 +1,106 @@
+"""Settings: one name everywhere, types from signatures, errors that name the remedy."""
+
+import pytest
+
+from counterfeit import catalogue
+from counterfeit.catalogue import Recipe, configure
+from counterfeit.config import Train, command, dump, load_yaml, nest
+
+RECIPE = Recipe(
+    "r", "", {"model": {"name": "gan", "hidden": [8]}, "train": {"steps": 5, "parts": {"generator": {"ema": 0.9}}}}
+)
+
+
+def settings(**dotted):
+    return nest({key.replace("__", "."): value for key, value in dotted.items()})
+
+
+def test_layers_override_in_order():
+    config = configure(RECIPE, settings(train__steps=7), settings(train__steps="9", train__lr="1e-4"))
+    assert (config.train.steps, config.train.lr, config.arguments["hidden"]) == (9, 1e-4, (8,))
+
+
+@pytest.mark.parametrize("text", ["512,256", "[512, 256]", "[512,256]"])
+def test_lists_as_a_person_types_them(text):
+    assert configure(RECIPE, settings(model__hidden=text)).arguments["hidden"] == (512, 256)
+
+
+def test_one_value_is_a_list_of_one():
+    assert configure(RECIPE, settings(model__hidden="64")).arguments["hidden"] == (64,)
+
+
+def test_setting_of_one_part_by_dotted_key():
+    config = configure(RECIPE, {"train": {"parts.generator.lr": "2e-4"}})
+    assert config.train.rule("generator").lr == 2e-4
+    assert config.train.rule("generator").ema == 0.9
+    assert config.train.rule("discriminator").lr == config.train.lr
+
+
+def test_survives_run_yaml():
+    config = configure(RECIPE, settings(train__betas="0.5,0.9", data__transforms="binarize"))
+    read = load_yaml(dump(config.to_dict()), "run.yaml")
+    read.pop("recipe")
+    assert configure(Recipe("r", "", read)) == config
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "says"),
+    [
+        ("train.lrr", 1, "did you mean 'train.lr'"),
+        ("model.hiden", 1, "did you mean 'model.hidden'"),
+        ("train.parts.generator.lrr", 1, "did you mean 'lr'"),
+        ("train.lr", "fast", "'fast' came; a number is expected"),
+        ("train.seed", "1.5", "1.5 came; an integer is expected"),
+        ("train.lr", True, "a number is expected"),
+        ("model.objective", "x", "one of non-saturating, minimax, maximum-likelihood, classification-error"),
+        ("train.steps", 0, "at least 1 is expected"),
+        ("train.ema", 1.0, "in [0, 1)"),
+        ("train.micro_batches", 3, "a divisor of train.batch_size=128"),
+        ("data.size", 0, "at least 1"),
+        ("train", 5, "train is no setting"),
+    ],
+)
+def test_bad_settings_are_one_clear_line(key, value, says):
+    with pytest.raises(ValueError) as error:
+        configure(RECIPE, nest({key: value}))
+    assert says in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_yaml_that_is_none_is_one_clear_line():
+    with pytest.raises(ValueError, match="is not YAML"):
+        load_yaml("a: [1", "x.yaml")
+    with pytest.raises(ValueError, match="a mapping of settings is expected"):
+        load_yaml("- 1", "x.yaml")
+
+
+def test_command_derives_the_settings_again():
+    base = configure(RECIPE)
+    changed = configure(RECIPE, settings(train__seed=3, train__lr=1e-5, model__hidden="4,4"))
+    assert command(changed, base) == "counterfeit train r --model.hidden '[4, 4]' --train.lr 1.0e-05 --train.seed 3"
+    assert command(base, base) == "counterfeit train r"
+
+
+def test_rules_are_inherited_by_parts():
+    train = Train(lr=0.5, parts={"d": {"betas": [0.1, 0.2]}})
+    assert train.rule("d").betas == (0.1, 0.2)
+    assert train.rule("d").lr == 0.5
+
+
+@pytest.mark.parametrize("name", sorted(catalogue.recipes()))
+def test_every_recipe_resolves_with_and_without_smoke(name):
+    recipe = catalogue.recipe(name)
+    assert configure(recipe).model == recipe.model
+    assert configure(recipe, recipe.smoke).train.steps < 20
+    assert recipe.summary
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [("model: {name: gan}\ntrian: {}", "did you mean 'train'"), ("train: {}", "names no model")],
+)
+def test_bad_recipe_files(tmp_path, text, says):
+    file = tmp_path / "mine.yaml"
+    file.write_text(text)
+    with pytest.raises(ValueError, match=says):
+        catalogue.recipe(str(file))

@@ -1,0 +1,243 @@
+"""The engine: schedules, parts, averages, checkpoints, events, signals and divergence."""
+
+import json
+import math
+import signal
+import threading
+import time
+
+import pytest
+import torch
+from torch import nn
+
+import counterfeit as cf
+from counterfeit.config import Rule, Train
+from counterfeit.core import Batch, Clock, Model, Spec, Update
+from counterfeit.engine import checkpoint
+from counterfeit.engine.distributed import Processes
+from counterfeit.engine.events import Events, Meter, read_events
+from counterfeit.engine.fit import DivergedError, Interrupted, fit
+from counterfeit.engine.step import Stepper, learning_rate, momentum
+
+
+class Quadratic(Model):
+    """Two parts, each descending half its squared distance to the batch's mean."""
+
+    def __init__(self, spec=Spec((2,), "real")):
+        super().__init__(spec)
+        self.a, self.b = nn.Linear(2, 1, bias=False), nn.Linear(2, 1, bias=False)
+        nn.init.ones_(self.a.weight)
+        nn.init.ones_(self.b.weight)
+
+    def updates(self, draw, clock):
+        for name in ("a", "b"):
+            weight = getattr(self, name).weight
+            loss = 0.5 * (weight - draw().x.mean(0)).square().sum()
+            yield Update(loss, (name,), {f"{name}/loss": loss.detach()})
+
+
+def draw():
+    return Batch(torch.zeros(4, 2))
+
+
+def stepper(**settings):
+    return Stepper(Quadratic(), Train(optimizer="sgd", **settings), Processes())
+
+
+def test_sgd_step_by_hand():
+    engine = stepper(lr=0.1)
+    engine.step([draw], Clock(0, 10))
+    assert torch.allclose(engine.model.a.weight, torch.tensor(0.9))
+
+
+def test_each_part_has_its_own_rule():
+    engine = stepper(lr=0.1, parts={"b": {"lr": 0.5}})
+    engine.step([draw], Clock(0, 10))
+    assert torch.allclose(engine.model.a.weight, torch.tensor(0.9))
+    assert torch.allclose(engine.model.b.weight, torch.tensor(0.5))
+
+
+def test_clipping_bounds_the_step():
+    engine = stepper(lr=1.0, clip=0.1)
+    before = engine.model.a.weight.clone()
+    engine.step([draw], Clock(0, 10))
+    assert math.isclose((engine.model.a.weight - before).norm().item(), 0.1, rel_tol=1e-4)
+
+
+def test_max_norm_projects_incoming_weights():
+    engine = stepper(lr=0.0, max_norm=0.5)
+    engine.step([draw], Clock(0, 10))
+    assert math.isclose(engine.model.a.weight.norm().item(), 0.5, rel_tol=1e-4)
+
+
+def test_average_follows_only_its_part():
+    engine = stepper(lr=0.1, parts={"a": {"ema": 0.5}})
+    engine.step([draw], Clock(0, 10))
+    expected = engine.model.a.weight[0, 0].detach().clone()  # the average starts at the first weights it sees
+    for step in range(1, 5):
+        engine.step([draw], Clock(step, 10))
+        decay = min(0.5, (1 + step + 1) / (10 + step + 1))
+        expected = torch.lerp(expected, engine.model.a.weight[0, 0].detach(), 1 - decay)
+    assert torch.allclose(engine.average.model().a.weight, expected)
+    assert torch.equal(engine.average.model().b.weight, engine.model.b.weight)
+    assert not torch.equal(engine.average.model().a.weight, engine.model.a.weight)
+
+
+@pytest.mark.parametrize(
+    ("rule", "step", "expected"),
+    [
+        (Rule(lr=1.0), 99, 1.0),
+        (Rule(lr=1.0, warmup=10), 4, 0.5),
+        (Rule(lr=1.0, schedule="linear"), 50, 0.5),
+        (Rule(lr=1.0, schedule="linear", hold=0.5), 50, 1.0),
+        (Rule(lr=1.0, schedule="linear", hold=0.5), 75, 0.5),
+        (Rule(lr=1.0, schedule="cosine"), 50, 0.5),
+        (Rule(lr=1.0, schedule="cosine", lr_final=0.2), 100, 0.2),
+        (Rule(lr=1.0, schedule="exponential", decay=2.0), 3, 0.125),
+        (Rule(lr=1.0, schedule="exponential", decay=2.0, lr_final=0.25), 3, 0.25),
+    ],
+)
+def test_learning_rates(rule, step, expected):
+    assert math.isclose(learning_rate(rule, Clock(step, 100)), expected, rel_tol=1e-6)
+
+
+def test_momentum_rises_and_saturates():
+    rule = Rule(momentum=0.5, momentum_final=0.7, momentum_steps=100)
+    assert [round(momentum(rule, Clock(s, 1000)), 3) for s in (0, 50, 100, 500)] == [0.5, 0.6, 0.7, 0.7]
+
+
+def test_meter_averages_and_keeps_what_is_not_finite():
+    meter = Meter()
+    for value in (1.0, float("nan"), 3.0):
+        meter.add({"x": torch.tensor(value), "y": torch.tensor(2.0)})
+    taken = meter.take()
+    assert math.isnan(taken["x"])
+    assert taken["y"] == 2.0
+    assert meter.take() == {}
+
+
+def test_events_after_the_checkpoint_are_dropped(tmp_path):
+    events = Events(tmp_path, 0, tensorboard=False)
+    for step in (1, 2, 3):
+        events.write(step, {"loss": step})
+    events.close()
+    with (tmp_path / "events.jsonl").open("a") as file:
+        file.write('{"step": 4, "lo')  # a kill in the middle of a line
+    assert [e["step"] for e in read_events(tmp_path)] == [1, 2, 3]
+    Events(tmp_path, 2, tensorboard=False).close()
+    assert [e["step"] for e in read_events(tmp_path)] == [1, 2]
+
+
+def run_of(tmp_path, **train):
+    settings = {"steps": 8, "batch_size": 8, "save_every": 2, "log_every": 2, "tensorboard": False, **train}
+    small = {"model": {"hidden": [8], "discriminator_hidden": [8], "noise_size": 2}, "train": settings}
+    return cf.train("gan", out=tmp_path / "run", settings=small, show=False)
+
+
+def names(run):
+    return [path.name for path in checkpoint.checkpoints(run.path)]
+
+
+def test_newest_checkpoints_are_kept(tmp_path):
+    assert names(run_of(tmp_path, keep=2)) == ["step-00000006", "step-00000008"]
+
+
+def test_best_checkpoint_is_kept_and_loaded(tmp_path):
+    run = run_of(tmp_path, validate="parzen", validate_samples=20)
+    scores = {e["step"]: e["valid/parzen"] for e in run.events if "valid/parzen" in e}
+    best = max(scores, key=scores.get)
+    assert set(names(run)) == {f"step-{best:08d}", "step-00000008"}
+    assert cf.Run(run.path).checkpoint.name == f"step-{best:08d}"
+    assert cf.Run(run.path, "newest").checkpoint.name == "step-00000008"
+    assert cf.Run(run.path, 8).checkpoint.name == "step-00000008"
+
+
+def test_missing_checkpoint_names_those_there_are(tmp_path):
+    run = run_of(tmp_path)
+    with pytest.raises(ValueError, match=r"no checkpoint of step 3; it has 8\."):
+        cf.Run(run.path, 3).model  # noqa: B018
+
+
+@pytest.mark.parametrize("file", ["model.safetensors", "training.safetensors", "state.json"])
+def test_truncated_checkpoint_is_one_clear_line_and_is_left_alone(tmp_path, file):
+    run = run_of(tmp_path, keep=2)
+    damaged = checkpoint.newest(run.path) / file
+    content = damaged.read_bytes()[:20]
+    damaged.write_bytes(content)
+    with pytest.raises(
+        checkpoint.DamagedError, match=r"cannot be read .* Remove step-00000008 and use step-00000006\."
+    ) as e:
+        cf.resume(run.path, {"train.steps": 10}, show=False)
+    assert "\n" not in str(e.value)
+    assert damaged.read_bytes() == content
+
+
+def test_full_disk_keeps_earlier_checkpoints(tmp_path, monkeypatch):
+    run = run_of(tmp_path)
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoint, "save_file", full)
+    with pytest.raises(OSError, match="No space left on device.*earlier checkpoints are kept"):
+        cf.resume(run.path, {"train.steps": 12}, show=False)
+    assert names(run) == ["step-00000008"]
+    assert not list((run.path / "checkpoints").glob(".partial*"))
+
+
+class Diverges(Quadratic):
+    def updates(self, draw, clock):
+        for update in super().updates(draw, clock):
+            yield update._replace(loss=update.loss * (float("nan") if clock.step >= 5 else 1.0))
+
+
+class Points:
+    name, summary, spec, fingerprint = "points", "", Spec((2,), "real"), ""
+
+    def split(self, _):
+        from counterfeit.data.source import InMemory
+
+        return InMemory(torch.zeros(16, 2))
+
+
+def test_divergence_keeps_the_last_good_checkpoint(tmp_path):
+    train = Train(steps=20, batch_size=4, save_every=2, log_every=2, tensorboard=False, optimizer="sgd", lr=0.1)
+    (tmp_path / "checkpoints").mkdir()
+    with pytest.raises(DivergedError, match=r"diverged at step 6: .* the last good checkpoint is step-00000004"):
+        fit(tmp_path, Diverges(), Points(), train, None, Processes(), show=False)
+    assert [p.name for p in checkpoint.checkpoints(tmp_path)] == ["step-00000004"]
+
+
+class Slow(Quadratic):
+    def updates(self, draw, clock):
+        time.sleep(0.02)
+        yield from super().updates(draw, clock)
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signals_save_and_say_how_to_go_on(tmp_path, number, status):
+    (tmp_path / "checkpoints").mkdir()
+    train = Train(steps=1_000, batch_size=4, save_every=1_000, tensorboard=False, optimizer="sgd", lr=0.1)
+    timer = threading.Timer(0.3, signal.raise_signal, [number])
+    timer.start()
+    with pytest.raises(Interrupted) as stop:
+        fit(tmp_path, Slow(), Points(), train, None, Processes(), show=False)
+    assert stop.value.status == status
+    state = json.loads((checkpoint.newest(tmp_path) / "state.json").read_text())
+    assert 0 < state["step"] < 1_000
+
+
+def test_resume_refuses_other_data(tmp_path):
+    run = run_of(tmp_path)
+    file = run.path / "run.yaml"
+    file.write_text(file.read_text().replace(run.description["source"]["fingerprint"], "f" * 16))
+    with pytest.raises(ValueError, match="was trained on ffffffffffffffff"):
+        cf.resume(run.path, {"train.steps": 10}, show=False)
+
+
+def test_training_longer_goes_on(tmp_path):
+    run = run_of(tmp_path)
+    longer = cf.resume(run.path, {"train.steps": 10}, show=False)
+    assert longer.state["step"] == 10
+    assert longer.config.train.steps == 10
+    assert longer.events[-1]["step"] == 10
