@@ -1,4 +1,4 @@
-"""How the documentation is built: `sphinx-build -W docs docs/_build/html`. Neither building nor reading it needs a network."""
+"""`sphinx-build -W docs docs/_build/html` builds the documentation; neither building nor reading it needs a network."""
 
 from __future__ import annotations
 

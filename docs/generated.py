@@ -57,13 +57,13 @@ def _cell(value: object) -> str:
 
 def recipes() -> str:
     """Every recipe."""
-    rows = [(f"`{e['name']}`", e["summary"], f"`{e['model']}`", f"`{e['data']}`") for e in catalogue.list("recipes")]
+    rows = [(f"`{e['name']}`", e["summary"], f"`{e['model']}`", f"`{e['data']}`") for e in counterfeit.list("recipes")]
     return table(("recipe", "what", "model", "data"), rows)
 
 
 def goals() -> str:
     """The numbers that recipes must reach."""
-    found = [(entry["name"], goal) for entry in catalogue.list("recipes") for goal in entry["reach"]]
+    found = [(entry["name"], goal) for entry in counterfeit.list("recipes") for goal in entry["reach"]]
     rows = [
         (f"`{name}`", f"`{goal['metric']}`", goal["value"], goal.get("error"), goal["source"]) for name, goal in found
     ]
@@ -72,7 +72,7 @@ def goals() -> str:
 
 def models() -> str:
     """Every model."""
-    rows = [(f"`{e['name']}`", e["family"], e["summary"], e["capabilities"]) for e in catalogue.list("models")]
+    rows = [(f"`{e['name']}`", e["family"], e["summary"], e["capabilities"]) for e in counterfeit.list("models")]
     return table(("model", "family", "what", "capabilities"), rows)
 
 
@@ -81,14 +81,15 @@ def sources() -> str:
     rows = []
     for name, cls in catalogue.sources().items():
         spec = getattr(cls, "native", None)
-        facts = (" x ".join(map(str, spec.shape)), spec.kind, spec.classes or None) if spec else ("any", "image", "folders")
+        facts = (" x ".join(map(str, spec.shape)), spec.kind, spec.classes or None) if spec else ("any", "image", "any")
         rows.append((f"`{name}`", cls.summary, *facts))
     return table(("source", "what", "shape", "kind", "classes"), rows)
 
 
 def metrics() -> str:
     """Every metric."""
-    rows = [(f"`{e['name']}`", e["summary"], e["unit"], e["better"], f"`{e['needs']}`") for e in catalogue.list("metrics")]
+    entries = counterfeit.list("metrics")
+    rows = [(f"`{e['name']}`", e["summary"], e["unit"], e["better"], f"`{e['needs']}`") for e in entries]
     return table(("metric", "what", "unit", "better", "needs"), rows)
 
 

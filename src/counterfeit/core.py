@@ -141,7 +141,7 @@ def check_request(n: int, y: Tensor | None = None) -> None:
 def check_codes(z: Tensor, size: int) -> None:
     """Raise a ValueError unless `z` is (B, size)."""
     if z.ndim != 2 or z.shape[1] != size:
-        raise ValueError(f"`z` has shape {tuple(z.shape)}; codes are (B, {size}). Draw them with `prior(n)`.")
+        raise ValueError(f"`z` has shape {tuple(z.shape)}; (B, {size}) is expected. Draw codes with `prior(n)`.")
 
 
 @contextmanager

@@ -85,9 +85,11 @@ def start(chosen: Recipe, config: Config, out: Path | None, show: bool = True) -
     group = processes()
     _check(config, model, group)
     description = config.to_dict() | describe(chosen, source, model)
-    folder = _create(out or default_folder(config.recipe), group)
+    folder = Path(group.agree(str(out or default_folder(config.recipe))))
     if group.leads:
+        _create(folder)
         write_yaml(folder / "run.yaml", description)
+    group.wait()
     run = Run(folder)
     return run, run._fit(model, source, config.train, group, resume=False, show=show)
 
@@ -287,17 +289,14 @@ def _replace(path: Path, text: str) -> None:
     os.replace(partial, path)
 
 
-def _create(folder: Path, group: Processes) -> Path:
+def _create(folder: Path) -> None:
     if (folder / "run.yaml").exists() or (folder.is_dir() and any(folder.iterdir())) or folder.is_file():
         raise ValueError(f"{folder} already holds something; a new folder is expected. Choose another, or resume it.")
-    if group.leads:
-        try:
-            (folder / "checkpoints").mkdir(parents=True)
-        except OSError as error:
-            reason = f"{folder} cannot be created ({error.strerror})"
-            raise ValueError(f"{reason}; a place to write is expected. Choose another --out.") from None
-    group.wait()
-    return folder
+    try:
+        (folder / "checkpoints").mkdir(parents=True)
+    except OSError as error:
+        reason = f"{folder} cannot be created ({error.strerror})"
+        raise ValueError(f"{reason}; a place to write is expected. Choose another --out.") from None
 
 
 def describe(recipe: Recipe, source: Source, model: Model) -> dict[str, Any]:

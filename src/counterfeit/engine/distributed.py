@@ -46,6 +46,15 @@ class Processes:
         torch.distributed.all_reduce(tensor, torch.distributed.ReduceOp.MAX)
         return int(tensor)
 
+    def agree(self, text: str) -> str:
+        """The leader's `text`, in every process."""
+        if self.world == 1:
+            return text
+        size = self.most(len(text.encode()) if self.leads else 0, torch.device("cpu"))
+        letters = torch.tensor([*text.encode().ljust(size)[:size]], dtype=torch.uint8)
+        torch.distributed.broadcast(letters, 0)
+        return bytes(letters.tolist()).decode()
+
     def wait(self) -> None:
         """Until every process is here."""
         if self.world > 1:
@@ -58,5 +67,5 @@ def processes() -> Processes:
     if world == 1:
         return Processes()
     if not torch.distributed.is_initialized():
-        torch.distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+        torch.distributed.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
     return Processes(torch.distributed.get_rank(), world)

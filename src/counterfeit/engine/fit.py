@@ -64,7 +64,7 @@ class Fit:
         train: how.
         validate: a model's value on the validation split and its score, higher being better; None for none.
         processes: those that share the work.
-        resume: go on from the newest checkpoint.
+        resume: go on from the newest checkpoint; from the start where a kill came before the first.
         show: show progress on a terminal.
     """
 
@@ -77,7 +77,7 @@ class Fit:
         self.stepper, self.meter, self.signals = Stepper(model, train, processes), Meter(), Signals()
         self.state: dict[str, Any] = {"step": 0, "position": 0, "seconds": 0.0, "cpu_seconds": 0.0}
         examples = resident(source.split("train"), model.device)
-        if resume:
+        if resume and checkpoint.checkpoints(run):
             self.state |= checkpoint.restore(checkpoint.newest(run), self.stepper)
         elif isinstance(model, Initializes):
             with seeded(train.seed):

@@ -12,7 +12,7 @@ from PIL import Image
 
 from counterfeit.data.images import encode_webp
 
-__all__ = ["Frame", "animation", "frames", "spread"]
+__all__ = ["Frame", "animation", "frames", "pictures", "spread"]
 
 LIMIT = 1_400_000  # bytes
 MOST = 32  # frames
@@ -45,23 +45,27 @@ def spread(n: int, most: int) -> list[int]:
     return sorted({round(i * (n - 1) / max(1, min(n, most) - 1)) for i in range(min(n, most))})
 
 
-def animation(shown: Sequence[Frame], limit: int = LIMIT) -> bytes:
-    """A WebP of at most `limit` bytes, or of two frames: each frame over a bar that fills as training proceeds."""
+def pictures(shown: Sequence[Frame]) -> list[np.ndarray]:
+    """Some of the frames, each over a bar that fills as training proceeds: uint8 (H, W, 3)."""
     shown = [shown[i] for i in spread(len(shown), MOST)]
     with Image.open(shown[-1].path) as image:
         size = image.size  # that of earlier ones differs where the settings were changed in between
-    pictures = [_picture(frame, size, shown[-1].step) for frame in shown]
-    data = _encode(pictures)
-    while len(data) > limit and len(pictures) > 2:
-        most = max(2, min(len(pictures) - 1, int(0.9 * len(pictures) * limit / len(data))))
-        pictures = [pictures[i] for i in spread(len(pictures), most)]
-        data = _encode(pictures)
+    return [_picture(frame, size, shown[-1].step) for frame in shown]
+
+
+def animation(shown: Sequence[np.ndarray], limit: int = LIMIT) -> bytes:
+    """A WebP of at most `limit` bytes, or of two pictures: evenly spread ones, the last of which stays for a while."""
+    data = _encode(shown)
+    while len(data) > limit and len(shown) > 2:
+        most = max(2, min(len(shown) - 1, int(0.9 * len(shown) * limit / len(data))))
+        shown = [shown[i] for i in spread(len(shown), most)]
+        data = _encode(shown)
     return data
 
 
-def _encode(pictures: Sequence[np.ndarray]) -> bytes:
-    duration = min(0.5, SECONDS / len(pictures))
-    return encode_webp([*pictures, *[pictures[-1]] * round(HELD / duration)], duration)
+def _encode(shown: Sequence[np.ndarray]) -> bytes:
+    duration = min(0.5, SECONDS / len(shown))
+    return encode_webp([*shown, *[shown[-1]] * round(HELD / duration)], duration)
 
 
 def _picture(frame: Frame, size: tuple[int, int], last: int) -> np.ndarray:

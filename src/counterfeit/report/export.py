@@ -46,7 +46,8 @@ def _images(x: Tensor) -> bool:
 def _grid(x: Tensor, out: Path) -> None:
     if not _images(x) and (x.ndim != 2 or x.shape[1] > 2):
         raise ValueError(
-            f"samples have shape {tuple(x.shape)}; a picture shows (N, 1 or 3, H, W), (N, 1) or (N, 2). Choose a .npy as --out."
+            f"samples have shape {tuple(x.shape)}; a picture shows (N, 1 or 3, H, W), (N, 1) or (N, 2). "
+            "Choose a .npy as --out."
         )
     save_png(out, tile(x) if _images(x) else histogram(x))
 

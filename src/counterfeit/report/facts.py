@@ -17,7 +17,7 @@ SHOWN = ("references", "warning", "note", "histogram")  # details that have a pl
 
 
 class Row(NamedTuple):
-    """A named number, as text."""
+    """A number with its name and how many it averages, as text."""
 
     name: str
     value: str
@@ -25,11 +25,11 @@ class Row(NamedTuple):
 
 
 class Measurement(NamedTuple):
-    """A metric's result: its rows, the model's own first; how it was measured; and what to beware of."""
+    """A metric's result, with what it is to be compared to, how it was measured and what to beware of."""
 
-    name: str
+    row: Row
     summary: str
-    rows: list[Row]
+    references: list[Row]
     protocol: str
     details: str
     histogram: list[float]
@@ -131,7 +131,7 @@ def _goal(goal: Mapping[str, Any], evaluation: Mapping[str, Any]) -> Goal:
     name, value, error = goal["metric"], goal["value"], goal.get("error")
     metric = catalogue.metrics().get(name)
     lower = (goal.get("better") or (metric.better if metric else None)) == "lower"
-    text = f"{'≤' if lower else '≥'} {number(value, error)}"
+    text = f"{'≤' if lower else '≥'} {value:,g}{f' ± {error:g}' if error else ''}"
     source = str(goal.get("source", ""))
     if name not in evaluation:
         return Goal(name, text, "", "not measured", None, source)
@@ -145,15 +145,12 @@ def _goal(goal: Mapping[str, Any], evaluation: Mapping[str, Any]) -> Goal:
 def _measurement(name: str, entry: Mapping[str, Any], used: str) -> Measurement:
     metric = catalogue.metrics().get(name)
     details = entry.get("details", {})
-    rows = [
-        _row("this model", entry),
-        *(_row(f"{key} (reference)", row) for key, row in details.get("references", {}).items()),
-    ]
+    references = [_row(f"{key} (reference)", row) for key, row in details.get("references", {}).items()]
     unit = f", in {metric.unit}" if metric and metric.unit else ""
     better = f"; {metric.better} is better" if metric and metric.better else ""
     rest = "; ".join(f"{key.replace('_', ' ')} {number(value)}" for key, value in details.items() if key not in SHOWN)
     return Measurement(
-        name, f"{metric.summary if metric else name}{unit}{better}", rows, entry["protocol"], rest,
+        _row(name, entry), f"{metric.summary if metric else name}{unit}{better}", references, entry["protocol"], rest,
         details.get("histogram", []), _warnings(entry, used), details.get("note", ""),
     )  # fmt: skip
 

@@ -18,13 +18,13 @@ from counterfeit.data.images import tile
 from counterfeit.data.source import Source
 from counterfeit.metrics.neighbours import nearest_examples
 from counterfeit.metrics.sampling import evaluating
-from counterfeit.metrics.statistics import Neighbours
 from counterfeit.report.latent import interpolate, lerp, slerp
 from counterfeit.run import Run
 from counterfeit.transforms import Chain
 
 __all__ = [
-    "columns", "crisp", "framed", "has_images", "neighbours", "raw", "reconstructions", "samples", "stacked", "untransformed", "walks",
+    "SEED", "columns", "crisp", "framed", "has_images", "neighbours", "raw", "reconstructions", "samples", "stacked",
+    "untransformed", "walks",
 ]  # fmt: skip
 
 SEED = 0
@@ -51,7 +51,7 @@ def has_images(run: Run) -> bool:
 
 
 def crisp(run: Run) -> bool:
-    """Whether a row of at least four images of the run is not wider than a page, so that it is never scaled down much."""
+    """Whether four images of the run fit a row, so that their pixels are rarely shown smaller than they are."""
     return not has_images(run) or raw(run).spec.shape[2] <= 128
 
 
@@ -67,11 +67,11 @@ def samples(run: Run, n: int) -> Tensor:
     return untransformed(run, run.sample(n, SEED, mean=True))
 
 
-def neighbours(run: Run, x: Tensor) -> tuple[Tensor, Neighbours]:
-    """The training example nearest to each of `x`, (N, *shape), by Euclidean distance in pixels; and how far it is."""
+def neighbours(run: Run, x: Tensor) -> tuple[Tensor, Tensor]:
+    """The training example nearest to each of `x`, (N, *shape), by Euclidean distance in pixels, and that, (N,)."""
     train = raw(run).split("train")
     found = nearest_examples(x, train, among=range(min(len(train), SEARCHED)))
-    return train[found.indices[:, 0].cpu()].x.cpu(), found
+    return train[found.indices[:, 0].cpu()].x.cpu(), found.distances[:, 0]
 
 
 def framed(x: Tensor, near: Tensor) -> np.ndarray:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterable
 from html import escape
 
-__all__ = ["Markup", "data_uri", "join", "tag"]
+__all__ = ["Markup", "join", "tag"]
 
 VOID = {"br", "img", "meta", "source"}
-MEDIA_TYPES = {".png": "image/png", ".svg": "image/svg+xml", ".webp": "image/webp"}
 
 
 class Markup(str):
@@ -32,8 +30,3 @@ def join(children: Iterable[str], between: str = "") -> Markup:
     return Markup(
         between.join(child if isinstance(child, Markup) else escape(child, quote=False) for child in children)
     )
-
-
-def data_uri(data: bytes, suffix: str) -> str:
-    """The content of a picture file as an address that needs no network."""
-    return f"data:{MEDIA_TYPES[suffix]};base64,{base64.b64encode(data).decode()}"

@@ -7,14 +7,12 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-__all__ = ["DARK", "LIGHT", "THEMES", "Series", "Theme", "curves", "panels", "svg", "thinned"]
+__all__ = ["DARK", "LIGHT", "REST", "Series", "Theme", "curves", "panels", "svg", "thinned"]
 
 NOT_CURVES = ("step", "seconds", "steps_per_second")
+REST = "terms"  # title of what has neither a prefix nor `loss` in its name
 POINTS = 400  # of a curve at most
 
 
@@ -29,7 +27,6 @@ class Theme:
 
 LIGHT = Theme("#3d4450", "#dfe3e8", ("#2563c9", "#d1560f", "#0d8075", "#8a3ffc", "#a3690a", "#b3265e"))
 DARK = Theme("#b8c0cc", "#333a45", ("#7ab0ff", "#ff9d5c", "#4fd0c1", "#c5a3ff", "#e8c35a", "#ff8fb8"))
-THEMES = {"light": LIGHT, "dark": DARK}
 
 
 class Series(NamedTuple):
@@ -65,7 +62,7 @@ def _place(key: str) -> tuple[str, str]:
     prefix, _, last = key.rpartition("/")
     if prefix == "valid":
         return key, last
-    return ("loss", prefix or "loss") if last == "loss" else (prefix or "terms", last)
+    return ("loss", prefix or "loss") if last == "loss" else (prefix or REST, last)
 
 
 def thinned(series: Series, points: int = POINTS) -> Series:
@@ -87,10 +84,10 @@ def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values)
 
 
-def curves(panel: Mapping[str, Series], theme: Theme, best: Callable[[Sequence[float]], float] | None = None) -> bytes:
+def curves(panel: Mapping[str, Series], best: Callable[[Sequence[float]], float] | None, theme: Theme) -> bytes:
     """The series of one panel over steps; of a single one, the value that `best` chooses is marked."""
 
-    def draw(axes: Axes) -> None:
+    def draw(axes: Any) -> None:
         for color, (label, series) in zip(cycle(theme.curves), panel.items(), strict=False):
             steps, values = series if best else thinned(series)
             axes.plot(steps, values, color=color, label=label, linewidth=1.6, marker="." if len(steps) < 3 else None)
@@ -104,15 +101,15 @@ def curves(panel: Mapping[str, Series], theme: Theme, best: Callable[[Sequence[f
     return svg(draw, theme)
 
 
-def _mark(axes: Axes, series: Series, best: Callable[[Sequence[float]], float], theme: Theme) -> None:
+def _mark(axes: Any, series: Series, best: Callable[[Sequence[float]], float], theme: Theme) -> None:
     value = best(series.values)
     step = series.steps[series.values.index(value)]
     axes.plot([step], [value], "o", color=theme.curves[1], markersize=6)
     axes.set_title(f"best {value:.5g} at step {step:,.0f}", loc="right", color=theme.curves[1])
 
 
-def svg(draw: Callable[[Axes], None], theme: Theme, size: tuple[float, float] = (3.8, 2.5)) -> bytes:
-    """What `draw` draws on axes of `size` inches, on a transparent ground; the same bytes every time."""
+def svg(draw: Callable[[Any], None], theme: Theme, size: tuple[float, float] = (3.8, 2.5)) -> bytes:
+    """What `draw` draws on matplotlib axes of `size` inches, without a ground; the same bytes every time."""
     import matplotlib
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
@@ -123,14 +120,14 @@ def svg(draw: Callable[[Axes], None], theme: Theme, size: tuple[float, float] = 
         FigureCanvasSVG(figure)
         axes = figure.add_subplot()
         axes.xaxis.set_major_locator(MaxNLocator(5))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.6g}"))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.6g}".replace("-", "−")))
         draw(axes)
         buffer = io.BytesIO()
         figure.savefig(buffer, format="svg", transparent=True, dpi=200, metadata={"Date": None, "Creator": None})
     return buffer.getvalue()
 
 
-def _style(theme: Theme) -> dict[str, Any]:
+def _style(theme: Theme) -> Any:
     inked = ("text.color", "axes.labelcolor", "xtick.color", "ytick.color", "axes.titlecolor")
     return {
         **dict.fromkeys(inked, theme.ink),

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -12,13 +11,11 @@ from counterfeit.core import Density
 from counterfeit.data.source import Source
 from counterfeit.report.plot import Theme, svg
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
 __all__ = ["density", "extent", "line", "plane"]
 
 MARGIN = 0.08
-CELLS = 240  # of a density's picture, a side
+CELLS = 300  # a side, in which a density is computed
+LEVELS = (0.02, 0.2, 0.6)  # of its peak, at which lines are drawn
 
 
 def extent(*points: Tensor) -> list[tuple[float, float]]:
@@ -37,11 +34,11 @@ def density(source: Source, x: Tensor) -> Tensor | None:
 def line(source: Source, data: Tensor, samples: Tensor, theme: Theme) -> bytes:
     """Histogram of `samples`, (N, 1), below the true density, or that of `data` where it is not known."""
     low, high = extent(data, samples)[0]
-    bins = np.linspace(low, high, 81)
+    bins = torch.linspace(low, high, 81).tolist()
     x = torch.linspace(low, high, 400)
     truth = density(source, x[:, None])
 
-    def draw(axes: Axes) -> None:
+    def draw(axes: Any) -> None:
         blue, orange = theme.curves[:2]
         axes.hist(samples[:, 0].numpy(), bins, density=True, color=orange, alpha=0.55, label="samples")
         if truth is None:
@@ -60,13 +57,12 @@ def plane(source: Source, points: Tensor, within: list[tuple[float, float]], col
     x, y = torch.linspace(left, right, CELLS), torch.linspace(bottom, top, CELLS)
     truth = density(source, torch.cartesian_prod(x, y))
 
-    def draw(axes: Axes) -> None:
-        if truth is not None:
-            levels = truth.max().item() * np.array([0.02, 0.2, 0.6])
-            axes.contour(
-                x.numpy(), y.numpy(), truth.view(CELLS, CELLS).T.numpy(), levels, colors=theme.ink, linewidths=0.6
-            )
-        axes.scatter(*points.T.numpy(), s=3, color=theme.curves[color], alpha=0.5, linewidths=0, rasterized=True)
+    def draw(axes: Any) -> None:
+        if truth is not None and (peak := truth.max().item()) > 0:  # 0 where all of it lies between the cells
+            levels, height = [part * peak for part in LEVELS], truth.view(CELLS, CELLS).T.numpy()
+            axes.contour(x.numpy(), y.numpy(), height, levels, colors=theme.ink, linewidths=0.6)
+        xs, ys = points.T.numpy()
+        axes.scatter(xs, ys, s=3, color=theme.curves[color], alpha=0.5, linewidths=0, rasterized=True)
         axes.set(xlim=(left, right), ylim=(bottom, top), aspect="equal")
 
     return svg(draw, theme, (3.8, 3.8))

@@ -1,0 +1,82 @@
+"""What the documentation shows is true: its Python runs, its command lines parse, its examples work."""
+
+from __future__ import annotations
+
+import argparse
+import doctest
+import re
+import runpy
+import shlex
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from counterfeit import catalogue
+from counterfeit.cli import VERBS
+from counterfeit.cli.settings import settings
+from counterfeit.config import nest
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("**/*.md"))]
+FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+
+
+def name(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+
+
+def commands() -> list[str]:
+    lines = [line for page in PAGES for block in blocks(page, "sh") for line in block.splitlines()]
+    parts = [part.partition(" #")[0].strip() for line in lines for part in line.split("&&")]
+    return [part for part in dict.fromkeys(parts) if part.startswith("counterfeit ")]
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "pycon")], ids=name)
+def test_python_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    test = doctest.DocTestParser().get_doctest("\n".join(blocks(page, "pycon")), {}, name(page), str(page), 0)
+    report: list[str] = []
+    doctest.DocTestRunner(optionflags=FLAGS).run(test, out=report.append)
+    assert not report, "".join(report)
+
+
+@pytest.mark.parametrize("command", commands())
+def test_command_lines_parse(command: str) -> None:
+    _, verb, *arguments = shlex.split(command)
+    if verb == "--help":
+        return
+    assert verb in VERBS
+    module, parser = import_module(f"counterfeit.cli.{verb}"), argparse.ArgumentParser(add_help=verb != "train")
+    module.options(parser)
+    if "--help" not in arguments:
+        args, rest = parser.parse_known_args(arguments)
+        recipe = getattr(args, "recipe", None) or "gan"
+        assert rest == [] or verb in {"train", "resume", "data"}
+        if not recipe.endswith(".yaml"):
+            catalogue.configure(catalogue.recipe(recipe), nest(settings(rest)))
+
+
+def test_there_are_commands_to_check() -> None:
+    assert len(commands()) > 20
+
+
+@pytest.mark.parametrize(("example", "arguments"), [("own_model", ["3"]), ("objectives", ["3"]), ("own_pictures", [])])
+def test_examples_run(
+    example: str, arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if example == "own_pictures":
+        (tmp_path / "pictures").mkdir()
+        for i in range(20):
+            Image.new("RGB", (12, 9), (10 * i, 40, 200)).save(tmp_path / "pictures" / f"{i}.png")
+        arguments = ["pictures", "8", "3"]
+    monkeypatch.setattr(sys, "argv", [example, *arguments])
+    runpy.run_path(str(ROOT / "examples" / f"{example}.py"), run_name="__main__")
+    assert capsys.readouterr().out
