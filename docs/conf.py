@@ -26,7 +26,7 @@ default_role = "literal"
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 autodoc_inherit_docstrings = False
-autodoc_default_options = {"members": True, "show-inheritance": True, "exclude-members": "__init__, __new__"}
+autodoc_default_options = {"members": True, "exclude-members": "__init__, __new__"}
 
 mathjax_path = "tex-svg.js"  # MathJax 3.2.2 with its fonts, Apache-2.0
 mathjax3_config = {"options": {"enableMenu": False}}
@@ -40,6 +40,8 @@ html_show_sphinx = False
 
 
 def setup(app: object) -> None:
-    """Let pages name what is read off the program, and docstrings be plain text."""
+    """Let pages show what is read off the program, and docstrings be plain text."""
     app.connect("source-read", generated.fill)
     app.connect("autodoc-process-docstring", generated.plain, priority=400)  # before napoleon
+    app.connect("autodoc-process-signature", generated.signature)
+    app.connect("autodoc-skip-member", generated.skip)

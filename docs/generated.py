@@ -24,6 +24,7 @@ from counterfeit.config import SECTIONS
 
 RESULTS = Path(__file__).parents[1] / "results"
 MARK = re.compile(r"<!-- (\w+)((?: [\w./-]+)*) -->")
+SPECIAL = re.compile(r"(`[^`]*`|\*\w+(?: \w+)*\*)|([*|]|_\b)")  # what stays, `code` and *emphasis*; what is escaped
 
 
 def fill(app: object, page: str, source: list[str]) -> None:  # noqa: ARG001
@@ -33,12 +34,32 @@ def fill(app: object, page: str, source: list[str]) -> None:  # noqa: ARG001
 
 def plain(app: object, what: str, name: str, thing: object, options: object, lines: list[str]) -> None:  # noqa: ARG001
     """Make a docstring, which is plain text with `code` in backticks, safe as reStructuredText."""
-    out: list[str] = []
+    out, section = [], ""
     for line in lines:
-        if line.startswith("    ") and len(out) > 1 and not out[-1] and not out[-2].startswith(" "):
+        section = line if line and not line.startswith(" ") else section
+        if line.startswith("    ") and section[-1:] != ":" and out and not out[-1]:
             out += ["::", ""]  # an indented block below a paragraph is a figure of text
-        out.append(re.sub(r"(`[^`]*`)|([*|]|_\b)", lambda m: m[1] or f"\\{m[2]}", line) if ">>>" not in line else line)
+            section = ":"
+        text = line if ">>>" in line or section == ":" else SPECIAL.sub(_escaped, line)
+        out.append(re.sub(r"^    (?=\S)", "    - ", text) if section == "References:" else text)
+    if what in {"attribute", "property"} and out:
+        out[0] = out[0].replace(": ", " – ", 1)  # napoleon would take what is before a colon for a type
     lines[:] = out
+
+
+def _escaped(match: re.Match) -> str:
+    # `code` may touch a letter, which reStructuredText allows only behind an escaped space
+    return f"\\ {match[1]}\\ " if match[1] else f"\\{match[2]}"
+
+
+def skip(app: object, what: str, name: str, thing: object, skip: bool, options: object) -> bool | None:  # noqa: ARG001
+    """Leave out the fields of named tuples, which their class describes."""
+    return True if type(thing).__name__ == "_tuplegetter" else None
+
+
+def signature(app: object, what: str, name: str, thing: object, *rest: object) -> tuple[str, str | None] | None:  # noqa: ARG001
+    """Protocols are never called."""
+    return ("", None) if getattr(thing, "_is_protocol", False) else None
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -81,7 +102,7 @@ def sources() -> str:
     rows = []
     for name, cls in catalogue.sources().items():
         spec = getattr(cls, "native", None)
-        facts = (" x ".join(map(str, spec.shape)), spec.kind, spec.classes or None) if spec else ("any", "image", "any")
+        facts = ("x".join(map(str, spec.shape)), spec.kind, spec.classes or None) if spec else ("any", "image", "any")
         rows.append((f"`{name}`", cls.summary, *facts))
     return table(("source", "what", "shape", "kind", "classes"), rows)
 
@@ -135,7 +156,7 @@ def _meaning(cls: type, name: str) -> str:
 def verb(name: str) -> str:
     """The help text of a verb."""
     text = io.StringIO()
-    os.environ |= {"COLUMNS": "100", "NO_COLOR": "1"}
+    os.environ |= {"COLUMNS": "90", "NO_COLOR": "1"}
     with contextlib.redirect_stdout(text), contextlib.suppress(SystemExit):
         cli.main([name, "--help"])
     return f"```text\n{text.getvalue().strip()}\n```\n"
@@ -148,22 +169,50 @@ def recipe(name: str) -> str:
 
 
 def results() -> str:
-    """Every file of results, with the command that gives it again."""
-    files = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(RESULTS.glob("*.json"))]
-    return "\n".join(map(_result, files)) or "No results are recorded yet.\n"
+    """Every file of results, with the commands that give it again."""
+    found = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(RESULTS.glob("*.json"))}
+    return "\n".join(_result(name, result) for name, result in found.items()) or "No results are recorded yet.\n"
 
 
-def _result(result: dict) -> str:
-    rows = result.get("rows", [])
-    columns = [*dict.fromkeys(key for row in rows for key in row)]
-    where = ", ".join(str(result[key]) for key in ("measured", "machine") if result.get(key))
+def _result(name: str, result: dict) -> str:
+    rows = result.get("rows", [{key: value for key, value in result.items() if isinstance(value, (int, float))}])
+    protocols = {n: m["protocol"] for row in rows for n, m in row.get("metrics", {}).items()}
+    commands = result.get("commands", [result["command"]] if "command" in result else [])
+    machine = result.get("machine", {})
+    where = [f"{key} {value}" for key, value in machine.items() if value] if isinstance(machine, dict) else [machine]
     parts = [
-        f"## {result['name']}\n",
-        table(columns, [[row.get(column) for column in columns] for row in rows]) if rows else "",
-        f"```sh\n{result['command']}\n```\n" if "command" in result else "",
-        f"Measured: {where}.\n" if where else "",
+        f"## {result.get('name', name)}",
+        result.get("note", ""),
+        f"![{name}](_static/{result['figure']})" if "figure" in result else "",
+        _rows([_flat(row) for row in rows]),
+        ". ".join(_summary(key, value) for key, value in result.get("summary", {}).items()),
+        "\n".join(f"- `{metric}`: {protocol}" for metric, protocol in protocols.items()),
+        "```sh\n" + "\n".join(commands) + "\n```" if commands else "",
+        f"Measured {', '.join(filter(None, [result.get('measured'), *where]))}." if where else "",
     ]
-    return "\n".join(parts)
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _flat(row: dict) -> dict[str, object]:
+    measured = {name: _with_error(m["value"], m.get("error")) for name, m in row.get("metrics", {}).items()}
+    return {key: value for key, value in row.items() if key not in {"metrics", "command"}} | measured
+
+
+def _with_error(value: float, error: float | None) -> str:
+    return f"{value:.6g}" if error is None else f"{value:.2f} ± {error:.2f}"
+
+
+def _rows(rows: list[dict[str, object]]) -> str:
+    columns = [*dict.fromkeys(key for row in rows for key in row)]
+    text = table(columns, [[row.get(column) for column in columns] for row in rows])
+    return text if len(rows) <= 12 else f"<details><summary>{len(rows)} rows</summary>\n\n{text}\n</details>"
+
+
+def _summary(name: str, value: object) -> str:
+    if not isinstance(value, dict):
+        return f"{name}: {_cell(value)}"
+    spread = "" if value.get("std") is None else f" ± {value['std']:.2f} (standard deviation over {value['runs']} runs)"
+    return f"`{name}`: {value['mean']:.2f}{spread}"
 
 
 def api(*rooms: str) -> str:

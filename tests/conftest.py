@@ -85,8 +85,12 @@ def small_spec(spec: Spec) -> Spec:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def one_thread() -> None:
+def surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """One thread, since small matrices gain nothing from more, and a cache that nobody else fills."""
     torch.set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COUNTERFEIT_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -9,12 +9,10 @@ from PIL import Image
 
 from counterfeit.data.cache import DataError
 from counterfeit.data.images import (
-    animate,
     bombs_refused,
     crop_resize,
     decode,
     encode_png,
-    encode_webp,
     open_image,
     resize,
     save_png,
@@ -72,22 +70,6 @@ def test_tile_refuses_what_is_no_image():
 
 def test_values_beyond_the_range_are_clipped():
     assert to_uint8(torch.tensor([-1.0, 0.5, 2.0]).view(1, 1, 3)).tolist() == [[0, 128, 255]]
-
-
-def test_an_animation_holds_every_frame_losslessly(tmp_path):
-    frames = [np.full((4, 4), shade, np.uint8) for shade in (0, 100, 200)]
-    animate(tmp_path / "x.webp", frames, duration=0.25)
-    image = Image.open(io.BytesIO((tmp_path / "x.webp").read_bytes()))
-    shades = []
-    for i in range(image.n_frames):
-        image.seek(i)
-        shades.append(np.asarray(image.convert("L"))[0, 0])
-    assert (image.n_frames, shades, image.info["duration"]) == (3, [0, 100, 200], 250)
-
-
-def test_an_animation_needs_frames():
-    with pytest.raises(ValueError, match="at least one"):
-        encode_webp([])
 
 
 def test_the_crop_is_central():

@@ -23,8 +23,8 @@ from counterfeit.engine.step import Stepper, learning_rate, momentum
 class Quadratic(Model):
     """Two parts, each descending half its squared distance to the batch's mean."""
 
-    def __init__(self, spec=Spec((2,), "real")):
-        super().__init__(spec)
+    def __init__(self):
+        super().__init__(Spec((2,), "real"))
         self.a, self.b = nn.Linear(2, 1, bias=False), nn.Linear(2, 1, bias=False)
         nn.init.ones_(self.a.weight)
         nn.init.ones_(self.b.weight)
@@ -179,7 +179,7 @@ def test_full_disk_keeps_earlier_checkpoints(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(checkpoint, "save_file", full)
-    with pytest.raises(OSError, match="No space left on device.*earlier checkpoints are kept"):
+    with pytest.raises(OSError, match=r"No space left on device.*earlier checkpoints are kept"):
         cf.resume(run.path, {"train.steps": 12}, show=False)
     assert names(run) == ["step-00000008"]
     assert not list((run.path / "checkpoints").glob(".partial*"))

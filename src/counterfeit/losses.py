@@ -44,7 +44,7 @@ def non_saturating(fake: Tensor) -> Tensor:
 
 
 def maximum_likelihood(fake: Tensor) -> Tensor:
-    """Generator: -½ E exp(logit D(G(z))), scalar; at the optimal D its gradient is that of KL(data || model)."""
+    """Generator: -½ E exp(logit D(G(z))), scalar; at the optimal D its gradient is half that of KL(data || model)."""
     return -0.5 * fake.exp().mean()
 
 

@@ -191,12 +191,14 @@ class Run:
             raise ValueError(f"{self.config.model} does not sample; a model that samples is expected.")
         if n < 1:
             raise ValueError(f"n={n} came; at least one sample is expected. Ask for n >= 1.")
+        chunks = [min(1_000, n - done) for done in range(0, n, 1_000)]
+        labels = y.split(chunks) if y is not None else [None] * len(chunks)
         with evaluating(model, seed):
-            chunks = [min(1_000, n - done) for done in range(0, n, 1_000)]
             if mean and isinstance(model, Decodes):
-                return torch.cat([model.decode(model.prior(size)).cpu() for size in chunks])
-            labels = y.split(chunks) if y is not None else [None] * len(chunks)
-            return torch.cat([model.sample(size, label).cpu() for size, label in zip(chunks, labels, strict=True)])
+                x = torch.cat([model.decode(model.prior(size)) for size in chunks])
+            else:
+                x = torch.cat([model.sample(size, label) for size, label in zip(chunks, labels, strict=True)])
+            return self.source.natural(x).cpu()
 
     def evaluate(self, *metrics: str, **options: Any) -> dict[str, Result]:
         """Measure, remember in evaluation.json and return metric -> result.
@@ -307,6 +309,7 @@ def describe(recipe: Recipe, source: Source, model: Model) -> dict[str, Any]:
         "parameters": {name: sum(p.numel() for p in child.parameters()) for name, child in model.named_children()},
         "source": {"name": source.name, "fingerprint": source.fingerprint, "sizes": dict(source.sizes)},
         "versions": versions(),
+        "device": str(model.device),
         "created": datetime.now().astimezone().isoformat(timespec="seconds"),
     }
 

@@ -1,4 +1,4 @@
-"""Images in and out: files to 8-bit arrays, tensors to grids, PNG and animated WebP."""
+"""Images in and out: files to 8-bit arrays, tensors to grids, PNG."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import io
 import math
 import os
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +20,7 @@ from counterfeit.data.cache import DataError, atomic
 from counterfeit.data.progress import Bar
 
 __all__ = [
-    "animate", "bombs_refused", "crop_resize", "decode", "encode_png", "encode_webp", "fill", "open_image", "resize",
+    "bombs_refused", "crop_resize", "decode", "encode_png", "fill", "open_image", "resize",
     "save_png", "tile", "to_uint8",
 ]  # fmt: skip
 
@@ -152,27 +152,10 @@ def encode_png(array: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def encode_webp(frames: Sequence[np.ndarray], duration: float = 0.1) -> bytes:
-    """An endless animation of uint8 `frames`, each shown for `duration` seconds, as the bytes of a lossless WebP."""
-    if not len(frames):
-        raise ValueError("`frames` is empty; an animation needs at least one.")
-    first, *rest = (Image.fromarray(frame) for frame in frames)
-    buffer = io.BytesIO()
-    times = {"duration": round(1000 * duration), "loop": 0}
-    first.save(buffer, "WEBP", save_all=True, append_images=rest, lossless=True, **times)
-    return buffer.getvalue()
-
-
 def save_png(path: str | Path, array: np.ndarray) -> None:
     """Write a uint8 array, (H, W) or (H, W, 3), as PNG; a reader never sees half of it."""
     with atomic(Path(path)) as part:
         part.write_bytes(encode_png(array))
-
-
-def animate(path: str | Path, frames: Sequence[np.ndarray], duration: float = 0.1) -> None:
-    """Write an endless animation of uint8 `frames`, each shown for `duration` seconds, as lossless WebP."""
-    with atomic(Path(path)) as part:
-        part.write_bytes(encode_webp(frames, duration))
 
 
 def _opaque(image: Image.Image) -> Image.Image:

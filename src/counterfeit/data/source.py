@@ -117,6 +117,15 @@ class Source(ABC):
         """The examples of the split "train", "valid" or "test"; cached, so cheap to call again."""
 
     @property
+    def raw(self) -> Source:
+        """The source before any transforms."""
+        return self
+
+    def natural(self, x: Tensor) -> Tensor:
+        """Examples as a model of this source gives them, (B, *shape), in the unit of the data before any transforms."""
+        return x
+
+    @property
     def sizes(self) -> Mapping[str, int]:
         """Number of examples in each split."""
         return {name: len(self.split(name)) for name in SPLITS}
@@ -131,16 +140,23 @@ class _Transformed(Source):
     """A source whose batches pass through a chain of transforms."""
 
     def __init__(self, raw: Source, chain: Chain) -> None:
-        self.raw, self.chain = raw, chain
+        self._raw, self._chain = raw, chain
         self.name, self.summary, self.class_names = raw.name, raw.summary, raw.class_names  # type: ignore[misc]
         self.spec = chain.spec(raw.spec)
 
     def split(self, name: str) -> Examples:
-        return _Through(self.raw.split(name), self.chain)
+        return _Through(self._raw.split(name), self._chain)
+
+    @property
+    def raw(self) -> Source:
+        return self._raw
+
+    def natural(self, x: Tensor) -> Tensor:
+        return self._chain.inverse(x)
 
     @property
     def fingerprint(self) -> str:
-        return "+".join([self.raw.fingerprint, *(type(t).__name__.lower() for t in self.chain.transforms)])
+        return "+".join([self._raw.fingerprint, *(type(t).__name__.lower() for t in self._chain.transforms)])
 
 
 class _Through(Examples):

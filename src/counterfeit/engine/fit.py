@@ -156,7 +156,7 @@ class Fit:
         model = self.stepper.average.model().eval()
         if self.processes.leads and isinstance(model, Samples):
             with seeded(self.train.seed, model.device):
-                image = picture(model, self.train.samples)
+                image = picture(model, self.source, self.train.samples)
             folder = self.run / "samples"
             folder.mkdir(exist_ok=True)
             save_png(folder / f"step-{step:08d}.png", image)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from counterfeit.core import Decodes, Model, Samples
 from counterfeit.data.images import tile
+from counterfeit.data.source import Source
 
 __all__ = ["histogram", "means", "picture"]
 
@@ -22,11 +23,11 @@ def means(model: Model, n: int) -> Tensor:
     raise ValueError(f"{type(model).__name__} does not sample; a model that samples is expected.")
 
 
-def picture(model: Model, n: int) -> NDArray[np.uint8]:
+def picture(model: Model, source: Source, n: int) -> NDArray[np.uint8]:
     """A square grid of `n` sampled images, or a histogram of 50 n sampled points, as 8-bit pixels."""
-    if len(model.spec.shape) == 3:
-        return tile(means(model, n).cpu())
-    return histogram(means(model, 50 * n).cpu())
+    if len(source.raw.spec.shape) == 3:
+        return tile(source.natural(means(model, n)).cpu())
+    return histogram(source.natural(means(model, 50 * n)).cpu())
 
 
 def histogram(x: Tensor, extent: float = 4.5, size: int = 128) -> NDArray[np.uint8]:

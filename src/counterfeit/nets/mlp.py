@@ -56,6 +56,9 @@ class MLP(Net):
         dropout: rates at the input and at each hidden layer.
         init: weights uniform in ±`init` and zero biases; PyTorch's default where None.
 
+    Raises:
+        ValueError: where a layer has no units.
+
     Example:
         >>> MLP(784, (240, 240), 1, activation="maxout", dropout=(0.2, 0.5))(torch.rand(3, 1, 28, 28)).shape
         torch.Size([3, 1])
@@ -73,6 +76,8 @@ class MLP(Net):
         init: float | None = None,
     ) -> None:
         super().__init__()
+        if min(inputs, *hidden, outputs) < 1:
+            raise ValueError(f"layers of {(inputs, *hidden, outputs)} units came; at least 1 is expected. Raise it.")
         layers: list[nn.Module] = [Dropout(dropout[0])] if dropout[0] else []
         for size in hidden:
             layers += _layer(inputs, size, activation, norm, pieces)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,15 +11,13 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from counterfeit.data.images import encode_webp
-
 __all__ = ["Frame", "animation", "frames", "pictures", "spread"]
 
 LIMIT = 1_400_000  # bytes
 MOST = 32  # frames
 SECONDS = 5.0  # from the first frame to the last
-HELD = 2.0  # seconds for which the last frame stays
-SMALL = 400  # pixels, to which narrower pictures are enlarged by a whole factor
+HELD = 2000  # milliseconds for which the last frame stays
+SMALL, LARGE = 400, 720  # pixels, to which narrower and wider pictures are brought by a whole factor
 BAR = (37, 99, 201)
 
 
@@ -46,7 +45,7 @@ def spread(n: int, most: int) -> list[int]:
 
 
 def pictures(shown: Sequence[Frame]) -> list[np.ndarray]:
-    """Some of the frames, each over a bar that fills as training proceeds: uint8 (H, W, 3)."""
+    """Some of the frames, 400 to 720 pixels wide, over a bar that fills as training proceeds: uint8 (H, W, 3)."""
     shown = [shown[i] for i in spread(len(shown), MOST)]
     with Image.open(shown[-1].path) as image:
         size = image.size  # that of earlier ones differs where the settings were changed in between
@@ -54,24 +53,31 @@ def pictures(shown: Sequence[Frame]) -> list[np.ndarray]:
 
 
 def animation(shown: Sequence[np.ndarray], limit: int = LIMIT) -> bytes:
-    """A WebP of at most `limit` bytes, or of two pictures: evenly spread ones, the last of which stays for a while."""
-    data = _encode(shown)
-    while len(data) > limit and len(shown) > 2:
-        most = max(2, min(len(shown) - 1, int(0.9 * len(shown) * limit / len(data))))
-        shown = [shown[i] for i in spread(len(shown), most)]
-        data = _encode(shown)
+    """A WebP of pictures, uint8 (H, W, 3), the last of which stays for a while.
+
+    What is larger than `limit` bytes is encoded with loss, and then without some of the pictures.
+    """
+    data = _encode(shown, lossless=True)
+    while len(data) > limit:
+        data = _encode(shown, lossless=False)
+        if len(shown) <= 2:
+            break
+        shown = [shown[i] for i in spread(len(shown), max(2, int(0.8 * len(shown))))]
     return data
 
 
-def _encode(shown: Sequence[np.ndarray]) -> bytes:
-    duration = min(0.5, SECONDS / len(shown))
-    return encode_webp([*shown, *[shown[-1]] * round(HELD / duration)], duration)
+def _encode(shown: Sequence[np.ndarray], lossless: bool) -> bytes:
+    first, *rest = (Image.fromarray(picture) for picture in shown)
+    durations = [round(1000 * min(0.5, SECONDS / len(shown)))] * len(rest) + [HELD]
+    buffer = io.BytesIO()
+    first.save(buffer, "WEBP", save_all=True, append_images=rest, duration=durations, loop=0, lossless=lossless)
+    return buffer.getvalue()
 
 
 def _picture(frame: Frame, size: tuple[int, int], last: int) -> np.ndarray:
-    scale = max(1, SMALL // size[0])
+    larger, smaller = max(1, SMALL // size[0]), -(-size[0] // LARGE)
     with Image.open(frame.path) as image:
-        pixels = np.asarray(image.convert("RGB").resize(size)).repeat(scale, 0).repeat(scale, 1)
+        pixels = np.asarray(image.convert("RGB").resize(size).reduce(smaller)).repeat(larger, 0).repeat(larger, 1)
     bar = np.full((6, *pixels.shape[1:]), 208, np.uint8)
     bar[:, : round(pixels.shape[1] * frame.step / max(1, last))] = BAR
     return np.concatenate([pixels, bar])

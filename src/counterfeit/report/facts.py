@@ -11,7 +11,7 @@ from counterfeit import catalogue
 from counterfeit.engine import checkpoint
 from counterfeit.run import Run
 
-__all__ = ["Goal", "Measurement", "Row", "facts", "goals", "measurements", "number"]
+__all__ = ["Goal", "Measurement", "Row", "facts", "goals", "measurements", "number", "summary"]
 
 SHOWN = ("references", "warning", "note", "histogram")  # details that have a place of their own
 
@@ -86,6 +86,7 @@ def facts(run: Run) -> dict[str, str]:
     transforms = f" ({', '.join(config.data.transforms)})" if config.data.transforms else ""
     speed = f"{step * config.train.batch_size / max(seconds, 1e-9):,.0f} examples/s"
     versions = ", ".join(f"{name} {version}" for name, version in run.description.get("versions", {}).items())
+    device = run.description.get("device", config.train.device)
     return {
         "Recipe": config.recipe,
         "Model": f"{config.model}: {_summary(type(run.model))}",
@@ -95,7 +96,7 @@ def facts(run: Run) -> dict[str, str]:
         "Steps": f"{step:,} of {config.train.steps:,}, batches of {config.train.batch_size}",
         "Training time": f"{duration(seconds)} ({state['cpu_seconds']:,.0f} CPU-seconds, {speed})",
         "Checkpoint": _checkpoint(run),
-        "Precision": f"{config.train.precision}, device {config.train.device}",
+        "Precision": f"{config.train.precision} on {device}",
         "Seed": str(config.train.seed),
         "Created": str(run.description.get("created", "")).replace("T", " "),
         "Versions": versions,
@@ -103,8 +104,16 @@ def facts(run: Run) -> dict[str, str]:
     }
 
 
+def summary(run: Run) -> str:
+    """What the recipe says of itself, and the data where they are others."""
+    text = str(run.description.get("summary", ""))
+    return text if _own_data(run) else f"{text}; here on {run.config.data.name}"
+
+
 def goals(run: Run) -> list[Goal]:
-    """The recipe's goals beside what was measured."""
+    """The recipe's goals beside what was measured; none on data other than the recipe's."""
+    if not _own_data(run):
+        return []
     return [
         _goal(goal, run.evaluation) for goal in run.description.get("reach", ()) if "metric" in goal and "value" in goal
     ]
@@ -113,6 +122,11 @@ def goals(run: Run) -> list[Goal]:
 def measurements(run: Run) -> list[Measurement]:
     """What `evaluation.json` holds."""
     return [_measurement(name, entry, run.checkpoint.name) for name, entry in run.evaluation.items()]
+
+
+def _own_data(run: Run) -> bool:
+    recipe = catalogue.recipes().get(run.config.recipe)
+    return recipe is None or recipe.settings.get("data", {}).get("name", "digits") == run.config.data.name
 
 
 def _summary(cls: type) -> str:

@@ -29,7 +29,7 @@ def figures(run: Run) -> list[Figure]:
 
 
 def _of_model(run: Run) -> Iterator[Figure]:
-    model, shape = run.model, grids.raw(run).spec.shape
+    model, shape = run.model, run.source.raw.spec.shape
     if isinstance(model, Samples) and shape in ((1,), (2,)):
         yield from _line(run) if shape == (1,) else _plane(run)
     if not grids.has_images(run):
@@ -101,7 +101,7 @@ def _reconstructions(run: Run) -> Figure:
 
 
 def _line(run: Run) -> Iterator[Figure]:
-    source = grids.raw(run)
+    source = run.source.raw
     data, x = source.split("test").first(POINTS).x, grids.samples(run, POINTS)
     known = "data" if points.density(source, x[:1]) is None else "true density"
     caption = f"Histogram of {len(x):,} samples and the {known}."
@@ -109,12 +109,13 @@ def _line(run: Run) -> Iterator[Figure]:
 
 
 def _plane(run: Run) -> Iterator[Figure]:
-    source = grids.raw(run)
+    source = run.source.raw
     data, x = source.split("test").first(DOTS).x, grids.samples(run, POINTS)[:DOTS]
     within = points.extent(data, x)
-    lines = "" if points.density(source, x[:1]) is None else "; lines: true density at 2, 20 and 60 % of its peak"
+    truth = points.surface(source, within)
+    lines = "" if truth is None else "; lines: true density at 2, 20 and 60 % of its peak"
     for color, (name, some, what) in enumerate((("data", data, "test examples"), ("samples", x, "samples"))):
-        draw = partial(points.plane, source, some, within, color)
+        draw = partial(points.plane, truth, some, within, color)
         yield _themed(name, "Samples", f"{len(some):,} {what}{lines}.", draw)
 
 
@@ -124,10 +125,10 @@ def _training(run: Run) -> Figure:
     return Figure(
         "training",
         "Training",
-        f"The same codes from step {shown[0].step:,} to step {shown[-1].step:,}; the bar below fills as training goes on.",
+        f"The same codes, from step {shown[0].step:,} to {shown[-1].step:,}; the bar below fills as training proceeds.",
         "Samples while the model was trained.",
         Picture(animation(made), ".webp", grids.crisp(run)),
-        still=_png(run, made[-1]),
+        still=Picture(animation(made[-1:]), ".webp", grids.crisp(run)),
     )
 
 

@@ -15,16 +15,14 @@ from torch import Tensor
 
 from counterfeit.core import Decodes, Encodes
 from counterfeit.data.images import tile
-from counterfeit.data.source import Source
 from counterfeit.metrics.neighbours import nearest_examples
 from counterfeit.metrics.sampling import evaluating
 from counterfeit.report.latent import interpolate, lerp, slerp
 from counterfeit.run import Run
-from counterfeit.transforms import Chain
 
 __all__ = [
-    "SEED", "columns", "crisp", "framed", "has_images", "neighbours", "raw", "reconstructions", "samples", "stacked",
-    "untransformed", "walks",
+    "SEED", "columns", "crisp", "framed", "has_images", "neighbours", "reconstructions", "samples", "stacked",
+    "walks",
 ]  # fmt: skip
 
 SEED = 0
@@ -32,44 +30,32 @@ FRAME = (245, 183, 0)  # the founding paper's yellow
 SEARCHED = 100_000  # training examples at most among which the nearest are sought
 
 
-def raw(run: Run) -> Source:
-    """The source before transforms, in whose unit everything is shown."""
-    source: Source = getattr(run.source, "raw", run.source)
-    return source
-
-
-def untransformed(run: Run, x: Tensor) -> Tensor:
-    """Examples as the model sees them, (B, *shape), in the unit of the data before transforms."""
-    chain: Chain = getattr(run.source, "chain", Chain())
-    return chain.inverse(x).cpu()
-
-
 def has_images(run: Run) -> bool:
     """Whether the data are gray or color images."""
-    shape = raw(run).spec.shape
+    shape = run.source.raw.spec.shape
     return len(shape) == 3 and shape[0] in (1, 3)
 
 
 def crisp(run: Run) -> bool:
     """Whether four images of the run fit a row, so that their pixels are rarely shown smaller than they are."""
-    return not has_images(run) or raw(run).spec.shape[2] <= 128
+    return not has_images(run) or run.source.raw.spec.shape[2] <= 128
 
 
 def columns(run: Run, width: int = 700) -> int:
     """How many images of the run fit a row of `width` pixels."""
-    height, across = raw(run).spec.shape[1:]
+    height, across = run.source.raw.spec.shape[1:]
     scale = max(1, -(-56 // height))  # as `tile` enlarges them
     return max(4, min(12, width // (scale * across + 2)))
 
 
 def samples(run: Run, n: int) -> Tensor:
     """`n` samples for the eye, decoded means where the model decodes codes, (n, *shape)."""
-    return untransformed(run, run.sample(n, SEED, mean=True))
+    return run.sample(n, SEED, mean=True)
 
 
 def neighbours(run: Run, x: Tensor) -> tuple[Tensor, Tensor]:
     """The training example nearest to each of `x`, (N, *shape), by Euclidean distance in pixels, and that, (N,)."""
-    train = raw(run).split("train")
+    train = run.source.raw.split("train")
     found = nearest_examples(x, train, among=range(min(len(train), SEARCHED)))
     return train[found.indices[:, 0].cpu()].x.cpu(), found.distances[:, 0]
 
@@ -91,7 +77,7 @@ def walks(run: Run, n: int, steps: int) -> tuple[Tensor, Tensor]:
     with evaluating(model, SEED):
         a, b = cast(Decodes, model).prior(2 * n).chunk(2)
         straight, curved = (interpolate(cast(Decodes, model), a, b, steps, path) for path in (lerp, slerp))
-    shown = untransformed(run, torch.stack([straight, curved]).flatten(0, 2)).unflatten(0, (2, n, steps))
+    shown = run.source.natural(torch.stack([straight, curved]).flatten(0, 2)).unflatten(0, (2, n, steps))
     return shown[0], shown[1]
 
 
@@ -101,7 +87,7 @@ def reconstructions(run: Run, n: int) -> tuple[Tensor, Tensor]:
     with evaluating(model, SEED):
         x = run.source.split("test").first(n).x.to(model.device)
         again = cast(Decodes, model).decode(cast(Encodes, model).encode(x))
-    return untransformed(run, x), untransformed(run, again)
+    return run.source.natural(x), run.source.natural(again)
 
 
 def stacked(rows: Sequence[tuple[Tensor, Tensor]], gap: int = 12) -> np.ndarray:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from counterfeit.config import dump
 from counterfeit.data.cache import atomic
-from counterfeit.report.facts import facts, goals, measurements
+from counterfeit.report.facts import facts, goals, measurements, summary
 from counterfeit.report.figure import Figure, element, save
 from counterfeit.report.figures import figures
 from counterfeit.report.markup import Markup, tag
@@ -51,7 +51,7 @@ def page(run: Run, made: Sequence[Figure]) -> str:
 
 def _sections(run: Run, made: Sequence[Figure]) -> Iterable[Markup]:
     groups = {name: list(group) for name, group in groupby(made, lambda figure: figure.section)}
-    yield tag("header", tag("h1", run.name), tag("p", str(run.description.get("summary", "")), class_="lede"))
+    yield tag("header", tag("h1", run.name), tag("p", summary(run), class_="lede"))
     if samples := groups.pop("Samples", None):
         yield _figures("Samples", samples)
     yield _section("Key facts", tag("dl", *(_fact(name, text) for name, text in facts(run).items() if text)))

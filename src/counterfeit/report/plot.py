@@ -105,7 +105,7 @@ def _mark(axes: Any, series: Series, best: Callable[[Sequence[float]], float], t
     value = best(series.values)
     step = series.steps[series.values.index(value)]
     axes.plot([step], [value], "o", color=theme.curves[1], markersize=6)
-    axes.set_title(f"best {value:.5g} at step {step:,.0f}", loc="right", color=theme.curves[1])
+    axes.set_title(f"best {value:.5g} at step {step:,.0f}".replace("-", "−"), loc="right", color=theme.curves[1])
 
 
 def svg(draw: Callable[[Any], None], theme: Theme, size: tuple[float, float] = (3.8, 2.5)) -> bytes:

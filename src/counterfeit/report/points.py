@@ -11,7 +11,7 @@ from counterfeit.core import Density
 from counterfeit.data.source import Source
 from counterfeit.report.plot import Theme, svg
 
-__all__ = ["density", "extent", "line", "plane"]
+__all__ = ["density", "extent", "line", "plane", "surface"]
 
 MARGIN = 0.08
 CELLS = 300  # a side, in which a density is computed
@@ -51,18 +51,22 @@ def line(source: Source, data: Tensor, samples: Tensor, theme: Theme) -> bytes:
     return svg(draw, theme, (5.4, 3.0))
 
 
-def plane(source: Source, points: Tensor, within: list[tuple[float, float]], color: int, theme: Theme) -> bytes:
-    """`points`, (N, 2), in the `color` of that number, over the true density where the source knows it."""
-    (left, right), (bottom, top) = within
-    x, y = torch.linspace(left, right, CELLS), torch.linspace(bottom, top, CELLS)
-    truth = density(source, torch.cartesian_prod(x, y))
+def plane(truth: Tensor | None, points: Tensor, within: list[tuple[float, float]], color: int, theme: Theme) -> bytes:
+    """`points`, (N, 2), in the `color` of that number, with lines of the density `truth` where it is known."""
+    across, up = within
 
     def draw(axes: Any) -> None:
         if truth is not None and (peak := truth.max().item()) > 0:  # 0 where all of it lies between the cells
-            levels, height = [part * peak for part in LEVELS], truth.view(CELLS, CELLS).T.numpy()
-            axes.contour(x.numpy(), y.numpy(), height, levels, colors=theme.ink, linewidths=0.6)
+            levels, sides = [part * peak for part in LEVELS], [torch.linspace(*ends, CELLS).numpy() for ends in within]
+            axes.contour(*sides, truth.T.numpy(), levels, colors=theme.ink, linewidths=0.6)
         xs, ys = points.T.numpy()
         axes.scatter(xs, ys, s=3, color=theme.curves[color], alpha=0.5, linewidths=0, rasterized=True)
-        axes.set(xlim=(left, right), ylim=(bottom, top), aspect="equal")
+        axes.set(xlim=across, ylim=up, aspect="equal")
 
     return svg(draw, theme, (3.8, 3.8))
+
+
+def surface(source: Source, within: list[tuple[float, float]]) -> Tensor | None:
+    """The true density on a grid over a part of the plane, where the source knows it, (300, 300), x first."""
+    truth = density(source, torch.cartesian_prod(*(torch.linspace(*ends, CELLS) for ends in within)))
+    return None if truth is None else truth.view(CELLS, CELLS)

@@ -1,0 +1,120 @@
+"""Fully connected nets against the formulas that define them."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.functional import leaky_relu, softplus
+
+from counterfeit.core import Net
+from counterfeit.nets.mlp import MLP, Activation, Dropout, Maxout
+
+
+def test_maxout_is_the_largest_of_its_linear_maps():
+    net, x = Maxout(6, 4, pieces=3), torch.randn(5, 6)
+    weights, biases = net.linear.weight.split(4), net.linear.bias.split(4)
+    maps = [x @ w.T + b for w, b in zip(weights, biases, strict=True)]
+    torch.testing.assert_close(net(x), torch.stack(maps).max(0).values)
+
+
+def test_maxout_of_one_piece_is_linear():
+    net, x = Maxout(6, 4, pieces=1), torch.randn(5, 6)
+    torch.testing.assert_close(net(x), net.linear(x))
+
+
+def test_dropout_keeps_the_expectation():
+    torch.manual_seed(0)
+    x = torch.full((200_000,), 3.0)
+    assert Dropout(0.3)(x).mean() == pytest.approx(3.0, abs=4 * 3 * (0.3 / 0.7 / len(x)) ** 0.5)
+
+
+def test_dropout_leaves_zeros_and_scaled_values():
+    torch.manual_seed(0)
+    values, counts = Dropout(0.25)(torch.ones(10_000)).unique(return_counts=True)
+    torch.testing.assert_close(values, torch.tensor([0.0, 1 / 0.75]))
+    assert counts[0] / 10_000 == pytest.approx(0.25, abs=0.02)
+
+
+def test_dropout_is_the_identity_in_evaluation():
+    x = torch.randn(3, 4)
+    assert torch.equal(Dropout(0.5).eval()(x), x)
+
+
+@pytest.mark.parametrize(
+    ("activation", "function"),
+    [
+        ("relu", torch.relu),
+        ("leaky-relu", lambda a: leaky_relu(a, 0.2)),
+        ("tanh", torch.tanh),
+        ("softplus", softplus),
+    ],
+)
+def test_perceptron_is_the_composition_of_its_layers(activation, function):
+    net, x = MLP(6, (5, 4), 3, activation), torch.randn(2, 6)
+    first, second = (layer for layer in net.hidden if isinstance(layer, nn.Linear))
+    torch.testing.assert_close(net(x), net.last(function(second(function(first(x))))))
+
+
+@pytest.mark.parametrize("activation", get_args(Activation))
+def test_every_activation_gives_every_weight_a_gradient(activation):
+    net = MLP(6, (5, 4), 3, activation)
+    net(torch.randn(16, 6)).square().sum().backward()
+    assert all(p.grad is not None and bool(p.grad.abs().sum() > 0) for p in net.parameters())
+
+
+def test_perceptron_flattens_examples_of_any_shape():
+    net, x = MLP(12, (5,), 3), torch.randn(2, 3, 2, 2)
+    torch.testing.assert_close(net(x), net(x.flatten(1)))
+
+
+def test_perceptron_without_hidden_layers_is_linear():
+    net, x = MLP(6, (), 3), torch.randn(2, 6)
+    torch.testing.assert_close(net(x), net.last(x))
+
+
+def test_output_is_float32_whatever_the_precision_inside():
+    net = MLP(6, (5,), 3)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert net.hidden(torch.randn(2, 6)).dtype == torch.bfloat16
+        assert net(torch.randn(2, 6)).dtype == torch.float32
+
+
+def test_batch_normalization_comes_before_the_activation_and_takes_the_bias_with_it():
+    net = MLP(6, (5,), 3, norm="batch")
+    linear, norm, act = net.hidden
+    assert isinstance(norm, nn.BatchNorm1d)
+    assert isinstance(act, nn.ReLU)
+    assert linear.bias is None
+    y = norm(linear(torch.randn(64, 6)))
+    torch.testing.assert_close(y.mean(0), torch.zeros(5), atol=1e-5, rtol=0)
+
+
+def test_dropout_has_a_rate_at_the_input_and_one_at_hidden_layers():
+    rates = [1 - layer.keep for layer in MLP(6, (5, 4), 3, dropout=(0.2, 0.5)).hidden if isinstance(layer, Dropout)]
+    assert rates == pytest.approx([0.2, 0.5, 0.5])
+    assert not any(isinstance(layer, Dropout) for layer in MLP(6, (5, 4), 3).hidden)
+
+
+@pytest.mark.parametrize("activation", ["relu", "maxout"])
+def test_init_bounds_the_weights_and_fills_the_bound(activation):
+    net = MLP(50, (40,), 30, activation, init=0.05)
+    for name, p in net.state_dict().items():
+        if name.endswith("weight"):
+            assert 0.049 < float(p.abs().max()) <= 0.05
+            assert float(p.std()) == pytest.approx(0.05 / 3**0.5, rel=0.1)
+        else:
+            assert not p.any()
+
+
+def test_perceptron_is_a_net_that_the_engine_compiles():
+    assert isinstance(MLP(6, (5,), 3), Net)
+    assert not MLP.twice
+
+
+@pytest.mark.parametrize("sizes", [(0, (5,), 3), (6, (5, 0), 3), (6, (5,), 0)])
+def test_layers_without_units_are_refused(sizes):
+    with pytest.raises(ValueError, match="at least 1 is expected"):
+        MLP(*sizes)
