@@ -26,7 +26,7 @@ from counterfeit.nets.mlp import MLP
 
 
 class NICE(cf.Model):
-    """Data as an invertible map of Gaussian noise: couplings of unit determinant and one diagonal scaling.
+    """Additive couplings between data and Gaussian noise, and one diagonal scaling.
 
     Arguments:
         spec: what the data are; two dimensions or more.
@@ -34,9 +34,12 @@ class NICE(cf.Model):
         couplings: how many.
     """
 
-    def __init__(self, spec: cf.Spec, hidden: tuple[int, ...] = (64, 64), couplings: int = 6) -> None:
+    def __init__(
+        self, spec: cf.Spec, hidden: tuple[int, ...] = (64, 64), couplings: int = 6
+    ) -> None:
         super().__init__(spec)
-        self.shifts = nn.ModuleList(MLP(spec.dims, hidden, spec.dims) for _ in range(couplings))
+        nets = [MLP(spec.dims, hidden, spec.dims) for _ in range(couplings)]
+        self.shifts = nn.ModuleList(nets)
         self.log_scale = nn.Parameter(torch.zeros(spec.dims))
         self.register_buffer("even", (torch.arange(spec.dims) % 2 == 0).float())
 
@@ -68,9 +71,9 @@ def main(steps: int) -> None:
     """Fit, then compare with the truth."""
     source = cf.source("two-moons")
     model = NICE(source.spec)
-    settings = Train(steps=steps, batch_size=256, lr=1e-3, schedule="cosine", save_every=steps)
+    train = Train(steps=steps, batch_size=256, schedule="cosine", save_every=steps)
     with TemporaryDirectory() as folder:
-        fit(Path(folder), model, source, settings, validate=None, processes=Processes())
+        fit(Path(folder), model, source, train, validate=None, processes=Processes())
     x = source.split("test").first().x
     with torch.no_grad():
         print(f"model  {model.eval().log_prob(x).mean():.3f} nats on test data")

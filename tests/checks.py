@@ -48,7 +48,7 @@ from counterfeit.cli import main
 from counterfeit.config import Config, dump, merge
 from counterfeit.core import Bounds, Decodes, Density, Encodes, Model, Net, Samples, Spec
 from counterfeit.data.source import Source
-from counterfeit.engine.checkpoint import newest
+from counterfeit.engine.checkpoint import checkpoints, newest
 from counterfeit.engine.distributed import Processes
 from counterfeit.engine.events import read_events
 from counterfeit.engine.fit import Fit, _compile, _outermost
@@ -195,7 +195,7 @@ def _events(run: Path) -> list[dict[str, Any]]:
     return [{key: value for key, value in event.items() if key not in clocks} for event in read_events(run)]
 
 
-def kill(recipe: Recipe, folder: Path, steps: int = 24) -> None:
+def kill(recipe: Recipe, folder: Path, steps: int = 60) -> None:
     """A run killed at a random moment and resumed by command ends bit for bit as if nothing had happened."""
     settings = {"train": {"steps": steps, "save_every": steps, "tensorboard": False, "threads": 1, "device": "cpu"}}
     file = folder / "killed.yaml"
@@ -203,14 +203,19 @@ def kill(recipe: Recipe, folder: Path, steps: int = 24) -> None:
     train(str(file), out=folder / "whole", settings={"train.save_every": 2}, show=False)
     options = ["--train.save_every", "2", "--out", str(folder / "cut"), "--no-evaluate", "--no-report"]
     process = subprocess.Popen([sys.executable, "-m", "counterfeit", "train", str(file), *options])
-    step, delay = 2 * random.randint(1, steps // 4), random.random() * 0.02
-    while not (folder / "cut" / "checkpoints" / f"step-{step:08d}").exists() and process.poll() is None:
+    step, delay = 2 * random.randint(0, steps // 8), random.random() * 0.02
+    while _saved(folder / "cut") < step and process.poll() is None:
         time.sleep(0.001)
     time.sleep(delay)
     process.kill()
     assert process.wait() != 0, f"the run ended before it was killed, {delay:.3f} s after step {step}"
     assert main(["resume", str(folder / "cut"), "--no-evaluate", "--no-report"]) == 0
     same_end(folder / "whole", folder / "cut")
+
+
+def _saved(run: Path) -> int:
+    """The step of the newest checkpoint; 0 before the first and -1 before there is a run."""
+    return max((int(path.name[5:]) for path in checkpoints(run)), default=(run / "run.yaml").exists() - 1)
 
 
 @asks(Samples)

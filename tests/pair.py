@@ -47,8 +47,9 @@ class Pair:
         return [self._answer(worker) for worker in self.workers]
 
     def close(self) -> None:
-        """Let both end."""
+        """End both, which have nothing to save."""
         for worker in self.workers:
+            worker.kill()
             worker.communicate()
 
     def _answer(self, worker: subprocess.Popen[str]) -> dict[str, Tensor]:
@@ -74,7 +75,6 @@ def serve(rank: int, folder: Path) -> None:
         answer = Path(f"{task['folder']}-{rank}.safetensors")
         save_file(weights(config, Path(task["folder"]), processes()), answer)
         print(answer, flush=True)
-    torch.distributed.destroy_process_group()
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import difflib
 import shlex
 import types
 import typing
-from argparse import SUPPRESS
+from argparse import SUPPRESS, ArgumentError
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -214,6 +214,7 @@ def _word(value: Any) -> str:
     return shlex.quote(text)
 
 
+REFUSALS = (ArgumentError, TypeError, ValueError, KeyError)  # what the parser raises for a value of another type
 SECTIONS: Mapping[str, type] = {"data": Data, "train": Train, "evaluate": Evaluation}
 
 
@@ -290,9 +291,9 @@ def parse(recipe: str, model: str, model_class: type, *layers: Mapping[str, Any]
             key, value = _mapping(dotted, given, types_by_key)
             if key not in types_by_key:
                 raise ValueError(f"{key} is no setting of {recipe}; {nearest(key, list(types_by_key))}")
-            value = _convert(parser, key, value, types_by_key[key])
+            value = _convert(value, types_by_key[key])
             merged[key] = merge(merged.get(key, {}), value) if isinstance(value, dict) else value
-    values = parser.get_defaults().as_flat() if not merged else parser.parse_object(nest(merged))
+    values = parser.get_defaults().as_flat() if not merged else _resolve(parser, merged, types_by_key)
     tree = values.as_dict() if hasattr(values, "as_dict") else nest(vars(values))
     sections = {name: cls(**tree[name]) for name, cls in SECTIONS.items()}
     return Config(recipe, model, tree.get("model", {}), **sections)
@@ -331,18 +332,25 @@ def _mapping(dotted: str, value: Any, types_by_key: Mapping[str, Any]) -> tuple[
     return dotted, value
 
 
-def _convert(parser: Any, key: str, value: Any, hint: Any) -> Any:
+def _convert(value: Any, hint: Any) -> Any:
     if isinstance(value, str) and not _takes_text(hint):
         value = yaml.safe_load(_as_yaml(value))
     if typing.get_origin(hint) is tuple and not isinstance(value, (list, tuple)):
         value = [value]
-    try:
-        parser.parse_object(nest({key: value}))
-    except Exception as error:
-        if type(error).__name__ not in {"ArgumentError", "TypeError", "ValueError", "NSKeyError"}:
-            raise
-        raise ValueError(f"{key}: {value!r} came; {_describe(hint)} is expected.") from None
     return value
+
+
+def _resolve(parser: Any, settings: Mapping[str, Any], types_by_key: Mapping[str, Any]) -> Any:
+    """All settings at once; only where that fails one by one, to name the wrong one: the parser is slow."""
+    try:
+        return parser.parse_object(nest(settings))
+    except REFUSALS as error:
+        for key, value in settings.items():
+            try:
+                parser.parse_object(nest({key: value}))
+            except REFUSALS:
+                raise ValueError(f"{key}: {value!r} came; {_describe(types_by_key[key])} is expected.") from None
+        raise ValueError(" ".join(str(error).split())) from None
 
 
 def _as_yaml(text: str) -> str:

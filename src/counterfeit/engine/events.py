@@ -37,6 +37,15 @@ class Meter:
         names, self.sums, self.count = list(self.sums), {}, 0
         return dict(zip(names, means, strict=True))
 
+    def state(self) -> dict[str, Any]:
+        """What was added since the last line, for a checkpoint between two lines."""
+        return {"sums": {name: float(value) for name, value in self.sums.items()}, "count": self.count}
+
+    def restore(self, state: Mapping[str, Any], device: torch.device) -> None:
+        """Go on adding where `state` was taken."""
+        self.sums = {name: torch.tensor(value, device=device) for name, value in state["sums"].items()}
+        self.count = state["count"]
+
 
 class Events:
     """Appends to events.jsonl and to TensorBoard's event file.

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -75,10 +76,13 @@ class Fit:
         self.run, self.model, self.source, self.train = run, model, source, train
         self.validate, self.processes = validate, processes
         self.stepper, self.meter, self.signals = Stepper(model, train, processes), Meter(), Signals()
-        self.state: dict[str, Any] = {"step": 0, "position": 0, "seconds": 0.0, "cpu_seconds": 0.0}
+        self.state: dict[str, Any] = {
+            "step": 0, "position": 0, "seconds": 0.0, "cpu_seconds": 0.0, "meter": self.meter.state()
+        }  # fmt: skip
         examples = resident(source.split("train"), model.device)
         if resume and checkpoint.checkpoints(run):
             self.state |= checkpoint.restore(checkpoint.newest(run), self.stepper)
+            self.meter.restore(self.state["meter"], model.device)
         elif isinstance(model, Initializes):
             with seeded(train.seed):
                 model.initialize(examples.first(_fits(examples)).x)
@@ -135,6 +139,7 @@ class Fit:
             score = self._validate(step)
             state = {
                 **self._elapsed(), "step": step, "position": self.stream.position, "score": score,
+                "meter": self.meter.state(),
                 "parts": {name: part.moves for name, part in self.stepper.parts.items()},
             }  # fmt: skip
             checkpoint.save(self.run, self.stepper, state, self.train.keep)
@@ -237,21 +242,30 @@ def _fits(examples: Examples, budget: int = 2**28) -> int:
 
 
 def _compile(model: Model, backend: str) -> Callable[[], None] | None:
-    """Compile every outermost net in place; returns a check, to call after a step, that graphs were captured."""
+    """Compile every outermost net in place; returns a check, for after a step, that a graph of each was captured."""
     if backend == "off":
         return None
-    from torch._dynamo.utils import counters
-
-    nets = list(_outermost(model))
-    for net in nets:
-        net.compile(backend=backend)
-    before = counters["stats"]["unique_graphs"]
+    missing = dict(enumerate(_outermost(model)))
+    for i, net in list(missing.items()):
+        net.compile(backend=_noting(backend, partial(missing.pop, i, None)))
 
     def check() -> None:
-        if counters["stats"]["unique_graphs"] < before + len(nets):
-            raise RuntimeError(f"train.compile={backend} captured no graph of some net; train with train.compile=off.")
+        if missing:
+            names = ", ".join(type(net).__name__ for net in missing.values())
+            raise ValueError(f"train.compile={backend} captured no graph of {names}. Train with train.compile=off.")
 
     return check
+
+
+def _noting(backend: str, note: Callable[[], object]) -> Callable[..., Any]:
+    """The backend of that name, which first calls `note` whenever a graph was captured."""
+    compiler = torch._dynamo.lookup_backend(backend)
+
+    def compile_graph(graph: torch.fx.GraphModule, inputs: list[torch.Tensor]) -> Callable[..., Any]:
+        note()
+        return compiler(graph, inputs)
+
+    return compile_graph
 
 
 def _outermost(module: torch.nn.Module) -> Iterator[Net]:

@@ -84,9 +84,10 @@ class Game(Model):
         return self.generator(z)
 
     def sample(self, n: int, y: Tensor | None = None) -> Tensor:
-        """Draw `n` examples in the data's natural unit, (n, *shape)."""
+        """Draw `n` examples in the data's natural unit, (n, *shape), rounded where the data are binary."""
         check_request(n, y)
-        return self.generator(self.prior(n))
+        x = self.generator(self.prior(n))
+        return x.round() if self.spec.kind == "binary" else x
 
 
 def _logs(player: str, loss: Tensor, **logits: Tensor) -> dict[str, Tensor]:
