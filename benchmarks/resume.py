@@ -1,9 +1,9 @@
-"""Kill training with SIGKILL at random moments, resume it, and compare the final weights bit for bit with an unbroken run's.
+"""Kill training with SIGKILL at random moments, resume it, and compare the final weights with an unbroken run's.
 
     python benchmarks/resume.py [--kills 20] [--recipe gan] [--steps 600] [--out results/resume.json]
 
-Every trial starts the command line in a process of its own, kills it at a random moment between its first step and its last,
-resumes it, and compares both files of the last checkpoint byte for byte.
+Every trial starts the command line in a process of its own, kills it at a random moment, resumes it, and compares both
+files of the last checkpoint byte for byte.
 """
 
 from __future__ import annotations
@@ -55,7 +55,14 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
-    words = ["train", args.recipe, "--train.steps", str(args.steps), "--train.save_every", str(max(1, args.steps // 40))]
+    words = [
+        "train",
+        args.recipe,
+        "--train.steps",
+        str(args.steps),
+        "--train.save_every",
+        str(max(1, args.steps // 40)),
+    ]
     chance, rows = random.Random(args.seed), []
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()

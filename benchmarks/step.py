@@ -2,9 +2,10 @@
 
     python benchmarks/step.py [--rounds 9] [--threads 2] [--out results/step.json]
 
-Both play the paper's game with the paper's nets (100 -> 1200 -> 1200 -> 784; maxout 240 x 5 twice, dropout), minibatches of 100
-already in memory. The eager script is fp32 PyTorch as tutorials have it: three discriminator passes a step, the default SGD. Ours
-is the project's step loop with the recipe's own settings. Rounds alternate; the ratio is the median over rounds.
+Both play the paper's game with the paper's nets (100 -> 1200 -> 1200 -> 784; maxout 240 x 5 twice, dropout) on
+minibatches of 100 already in memory. The eager script is fp32 PyTorch as tutorials have it: three discriminator passes
+a step and the default SGD. Ours is the project's step loop with the recipe's own settings. Rounds alternate; a ratio is
+the median over rounds.
 """
 
 from __future__ import annotations

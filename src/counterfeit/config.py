@@ -30,7 +30,9 @@ __all__ = [
 def nearest(name: str, known: Sequence[str]) -> str:
     """The end of an error message: the known name nearest to `name`, or all of them."""
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(sorted(known))}"
+    if close:
+        return f"did you mean {close[0]!r}?"
+    return f"known: {', '.join(sorted(known))}" if len(known) <= 20 else "--help lists what there is"
 
 
 @dataclass(frozen=True)

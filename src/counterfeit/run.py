@@ -1,12 +1,12 @@
 """Run folders: everything that happens after training starts from one.
 
-runs/<recipe>-<time>/
-run.yaml          every resolved setting, versions, data fingerprint: enough to train it again
-events.jsonl      one line a log step
-checkpoints/      newest and best
-samples/*.png     the same noise at every save
-evaluation.json   metric -> value, standard error, n, protocol
-report.html       one self-contained page
+    runs/<recipe>-<time>/
+        run.yaml          every resolved setting, versions, data fingerprint: enough to train it again
+        events.jsonl      one line a log step
+        checkpoints/      newest and best
+        samples/*.png     the same noise at every save
+        evaluation.json   metric -> value, standard error, n, protocol
+        report.html       one self-contained page
 """
 
 from __future__ import annotations
@@ -40,6 +40,8 @@ from counterfeit.metrics.sampling import evaluating
 from counterfeit.metrics.statistics import seeded
 
 __all__ = ["Run", "resume", "train"]
+
+CPU = torch.device("cpu")
 
 
 def train(
@@ -256,8 +258,8 @@ def build(config: Config, source: Source, device: torch.device) -> Model:
 
 def pick_device(name: str) -> torch.device:
     """The device of that name; "auto" takes a GPU where there is one."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name == "auto":  # under torchrun, each process takes the GPU of its rank
+        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if torch.cuda.is_available() else CPU
     try:
         device = torch.device(name)
         torch.empty(1, device=device)

@@ -35,4 +35,6 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
 
 
 def _cell(value: object) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(str, value))
+    return "" if value is None else str(value)

@@ -30,6 +30,7 @@ from counterfeit.metrics.statistics import seeded
 
 __all__ = ["DivergedError", "Interrupted", "Summary", "fit"]
 
+ALONE = Processes()
 Validate = Callable[[Model], tuple[float, float]]
 
 
@@ -189,10 +190,10 @@ class Fit:
 
 
 def fit(
-    run: Path, model: Model, source: Source, train: Train, validate: Validate | None,
-    processes: Processes, resume: bool = False, show: bool = True,
+    run: Path, model: Model, source: Source, train: Train, validate: Validate | None = None,
+    processes: Processes = ALONE, resume: bool = False, show: bool = True,
 ) -> Summary:  # fmt: skip
-    """Train `model` on `source` into the run folder `run`; see `Fit`.
+    """Train `model` on `source` into the run folder `run`, which holds a folder `checkpoints`; see `Fit`.
 
     Raises:
         Interrupted: on SIGINT or SIGTERM, after saving.

@@ -45,7 +45,7 @@ class Dropout(nn.Module):
 
 
 class MLP(Net):
-    """A multilayer perceptron, linear at the output, evaluated in float32 there whatever the precision inside.
+    """A multilayer perceptron, linear at the output, which is float32 whatever the precision inside.
 
     Arguments:
         inputs: size of an example; inputs of any shape are flattened.
