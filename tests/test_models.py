@@ -297,3 +297,13 @@ def test_autoencoder_learns_the_digits():
     train(model, source, 150, lr=3e-3)
     assert before == pytest.approx(-64 * math.log(2), abs=3)  # an untrained decoder knows nothing
     assert float(model.elbo(x).mean().detach()) > before + 10
+
+
+@pytest.mark.parametrize("fresh", [True, False])
+def test_the_generators_update_draws_codes_of_its_own_or_reuses_the_last_fakes(fresh, monkeypatch):
+    model, seen = gan(fresh=fresh), []
+    monkeypatch.setattr(model, "judge", lambda x: seen.append(x) or model.discriminator(x))
+    list(model.updates(lambda: Batch(torch.rand(5, 1, 4, 4)), Clock(0, 1)))
+    fakes_of_discriminator, fakes_of_generator = seen[0][5:], seen[1]
+    assert torch.equal(fakes_of_discriminator, fakes_of_generator) is not fresh
+    assert fakes_of_generator.requires_grad

@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn.functional import leaky_relu, softplus
 
 from counterfeit.core import Net
-from counterfeit.nets.mlp import MLP, Activation, Dropout, Maxout
+from counterfeit.nets.mlp import MLP, Activation, Dropout, Gated, Maxout
 
 
 def test_maxout_is_the_largest_of_its_linear_maps():
@@ -23,6 +23,12 @@ def test_maxout_is_the_largest_of_its_linear_maps():
 def test_maxout_of_one_piece_is_linear():
     net, x = Maxout(6, 4, pieces=1), torch.randn(5, 6)
     torch.testing.assert_close(net(x), net.linear(x))
+
+
+def test_a_gated_unit_is_a_linear_map_times_a_sigmoid():
+    net, x = Gated(6, 4), torch.randn(5, 6)
+    values, gates = net.linear(x).chunk(2, 1)
+    torch.testing.assert_close(net(x), values * gates.sigmoid())
 
 
 def test_dropout_keeps_the_expectation():

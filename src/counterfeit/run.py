@@ -1,12 +1,12 @@
 """Run folders: everything that happens after training starts from one.
 
-    runs/<recipe>-<time>/
-        run.yaml          every resolved setting, versions, data fingerprint: enough to train it again
-        events.jsonl      one line a log step
-        checkpoints/      newest and best
-        samples/*.png     the same noise at every save
-        evaluation.json   metric -> value, standard error, n, protocol
-        report.html       one self-contained page
+runs/<recipe>-<time>/
+    run.yaml          every resolved setting, versions, data fingerprint: enough to train it again
+    events.jsonl      one line a log step
+    checkpoints/      newest and best
+    samples/*.png     the same noise at every save
+    evaluation.json   metric -> value, standard error, n, protocol
+    report.html       one self-contained page
 """
 
 from __future__ import annotations

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from counterfeit.core import Net
 
-__all__ = ["MLP", "Activation", "Dropout", "Maxout", "Norm"]
+__all__ = ["MLP", "Activation", "Dropout", "Gated", "Maxout", "Norm"]
 
-Activation = Literal["relu", "leaky-relu", "tanh", "softplus", "maxout"]
+Activation = Literal["relu", "leaky-relu", "tanh", "softplus", "gated", "maxout"]
 Norm = Literal["none", "batch"]
 
 
@@ -26,6 +26,18 @@ class Maxout(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, inputs) -> (B, outputs)."""
         return self.linear(x).unflatten(1, (self.pieces, -1)).amax(1)  # amax over the middle: 20x faster than max(-1)
+
+
+class Gated(nn.Module):
+    """A linear map times the sigmoid of another (Dauphin et al., 2016, arXiv 1612.08083)."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(inputs, 2 * outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, inputs) -> (B, outputs)."""
+        return nn.functional.glu(self.linear(x))
 
 
 class Dropout(nn.Module):
@@ -51,7 +63,7 @@ class MLP(Net):
         inputs: size of an example; inputs of any shape are flattened.
         hidden: sizes of the hidden layers.
         outputs: size of the output.
-        activation: after each hidden layer; "maxout" takes `pieces` linear maps a unit.
+        activation: after each hidden layer; "maxout" takes `pieces` linear maps a unit, "gated" two.
         norm: "batch" normalizes before the activation.
         dropout: rates at the input and at each hidden layer.
         init: weights uniform in ±`init` and zero biases; PyTorch's default where None.
@@ -95,6 +107,8 @@ class MLP(Net):
 def _layer(inputs: int, outputs: int, activation: Activation, norm: Norm, pieces: int) -> list[nn.Module]:
     if activation == "maxout":
         return [Maxout(inputs, outputs, pieces)]
+    if activation == "gated":
+        return [Gated(inputs, outputs)]
     linear = nn.Linear(inputs, outputs, bias=norm == "none")
     normalize = [nn.BatchNorm1d(outputs)] if norm == "batch" else []
     act = {"relu": nn.ReLU, "tanh": nn.Tanh, "softplus": nn.Softplus}.get(activation, lambda: nn.LeakyReLU(0.2))()

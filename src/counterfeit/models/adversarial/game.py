@@ -32,6 +32,7 @@ class Game(Model):
         objective: what each player descends.
         k: discriminator updates for each one of the generator.
         instance_noise: standard deviation of the Gaussian noise on everything the discriminator sees.
+        fresh: draw new codes for the generator's update, as Algorithm 1 does, or save a pass and reuse the last fakes.
     """
 
     def __init__(
@@ -44,25 +45,27 @@ class Game(Model):
         objective: ObjectiveName,
         k: int,
         instance_noise: float,
+        fresh: bool,
     ) -> None:
         super().__init__(spec)
         if k < 1 or noise_size < 1:
             raise ValueError(f"k={k} and noise_size={noise_size} came; both are expected to be at least 1. Raise them.")
         self.generator, self.discriminator = generator, discriminator
         self.noise, self.noise_size, self.k, self.instance_noise = noise, noise_size, k, instance_noise
-        self.objective = OBJECTIVES[objective]
+        self.objective, self.fresh = OBJECTIVES[objective], fresh
 
     def updates(self, draw: Draw, clock: Clock) -> Iterator[Update]:  # noqa: ARG002
         """Algorithm 1: `k` steps of the discriminator, each on a fresh minibatch, then one of the generator."""
         for _ in range(self.k):
             real = draw().x
-            with torch.no_grad():
+            with torch.set_grad_enabled(not self.fresh):
                 fake = self.generator(self.prior(len(real)))
-            on_real, on_fake = self.judge(torch.cat([real, fake])).chunk(2)
+            on_real, on_fake = self.judge(torch.cat([real, fake.detach()])).chunk(2)
             loss = self.objective.discriminator(on_real, on_fake)
             yield Update(loss, ("discriminator",), _logs("discriminator", loss, real=on_real, fake=on_fake))
         with frozen(self.discriminator):
-            loss = self.objective.generator(self.judge(self.generator(self.prior(len(real)))))
+            fake = self.generator(self.prior(len(real))) if self.fresh else fake
+            loss = self.objective.generator(self.judge(fake))
         yield Update(loss, ("generator",), _logs("generator", loss))
 
     def judge(self, x: Tensor) -> Tensor:

@@ -52,6 +52,7 @@ class GAN(Game):
         objective: what each player descends.
         k: discriminator updates for each one of the generator.
         instance_noise: standard deviation of the noise on everything the discriminator sees.
+        fresh: draw new codes for the generator's update, as Algorithm 1 does, or save a pass and reuse the last fakes.
 
     Example:
         >>> GAN(Spec((1, 8, 8))).sample(2).shape
@@ -76,13 +77,14 @@ class GAN(Game):
         objective: ObjectiveName = "non-saturating",
         k: int = 1,
         instance_noise: float = 0.3,
+        fresh: bool = True,
     ) -> None:
         body = MLP(noise_size, hidden, spec.dims, activation, norm, pieces=pieces, init=init)
         critic = MLP(
             spec.dims, discriminator_hidden, 1, discriminator_activation,
             dropout=dropout, pieces=pieces, init=discriminator_init,
         )  # fmt: skip
-        super().__init__(spec, Generator(spec, body), critic, noise, noise_size, objective, k, instance_noise)
+        super().__init__(spec, Generator(spec, body), critic, noise, noise_size, objective, k, instance_noise, fresh)
         self.marginals = marginals
 
     def initialize(self, x: Tensor) -> None:
