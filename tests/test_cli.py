@@ -1,6 +1,7 @@
 """The command line as a person and as a program use it."""
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -205,3 +206,83 @@ def test_bundled_recipe_names():
         "vae",
         "vae-mnist",
     } <= set(catalogue.recipes())
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["evaluate", "RUN", "--samples", "0"], "an integer of at least 1"),
+        (["evaluate", "RUN", "--samples", "-3"], "an integer of at least 1"),
+        (["evaluate", "RUN", "--checkpoint", "last"], "best, newest or a step"),
+        (["resume", "RUN", "--model.hidden", "9"], "keeps its model"),
+        (["resume", "RUN", "--train.steps", "1"], "stands at step"),
+        (["resume", "RUN", "--train.lr", "fast"], "a number is expected"),
+        (["sample", "RUN", "-n", "0"], "at least one sample"),
+        (["train", "gan", "--data", "folder"], "the path of a folder or zip"),
+        (["train", "gan", "--train.seed", str(2**64)], "less than 2**63"),
+        (["train", "gan", "--train.parts.generator.optimizer", "adma"], "one of adam, adamw, sgd, rmsprop"),
+        (["train", "gan", "--model.hidden", "[1"], "a list of integers"),
+        (["train", "gan", "--train.lr", ".nan"], "at least 0"),
+    ],
+)
+def test_bad_values_are_one_clear_line_and_change_nothing(words, says, run, capsys):
+    before = (run / "run.yaml").read_bytes()
+    assert says in fails(capsys, *(str(run) if word == "RUN" else word for word in words))
+    assert (run / "run.yaml").read_bytes() == before
+
+
+@pytest.mark.parametrize("words", [["train"], ["list", "x"], ["sample"], ["evaluate"], ["frobnicate"]])
+def test_usage_errors_are_one_line(words, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(words)
+    error = capsys.readouterr().err.strip()
+    assert stop.value.code == 2
+    assert error.count("\n") == 0
+    assert "--help" in error
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "says"),
+    [
+        ("run.yaml", b"\xff\xfe\x00", "is not text"),
+        ("run.yaml", b"a: [", "is not YAML"),
+        ("run.yaml", b"a: 1", "names no model"),
+        ("evaluation.json", b"{", "is not JSON"),
+        ("evaluation.json", b"[]", "a mapping is expected"),
+    ],
+)
+def test_damaged_run_folders(file, content, says, run, tmp_path, capsys):
+    copy = tmp_path / "copy"
+    shutil.copytree(run, copy)
+    (copy / file).write_bytes(content)
+    assert says in fails(capsys, "evaluate", str(copy), "--metrics", "nearest", "--samples", "20")
+
+
+def test_garbage_in_the_events_is_passed_over(run, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(run, copy)
+    with (copy / "events.jsonl").open("ab") as file:
+        file.write(b'\xff\xfe\n[1]\n{"step": "x"}\n')
+    assert main(["report", str(copy)]) == 0
+
+
+def test_metrics_of_labels_stay_away_from_pictures_without(tmp_path, capsys):
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for i in range(30):
+        Image.fromarray(np.random.default_rng(i).integers(0, 255, (8, 8), dtype=np.uint8)).save(pictures / f"{i}.png")
+    out = tmp_path / "run"
+    assert main(["train", "gan", "--data", str(pictures), "--out", str(out), "--no-report", "--json", *SMALL]) == 0
+    assert set(json.loads(capsys.readouterr().out.splitlines()[-1])["evaluation"]) == {"parzen", "nearest"}
+
+
+@pytest.mark.parametrize("words", [["--train.batch_size", "1"], ["--model.dropout", "2,2"], ["--model.pieces", "0"]])
+def test_what_cannot_train_leaves_its_place_free(words, tmp_path, capsys):
+    out = tmp_path / "run"
+    fails(capsys, "train", "gan", "--out", str(out), *SMALL, *words)
+    assert not out.exists()
+
+
+def test_checkpoints_can_be_read_by_whom_the_folder_can(run):
+    modes = {path.stat().st_mode & 0o777 for path in (run / "checkpoints").glob("*/*")}
+    assert modes == {(run / "run.yaml").stat().st_mode & 0o777}

@@ -178,7 +178,7 @@ def test_full_disk_keeps_earlier_checkpoints(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(checkpoint, "save_file", full)
+    monkeypatch.setattr(checkpoint, "encode", full)
     with pytest.raises(OSError, match=r"No space left on device.*earlier checkpoints are kept"):
         cf.resume(run.path, {"train.steps": 12}, show=False)
     assert names(run) == ["step-00000008"]

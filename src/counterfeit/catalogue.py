@@ -153,7 +153,7 @@ def recipe(name: str) -> Recipe:
                 f"recipe file {name} does not exist. Give a file, or a name from `counterfeit list recipes`."
             )
         return _recipe(path.stem, path.read_text(encoding="utf-8"))
-    raise ValueError(f"recipe {name!r} is unknown; {nearest(name, [*recipes()])}. See `counterfeit list recipes`.")
+    raise ValueError(f"recipe {name!r} is unknown; {nearest(name, [*recipes()])} (`counterfeit list recipes`)")
 
 
 def _recipe(name: str, text: str) -> Recipe:
@@ -186,6 +186,7 @@ def source(data: Data | str) -> Source:
     if data.name in sources():
         raw = _construct(sources()[data.name], data)
     elif Path(data.name).expanduser().exists() or "/" in data.name or data.name.endswith(".zip"):
+        _known(Folder, data)
         raw = Folder(Path(data.name).expanduser(), size=data.size, **data.options)
     else:
         raise ValueError(f"data {data.name!r} is neither a source nor a path; {nearest(data.name, [*sources()])}")
@@ -193,13 +194,19 @@ def source(data: Data | str) -> Source:
 
 
 def _construct(cls: type[Source], data: Data) -> Source:
-    known = [p for p in inspect.signature(cls).parameters if p != "size"]
+    if cls is Folder:
+        raise ValueError("data 'folder' came; the path of a folder or zip of pictures is expected in its place.")
+    _known(cls, data)
+    return cls(size=data.size, **data.options)  # type: ignore[call-arg]
+
+
+def _known(cls: type[Source], data: Data) -> None:
+    known = [p for p in inspect.signature(cls).parameters if p not in {"size", "path"}]
     for key in data.options:
         if key not in known:
             raise ValueError(
                 f"data.options.{key} is no option of {data.name}; {nearest(key, known) if known else 'it has none'}"
             )
-    return cls(size=data.size, **data.options)  # type: ignore[call-arg]
 
 
 def capabilities(cls: type) -> tuple[str, ...]:

@@ -95,7 +95,8 @@ class Rule:
     ema: float = 0.0
 
     def __post_init__(self) -> None:
-        _at_least("train.lr", self.lr, 0.0)
+        for name in ("lr", "lr_final", "weight_decay"):
+            _at_least(f"train.{name}", getattr(self, name), 0.0)
         _at_least("train.warmup", self.warmup, 0)
         _at_least("train.momentum_steps", self.momentum_steps, 1)
         _at_least("train.decay", self.decay, 1.0)
@@ -167,6 +168,10 @@ class Train(Rule):
             _at_least(f"train.{name}", getattr(self, name), 1)
         for name in ("seed", "threads", "workers"):
             _at_least(f"train.{name}", getattr(self, name), 0)
+        if self.threads > 1_024:
+            raise ValueError(f"train.threads: {self.threads} came; at most 1024 is expected. 0 leaves it to PyTorch.")
+        if self.seed >= 2**63:
+            raise ValueError(f"train.seed: {self.seed} came; less than 2**63 is expected. Lower it.")
         if self.batch_size % self.micro_batches:
             raise ValueError(
                 f"train.micro_batches: {self.micro_batches} came; a divisor of train.batch_size={self.batch_size} "
@@ -182,6 +187,9 @@ class Train(Rule):
         for key in own:
             if key not in known:
                 raise ValueError(f"train.parts.{part}.{key} is no setting of a part; {nearest(key, list(known))}")
+            hint = typing.get_type_hints(Rule)[key]
+            if typing.get_origin(hint) is Literal and own[key] not in typing.get_args(hint):
+                raise ValueError(f"train.parts.{part}.{key}: {own[key]!r} came; {_describe(hint)} is expected.")
         return Rule(**known | {k: tuple(v) if isinstance(v, list) else v for k, v in own.items()})
 
 
@@ -255,11 +263,9 @@ def nest(settings: Mapping[str, Any]) -> dict[str, Any]:
     """
     out: dict[str, Any] = {}
     for dotted, value in settings.items():
-        *path, last = dotted.split(".")
-        inner = out
-        for part in path:
-            inner = inner.setdefault(part, {})
-        inner[last] = value
+        for part in reversed(dotted.split(".")):
+            value = {part: value}
+        out = merge(out, value)
     return out
 
 
@@ -329,14 +335,14 @@ def _mapping(dotted: str, value: Any, types_by_key: Mapping[str, Any]) -> tuple[
     """`train.parts.generator.lr: x` as `train.parts: {generator: {lr: x}}`."""
     for key, hint in types_by_key.items():
         if typing.get_origin(hint) is dict and dotted.startswith(f"{key}."):
-            value = yaml.safe_load(_as_yaml(value)) if isinstance(value, str) else value
+            value = _value(value) if isinstance(value, str) else value
             return key, nest({dotted.removeprefix(f"{key}."): value})
     return dotted, value
 
 
 def _convert(value: Any, hint: Any) -> Any:
     if isinstance(value, str) and not _takes_text(hint):
-        value = yaml.safe_load(_as_yaml(value))
+        value = _value(value)
     if typing.get_origin(hint) is tuple and not isinstance(value, (list, tuple)):
         value = [value]
     return value
@@ -353,6 +359,14 @@ def _resolve(parser: Any, settings: Mapping[str, Any], types_by_key: Mapping[str
             except REFUSALS:
                 raise ValueError(f"{key}: {value!r} came; {_describe(types_by_key[key])} is expected.") from None
         raise ValueError(" ".join(str(error).split())) from None
+
+
+def _value(text: str) -> Any:
+    """What the text stands for; itself where it is no YAML, so that the message about its type names it."""
+    try:
+        return yaml.safe_load(_as_yaml(text))
+    except yaml.YAMLError:
+        return text
 
 
 def _as_yaml(text: str) -> str:
@@ -397,10 +411,10 @@ def _plain(value: Any) -> Any:
 
 
 def _at_least(name: str, value: float, low: float) -> None:
-    if not value >= low:
+    if not (isinstance(value, (int, float)) and value >= low):
         raise ValueError(f"{name}: {value} came; at least {low:g} is expected. Raise it.")
 
 
 def _within(name: str, value: float) -> None:
-    if not 0.0 <= value < 1.0:
+    if not (isinstance(value, (int, float)) and 0.0 <= value < 1.0):
         raise ValueError(f"{name}: {value} came; a number in [0, 1) is expected.")

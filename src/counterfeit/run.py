@@ -15,7 +15,8 @@ import dataclasses
 import json
 import os
 import platform
-from collections.abc import Mapping
+import shutil
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -93,7 +94,12 @@ def start(chosen: Recipe, config: Config, out: Path | None, show: bool = True) -
         write_yaml(folder / "run.yaml", description)
     group.wait()
     run = Run(folder)
-    return run, run._fit(model, source, config.train, group, resume=False, show=show)
+    try:
+        return run, run._fit(model, source, config.train, group, resume=False, show=show)
+    except ValueError:  # refused before anything was learnt: leave the place free for the corrected command
+        if group.leads and not checkpoint.checkpoints(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def resume(run: str | Path, settings: Mapping[str, Any] | None = None, show: bool = True) -> Run:
@@ -126,7 +132,9 @@ class Run:
             raise ValueError(
                 f"{path} is no run folder: it holds no run.yaml. Give a folder that `counterfeit train` made."
             )
-        self.description = load_yaml(file.read_text(encoding="utf-8"), str(file))
+        self.description = load_yaml(_read(file), str(file))
+        if not isinstance(self.description.get("model"), dict) or "name" not in self.description["model"]:
+            raise ValueError(f"{file} names no model; it is damaged. Restore it, or train again.")
         self.config = self._configure({})
 
     def _configure(self, changes: Mapping[str, Any]) -> Config:
@@ -148,6 +156,8 @@ class Run:
         """The folder of the checkpoint in use."""
         if self.which in {"best", "newest"}:
             return getattr(checkpoint, str(self.which))(self.path)
+        if not str(self.which).isdecimal():
+            raise ValueError(f"checkpoint {self.which!r} came; best, newest or a step is expected.")
         path = self.path / "checkpoints" / f"step-{int(self.which):08d}"
         if not path.is_dir():
             found = ", ".join(str(int(p.name[5:])) for p in checkpoint.checkpoints(self.path)) or "none"
@@ -177,7 +187,13 @@ class Run:
     def evaluation(self) -> dict[str, Any]:
         """Metric -> value, error, n, protocol, of what was evaluated so far."""
         file = self.path / "evaluation.json"
-        return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+        try:
+            found = json.loads(_read(file)) if file.is_file() else {}
+        except json.JSONDecodeError as error:
+            raise ValueError(f"{file} is not JSON ({error}). Remove it and evaluate again.") from None
+        if not isinstance(found, dict):
+            raise ValueError(f"{file} holds {type(found).__name__}; a mapping is expected. Remove it, evaluate again.")
+        return found
 
     def sample(self, n: int, seed: int = 0, y: Tensor | None = None, mean: bool = False) -> Tensor:
         """Draw `n` examples in the data's natural unit, (n, *shape), on the CPU.
@@ -210,7 +226,7 @@ class Run:
             options: any field of `Evaluation`, such as split="valid" or samples=1000.
         """
         settings = dataclasses.replace(self.config.evaluate, **options)
-        names = metrics or settings.metrics or self.applicable()
+        names = metrics or self._of_recipe(settings.metrics) or self.applicable()
         chosen = [catalogue.metric(name) for name in names]
         for metric in chosen:
             if not isinstance(self.model, metric.needs):
@@ -226,18 +242,33 @@ class Run:
         return {**result.to_dict(), "checkpoint": self.checkpoint.name}
 
     def applicable(self) -> list[str]:
-        """Names of the metrics that this model has the capability for."""
-        return [name for name, metric in catalogue.metrics().items() if isinstance(self.model, metric.needs)]
+        """Names of the metrics that this model has the capability for, and these data what they need."""
+        return self._of_recipe(tuple(catalogue.metrics()))
+
+    def _of_recipe(self, names: Sequence[str]) -> list[str]:
+        # a recipe's metrics speak of its own data; on pictures without labels, those that ask for labels stay away
+        chosen = [catalogue.metric(name) for name in names]
+        labels = self.source.spec.classes > 0
+        return [m.name for m in chosen if isinstance(self.model, m.needs) and (labels or not m.labels)]
 
     def resume(self, settings: Mapping[str, Any] | None = None, show: bool = True) -> tuple[Run, Summary]:
         """Go on from the newest checkpoint, with training settings changed where given."""
-        if settings:
-            self.config = self._configure(nest(settings))
-            write_yaml(self.path / "run.yaml", self.description | self.config.to_dict())
+        changes = nest(settings or {})
+        if "model" in changes:
+            raise ValueError(f"model settings came; {self.path} keeps its model. Train a new run for them.")
+        self.config = self._configure(changes)
         device, group = pick_device(self.config.train.device), processes()
         source = catalogue.source(self.config.data)
         _same_data(self.description, source)
         model = build(self.config, source, device)
+        _check(self.config, model, group)
+        if checkpoint.checkpoints(self.path) and self.state["step"] > self.config.train.steps:
+            raise ValueError(
+                f"train.steps: {self.config.train.steps} came; {self.path} stands at step {self.state['step']}. "
+                "Raise it."
+            )
+        if changes and group.leads:  # only now that nothing was refused
+            write_yaml(self.path / "run.yaml", self.description | self.config.to_dict())
         summary = self._fit(model, source, self.config.train, group, resume=True, show=show)
         return Run(self.path, self.which), summary
 
@@ -285,6 +316,13 @@ def write_json(path: Path, content: Any) -> None:
 def write_yaml(path: Path, content: Mapping[str, Any]) -> None:
     """Write YAML whole or not at all."""
     _replace(path, dump(content))
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is not text; it is damaged. Restore it, or train again.") from None
 
 
 def _replace(path: Path, text: str) -> None:

@@ -6,6 +6,7 @@ import argparse
 import importlib
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 import counterfeit
 
@@ -30,6 +31,14 @@ EXAMPLES = """examples:
 """
 
 
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and leave with status 2."""
+        self.exit(2, f"{self.prog}: error: {message}. See `{self.prog} --help`.\n")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line; returns the status: 2 for bad input, 1 for the machine's failures, 128 + n for signal n."""
     parser = _parser()
@@ -43,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         "counterfeit", description="A laboratory for generative models.", epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False,
     )  # fmt: skip
@@ -56,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(verb: str, arguments: list[str]) -> int:
     module = importlib.import_module(f"counterfeit.cli.{verb}")
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         f"counterfeit {verb}", description=module.__doc__, epilog=module.EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, add_help=verb != "train",
     )  # fmt: skip

@@ -19,7 +19,7 @@ def reported(command: Callable[[], int], verb: str) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt as stop:
-        print(f"\ncounterfeit {verb}: {stop or 'stopped'}", file=sys.stderr)
+        print(f"\ncounterfeit {verb}: {str(stop) or 'stopped'}", file=sys.stderr)
         run = getattr(stop, "run", None)
         if run is not None:
             print(f"Go on with: counterfeit resume {run}", file=sys.stderr)
@@ -34,7 +34,9 @@ def _expected(error: BaseException) -> bool:
     """Failures of the machine or of training; any other RuntimeError is a bug and keeps its traceback."""
     from counterfeit.engine.fit import DivergedError
 
-    return isinstance(error, (OSError, MemoryError, DivergedError)) or "out of memory" in str(error)
+    return isinstance(error, (OSError, MemoryError, DivergedError)) or any(
+        text in str(error) for text in ("out of memory", "can't allocate memory")
+    )
 
 
 def _say(verb: str, error: BaseException, status: int) -> int:

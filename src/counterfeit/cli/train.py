@@ -34,8 +34,10 @@ def options(parser: argparse.ArgumentParser) -> None:
 def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     """Train."""
     args, rest = parser.parse_known_args(arguments)
-    if args.help or not args.recipe:
-        return _help(parser, args.recipe) if args.help else _help(parser, None) or 2
+    if args.help:
+        return _help(parser, args.recipe)
+    if not args.recipe:
+        parser.error("a RECIPE is expected: a name from `counterfeit list recipes`, or a YAML file")
     from counterfeit import catalogue
     from counterfeit.config import nest
     from counterfeit.run import start

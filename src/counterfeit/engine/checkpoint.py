@@ -18,12 +18,16 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as encode
 from torch import Tensor, nn
 
 from counterfeit.engine.step import Stepper
 
 __all__ = ["DamagedError", "best", "checkpoints", "newest", "read_state", "read_weights", "restore", "save"]
+
+
+STATE = frozenset({"step", "position", "seconds", "cpu_seconds", "score", "parts"})
 
 
 class DamagedError(ValueError):
@@ -107,6 +111,8 @@ def read_state(path: Path) -> dict[str, Any]:
     """The state of a checkpoint."""
     try:
         state: dict[str, Any] = json.loads((path / "state.json").read_text())
+        if not isinstance(state, dict) or not state.keys() >= STATE:
+            raise ValueError(f"it lacks some of {', '.join(sorted(STATE))}")
     except (OSError, ValueError) as error:
         raise DamagedError(f"{path / 'state.json'} cannot be read ({error}). {_remedy(path)}") from None
     return state
@@ -141,7 +147,7 @@ def _restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, T
 
 def _write(path: Path, tensors: Mapping[str, Tensor]) -> None:
     # clones: safetensors refuses tensors that share memory
-    save_file({k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}, path)
+    path.write_bytes(encode({k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}))
     _sync(path)
 
 

@@ -80,7 +80,7 @@ class Events:
 def read_events(run: Path) -> list[dict[str, Any]]:
     """The events of a run folder; a last line cut short by a kill is passed over."""
     path = run / "events.jsonl"
-    lines = path.read_text().splitlines() if path.exists() else []
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
     return [event for event in map(_event, lines) if event]
 
 
@@ -89,7 +89,7 @@ def _event(line: str) -> dict[str, Any]:
         event = json.loads(line)
     except ValueError:
         return {}
-    return event if isinstance(event, dict) and "step" in event else {}
+    return event if isinstance(event, dict) and isinstance(event.get("step"), int) else {}
 
 
 def _rounded(value: float) -> float | None:
@@ -125,10 +125,12 @@ class Progress:
         speed = (step - then) / max(now - since, 1e-9)
         self.last = (step, now)
         if self.bar:
-            losses = "  ".join(f"{k} {v:.4g}" for k, v in values.items() if k.endswith("loss"))
-            rate = f"{speed:.0f} steps/s  {speed * self.batch_size:,.0f} images/s"
-            self.bar.update(self.task, completed=step, losses=losses, speed=rate)
+            losses = "  ".join(f"{_initial(k)} {v:.3g}" for k, v in values.items() if k.endswith("loss"))
+            self.bar.update(self.task, completed=step, losses=losses, speed=self._speed(speed))
         return speed
+
+    def _speed(self, speed: float) -> str:
+        return f"{speed:.3g} steps/s {speed * self.batch_size:,.0f} images/s"
 
     def pause(self) -> None:
         """Do not count what follows (saving, validating) as training time."""
@@ -140,17 +142,24 @@ class Progress:
             self.bar.stop()
 
 
+def _initial(name: str) -> str:
+    """`discriminator/loss` as D: all of the line is to fit 80 columns."""
+    return name[0].upper() if "/" in name else name
+
+
 def _bar(show: bool) -> Any:
     if not show:
         return None
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
+    from rich.table import Column
 
     columns = (
-        TextColumn("{task.description}"), BarColumn(24), MofNCompleteColumn(), TextColumn("{task.fields[speed]}"),
-        TimeRemainingColumn(), TextColumn("[dim]{task.fields[losses]}"),
+        TextColumn("{task.description}"), BarColumn(10), MofNCompleteColumn(), TimeRemainingColumn(compact=True),
+        TextColumn("{task.fields[speed]}"),
+        TextColumn("[dim]{task.fields[losses]}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),
     )  # fmt: skip
-    bar = Bar(*columns, console=Console(stderr=True))
+    bar = Bar(*columns, console=Console(stderr=True), expand=True)
     bar.start()
     return bar

@@ -84,7 +84,12 @@ def data() -> dict[str, list[str]]:
     """The files of data sets in the folder that COUNTERFEIT_DATA names and in the cache."""
     chosen = os.environ.get("COUNTERFEIT_DATA")
     roots = [*([Path(chosen).expanduser()] if chosen else []), cache_dir()]
-    return {str(root): sorted(p.name for p in root.iterdir()) if root.is_dir() else [] for root in roots}
+    return {str(root): _listed(root) for root in roots}
+
+
+def _listed(root: Path) -> list[str]:
+    names = (path.name for path in root.iterdir()) if root.is_dir() else ()
+    return sorted(name for name in names if not name.startswith("parzen-"))  # reference rows are no data
 
 
 def advice(found: Mapping[str, Any]) -> list[str]:

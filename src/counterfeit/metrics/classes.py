@@ -67,4 +67,4 @@ def compute(model: Model, source: Source, evaluation: Evaluation) -> Result:
     return Result(float((histogram > 0).sum()), None, n, protocol, details)
 
 
-CLASSES = Metric("classes", "number of classes among the samples", "", "higher", Samples, compute)
+CLASSES = Metric("classes", "number of classes among the samples", "", "higher", Samples, compute, labels=True)

@@ -35,6 +35,15 @@ class Evaluation:
     seed: int = 0
     batch_size: int = 1_000
 
+    def __post_init__(self) -> None:
+        for name, low in {"samples": 1, "importance": 1, "limit": 0, "seed": 0, "batch_size": 1}.items():
+            if not (isinstance(getattr(self, name), int) and getattr(self, name) >= low):
+                raise ValueError(
+                    f"evaluate.{name}: {getattr(self, name)!r} came; an integer of at least {low} is expected."
+                )
+        if self.split not in ("valid", "test"):
+            raise ValueError(f"evaluate.split: {self.split!r} came; valid or test is expected.")
+
 
 @dataclass(frozen=True)
 class Result:
@@ -73,6 +82,7 @@ class Metric:
         better: which direction is better, None where neither is.
         needs: the capability (a protocol of `core`) that `compute` asks of a model.
         compute: (model, source, evaluation) -> Result; draws under `evaluation.seed`, leaves random states alone.
+        labels: whether it asks for data with labels.
     """
 
     name: str
@@ -81,3 +91,4 @@ class Metric:
     better: Literal["higher", "lower"] | None
     needs: type
     compute: Callable[[Model, Source, Evaluation], Result]
+    labels: bool = False

@@ -90,6 +90,8 @@ class MLP(Net):
         super().__init__()
         if min(inputs, *hidden, outputs) < 1:
             raise ValueError(f"layers of {(inputs, *hidden, outputs)} units came; at least 1 is expected. Raise it.")
+        if pieces < 1 or not all(0 <= rate < 1 for rate in dropout):
+            raise ValueError(f"pieces={pieces}, dropout={dropout} came; pieces >= 1 and rates in [0, 1) are expected.")
         layers: list[nn.Module] = [Dropout(dropout[0])] if dropout[0] else []
         for size in hidden:
             layers += _layer(inputs, size, activation, norm, pieces)

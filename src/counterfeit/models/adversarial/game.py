@@ -50,6 +50,8 @@ class Game(Model):
         super().__init__(spec)
         if k < 1 or noise_size < 1:
             raise ValueError(f"k={k} and noise_size={noise_size} came; both are expected to be at least 1. Raise them.")
+        if not instance_noise >= 0:
+            raise ValueError(f"instance_noise={instance_noise} came; at least 0 is expected. Raise it.")
         self.generator, self.discriminator = generator, discriminator
         self.noise, self.noise_size, self.k, self.instance_noise = noise, noise_size, k, instance_noise
         self.objective, self.fresh = OBJECTIVES[objective], fresh
