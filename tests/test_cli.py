@@ -11,6 +11,7 @@ from PIL import Image
 
 from counterfeit import catalogue
 from counterfeit.cli import VERBS, main
+from counterfeit.cli.errors import reported
 
 SMALL = [
     "--model.hidden", "8", "--model.discriminator_hidden=8", "--model.noise_size", "2", "--train.steps", "4",
@@ -286,3 +287,11 @@ def test_what_cannot_train_leaves_its_place_free(words, tmp_path, capsys):
 def test_checkpoints_can_be_read_by_whom_the_folder_can(run):
     modes = {path.stat().st_mode & 0o777 for path in (run / "checkpoints").glob("*/*")}
     assert modes == {(run / "run.yaml").stat().st_mode & 0o777}
+
+
+def test_an_interrupt_that_says_nothing_is_named(capsys):
+    def stop():
+        raise KeyboardInterrupt
+
+    assert reported(stop, "train") == 130
+    assert capsys.readouterr().err.strip() == "counterfeit train: stopped"

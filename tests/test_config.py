@@ -104,3 +104,9 @@ def test_bad_recipe_files(tmp_path, text, says):
     file.write_text(text)
     with pytest.raises(ValueError, match=says):
         catalogue.recipe(str(file))
+
+
+def test_dotted_and_nested_settings_meet_and_the_callers_own_stay_as_they_were():
+    given = {"train.steps": 5, "train": {"lr": 0.1}, "train.seed": 2}
+    assert nest(given) == {"train": {"steps": 5, "lr": 0.1, "seed": 2}}
+    assert given == {"train.steps": 5, "train": {"lr": 0.1}, "train.seed": 2}

@@ -172,6 +172,14 @@ def test_truncated_checkpoint_is_one_clear_line_and_is_left_alone(tmp_path, file
     assert damaged.read_bytes() == content
 
 
+@pytest.mark.parametrize("content", ["[]", "{}", '{"step": 8}'])
+def test_a_state_that_lacks_something_is_damaged(tmp_path, content):
+    run = run_of(tmp_path)
+    (checkpoint.newest(run.path) / "state.json").write_text(content)
+    with pytest.raises(checkpoint.DamagedError, match=r"state\.json cannot be read"):
+        cf.resume(run.path, show=False)
+
+
 def test_full_disk_keeps_earlier_checkpoints(tmp_path, monkeypatch):
     run = run_of(tmp_path)
 

@@ -44,7 +44,7 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     metrics = [name.strip() for name in args.metrics.split(",")] if args.metrics else []
     runs = [Run(path, args.checkpoint, args.device) for path in args.runs]
     results = {run.name: run.evaluate(*metrics, **given) for run in runs}
-    measured(results, args.json)
-    if args.record:
+    if args.record:  # first: the reader of what is printed may go away
         say(f"Recorded: {record(runs, results, Path(args.record))}")
+    measured(results, args.json)
     return 0
