@@ -14,12 +14,15 @@ import json
 import math
 import statistics
 import time
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from counterfeit.data.mnist import MNIST
 from counterfeit.metrics.parzen import SIGMAS, log_likelihood, select_sigma
+from counterfeit.report.record import machine
+from counterfeit.run import write_json
 
 
 def loop(x: Tensor, samples: Tensor, sigma: float) -> Tensor:
@@ -75,8 +78,12 @@ def main() -> None:
     parser.add_argument("--stride", type=int, default=100, help="the loop is timed on every so many images")
     parser.add_argument("--repeats", type=int, default=5, help="runs of each, of which the median counts")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--out", type=Path, help="keep the result in a JSON file")
     arguments = parser.parse_args()
     result = measure(arguments.samples, arguments.examples, arguments.stride, arguments.repeats)
+    if arguments.out:
+        kept = {"name": "parzen", "commands": ["python benchmarks/parzen.py"], "machine": machine(), "rows": [result]}
+        write_json(arguments.out, kept)
     if arguments.json:
         print(json.dumps(result))
         return
