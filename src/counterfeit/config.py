@@ -301,8 +301,7 @@ def parse(recipe: str, model: str, model_class: type, *layers: Mapping[str, Any]
                 raise ValueError(f"{key} is no setting of {recipe}; {nearest(key, list(types_by_key))}")
             value = _convert(value, types_by_key[key])
             merged[key] = merge(merged.get(key, {}), value) if isinstance(value, dict) else value
-    values = parser.get_defaults().as_flat() if not merged else _resolve(parser, merged, types_by_key)
-    tree = values.as_dict() if hasattr(values, "as_dict") else nest(vars(values))
+    tree = _resolve(parser, merged, types_by_key).as_dict()
     sections = {name: cls(**tree[name]) for name, cls in SECTIONS.items()}
     return Config(recipe, model, tree.get("model", {}), **sections)
 

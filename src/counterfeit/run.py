@@ -29,7 +29,7 @@ import counterfeit
 from counterfeit import catalogue
 from counterfeit.catalogue import Recipe, configure
 from counterfeit.config import Config, Train, dump, load_yaml, nest
-from counterfeit.core import Decodes, Model, Samples
+from counterfeit.core import Decodes, Model, Samples, check_request
 from counterfeit.data.source import Source
 from counterfeit.data.stream import mix
 from counterfeit.engine import checkpoint
@@ -94,6 +94,7 @@ def start(chosen: Recipe, config: Config, out: Path | None, show: bool = True) -
         write_yaml(folder / "run.yaml", description)
     group.wait()
     run = Run(folder)
+    run.source = source  # decoded once for training and evaluation
     try:
         return run, run._fit(model, source, config.train, group, resume=False, show=show)
     except ValueError:  # refused before anything was learnt: leave the place free for the corrected command
@@ -207,8 +208,7 @@ class Run:
         model = self.model
         if not isinstance(model, Samples):
             raise ValueError(f"{self.config.model} does not sample; a model that samples is expected.")
-        if n < 1:
-            raise ValueError(f"n={n} came; at least one sample is expected. Ask for n >= 1.")
+        check_request(n)
         chunks = [min(1_000, n - done) for done in range(0, n, 1_000)]
         labels = y.split(chunks) if y is not None else [None] * len(chunks)
         with evaluating(model, seed):
@@ -270,7 +270,9 @@ class Run:
         if changes and group.leads:  # only now that nothing was refused
             write_yaml(self.path / "run.yaml", self.description | self.config.to_dict())
         summary = self._fit(model, source, self.config.train, group, resume=True, show=show)
-        return Run(self.path, self.which), summary
+        resumed = Run(self.path, self.which)
+        resumed.source = source
+        return resumed, summary
 
     def _fit(
         self, model: Model, source: Source, settings: Train, group: Processes, resume: bool, show: bool

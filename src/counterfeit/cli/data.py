@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from counterfeit.cli.output import say, table
@@ -11,6 +12,7 @@ from counterfeit.cli.settings import settings
 
 if TYPE_CHECKING:
     from counterfeit.data.check import Check
+    from counterfeit.data.source import Source
 
 EXAMPLE = """examples:
   counterfeit data check mnist
@@ -40,7 +42,7 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     config = catalogue.configure(catalogue.recipe("gan"), given)
     source = catalogue.source(config.data)
     if args.action == "show":
-        return _show(source, args.out)
+        return _show(source, Path(args.out))
     from counterfeit.data.check import check
 
     found = check(source)
@@ -53,14 +55,10 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     return 0
 
 
-def _show(source: object, out: str) -> int:
-    from pathlib import Path
-
-    from counterfeit.data.source import Source
+def _show(source: Source, out: Path) -> int:
     from counterfeit.report.export import write_samples
 
-    if isinstance(source, Source):
-        say(f"{source.name}: {write_samples(source.split('train').first(64).x, Path(out))}")
+    say(f"{source.name}: {write_samples(source.split('train').first(64).x, out)}")
     return 0
 
 
