@@ -289,6 +289,15 @@ def test_checkpoints_can_be_read_by_whom_the_folder_can(run):
     assert modes == {(run / "run.yaml").stat().st_mode & 0o777}
 
 
+def test_an_interrupt_while_a_verb_is_imported_is_named(capsys, monkeypatch):
+    def stop(name):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("counterfeit.cli.importlib.import_module", stop)
+    assert main(["list"]) == 130
+    assert capsys.readouterr().err.strip() == "counterfeit list: stopped"
+
+
 def test_an_interrupt_that_says_nothing_is_named(capsys):
     def stop():
         raise KeyboardInterrupt

@@ -97,7 +97,13 @@ def test_every_recipe_resolves_with_and_without_smoke(name):
 
 @pytest.mark.parametrize(
     ("text", "says"),
-    [("model: {name: gan}\ntrian: {}", "did you mean 'train'"), ("train: {}", "names no model")],
+    [
+        ("model: {name: gan}\ntrian: {}", "did you mean 'train'"),
+        ("train: {}", "names no model"),
+        ("model: {name: gan}\nreach: 5", "reach holds 5;"),
+        ("model: {name: gan}\nreach: [{metric: parzen}]", "reach holds"),
+        ("model: {name: gan}\nsmoke: 5", "smoke holds 5; a mapping"),
+    ],
 )
 def test_bad_recipe_files(tmp_path, text, says):
     file = tmp_path / "mine.yaml"

@@ -193,6 +193,16 @@ def test_full_disk_keeps_earlier_checkpoints(tmp_path, monkeypatch):
     assert not list((run.path / "checkpoints").glob(".partial*"))
 
 
+def test_a_full_disk_names_the_file_of_events(tmp_path):
+    events = Events(tmp_path, 0, tensorboard=False)
+    events.close()
+    events.file = open("/dev/full", "w", buffering=1)  # noqa: SIM115
+    with pytest.raises(OSError, match=r"events\.jsonl could not be written \(No space left on device\)"):
+        events.write(1, {"loss": 1.0})
+    with pytest.raises(OSError, match="No space"):
+        events.file.close()
+
+
 class Diverges(Quadratic):
     def updates(self, draw, clock):
         for update in super().updates(draw, clock):

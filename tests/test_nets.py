@@ -44,6 +44,12 @@ def test_dropout_leaves_zeros_and_scaled_values():
     assert counts[0] / 10_000 == pytest.approx(0.25, abs=0.02)
 
 
+def test_dropout_decides_each_value_apart_from_its_neighbours():
+    torch.manual_seed(0)
+    kept = (Dropout(0.5)(torch.ones(20_000, 7)) != 0).float()  # 7: no multiple of the four values to an integer
+    assert torch.corrcoef(kept.T).triu(1).abs().max() < 5 / 20_000**0.5
+
+
 def test_dropout_is_the_identity_in_evaluation():
     x = torch.randn(3, 4)
     assert torch.equal(Dropout(0.5).eval()(x), x)
@@ -100,7 +106,7 @@ def test_batch_normalization_comes_before_the_activation_and_takes_the_bias_with
 
 def test_dropout_has_a_rate_at_the_input_and_one_at_hidden_layers():
     rates = [1 - layer.keep for layer in MLP(6, (5, 4), 3, dropout=(0.2, 0.5)).hidden if isinstance(layer, Dropout)]
-    assert rates == pytest.approx([0.2, 0.5, 0.5])
+    assert rates == pytest.approx([0.2, 0.5, 0.5], abs=1e-5)
     assert not any(isinstance(layer, Dropout) for layer in MLP(6, (5, 4), 3).hidden)
 
 

@@ -164,9 +164,19 @@ def _recipe(name: str, text: str) -> Recipe:
             raise ValueError(f"recipe {name}: {key} is no section of a recipe; {nearest(key, known)}")
     if not isinstance(content.get("model"), dict) or "name" not in content["model"]:
         raise ValueError(f"recipe {name} names no model; `model: {{name: gan}}` is expected. Add it.")
+    _check_sections(name, content)
     settings = {str(key): content[key] for key in SETTINGS if key in content}
     reach = tuple(content.get("reach", ()))
     return Recipe(name, content.get("summary", ""), settings, reach, content.get("smoke", {}), content.get("xfail", {}))
+
+
+def _check_sections(name: str, content: Mapping[str, Any]) -> None:
+    goals = content.get("reach", [])
+    if not isinstance(goals, list) or not all(isinstance(g, dict) and {"metric", "value"} <= {*g} for g in goals):
+        raise ValueError(f"recipe {name}: reach holds {goals!r}; [{{metric: parzen, value: 225}}] is expected.")
+    for key in ("smoke", "xfail"):
+        if not isinstance(content.get(key, {}), dict):
+            raise ValueError(f"recipe {name}: {key} holds {content[key]!r}; a mapping is expected. Indent it below.")
 
 
 def configure(chosen: Recipe, *layers: Mapping[str, Any]) -> Config:

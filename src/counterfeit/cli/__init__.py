@@ -64,12 +64,16 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(verb: str, arguments: list[str]) -> int:
+    from counterfeit.cli.errors import reported
+
+    return reported(lambda: _carry_out(verb, arguments), verb)
+
+
+def _carry_out(verb: str, arguments: list[str]) -> int:
     module = importlib.import_module(f"counterfeit.cli.{verb}")
     parser = Parser(
         f"counterfeit {verb}", description=module.__doc__, epilog=module.EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, add_help=verb != "train",
     )  # fmt: skip
     module.options(parser)
-    from counterfeit.cli.errors import reported
-
-    return reported(lambda: module.run(parser, arguments), verb)
+    return int(module.run(parser, arguments))

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from counterfeit.engine.step import Stepper
 
-__all__ = ["DamagedError", "best", "checkpoints", "newest", "read_state", "read_weights", "restore", "save"]
+__all__ = ["DamagedError", "best", "checkpoints", "healthy", "newest", "read_state", "read_weights", "restore", "rewind", "save"]
 
 
 STATE = frozenset({"step", "position", "seconds", "cpu_seconds", "score", "parts"})
@@ -54,8 +54,23 @@ def best(run: Path) -> Path:
     return max(scored)[1] if scored else newest(run)
 
 
+def healthy(run: Path) -> Path | None:
+    """The newest checkpoint of a run folder at which the doctor found nothing."""
+    return next((path for path in reversed(checkpoints(run)) if read_state(path).get("healthy")), None)
+
+
+def rewind(run: Path, path: Path, changes: Mapping[str, Any]) -> None:
+    """Make `path` the newest checkpoint of a run folder, with `changes` to its state."""
+    for later in reversed(checkpoints(run)):
+        if later > path:
+            _remove(later)
+    partial = path / ".partial-state.json"
+    _write_text(partial, json.dumps(read_state(path) | changes, indent=1))
+    os.replace(partial, path / "state.json")
+
+
 def save(run: Path, stepper: Stepper, state: Mapping[str, Any], keep: int) -> Path:
-    """Write a checkpoint of `state["step"]`, then drop all but the newest `keep` and the best.
+    """Write a checkpoint of `state["step"]`, then drop all but the newest `keep`, the best and the healthy.
 
     Raises:
         OSError: where the disk is full or read-only; earlier checkpoints are untouched.
@@ -74,7 +89,8 @@ def save(run: Path, stepper: Stepper, state: Mapping[str, Any], keep: int) -> Pa
             _sync(folder)
         except (OSError, SafetensorError) as error:
             shutil.rmtree(partial, ignore_errors=True)
-            raise OSError(f"{target} could not be written ({error}); earlier checkpoints are kept.") from None
+            reason = getattr(error, "strerror", None) or error  # an OSError's text would name the partial file
+            raise OSError(f"{target} could not be written ({reason}); earlier checkpoints are kept.") from None
     _prune(run, keep)
     return target
 
@@ -166,12 +182,16 @@ def _sync(path: Path) -> None:
 
 def _prune(run: Path, keep: int) -> None:
     found = checkpoints(run)
-    kept = {*found[-keep:], best(run)}
+    kept = {*found[-keep:], best(run), healthy(run)}
     for path in found:
         if path not in kept:
-            doomed = path.with_name(f".old-{path.name}")
-            os.replace(path, doomed)  # so that a kill in the middle leaves no half checkpoint
-            shutil.rmtree(doomed, ignore_errors=True)
+            _remove(path)
+
+
+def _remove(path: Path) -> None:
+    doomed = path.with_name(f".old-{path.name}")
+    os.replace(path, doomed)  # so that a kill in the middle leaves no half checkpoint
+    shutil.rmtree(doomed, ignore_errors=True)
 
 
 def _remedy(path: Path) -> str:

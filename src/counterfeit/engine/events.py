@@ -57,15 +57,23 @@ class Events:
     """
 
     def __init__(self, run: Path, step: int, tensorboard: bool) -> None:
-        path = run / "events.jsonl"
+        self.path = run / "events.jsonl"
         kept = [json.dumps(e) + "\n" for e in read_events(run) if e["step"] <= step] if step else []
-        path.write_text("".join(kept))
-        self.file = path.open("a", buffering=1)
+        self.path.write_text("".join(kept))
+        self.file = self.path.open("a", buffering=1)
         self.board = _board(run / "tensorboard", step) if tensorboard else None
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
-        """One line: the step and its values."""
-        self.file.write(json.dumps({"step": step, **{k: _rounded(v) for k, v in values.items()}}) + "\n")
+        """One line: the step and its values.
+
+        Raises:
+            OSError: where the disk is full or went away, with the name of the file.
+        """
+        line = json.dumps({"step": step, **{k: _rounded(v) for k, v in values.items()}}) + "\n"
+        try:
+            self.file.write(line)
+        except OSError as error:
+            raise OSError(f"{self.path} could not be written ({error.strerror}); checkpoints are kept.") from None
         if self.board is not None:
             for name, value in values.items():
                 self.board.add_scalar(name, value, step)
@@ -114,7 +122,7 @@ class Progress:
     """
 
     def __init__(self, title: str, step: int, steps: int, batch_size: int, show: bool) -> None:
-        self.batch_size, self.last = batch_size, (step, time.perf_counter())
+        self.batch_size, self.last, self.ticked = batch_size, (step, time.perf_counter()), time.perf_counter()
         self.bar = _bar(show and sys.stderr.isatty())
         self.task = self.bar.add_task(title, total=steps, completed=step, losses="", speed="") if self.bar else None
 
@@ -131,6 +139,13 @@ class Progress:
 
     def _speed(self, speed: float) -> str:
         return f"{speed:.3g} steps/s {speed * self.batch_size:,.0f} images/s"
+
+    def tick(self, step: int) -> None:
+        """Show that a step was done, where steps are slow: once a second is enough."""
+        now = time.perf_counter()
+        if self.bar and now - self.ticked > 1:
+            self.ticked = now
+            self.bar.update(self.task, completed=step)
 
     def pause(self) -> None:
         """Do not count what follows (saving, validating) as training time."""

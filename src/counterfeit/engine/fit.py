@@ -108,6 +108,7 @@ class Fit:
             step += 1
             if captures is not None:
                 captures = captures()
+            self.progress.tick(step)
             last = step == train.steps
             if step % train.log_every == 0 or last:
                 self._log(step)

@@ -14,6 +14,7 @@ __all__ = ["MLP", "Activation", "Dropout", "Gated", "Maxout", "Norm"]
 
 Activation = Literal["relu", "leaky-relu", "tanh", "softplus", "gated", "maxout"]
 Norm = Literal["none", "batch"]
+LEVELS = 2**16
 
 
 class Maxout(nn.Module):
@@ -41,15 +42,23 @@ class Gated(nn.Module):
 
 
 class Dropout(nn.Module):
-    """Inverted dropout that keeps a value with probability 1 - `rate` (rand < p: 3x faster than bernoulli_)."""
+    """Inverted dropout that keeps a value with probability 1 - `rate`, to the nearest 1/65536.
+
+    Sixteen random bits decide a value, four values to a random integer: half the time of `rand_like(x) < keep`.
+    """
 
     def __init__(self, rate: float) -> None:
         super().__init__()
-        self.keep = 1.0 - rate
+        self.keep = min(max(round((1.0 - rate) * LEVELS), 1), LEVELS - 1) / LEVELS
 
     def forward(self, x: Tensor) -> Tensor:
-        """Any shape, kept."""
-        return x * ((torch.rand_like(x) < self.keep) / self.keep) if self.training else x
+        """(B, …), kept."""
+        if not self.training:
+            return x
+        rows = x.unsqueeze(1).flatten(1)  # each example its own bits
+        bits = torch.empty(len(x), -(-rows.shape[1] // 4), dtype=torch.int64, device=x.device).random_(-(2**63), None)
+        kept = bits.view(torch.int16)[:, : rows.shape[1]].view(x.shape) < int(self.keep * LEVELS) - LEVELS // 2
+        return x * (kept / self.keep)
 
     def extra_repr(self) -> str:
         """Show the rate in `print(model)`."""
