@@ -9,9 +9,10 @@ import torch
 from torch import nn
 
 from counterfeit.core import Bounds, Density, Model, Spec, Update
-from counterfeit.data.source import InMemory, Source
-from counterfeit.metrics.bounds import ELBO, IWAE, LOG_LIKELIHOOD, importance_weighted
+from counterfeit.data.source import InMemory, Source, transformed
+from counterfeit.metrics.bounds import BITS_PER_DIM, ELBO, IWAE, LOG_LIKELIHOOD, importance_weighted
 from counterfeit.metrics.metric import Evaluation
+from counterfeit.transforms import build
 
 
 class Linear(Model):
@@ -117,6 +118,70 @@ def test_bits_per_dimension_count_the_8_bits_of_images(kind, offset):
 
 def test_real_values_have_no_bits_per_dimension():
     assert "bits_per_dim" not in LOG_LIKELIHOOD.compute(Linear(), Points(), Evaluation()).details
+
+
+class Levels(Source):
+    """8-bit values, all alike."""
+
+    name, summary = "levels", "uniform levels"
+
+    def __init__(self, shape=(1, 2, 2)) -> None:
+        self.spec = Spec(shape, "image")
+
+    def split(self, name):
+        g = torch.Generator().manual_seed(0)
+        return InMemory(torch.randint(256, (3_000, *self.spec.shape), generator=g, dtype=torch.uint8))
+
+
+class OfUniform(Linear):
+    """The density of uniform pixels, wherever transforms have taken them."""
+
+    def __init__(self, source: Source) -> None:
+        super().__init__()
+        self.source = source
+
+    def log_prob(self, x):
+        return -self.source.log_det(x)
+
+
+@pytest.mark.parametrize("names", [["dequantize"], ["dequantize", "logit"], ["dequantize", "logit", "flatten"]])
+def test_uniform_levels_cost_8_bits_whatever_the_transforms(names):
+    source = transformed(Levels(), build(names))
+    result = BITS_PER_DIM.compute(OfUniform(source), source, Evaluation())
+    assert result.value == pytest.approx(8, abs=1e-6)
+    assert "warning" not in result.details
+
+
+def test_a_density_of_transformed_values_is_reported_in_nats_of_the_data():
+    source = transformed(Levels(), build(["dequantize", "logit"]))
+
+    class Logistic(Linear):
+        def log_prob(self, x):  # nearly the density of logits of uniform pixels
+            return (torch.nn.functional.logsigmoid(x) + torch.nn.functional.logsigmoid(-x)).flatten(1).sum(1)
+
+    result = LOG_LIKELIHOOD.compute(Logistic(), source, Evaluation())
+    assert result.value == pytest.approx(4 * math.log(0.9), abs=1e-4)  # alpha=0.05 leaves 0.9 of the line
+    assert result.details["bits_per_dim"] == pytest.approx(8 - math.log2(0.9), abs=1e-4)
+
+
+def test_bits_and_their_error_are_nats_in_another_unit():
+    nats = LOG_LIKELIHOOD.compute(Linear(), Points("image"), Evaluation())
+    bits = BITS_PER_DIM.compute(Linear(), Points("image"), Evaluation())
+    assert bits.value == nats.details["bits_per_dim"]
+    assert bits.error == pytest.approx(nats.error / math.log(2))
+    assert bits.protocol == nats.protocol.replace("nats", "bits per dimension")
+
+
+def test_real_values_have_no_bits():
+    assert not BITS_PER_DIM.applies(Points())
+    with pytest.raises(ValueError, match="holds real values"):
+        BITS_PER_DIM.compute(Linear(), Points(), Evaluation())
+
+
+@pytest.mark.parametrize(("names", "warned"), [([], True), (["dequantize"], False)])
+def test_densities_of_discrete_values_are_warned_of(names, warned):
+    source = transformed(Levels(), build(names))
+    assert ("warning" in LOG_LIKELIHOOD.compute(OfUniform(source), source, Evaluation()).details) == warned
 
 
 def test_protocol_names_bound_split_and_data():

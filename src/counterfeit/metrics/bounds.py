@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -20,7 +20,7 @@ from counterfeit.metrics.metric import Evaluation, Metric, Result
 from counterfeit.metrics.sampling import describe, evaluating
 from counterfeit.metrics.statistics import bits_per_dim, mean_and_error
 
-__all__ = ["ELBO", "IWAE", "LOG_LIKELIHOOD", "importance_weighted"]
+__all__ = ["BITS_PER_DIM", "ELBO", "IWAE", "LOG_LIKELIHOOD", "importance_weighted", "in_bits", "on_levels"]
 
 VALUES = 2**20  # of decoder output at a time: 4 MB, since what leaves the cache is slower
 SMALLEST = 64  # examples at a time, however many importance samples each has
@@ -69,15 +69,53 @@ def _average(
     n = min(evaluation.limit or len(examples), len(examples))
     with evaluating(model, evaluation.seed):
         batches = torch.arange(n).split(batch_size)
-        values = torch.cat([score(examples[index].x.to(model.device)) for index in batches])
+        discrete = source.spec.kind == "image" and on_levels(examples[batches[0]].x)
+        xs = (examples[index].x.to(model.device) for index in batches)
+        values = torch.cat([score(x) + source.log_det(x) for x in xs])
     value, error = mean_and_error(values)
-    details: dict[str, float] = {"seed": evaluation.seed}
-    if source.spec.bounded:
-        offset = 8.0 if source.spec.kind == "image" else 0.0  # a density on [0, 1] of 8-bit values
-        details["bits_per_dim"] = bits_per_dim(value, source.spec.dims, offset)
+    details: dict[str, Any] = {"seed": evaluation.seed}
+    if (bits := in_bits(value, source)) is not None:
+        details["bits_per_dim"] = bits
+    if discrete:
+        details["warning"] = "a density may be as high as it likes at 256 levels: add dequantize to data.transforms"
     return Result(value, error, n, f"{what}; nats; {describe(source, evaluation.split, n)}", details)
 
 
-ELBO = Metric("elbo", "evidence lower bound of the log-likelihood", "nats", "higher", Bounds, elbo)
-IWAE = Metric("iwae", "importance-weighted lower bound of the log-likelihood", "nats", "higher", Bounds, iwae)
-LOG_LIKELIHOOD = Metric("log-likelihood", "exact log-likelihood", "nats", "higher", Density, log_likelihood)
+def in_bits(nats: float, source: Source) -> float | None:
+    """A mean log-likelihood of the data before any transforms in bits per dimension; None where values are unbounded.
+
+    A density on [0, 1] of 8-bit values is 8 bits short of a probability; binary values have one.
+    """
+    if not source.raw.spec.bounded:
+        return None
+    discrete = "binary" in (source.spec.kind, source.raw.spec.kind)
+    return bits_per_dim(nats, source.raw.spec.dims, 0.0 if discrete else 8.0)
+
+
+def on_levels(x: Tensor) -> bool:
+    """Whether the many values of `x` are 256 different ones at most."""
+    return len(x.unique()) <= 256 < x.numel()
+
+
+def in_bits_per_dim(model: Model, source: Source, evaluation: Evaluation) -> Result:
+    """Mean exact log-likelihood in bits per dimension."""
+    exact = log_likelihood(model, source, evaluation)
+    bits = in_bits(exact.value, source)
+    if bits is None or exact.error is None:
+        raise ValueError(f"{source.name} holds real values; bits per dimension expect images. Take `log-likelihood`.")
+    error = exact.error / (source.raw.spec.dims * math.log(2))
+    details = {"nats": exact.value} | {k: v for k, v in exact.details.items() if k != "bits_per_dim"}
+    return Result(bits, error, exact.n, exact.protocol.replace("; nats; ", "; bits per dimension; "), details)
+
+
+ELBO = Metric("elbo", "evidence lower bound of the log-likelihood", "nats", "higher", Bounds, elbo, kind="bound")
+IWAE = Metric(
+    "iwae", "importance-weighted lower bound of the log-likelihood", "nats", "higher", Bounds, iwae, kind="bound"
+)
+LOG_LIKELIHOOD = Metric(
+    "log-likelihood", "exact log-likelihood", "nats", "higher", Density, log_likelihood, kind="exact"
+)
+BITS_PER_DIM = Metric(
+    "bits-per-dim", "exact log-likelihood in bits per dimension", "bits", "lower", Density, in_bits_per_dim,
+    kind="exact", applies=lambda source: source.raw.spec.bounded,
+)  # fmt: skip

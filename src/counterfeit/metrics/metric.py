@@ -5,12 +5,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from counterfeit.core import Model
 from counterfeit.data.source import Source
 
-__all__ = ["Evaluation", "Metric", "Result"]
+__all__ = ["Evaluation", "Features", "Metric", "Result"]
+
+Features = Literal["auto", "classifier", "inception", "convolutions", "pixels"]
+FEATURES = get_args(Features)
+LOWEST = {
+    "samples": 1, "importance": 1, "annealing": 1, "limit": 0, "seed": 0, "seeds": 1, "batch_size": 1, "bootstrap": 0,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -22,27 +28,41 @@ class Evaluation:
         split: the split that results speak of, "valid" or "test".
         samples: number of samples drawn from the model.
         importance: importance samples for each example, for bounds.
+        annealing: steps of annealing, for normalizers.
         limit: evaluate on the first so many examples of the split; 0 takes all.
         seed: seed of the samples.
+        seeds: how many seeds, from `seed` on, are measured and averaged.
         batch_size: examples handed to the model at once.
+        features: what pictures are compared by; auto takes classifier where data have labels, else convolutions.
+        weights: a safetensors file with the weights of the classifier or of inception; null takes those in the cache.
+        bootstrap: resamples behind standard errors that have no closed form; 0 leaves those out.
     """
 
     metrics: tuple[str, ...] = ()
     split: Literal["valid", "test"] = "test"
     samples: int = 10_000
     importance: int = 200
+    annealing: int = 1_000
     limit: int = 0
     seed: int = 0
+    seeds: int = 1
     batch_size: int = 1_000
+    features: Features = "auto"
+    weights: str | None = None
+    bootstrap: int = 20
 
     def __post_init__(self) -> None:
-        for name, low in {"samples": 1, "importance": 1, "limit": 0, "seed": 0, "batch_size": 1}.items():
+        for name, low in LOWEST.items():
             if not (isinstance(getattr(self, name), int) and getattr(self, name) >= low):
                 raise ValueError(
                     f"evaluate.{name}: {getattr(self, name)!r} came; an integer of at least {low} is expected."
                 )
         if self.split not in ("valid", "test"):
             raise ValueError(f"evaluate.split: {self.split!r} came; valid or test is expected.")
+        if self.features not in FEATURES:
+            raise ValueError(f"evaluate.features: {self.features!r} came; one of {', '.join(FEATURES)} is expected.")
+        if self.bootstrap == 1:
+            raise ValueError("evaluate.bootstrap: 1 came; 2 or more are expected to differ, or 0 for none.")
 
 
 @dataclass(frozen=True)
@@ -81,8 +101,12 @@ class Metric:
         unit: "nats", "" for pure numbers.
         better: which direction is better, None where neither is.
         needs: the capability (a protocol of `core`) that `compute` asks of a model.
-        compute: (model, source, evaluation) -> Result; draws under `evaluation.seed`, leaves random states alone.
+        compute: (model, source, evaluation) -> Result, or several by name where they come of one computation; draws
+            under `evaluation.seed`, leaves random states alone.
         labels: whether it asks for data with labels.
+        applies: whether it can speak of a source.
+        kind: what it is of the quantity that its summary names.
+        rows: the names of the numbers, where there are several, and which direction of each is better.
     """
 
     name: str
@@ -90,5 +114,8 @@ class Metric:
     unit: str
     better: Literal["higher", "lower"] | None
     needs: type
-    compute: Callable[[Model, Source, Evaluation], Result]
+    compute: Callable[[Model, Source, Evaluation], Result | Mapping[str, Result]]
     labels: bool = False
+    applies: Callable[[Source], bool] = lambda source: True  # noqa: ARG005
+    kind: Literal["exact", "bound", "estimate"] = "estimate"
+    rows: Mapping[str, Literal["higher", "lower"]] = field(default_factory=dict)

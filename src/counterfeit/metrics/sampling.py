@@ -13,7 +13,7 @@ from counterfeit.data.source import SPLITS, Source
 from counterfeit.data.stream import mix
 from counterfeit.metrics.statistics import seeded
 
-__all__ = ["describe", "draw_samples", "evaluating", "load"]
+__all__ = ["describe", "draw_samples", "evaluating", "load", "spread"]
 
 UNITS = {"image": "pixels in [0, 1]", "binary": "binary pixels", "real": "real values"}
 
@@ -58,6 +58,15 @@ def load(source: Source, split: str, n: int | None = None, seed: int = 0, device
     """The first `n` examples of a split (all where None or 0) on `device`; random transforms draw under `seed`."""
     with seeded(mix(seed, SPLITS.index(split))):  # each split its own draws, or their noise would agree
         batch = source.split(split).first(n or None)
+    return Batch(batch.x.to(device), None if batch.y is None else batch.y.to(device))
+
+
+def spread(source: Source, split: str, n: int, seed: int = 0, device: torch.device | str = "cpu") -> Batch:
+    """`n` examples evenly spaced through a split (all where there are fewer), since some splits are sorted."""
+    examples = source.split(split)
+    positions = torch.arange(min(n, len(examples))) * len(examples) // min(n, len(examples))
+    with seeded(mix(seed, SPLITS.index(split))):
+        batch = examples[positions]
     return Batch(batch.x.to(device), None if batch.y is None else batch.y.to(device))
 
 

@@ -75,7 +75,7 @@ def squared_distances(x: Tensor, y: Tensor) -> Iterator[Tensor]:
         raise ValueError(f"rows of {x.shape[1]} and {y.shape[1]} values came; equal sizes are expected. Reshape one.")
     centre = y.mean(0)
     y = y - centre
-    y_norm, y_t = y.square().sum(1), y.t()
+    y_norm, y_t = torch.linalg.vector_norm(y, dim=1).square_(), y.t()  # without a copy of squares
     for tile in x.split(_rows(y)):
         centred = tile - centre
         with _full_precision(x.device):

@@ -1,0 +1,147 @@
+"""The classifier of a data set: trained once on its training split, kept in the cache with hash and accuracy.
+
+Metrics know no engine, so whoever does says how to train (`train_with`); what is kept is one safetensors file, whose
+header holds the facts below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import cast
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from counterfeit.core import Classifies, Kind, Spec
+from counterfeit.data.cache import atomic, cache_dir
+from counterfeit.data.source import Source
+from counterfeit.metrics.features import FeatureExtractor, weights_hash
+from counterfeit.metrics.sampling import load
+from counterfeit.models.classifying.lenet import LeNet
+
+__all__ = ["classifier", "keep", "read", "right", "train_with"]
+
+VERSION = "1"  # of the recipe, to raise when it changes: classifiers are kept in the cache
+SCALED = 10_000  # training examples at most, whose features have mean square 1
+FACTS = frozenset({"version", "source", "data", "shape", "kind", "classes", "channels", "features", "accuracy", "n",
+                   "weights"})  # fmt: skip
+
+Trainer = Callable[[Source], LeNet]
+_trainers: list[Trainer] = []
+
+
+def train_with(trainer: Trainer) -> None:
+    """Say what trains a classifier on a source where the cache holds none."""
+    _trainers[:] = [trainer]
+
+
+def right(model: Classifies, x: Tensor, y: Tensor | None, batch_size: int = 500) -> Tensor:
+    """Whether `model` takes each example of `x`, (N, *shape), for what its label in `y`, (N,), says: bool (N,).
+
+    Raises:
+        ValueError: where there are no labels.
+    """
+    if y is None:
+        raise ValueError("examples without labels came; some with labels are expected. Choose data with labels.")
+    with torch.no_grad():
+        return torch.cat([model.classify(some).argmax(1) for some in x.split(batch_size)]) == y
+
+
+def classifier(source: Source, weights: str | None = None, device: torch.device | str = "cpu") -> FeatureExtractor:
+    """Features of the LeNet of `source`, and its classes: from the cache, or trained now, once.
+
+    Arguments:
+        source: pictures with labels.
+        weights: path of a classifier's file, in place of the one of `source`.
+        device: where it computes.
+
+    Raises:
+        ValueError: the data have no labels, or the file is damaged or of another shape of data.
+    """
+    path = Path(weights).expanduser() if weights else _path(source)
+    if not weights and not path.is_file():
+        _train(source, path)
+    model, facts = read(path)
+    if model.spec.shape != source.spec.shape:
+        raise ValueError(
+            f"{path} classifies images of shape {model.spec.shape}; {source.name} has {source.spec.shape}. "
+            "Choose another file."
+        )
+    if not weights and facts["data"] != source.fingerprint:
+        raise ValueError(
+            f"{path} was trained on {facts['source']} {facts['data']}; {source.name} {source.fingerprint} is expected. "
+            "Remove it."
+        )
+    return _extractor(model.to(device), facts)
+
+
+def keep(model: LeNet, source: Source, path: Path) -> None:
+    """Write a trained classifier with its facts, whole or not at all."""
+    test = load(source, "test", device=model.device)
+    correct = right(model.eval(), *test)
+    model.normalize(load(source, "train", SCALED, device=model.device).x)
+    facts = {
+        "version": VERSION, "source": source.name, "data": source.fingerprint,
+        "shape": " ".join(map(str, source.spec.shape)), "kind": source.spec.kind, "classes": str(source.spec.classes),
+        "channels": str(model.channels), "features": str(model.features),
+        "accuracy": repr(float(correct.double().mean())), "n": str(len(correct)), "weights": weights_hash(model),
+    }  # fmt: skip
+    with atomic(path) as part:
+        save_file({name: value.cpu().contiguous() for name, value in model.state_dict().items()}, part, facts)
+
+
+def read(path: Path) -> tuple[LeNet, Mapping[str, str]]:
+    """A classifier and the facts in its file's header.
+
+    Raises:
+        ValueError: there is no such file, it is none of a classifier, or it was changed since it was written.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            facts = file.metadata() or {}
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
+    except (OSError, SafetensorError) as error:
+        raise ValueError(f"{path} is no classifier ({error}). Remove it, or give another file.") from None
+    if not facts.keys() >= FACTS:
+        raise ValueError(f"{path} is no classifier: its header lacks some of {', '.join(sorted(FACTS))}. Give another.")
+    shape = tuple(int(side) for side in facts["shape"].split())
+    spec = Spec(shape, cast(Kind, facts["kind"]), int(facts["classes"]))
+    model = LeNet(spec, int(facts["channels"]), int(facts["features"]))
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError:
+        raise ValueError(f"{path} holds weights of another net than its header says. Remove it.") from None
+    if weights_hash(model) != facts["weights"]:
+        raise ValueError(
+            f"{path} holds weights {weights_hash(model)}; its header says {facts['weights']}. Remove it."
+        )
+    return model.requires_grad_(False).eval(), facts
+
+
+def _path(source: Source) -> Path:
+    return cache_dir() / "classifiers" / f"{source.name}-{source.fingerprint}-{VERSION}.safetensors"
+
+
+def _train(source: Source, path: Path) -> None:
+    if source.spec.classes < 2:
+        raise ValueError(
+            f"{source.name} has no labels; features `classifier` expects them. Take convolutions, or the weights of "
+            "a classifier of other data."
+        )
+    if not _trainers:
+        raise ValueError(f"{path} is missing and nothing here can train it. Import counterfeit.evaluation first.")
+    keep(_trainers[0](source), source, path)
+
+
+def _extractor(model: LeNet, facts: Mapping[str, str]) -> FeatureExtractor:
+    summary = (
+        f"LeNet, {facts['features']} features of mean square 1, trained on {facts['source']} {facts['data']}, "
+        f"{100 * float(facts['accuracy']):.2f} % of {facts['n']} test images right"
+    )
+    return FeatureExtractor(
+        "classifier", summary, lambda x: model.body(x.to(model.device)) / model.scale, facts["weights"],
+        head=lambda features: model.logits(features.to(model.device)).log_softmax(1).cpu(),
+    )  # fmt: skip

@@ -1,0 +1,202 @@
+"""Samples made elsewhere in the place of a model: pictures in a folder or zip, an array in a file, a split of a source.
+
+An array has N rows of the data's shape: images (N, C, H, W), with channels last (N, H, W, C), gray ones without a
+channel (N, H, W), or flat (N, D) in the order channel, row, column; points (N, D). The first of these that fits counts.
+Images are uint8 from 0 to 255 or floats in [0, 1]; binary ones hold 0 and 1, or 0 and 255.
+"""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from counterfeit.core import Batch, Clock, Draw, Model, Spec, Update, check_request
+from counterfeit.data.cache import DataError
+from counterfeit.data.images import bombs_refused, decode, fill
+from counterfeit.data.pictures import Pictures, find_pictures
+from counterfeit.data.source import Examples, InMemory, Source, Streamed
+
+__all__ = ["Array", "Given", "Shown", "read_samples"]
+
+CHUNK = 4_096  # rows looked at together
+MEMORY = 4 << 30  # bytes that decoded pictures may take
+
+
+class Array(Examples):
+    """Rows of an array, which may stay in its file, as examples.
+
+    Arguments:
+        rows: (N, …) in one of the layouts above.
+        source: the data that say what an example is.
+        who: the array's name, for messages.
+
+    Raises:
+        DataError: rows of another shape or type, or values out of range.
+    """
+
+    def __init__(self, rows: np.ndarray, source: Source, who: str) -> None:
+        self.rows, self.spec, self.who = rows, source.spec, who
+        if not rows.ndim or not len(rows):
+            raise DataError(f"{who} holds no rows; an array of samples is expected. Save at least one.")
+        if rows.dtype != np.uint8 and rows.dtype.kind not in "fb":
+            raise DataError(f"{who} has dtype {rows.dtype}; uint8 or floats are expected. Convert it with `astype`.")
+        self.last = _channels_last(rows.shape[1:], source, who)
+        self.scale = self._scale()
+        for index in torch.arange(len(rows)).split(CHUNK):
+            try:
+                source.spec.check(self[index].x, source.name)
+            except ValueError as error:
+                raise DataError(f"{who}: {error}") from None
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: Tensor) -> Batch:
+        x = torch.from_numpy(np.asarray(self.rows[index.numpy()], dtype=np.float32))
+        x = x.movedim(-1, 1) if self.last else x
+        return Batch(x.reshape(-1, *self.spec.shape) / self.scale)
+
+    def _scale(self) -> float:
+        """What stands for 1: 255 in 8-bit images."""
+        if self.rows.dtype != np.uint8 or self.spec.kind == "real":
+            return 1.0
+        if max(int(self.rows[i : i + CHUNK].max()) for i in range(0, len(self.rows), CHUNK)) > 1:
+            return 255.0
+        if self.spec.kind == "image":
+            raise DataError(f"{self.who} is uint8 and holds 0 and 1 alone; 0 to 255 is expected. Save it as floats.")
+        return 1.0
+
+
+class Shown(Streamed):
+    """Pictures of the data's size, decoded when they are drawn; color becomes gray where the data are gray.
+
+    Arguments:
+        pictures: their files.
+        source: the data that say how large they are.
+    """
+
+    def __init__(self, pictures: Pictures, source: Source) -> None:
+        self.pictures, self.source = pictures, source
+
+    def __len__(self) -> int:
+        return len(self.pictures.names)
+
+    def read(self, index: int) -> tuple[Tensor, int]:
+        """Decode one picture: uint8 (C, H, W), and no class."""
+        with bombs_refused():
+            return torch.from_numpy(self.decode(index).copy()), -1
+
+    def decode(self, index: int) -> np.ndarray:
+        """Decode one picture: uint8 (C, H, W)."""
+        who, shape = self.pictures.where(index), self.source.spec.shape
+        x = decode(self.pictures.read(index), who, shape[0], None)
+        if x.shape != shape:
+            raise DataError(_mismatch(who, x.shape, self.source))
+        return x
+
+
+class Given(Model):
+    """Hands out samples that exist already, in an order drawn afresh for every metric; it can do nothing else.
+
+    Arguments:
+        spec: what the samples are.
+        examples: the samples.
+        name: what to call them in messages.
+
+    Example:
+        >>> Given(Spec((2,), "real"), InMemory(torch.zeros(5, 2)), "zeros").sample(3).shape
+        torch.Size([3, 2])
+    """
+
+    def __init__(self, spec: Spec, examples: Examples, name: str) -> None:
+        super().__init__(spec)
+        self.examples, self.name = examples, name
+        self.left = torch.empty(0, dtype=torch.int64)
+        self.train()
+
+    def updates(self, draw: Draw, clock: Clock) -> Iterator[Update]:  # noqa: ARG002
+        """None: nothing is learnt."""
+        return iter(())
+
+    @property
+    def device(self) -> torch.device:
+        """The CPU: it has no parameters."""
+        return torch.device("cpu")
+
+    def train(self, mode: bool = True) -> Self:
+        """Start again with all samples, as every draw of a metric does that puts its model in evaluation mode."""
+        self.fresh = True
+        return super().train(mode)
+
+    def sample(self, n: int, y: Tensor | None = None) -> Tensor:
+        """The next `n` samples, (n, *shape), none of them twice.
+
+        Raises:
+            ValueError: where fewer are left.
+        """
+        check_request(n, y)
+        if self.fresh:
+            self.left, self.fresh = torch.randperm(len(self.examples)), False
+        if n > len(self.left):
+            count = len(self.examples)
+            raise ValueError(f"{self.name} holds {count:,} samples; more are asked for. Add --samples {count}.")
+        taken, self.left = self.left[:n], self.left[n:]
+        return self.examples[taken].x
+
+
+def read_samples(path: Path, source: Source) -> Examples:
+    """The samples in a folder or zip of pictures, or in a .npy or .npz file, as examples of `source`.
+
+    Arguments:
+        path: where they are; of several arrays in a .npz, `x` or `arr_0` is taken.
+        source: the data that they imitate.
+
+    Raises:
+        DataError: they cannot be read, or are not of the data's shape and range.
+    """
+    if path.suffix.lower() in {".npy", ".npz"}:
+        return Array(_load(path), source, str(path))
+    if len(source.spec.shape) != 3 or source.spec.kind != "image":
+        raise DataError(f"{path} holds no array; {source.name} holds {source.spec.kind} values. Give a .npy or .npz.")
+    pictures = Shown(find_pictures(path), source)
+    if len(pictures) * source.spec.dims > MEMORY:
+        return pictures
+    return InMemory(fill(pictures.decode, (len(pictures), *source.spec.shape), f"reading {path.name}"))
+
+
+def _load(path: Path) -> np.ndarray:
+    try:
+        if path.suffix.lower() == ".npy":
+            return np.load(path, mmap_mode="r", allow_pickle=False)
+        with np.load(path, allow_pickle=False) as archive:
+            chosen = [name for name in ("x", "arr_0") if name in archive.files] or archive.files
+            if len(chosen) == 1 or chosen[0] == "x":
+                return archive[chosen[0]]
+    except (OSError, EOFError, ValueError, KeyError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
+        raise DataError(f"{path} is no array file ({error}). Save numbers with `numpy.save` or `savez`.") from None
+    raise DataError(f"{path} holds {', '.join(chosen) or 'nothing'}; one array is expected. Call the samples `x`.")
+
+
+def _channels_last(event: tuple[int, ...], source: Source, who: str) -> bool:
+    shape = source.spec.shape
+    usual = {shape, (source.spec.dims,)} | ({shape[1:]} if len(shape) == 3 and shape[0] == 1 else set())
+    if event in usual:
+        return False
+    if len(shape) != 3 or event != (*shape[1:], shape[0]):
+        raise DataError(_mismatch(who, event, source))
+    return True
+
+
+def _mismatch(who: str, event: tuple[int, ...], source: Source) -> str:
+    sides = {side for side in event if side not in (1, 3)}  # what is left but channels
+    other = len(sides) == 1 and len(event) > 1 and source.spec.kind == "image" and sides.isdisjoint(source.spec.shape)
+    remedy = f"Add --data.size {sides.pop()} for data of that size, or resize them." if other else "Convert them."
+    came, want = (f"({', '.join(map(str, shape))})" for shape in (event, source.spec.shape))
+    return f"{who} holds samples of shape {came}; {source.name} expects {want}. {remedy}"

@@ -1,0 +1,105 @@
+"""How many modes of a density, known as a mixture, samples reach.
+
+References:
+    VEEGAN: Reducing Mode Collapse in GANs, Srivastava et al., 2017 (arXiv 1705.07761).
+    Unrolled Generative Adversarial Networks, Metz, Poole, Pfau and Sohl-Dickstein, 2017 (arXiv 1611.02163).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from counterfeit.core import Model, Samples
+from counterfeit.data.source import Source
+from counterfeit.metrics.classes import kl_divergence
+from counterfeit.metrics.metric import Evaluation, Metric, Result
+from counterfeit.metrics.sampling import describe, draw_samples, load
+from counterfeit.metrics.statistics import mean_and_error, nearest
+
+__all__ = ["MODES", "Coverage", "mode_coverage"]
+
+RADIUS = 3.0  # standard deviations around a mode
+SHARE = 0.1  # of what a mode would get if all got the same: the stricter rule
+
+
+class Coverage(NamedTuple):
+    """Where samples fall.
+
+    Arguments:
+        histogram: samples within three standard deviations of each mode, int64 (K,).
+        near: whether each sample is within three standard deviations of some mode, bool (N,).
+    """
+
+    histogram: Tensor
+    near: Tensor
+
+    @property
+    def covered(self) -> int:
+        """Modes that hold a sample at least."""
+        return int((self.histogram > 0).sum())
+
+    @property
+    def well_covered(self) -> int:
+        """Modes that hold a tenth, at least, of what each would get if all samples were spread evenly over them."""
+        return int((self.histogram >= SHARE * len(self.near) / len(self.histogram)).sum())
+
+
+def mode_coverage(x: Tensor, modes: Tensor, std: float) -> Coverage:
+    """Assign samples to the modes that they are nearest to.
+
+    Arguments:
+        x: samples, (N, D).
+        modes: centers, (K, D).
+        std: standard deviation around a mode in every direction, above 0.
+
+    Example:
+        >>> mode_coverage(torch.tensor([[0.1], [5.0]]), torch.tensor([[0.0], [4.0]]), 0.1).histogram
+        tensor([1, 0])
+    """
+    if not std > 0:
+        raise ValueError(f"std={std} came; a number above 0 is expected. Give the spread around a mode.")
+    distances, owner = nearest(x, modes)
+    near = distances[:, 0] <= RADIUS * std
+    return Coverage(torch.bincount(owner[near, 0], minlength=len(modes)), near)
+
+
+def compute(model: Model, source: Source, evaluation: Evaluation) -> Result:
+    """Modes that hold a sample; beside it the stricter count, the share near a mode and the histogram's divergence."""
+    modes, std = _mixture(source)
+    samples = draw_samples(model, evaluation.samples, evaluation.seed, evaluation.batch_size).cpu()
+    found = mode_coverage(samples, modes, std)
+    real = mode_coverage(load(source, evaluation.split, evaluation.samples).x, modes, std)
+    share, error = mean_and_error(found.near.float())
+    details = {
+        "well_covered": found.well_covered,
+        "high_quality": share,
+        "high_quality_error": error,
+        "kl": kl_divergence(found.histogram, torch.ones(len(modes))) if found.covered else None,
+        "histogram": found.histogram.tolist(),
+        "references": {"real": _row(real)},
+        "seed": evaluation.seed,
+    }
+    what = f"modes of {len(modes)} with one of {len(samples)} samples within {RADIUS:g} standard deviations"
+    protocol = f"{what}; {describe(source, evaluation.split, len(real.near))}"
+    return Result(found.covered, None, len(samples), protocol, details)
+
+
+def _row(real: Coverage) -> dict[str, float]:
+    return {"value": float(real.covered), "high_quality": float(real.near.double().mean()), "n": len(real.near)}
+
+
+def _mixture(source: Source) -> tuple[Tensor, float]:
+    modes, std = getattr(source.raw, "modes", None), getattr(source.raw, "std", None)
+    if modes is None or std is None or source is not source.raw:
+        raise ValueError(f"{source.name} names no modes; `modes` expects a source that does, as grid. Take `classes`.")
+    return modes, std
+
+
+def _has_modes(source: Source) -> bool:
+    return source is source.raw and None not in (getattr(source, "std", None), getattr(source, "modes", None))
+
+
+MODES = Metric("modes", "number of modes that samples reach", "", "higher", Samples, compute, applies=_has_modes)

@@ -1,0 +1,160 @@
+"""Can people tell samples from real data? Statistics of two-alternative forced choices.
+
+A rater sees a real example beside a sample and says which is real: one half right is what guessing gives.
+
+References:
+    Detection Theory: A User's Guide, Macmillan & Creelman, 2005.
+    Rank Analysis of Incomplete Block Designs, Bradley & Terry, 1952.
+    MM Algorithms for Generalized Bradley-Terry Models, Hunter, 2004.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import NormalDist
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from counterfeit.metrics.proportions import binomial_test, wilson
+
+__all__ = ["Choices", "Trials", "bradley_terry", "cluster_bootstrap", "d_prime", "forced_choice", "read_trials"]
+
+
+class Trials(NamedTuple):
+    """Answers about one model: whether each was right, bool (N,), and who gave it."""
+
+    correct: Tensor
+    raters: Sequence[str]
+
+
+class Choices(NamedTuple):
+    """What answers about one model amount to.
+
+    Arguments:
+        share: of right answers.
+        n: number of answers.
+        p: exact two-sided p value against guessing, as if every answer were independent.
+        wilson: 95 % interval of the share, as if every answer were independent.
+        d_prime: sensitivity, and its standard error.
+        clustered: 95 % interval of the share over raters; None where there is one rater only.
+    """
+
+    share: float
+    n: int
+    p: float
+    wilson: tuple[float, float]
+    d_prime: tuple[float, float]
+    clustered: tuple[float, float] | None
+
+
+def d_prime(correct: int, trials: int) -> tuple[float, float]:
+    """Sensitivity √2 Φ⁻¹(share) and its standard error, with half an answer added to both sides if all are alike.
+
+    Example:
+        >>> round(d_prime(60, 100)[0], 4)
+        0.3583
+    """
+    if not 0 <= correct <= trials or trials < 1:
+        raise ValueError(f"{correct} of {trials} came; a trial at least, and no more right answers, are expected.")
+    share = correct / trials if 0 < correct < trials else (correct + 0.5) / (trials + 1)
+    z, normal = NormalDist().inv_cdf(share), NormalDist()
+    return math.sqrt(2) * z, math.sqrt(2 * share * (1 - share) / trials) / normal.pdf(z)
+
+
+def cluster_bootstrap(trials: Trials, resamples: int = 2_000, seed: int = 0) -> tuple[float, tuple[float, float]]:
+    """Standard error and 95 % interval of the share of right answers, raters being drawn with all their answers.
+
+    Answers of one person resemble each other, which intervals over answers do not know.
+    """
+    names, who = _numbered(trials)
+    if len(names) < 2:
+        raise ValueError(f"{len(names)} rater came; two at least are expected, better ten. Ask more people.")
+    right = torch.zeros(len(names), dtype=torch.float64).index_add_(0, who, trials.correct.double())
+    given = torch.bincount(who, minlength=len(names)).double()
+    generator = torch.Generator().manual_seed(seed)
+    drawn = torch.randint(len(names), (resamples, len(names)), generator=generator)
+    shares = right[drawn].sum(1) / given[drawn].sum(1)
+    low, high = shares.quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
+    return float(shares.std()), (low, high)
+
+
+def forced_choice(trials: Trials) -> Choices:
+    """Everything that answers about one model tell.
+
+    Example:
+        >>> choices = forced_choice(Trials(torch.arange(100) < 60, ["ann", "bob"] * 50))
+        >>> choices.share, round(choices.p, 5)
+        (0.6, 0.05689)
+    """
+    right, n = int(trials.correct.sum()), len(trials.correct)
+    if not n or n != len(trials.raters):
+        raise ValueError(f"{n} answers of {len(trials.raters)} raters came; one rater for each is expected.")
+    clustered = cluster_bootstrap(trials)[1] if len(set(trials.raters)) > 1 else None
+    return Choices(right / n, n, binomial_test(right, n), wilson(right, n), d_prime(right, n), clustered)
+
+
+def bradley_terry(wins: Tensor, steps: int = 10_000, tolerance: float = 1e-10) -> tuple[Tensor, Tensor]:
+    """Log-abilities of several models that were compared in pairs, summing to 0, and their standard errors, (K,) each.
+
+    Model i wins over j with probability 1 / (1 + exp(aⱼ - aᵢ)).
+
+    Arguments:
+        wins: how often model i won over model j, (K, K).
+        steps: of the minorize-maximize algorithm at most.
+        tolerance: largest change of a log-ability at which it stops.
+
+    Raises:
+        ValueError: where some models never won, or never lost, against the others: abilities are then infinite.
+    """
+    wins = wins.double().clone().fill_diagonal_(0)
+    games = wins + wins.T
+    if not _connected(wins):
+        raise ValueError("some models won, or lost, every comparison with the others. Collect more comparisons.")
+    ability = torch.zeros(len(wins), dtype=torch.float64)
+    for _ in range(steps):
+        worth = ability.exp()
+        new = (wins.sum(1) / (games / (worth[:, None] + worth)).sum(1)).log()
+        new = new - new.mean()
+        change, ability = float((new - ability).abs().max()), new
+        if change < tolerance:
+            break
+    p = (ability[:, None] - ability).sigmoid()
+    information = torch.diag((games * p * (1 - p)).sum(1)) - games * p * (1 - p)
+    return ability, torch.linalg.pinv(information, hermitian=True).diagonal().sqrt()
+
+
+def read_trials(path: str | Path) -> dict[str, Trials]:
+    """Answers by model from a CSV file with the columns rater, model and correct (1 or 0).
+
+    Raises:
+        ValueError: for a file or a row that cannot be read, with the number of its line.
+    """
+    found: dict[str, tuple[list[bool], list[str]]] = {}
+    with Path(path).open(encoding="utf-8", newline="") as file:
+        rows = csv.DictReader(file)
+        if missing := {"rater", "model", "correct"} - {*(rows.fieldnames or ())}:
+            lacking = ", ".join(sorted(missing))
+            raise ValueError(f"{path} has no column {lacking}; rater, model and correct are expected. Add it.")
+        for row in rows:
+            if row["correct"] not in ("0", "1"):
+                raise ValueError(f"{path}, line {rows.line_num}: correct is {row['correct']!r}; 0 or 1 is expected.")
+            answers, raters = found.setdefault(row["model"], ([], []))
+            answers.append(row["correct"] == "1")
+            raters.append(row["rater"])
+    return {model: Trials(torch.tensor(answers), raters) for model, (answers, raters) in found.items()}
+
+
+def _numbered(trials: Trials) -> tuple[list[str], Tensor]:
+    names = sorted(set(trials.raters))
+    return names, torch.tensor([names.index(rater) for rater in trials.raters])
+
+
+def _connected(wins: Tensor) -> bool:
+    """Whether a chain of wins leads from each model to each other one."""
+    reach = (wins > 0).double() + torch.eye(len(wins), dtype=torch.float64)
+    return bool((torch.linalg.matrix_power(reach.clamp(max=1), len(wins)) > 0).all())

@@ -1,0 +1,1 @@
+"""Models that tell classes apart; metrics look at samples through their features."""

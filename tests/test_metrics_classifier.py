@@ -1,0 +1,182 @@
+"""The classifier of a data set: trained once by the engine, always the same, kept with its facts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from counterfeit import catalogue
+from counterfeit.config import Config
+from counterfeit.core import Spec
+from counterfeit.data.digits import Digits
+from counterfeit.data.source import InMemory, Source
+from counterfeit.engine import classifier as engine
+from counterfeit.engine.classifier import train_classifier
+from counterfeit.metrics import classifier as module
+from counterfeit.metrics.accuracy import ACCURACY
+from counterfeit.metrics.classifier import classifier, keep, read, train_with
+from counterfeit.metrics.features import rounded
+from counterfeit.metrics.inception_score import CLASSIFIER_SCORE
+from counterfeit.metrics.metric import Evaluation
+from counterfeit.metrics.msssim import MS_SSIM
+from counterfeit.models.classifying.lenet import LeNet
+
+
+@pytest.fixture(autouse=True)
+def short(monkeypatch):
+    """The recipe, with fewer steps."""
+    configure = catalogue.configure
+
+    def quick(*given: object) -> Config:
+        config = configure(*given)
+        return replace(config, train=replace(config.train, steps=60))
+
+    monkeypatch.setattr(engine.catalogue, "configure", quick)
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("classifiers")
+
+
+@pytest.fixture
+def kept(cache, monkeypatch, short):
+    """A cache with the classifier of the digits."""
+    monkeypatch.setenv("COUNTERFEIT_CACHE", str(cache))
+    train_with(train_classifier)
+    classifier(Digits())
+    return cache / "classifiers"
+
+
+class Faces(Source):
+    """Pictures of any shape, with labels where there are classes."""
+
+    name, summary = "faces", "pictures"
+
+    def __init__(self, shape: tuple[int, ...], classes: int) -> None:
+        self.spec = Spec(shape, classes=classes)
+        x = torch.rand(40, *shape, generator=torch.Generator().manual_seed(0))
+        self.examples = InMemory(x, torch.arange(40) % classes if classes else None)
+
+    def split(self, name):
+        return self.examples
+
+
+def test_it_is_trained_once_and_says_so(kept, monkeypatch, capsys):
+    (path,) = kept.iterdir()
+    assert path.name.startswith(f"digits-{Digits().fingerprint}")
+    train_with(lambda source: pytest.fail("trained again"))
+    by = classifier(Digits())
+    assert by(torch.rand(3, 1, 8, 8)).shape == (3, 64)
+    assert f"trained on digits {Digits().fingerprint}" in by.protocol
+    assert f"weights {by.weights}" in by.protocol
+
+
+def test_training_says_so_and_leaves_everything_as_it_was(capsys):
+    state, threads = torch.get_rng_state(), torch.get_num_threads()
+    with torch.no_grad():  # as where a metric validates
+        train_classifier(Digits())
+        assert not torch.is_grad_enabled()
+    assert torch.equal(torch.get_rng_state(), state)
+    assert torch.get_num_threads() == threads
+    assert capsys.readouterr().err.startswith("training a classifier on digits, once")
+
+
+def test_training_is_deterministic(kept):
+    again = train_classifier(Digits(), show=False)
+    weights = load_file(next(kept.iterdir()))
+    assert all(torch.equal(value, weights[name]) for name, value in again.state_dict().items() if name != "scale")
+
+
+def test_it_tells_digits_apart(kept):
+    model, facts = read(next(kept.iterdir()))
+    found = ACCURACY.compute(model, Digits(), Evaluation())
+    assert found.value == float(facts["accuracy"]) > 0.8
+    assert found.error == pytest.approx((found.value * (1 - found.value) / found.n) ** 0.5)
+
+
+def test_features_have_mean_square_one_and_still_classify(kept):
+    by, x = classifier(Digits()), Digits().split("train").first().x
+    assert float(by(x).square().mean()) == pytest.approx(1, rel=1e-3)
+    model, _ = read(next(kept.iterdir()))
+    assert torch.allclose(by.log_probs(by(x[:9])), model.classify(rounded(x[:9])).double(), atol=1e-5)
+
+
+def test_weights_of_other_data_may_be_given(kept):
+    (path,) = kept.iterdir()
+    plain = Faces((1, 8, 8), classes=0)
+    assert classifier(plain, str(path)).weights == classifier(Digits()).weights
+    with pytest.raises(ValueError, match=r"shape \(1, 8, 8\); faces has \(1, 9, 9\)"):
+        classifier(Faces((1, 9, 9), 0), str(path))
+
+
+@pytest.mark.parametrize("how", ["weights", "accuracy", "bytes", "missing"])
+def test_a_changed_file_is_refused(kept, tmp_path, how):
+    path, tensors = tmp_path / "changed.safetensors", load_file(next(kept.iterdir()))
+    _, facts = read(next(kept.iterdir()))
+    if how == "weights":
+        tensors["head.bias"] = tensors["head.bias"] + 1
+    if how == "accuracy":
+        facts = {key: value for key, value in facts.items() if key != "accuracy"}
+    if how != "missing":
+        save_file(tensors, path, dict(facts))
+    if how == "bytes":
+        path.write_bytes(path.read_bytes()[:-50])
+    with pytest.raises(ValueError, match=r"changed\.safetensors (is no classifier|holds weights)"):
+        classifier(Digits(), str(path))
+
+
+def test_one_of_other_data_in_its_place_is_refused(kept, monkeypatch):
+    (path,) = kept.iterdir()
+    monkeypatch.setattr(Digits, "fingerprint", "0" * 16)
+    path.with_name(f"digits-{'0' * 16}-{module.VERSION}.safetensors").write_bytes(path.read_bytes())
+    with pytest.raises(ValueError, match=r"was trained on digits .* is expected\. Remove it"):
+        classifier(Digits())
+    path.with_name(f"digits-{'0' * 16}-{module.VERSION}.safetensors").unlink()
+
+
+def test_without_an_engine_it_says_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setenv("COUNTERFEIT_CACHE", str(tmp_path))
+    monkeypatch.setattr(module, "_trainers", [])
+    with pytest.raises(ValueError, match=r"nothing here can train it\. Import counterfeit\.evaluation first"):
+        classifier(Digits())
+
+
+@pytest.mark.parametrize("shape", [(1, 4, 4), (1, 28, 28), (3, 32, 32), (1, 64, 48)])
+def test_pictures_of_any_size_are_classified(shape, tmp_path):
+    source = Faces(shape, classes=3)
+    keep(LeNet(source.spec, channels=2, features=5), source, tmp_path / "any.safetensors")
+    by = classifier(source, str(tmp_path / "any.safetensors"))
+    features = by(source.examples.first().x)
+    assert features.shape == (40, 5)
+    assert torch.allclose(by.log_probs(features).exp().sum(1), torch.ones(40, dtype=torch.float64))
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        (Spec((784,), classes=10), "LeNet expects images"),
+        (Spec((1, 8, 8), "real", 10), "LeNet expects images"),
+        (Spec((1, 8, 8)), "LeNet expects 2 or more"),
+    ],
+)
+def test_other_data_are_an_error(spec, said):
+    with pytest.raises(ValueError, match=said):
+        LeNet(spec)
+
+
+def test_scores_by_the_classifier_name_it(kept):
+    class Replay(LeNet):
+        def sample(self, n, y=None):
+            return Digits().split("train").first(n).x
+
+    model, settings = Replay(Digits().spec), Evaluation(samples=200)
+    score, alike = (metric.compute(model, Digits(), settings) for metric in (CLASSIFIER_SCORE, MS_SSIM))
+    assert 1 < score.value < score.details["at most"] == 10
+    assert score.protocol.startswith("classifier score, 10 splits, shuffled; LeNet")
+    assert alike.value == pytest.approx(alike.details["references"]["real"]["value"], abs=0.1)
+    assert len(alike.details["classes"]) == 10
+    assert "10 classes by LeNet" in alike.protocol

@@ -1,0 +1,116 @@
+"""The Fréchet distance against closed forms, an independent matrix square root, and its own spread over draws."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import scipy.linalg
+import torch
+
+from counterfeit.metrics.frechet import frechet_distance, frechet_error, gaussian_distance
+from counterfeit.metrics.reference import Moments, moments
+
+GOLDEN = 2.0921540329
+
+
+def gaussian(mean: list[float], variances: list[float]) -> Moments:
+    return Moments(torch.tensor(mean, dtype=torch.float64), torch.tensor(variances, dtype=torch.float64).diag())
+
+
+def features(n: int, d: int, seed: int, loc: float = 0.0, scale: float = 1.0) -> torch.Tensor:
+    """Correlated features: the last d standard normal columns are sums of those before."""
+    x = torch.randn(n, d, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    return loc + scale * x.cumsum(1) / math.sqrt(d)
+
+
+def by_square_root(x: torch.Tensor, y: torch.Tensor) -> float:
+    """The textbook formula: the matrix square root of the product of the covariances, as most packages take it."""
+    a, b = x.numpy(), y.numpy()
+    s, t = np.cov(a, rowvar=False), np.cov(b, rowvar=False)
+    root = scipy.linalg.sqrtm(s @ t).real
+    return float(((a.mean(0) - b.mean(0)) ** 2).sum() + np.trace(s + t - 2 * root))
+
+
+def test_diagonal_covariances_have_a_closed_form():
+    p, q = gaussian([0.0, 1.0, 2.0], [1.0, 4.0, 9.0]), gaussian([1.0, 1.0, 0.0], [4.0, 4.0, 1.0])
+    assert gaussian_distance(p, q) == pytest.approx(1 + 4 + (1 - 2) ** 2 + 0 + (3 - 1) ** 2, rel=1e-12)
+
+
+def test_shift_gives_its_squared_length():
+    x = features(200, 5, 0)
+    assert frechet_distance(x, x + torch.tensor([3.0, 0.0, 4.0, 0.0, 0.0])) == pytest.approx(25, rel=1e-10)
+
+
+@pytest.mark.parametrize("n", [10, 200])
+def test_distance_to_itself_is_zero(n):
+    x = features(n, 20, 0)
+    assert frechet_distance(x, x) == pytest.approx(0, abs=1e-9)
+
+
+def test_it_is_symmetric_and_rotations_change_nothing():
+    x, y = features(300, 6, 0), features(200, 6, 1, 0.2, 1.3)
+    rotation = torch.linalg.qr(features(6, 6, 2)).Q
+    assert frechet_distance(y, x) == pytest.approx(frechet_distance(x, y), rel=1e-10)
+    assert frechet_distance(x @ rotation, y @ rotation) == pytest.approx(frechet_distance(x, y), rel=1e-10)
+
+
+@pytest.mark.parametrize(("n", "m"), [(500, 400), (40, 50), (500, 40)])
+def test_it_equals_the_textbook_formula(n, m):
+    x, y = features(n, 64, 0), features(m, 64, 1, 0.1, 1.2)
+    # rank-deficient products have no exact square root in floating point: 1e-6 where n < d
+    assert frechet_distance(x, y) == pytest.approx(by_square_root(x, y), rel=1e-10 if min(n, m) > 64 else 1e-5)
+
+
+def test_fewer_points_than_features_take_the_same_value_as_covariances_do():
+    x, y = features(30, 50, 0), features(40, 50, 1, 0.1, 1.2)
+    assert frechet_distance(x, y) == pytest.approx(gaussian_distance(moments(x), moments(y)), rel=1e-8)
+
+
+def test_recorded_value_stays():
+    # by scipy 1.17 (sqrtm) and by torchmetrics 1.9 (eigenvalues) for these seeds, which agree to 1e-11 (2026-11)
+    x, y = features(1_000, 64, 0), features(1_000, 64, 1, 0.1, 1.2)
+    assert frechet_distance(x, y) == pytest.approx(GOLDEN, rel=1e-9)
+
+
+def test_it_equals_torchmetrics():
+    fid = pytest.importorskip("torchmetrics.image.fid", reason="torchmetrics is not installed")
+    x, y = features(1_000, 64, 0), features(800, 64, 1, 0.1, 1.2)
+    (mu, s), (nu, t) = moments(x), moments(y)
+    assert frechet_distance(x, y) == pytest.approx(float(fid._compute_fid(mu, s, nu, t)), rel=1e-9)
+
+
+def test_float32_features_keep_their_digits():
+    x, y = (features(400, 32, seed, 100.0).float() for seed in (0, 1))
+    assert frechet_distance(x, y) == pytest.approx(frechet_distance(x.double(), y.double()), rel=1e-9)
+
+
+def test_dead_features_change_nothing():
+    x, y = features(200, 5, 0), features(200, 5, 1, 0.3)
+    dead = torch.zeros(200, 3, dtype=torch.float64)
+    wide = [torch.cat([points, dead], 1) for points in (x, y)]
+    assert frechet_distance(*wide) == pytest.approx(frechet_distance(x, y), rel=1e-9)
+    assert frechet_error(*wide, *map(moments, wide))[1] == pytest.approx(
+        frechet_error(x, y, moments(x), moments(y))[1], rel=1e-4
+    )
+
+
+@pytest.mark.parametrize(("loc", "scale"), [(0.0, 1.0), (0.3, 1.1), (1.0, 0.7)])
+def test_error_is_the_deviation_over_draws(loc, scale):
+    generator, values, errors = torch.Generator().manual_seed(0), [], []
+    for _ in range(200):
+        x = torch.randn(500, 6, generator=generator)
+        y = loc + scale * torch.randn(400, 6, generator=generator)
+        value, error = frechet_error(x, y, moments(x), moments(y))
+        values.append(value)
+        errors.append(error)
+    values, errors = torch.tensor(values), torch.tensor(errors)
+    covered = float(((values - values.mean()).abs() < 1.96 * errors).float().mean())
+    assert 0.9 <= covered <= 0.99
+    assert 0.85 < float(errors.square().mean().sqrt() / values.std()) < 1.5
+
+
+def test_features_of_two_sizes_are_an_error():
+    with pytest.raises(ValueError, match=r"\(5, 3\) and \(5, 4\) came; .* expected"):
+        frechet_distance(torch.zeros(5, 3), torch.zeros(5, 4))

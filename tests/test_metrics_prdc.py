@@ -1,0 +1,150 @@
+"""Precision, recall, density and coverage against their definitions, the reference package and closed forms."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+
+import pytest
+import torch
+
+from counterfeit.metrics import balls as module
+from counterfeit.metrics.prdc import expected_coverage, prdc
+
+NAMES = ["precision", "recall", "density", "coverage"]
+
+
+def draws(n: int, d: int, seed: int, loc: float = 0.0, scale: float = 1.0) -> torch.Tensor:
+    return loc + scale * torch.randn(n, d, generator=torch.Generator().manual_seed(seed))
+
+
+def by_definition(real: torch.Tensor, fake: torch.Tensor, k: int) -> list[float]:
+    """Every distance in float64, one by one."""
+    real, fake = real.double(), fake.double()
+    between = (real[:, None] - fake).norm(dim=2)
+    radii, fake_radii = ((x[:, None] - x).norm(dim=2).kthvalue(k + 1, 1).values for x in (real, fake))
+    inside = between < radii[:, None]
+    return [
+        float(inside.any(0).double().mean()), float((between < fake_radii).any(1).double().mean()),
+        int(inside.sum()) / (k * len(fake)), float(inside.any(1).double().mean()),
+    ]  # fmt: skip
+
+
+def values(real: torch.Tensor, fake: torch.Tensor, k: int = 5) -> list[float]:
+    scores = prdc(real, fake, k, k)
+    return [scores[name].value for name in NAMES]
+
+
+CASES = [(200, 150, 2, 0.0), (150, 200, 16, 0.0), (150, 150, 64, 100.0)]
+
+
+@pytest.mark.parametrize(("n", "m", "d", "far"), CASES)
+@pytest.mark.parametrize("k", [1, 5])
+def test_they_equal_their_definitions(n, m, d, far, k):
+    real, fake = draws(n, d, 0, far), draws(m, d, 1, far + 0.1, 0.9)
+    assert values(real, fake, k) == pytest.approx(by_definition(real, fake, k), rel=1e-12)
+
+
+@pytest.mark.parametrize(("n", "m", "d", "far"), CASES)
+def test_they_equal_the_reference_package(n, m, d, far):
+    package = pytest.importorskip("prdc", reason="prdc is not installed")
+    real, fake = draws(n, d, 0, far), draws(m, d, 1, far + 0.1, 0.9)
+    with contextlib.redirect_stdout(io.StringIO()):
+        expected = package.compute_prdc(real.double().numpy(), fake.double().numpy(), 5)
+    assert values(real, fake) == pytest.approx([float(expected[name]) for name in NAMES], rel=1e-12)
+
+
+def test_small_and_wide_balls_are_chosen_apart():
+    real, fake = draws(200, 4, 0), draws(200, 4, 1)
+    both, three, five = prdc(real, fake, 3, 5), prdc(real, fake, 3, 3), prdc(real, fake, 5, 5)
+    assert [both[name] for name in NAMES] == [*(three[n] for n in NAMES[:2]), *(five[n] for n in NAMES[2:])]
+
+
+def test_samples_that_are_the_data_lie_in_every_ball():
+    real = draws(300, 8, 0)
+    assert values(real, real) == [1.0, 1.0, 1.0, 1.0]
+
+
+def test_a_point_is_no_neighbour_of_its_own_far_from_the_origin():
+    # float32 distances of uncentred features are off by more than the neighbours are apart
+    real, fake = draws(200, 32, 0, 1e4), draws(200, 32, 1, 1e4)
+    assert values(real, fake) == pytest.approx(by_definition(real, fake, 5), rel=1e-12)
+
+
+def test_repeated_points_are_decided_exactly():
+    real, fake = draws(100, 3, 0), draws(100, 3, 1)
+    real[:10], fake[:5] = real[20].clone(), real[30:35]
+    assert values(real, fake) == pytest.approx(by_definition(real, fake, 5), rel=1e-12)
+
+
+def test_mode_that_is_missing_lowers_recall_and_coverage_alone():
+    real = torch.cat([draws(200, 2, 0), draws(200, 2, 1, 20.0)])
+    precision, recall, density, coverage = values(real, draws(400, 2, 2))
+    assert min(precision, density) > 0.8
+    assert max(recall, coverage) < 0.6
+
+
+def test_noise_lowers_precision_and_density_alone():
+    real, fake = draws(400, 2, 0), torch.cat([draws(400, 2, 1), draws(400, 2, 2, 50.0)])
+    precision, recall, density, coverage = values(real, fake)
+    assert max(precision, density) < 0.6
+    assert min(recall, coverage) > 0.9
+
+
+@pytest.mark.parametrize(("n", "m"), [(200, 200), (100, 300)])
+def test_coverage_of_equal_distributions_is_as_expected(n, m):
+    found = [values(draws(n, 2, 2 * i), draws(m, 2, 2 * i + 1))[3] for i in range(60)]
+    mean, error = torch.tensor(found).mean(), torch.tensor(found).std() / 60**0.5
+    assert abs(float(mean) - expected_coverage(n, m)) < 3 * float(error)
+
+
+def test_errors_are_the_deviation_over_draws():
+    scores = [prdc(draws(300, 8, 2 * i), draws(300, 8, 2 * i + 1, 0.3, 0.9), resamples=20) for i in range(50)]
+    for name in NAMES:
+        found, errors = (torch.tensor([getattr(s[name], field) for s in scores]) for field in ("value", "error"))
+        assert 0.75 < float(errors.square().mean().sqrt() / found.std()) < 1.7, name
+        assert float(((found - found.mean()).abs() < 1.96 * errors).float().mean()) > 0.85, name
+
+
+def test_no_resamples_give_no_error():
+    assert {score.error for score in prdc(draws(50, 2, 0), draws(50, 2, 1)).values()} == {None}
+
+
+def test_memory_does_not_grow_with_the_number_of_pairs(monkeypatch):
+    monkeypatch.setattr("counterfeit.metrics.statistics.TILE", 2**16)
+    largest = 0
+
+    class Largest(torch.utils._python_dispatch.TorchDispatchMode):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            nonlocal largest
+            out = func(*args, **(kwargs or {}))
+            if isinstance(out, torch.Tensor):
+                largest = max(largest, out.nbytes)
+            return out
+
+    with Largest():
+        prdc(draws(2_000, 4, 0), draws(2_000, 4, 1))
+    assert largest < 2**20 < 2_000 * 2_000  # no matrix of all pairs, even of bytes
+
+
+def test_too_few_points_are_an_error():
+    with pytest.raises(ValueError, match="5 real examples and 9 samples came; more than 5 of each are expected"):
+        prdc(draws(5, 2, 0), draws(9, 2, 1))
+
+
+def test_tolerance_is_wider_than_rounding():
+    real, fake = draws(300, 256, 0, 3.0), draws(300, 256, 1, 3.0)
+    tile = torch.cat([*module.squared_distances(real, fake)])
+    exact = (real[:, None].double() - fake.double()).square().sum(2)
+    norms = (real - fake.mean(0)).square().sum(1, keepdim=True) + (fake - fake.mean(0)).square().sum(1).max()
+    assert float(((tile - exact).abs() / norms).max()) < module.TOLERANCE / 4
+
+
+def test_blocks_do_not_change_anything(monkeypatch):
+    real, fake = draws(1_300, 4, 0), draws(1_200, 4, 1, 0.2)
+    whole = prdc(real, fake, resamples=3)
+    monkeypatch.setattr(module, "CENTRED", 1)  # blocks of 1,024
+    monkeypatch.setattr("counterfeit.metrics.statistics.TILE", 2**16)
+    blocks = prdc(real, fake, resamples=3)
+    assert {name: score.value for name, score in blocks.items()} == {n: score.value for n, score in whole.items()}
+    assert [s.error for s in blocks.values()] == pytest.approx([s.error for s in whole.values()], rel=0.05)

@@ -1,0 +1,116 @@
+"""The linear probe against scikit-learn, and codes that know labels or do not."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+from torch import nn
+
+from counterfeit.core import Batch, Encodes, Model, Spec, Update
+from counterfeit.data.source import InMemory, Source
+from counterfeit.metrics.metric import Evaluation
+from counterfeit.metrics.probe import PROBE, logistic, probe
+from counterfeit.metrics.statistics import seeded
+
+
+def blobs(n, classes=3, dims=4, spread=1.5, seed=0):
+    g = torch.Generator().manual_seed(seed)
+    y = torch.randint(classes, (n,), generator=g)
+    centres = 2 * torch.randn(classes, dims, generator=torch.Generator().manual_seed(9))
+    return Batch(centres[y] + spread * torch.randn(n, dims, generator=g), y)
+
+
+class Rings(Source):
+    """Two classes, one around the other: a line tells them apart only by their radius."""
+
+    name, summary = "rings", "two rings"
+    spec = Spec((2,), "real", classes=2)
+
+    def split(self, name):
+        with seeded(("train", "valid", "test").index(name)):
+            y, angle = torch.randint(2, (800,)), 6.2832 * torch.rand(800)
+            x = (1.0 + y)[:, None] * torch.stack([angle.cos(), angle.sin()], 1) + 0.35 * torch.randn(800, 2)
+        return InMemory(x, y)
+
+
+class Radius(Model):
+    def __init__(self, shape=(1,)):
+        super().__init__(Spec((2,), "real", classes=2))
+        self.scale, self.shape = nn.Parameter(torch.ones(())), shape
+
+    def updates(self, draw, clock):
+        yield Update(self.scale * draw().x.mean())
+
+    def encode(self, x):
+        return self.scale * x.norm(dim=1).view(-1, *self.shape)
+
+
+@pytest.mark.parametrize("penalty", [1.0, 0.1, 1e-3])
+def test_logistic_regression_agrees_with_scikit_learn(penalty):
+    linear_model = pytest.importorskip("sklearn.linear_model")
+    x, y = blobs(400)
+    reference = linear_model.LogisticRegression(C=1 / (penalty * 400), tol=1e-8, max_iter=5_000).fit(x.double(), y)
+    found = logistic(x.double(), y, 3, penalty)
+    ours = (x.double() @ found.weight + found.bias).softmax(1)
+    assert torch.allclose(ours, torch.from_numpy(reference.predict_proba(x.double())), atol=2e-3)
+    assert torch.allclose(found.weight.T, torch.from_numpy(reference.coef_), atol=5e-3)
+
+
+def test_the_fit_is_a_minimum():
+    x, y = blobs(300)
+    found = logistic(x.double(), y, 3, 0.05)
+    weight, bias = found.weight.clone().requires_grad_(), found.bias.clone().requires_grad_()
+    loss = nn.functional.cross_entropy(x.double() @ weight + bias, y) + 0.025 * weight.square().sum()
+    gradients = torch.autograd.grad(loss, (weight, bias))
+    assert max(float(g.abs().max()) for g in gradients) < 1e-4
+
+
+def test_single_precision_classifies_as_double_does():
+    x, y = blobs(500)
+    wide, narrow = logistic(x.double(), y, 3, 0.01), logistic(x, y, 3, 0.01)
+    assert float((wide.classify(x.double()) == narrow.classify(x)).double().mean()) > 0.99
+
+
+def test_validation_chooses_the_penalty():
+    parts = [blobs(60, dims=50, spread=4.0, seed=seed) for seed in range(3)]
+    chosen = probe(*parts, 3).penalty
+    each = {p: float(probe(parts[0], parts[1], parts[1], 3, [p]).correct.double().mean()) for p in (1.0, 1e-2, 1e-4)}
+    assert each[min(each, key=lambda p: abs(p - chosen))] >= max(each.values()) - 0.1
+
+
+def test_features_of_any_scale_and_constant_ones_do():
+    parts = [blobs(400, seed=seed) for seed in range(3)]
+    scale, constant = torch.tensor([1e-3, 1.0, 1e3, 1.0]), torch.tensor([0.0, 0.0, 0.0, 1.0])
+    odd = [Batch((part.x * scale) * (1 - constant) + 7 * constant, part.y) for part in parts]
+    plain = [Batch(part.x[:, :3], part.y) for part in parts]
+    ours, theirs = (float(probe(*p, 3).correct.double().mean()) for p in (odd, plain))
+    assert ours == pytest.approx(theirs, abs=0.02)
+
+
+@pytest.mark.parametrize("shape", [(1,), (1, 1, 1)])
+def test_codes_that_know_the_radius_beat_pixels(shape):
+    result = PROBE.compute(Radius(shape), Rings(), Evaluation())
+    pixels = result.details["references"]["pixels"]
+    assert result.value > 0.85
+    assert pixels["value"] == pytest.approx(0.5, abs=0.08)
+    assert result.n == pixels["n"] == 800
+    assert result.error == pytest.approx((result.value * (1 - result.value) / 800) ** 0.5)
+    assert result.details["interval"][0] < result.value < result.details["interval"][1]
+    assert "codes of 800 training examples" in result.protocol
+    assert json.loads(json.dumps(result.to_dict())) == result.to_dict()
+
+
+def test_data_without_labels_are_an_error():
+    class Bare(Rings):
+        def split(self, name):
+            return InMemory(super().split(name).x)
+
+    with pytest.raises(ValueError, match="without labels"):
+        PROBE.compute(Radius(), Bare(), Evaluation())
+
+
+def test_the_metric_asks_for_codes_and_labels():
+    assert PROBE.needs is Encodes
+    assert PROBE.labels
