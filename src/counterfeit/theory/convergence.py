@@ -1,0 +1,120 @@
+"""How the game converges: always in the space of distributions; in that of parameters it may turn in circles.
+
+References:
+    Generative Adversarial Nets, Goodfellow et al., 2014 (arXiv 1406.2661), section 4.2.
+    NIPS 2016 Tutorial: Generative Adversarial Networks, Goodfellow, 2016 (arXiv 1701.00160), section 8.2.
+    Which Training Methods for GANs Do Actually Converge?, Mescheder, Geiger and Nowozin, 2018 (arXiv 1801.04406).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+from counterfeit.theory.game import optimal_logits
+from counterfeit.theory.information import Probabilities, distribution
+
+__all__ = ["GAMES", "Field", "GameName", "Order", "descend", "growth", "play"]
+
+Order = Literal["simultaneous", "alternating"]
+GameName = Literal["bilinear", "dirac"]
+
+
+def descend(p: Probabilities, q: Probabilities, steps: int, lr: float = 0.5) -> Tensor:
+    """Algorithm 1 with all distributions in place of a generator's, and the optimal discriminator at every step.
+
+    The generator's distribution descends its gradient, log(1 - D*), along the simplex (exponentiated gradient), so
+    q is multiplied by (1 - D*)^-lr and normalized. At lr = 1 that is the way half to p: q becomes (p + q)/2.
+
+    Arguments:
+        p: of the data, (K,).
+        q: of the generator at the start, (K,), above 0 wherever `p` is.
+        steps: how many.
+        lr: learning rate, in (0, 1].
+
+    Returns:
+        The generator's distribution at every step, (steps + 1, K).
+
+    Example:
+        >>> descend([0.5, 0.5], [0.9, 0.1], steps=2, lr=1.0)[:, 0]
+        tensor([0.9000, 0.7000, 0.6000], dtype=torch.float64)
+    """
+    p, q = distribution(p), distribution(q)
+    if not 0 < lr <= 1:
+        raise ValueError(f"lr={lr} came; more than 0 and at most 1 is expected. Lower it.")
+    path = [q]
+    for _ in range(steps):
+        gradient = torch.nn.functional.logsigmoid(-optimal_logits(p.log(), path[-1].log()))  # log(1 - D*)
+        path.append((path[-1].log() - lr * gradient).softmax(-1))
+    return torch.stack(path)
+
+
+class Field(NamedTuple):
+    """A game of one parameter a player over f(θψ), which θ descends and ψ ascends: f' at 0, and whether f bends."""
+
+    slope: float
+    bends: bool
+
+    def at(self, product: float) -> float:
+        """The derivative f' at `product` = θψ."""
+        return 1 / (1 + math.exp(product)) if self.bends else self.slope
+
+
+GAMES: Mapping[GameName, Field] = {"bilinear": Field(1.0, False), "dirac": Field(0.5, True)}
+"""V = θψ; and the Dirac-GAN, V = -log(1 + exp(-θψ)) + const: data at 0, samples at θ, discriminator x -> ψx."""
+
+
+def play(
+    game: GameName, start: tuple[float, float], lr: float, steps: int, order: Order = "simultaneous", r1: float = 0.0
+) -> Tensor:
+    """Gradient steps of two players with one parameter each.
+
+    Arguments:
+        game: "bilinear" or "dirac".
+        start: the generator's θ and the discriminator's ψ.
+        lr: learning rate of both.
+        steps: of each player.
+        order: whether both move from the same place, or the discriminator after the generator.
+        r1: weight of the penalty ½ r1 ψ² on the discriminator's gradient at the data.
+
+    Returns:
+        θ and ψ at every step, (steps + 1, 2).
+    """
+    field, (theta, psi) = _field(game), start
+    path = [start]
+    for _ in range(steps):
+        moved = theta - lr * psi * field.at(theta * psi)
+        seen = moved if order == "alternating" else theta
+        psi += lr * (seen * field.at(seen * psi) - r1 * psi)
+        theta = moved
+        path.append((theta, psi))
+    return torch.tensor(path, dtype=torch.float64)
+
+
+def growth(game: GameName, lr: float, order: Order = "simultaneous", r1: float = 0.0) -> float:
+    """Factor by which a small distance from the equilibrium grows in a step: the largest modulus of an eigenvalue.
+
+    With h = lr · f'(0) the step is linear near 0, with trace 2 - lr r1 and determinant 1 - lr r1 + h² where both move
+    at once, trace 2 - lr r1 - h² and determinant 1 - lr r1 where they take turns. Complex eigenvalues, the rule at
+    small learning rates, have the modulus √determinant.
+
+    Example:
+        >>> growth("bilinear", lr=0.1) == (1 + 0.1**2) ** 0.5
+        True
+    """
+    h = lr * _field(game).slope
+    trace, determinant = (2 - lr * r1, 1 - lr * r1 + h**2) if order == "simultaneous" else (
+        2 - lr * r1 - h**2, 1 - lr * r1
+    )  # fmt: skip
+    discriminant = trace**2 / 4 - determinant
+    return math.sqrt(determinant) if discriminant <= 0 else abs(trace) / 2 + math.sqrt(discriminant)
+
+
+def _field(game: GameName) -> Field:
+    if game not in GAMES:
+        raise ValueError(f"game {game!r} came; {' or '.join(GAMES)} is expected. Choose one of them.")
+    return GAMES[game]

@@ -1,0 +1,66 @@
+"""Information of densities from their samples, with standard errors.
+
+A density is given as a function that returns its logarithm in nats at points, (N, D) or (N,) -> (N,).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from counterfeit.theory.information import Unit, in_unit
+
+__all__ = ["Estimate", "cross_entropy", "entropy", "jsd", "kl"]
+
+LogDensity = Callable[[Tensor], Tensor]
+
+
+class Estimate(NamedTuple):
+    """A mean over samples and its standard error."""
+
+    value: float
+    error: float
+
+
+def entropy(log_p: LogDensity, x: Tensor, unit: Unit = "nats") -> Estimate:
+    """Differential entropy -E_p log p from draws `x` of p, (N, …)."""
+    return cross_entropy(log_p, x, unit)
+
+
+def cross_entropy(log_q: LogDensity, x: Tensor, unit: Unit = "nats") -> Estimate:
+    """Cross-entropy -E_p log q from draws `x` of p, (N, …); p itself need not be known."""
+    return _estimate(unit, -log_q(x))
+
+
+def kl(log_p: LogDensity, log_q: LogDensity, x: Tensor, unit: Unit = "nats") -> Estimate:
+    """Kullback-Leibler divergence E_p log p/q from draws `x` of p, (N, …).
+
+    Example:
+        >>> p, q = torch.distributions.Normal(0.0, 1.0), torch.distributions.Normal(1.0, 1.0)
+        >>> x = torch.linspace(-2.0, 2.0, 101)  # in the place of draws
+        >>> round(kl(p.log_prob, q.log_prob, x).value, 6)
+        0.5
+    """
+    return _estimate(unit, log_p(x) - log_q(x))
+
+
+def jsd(log_p: LogDensity, log_q: LogDensity, x: Tensor, y: Tensor, unit: Unit = "nats") -> Estimate:
+    """Jensen-Shannon divergence from draws `x` of p, (N, …), and `y` of q, (M, …)."""
+
+    def against_mixture(log_own: LogDensity, points: Tensor) -> Tensor:
+        return log_own(points) - torch.logaddexp(log_p(points), log_q(points)) + math.log(2)
+
+    return _estimate(unit, 0.5 * against_mixture(log_p, x), 0.5 * against_mixture(log_q, y))
+
+
+def _estimate(unit: Unit, *samples: Tensor) -> Estimate:
+    """The sum of the means of independent `samples`, (N,) each."""
+    if not all(len(values) > 1 for values in samples):
+        raise ValueError("fewer than two draws came; more are expected, to tell an error. Draw some thousands.")
+    columns = [in_unit(values.detach().double(), unit) for values in samples]
+    variance = sum(float(values.var()) / len(values) for values in columns)
+    return Estimate(sum(float(values.mean()) for values in columns), math.sqrt(variance))

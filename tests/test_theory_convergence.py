@@ -1,0 +1,121 @@
+"""Convergence over distributions, circles over parameters, and the number of parameters, against closed forms."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from counterfeit.theory import convergence, counting, information
+
+P, Q = [0.1, 0.2, 0.3, 0.4], [0.7, 0.1, 0.1, 0.1]
+
+
+@pytest.mark.parametrize("lr", [0.1, 0.5, 1.0])
+def test_divergence_falls_at_every_step_over_distributions(lr):
+    path = convergence.descend(P, Q, 100, lr)
+    divergence = information.jsd(torch.tensor(P).double().expand_as(path), path)
+    # below 1e-14 the digits end
+    assert (divergence.diff() < 0)[divergence[:-1] > 1e-14].all()
+    assert torch.allclose(path.sum(1), torch.ones(101).double())
+
+
+def test_a_full_step_goes_half_the_way():
+    p, q = torch.tensor(P).double(), torch.tensor(Q).double()
+    halves = p + (q - p) * 0.5 ** torch.arange(11).double()[:, None]
+    assert torch.allclose(convergence.descend(P, Q, 10, 1.0), halves)
+
+
+def test_an_outcome_that_data_lack_is_given_up():
+    assert float(convergence.descend([1.0, 0.0], [0.5, 0.5], 200, 0.5)[-1, 1]) < 1e-12
+
+
+def test_a_step_is_the_gradient_of_the_cost():
+    p, q = torch.tensor(P).double(), torch.tensor(Q).double().requires_grad_()
+    d = (p / (p + q)).detach()
+    value = (p * d.log() + q * (1 - d).log()).sum()  # V(G, D*) with D* held fixed, as Algorithm 1 does
+    (gradient,) = torch.autograd.grad(value, q)
+    step = (q.detach() * (-0.01 * gradient).exp()) / (q.detach() * (-0.01 * gradient).exp()).sum()
+    assert torch.allclose(convergence.descend(P, Q, 1, 0.01)[1], step)
+
+
+@pytest.mark.parametrize("lr", [0.0, 1.5])
+def test_learning_rate_out_of_range_is_refused(lr):
+    with pytest.raises(ValueError, match="more than 0 and at most 1"):
+        convergence.descend(P, Q, 1, lr)
+
+
+def test_moving_at_once_grows_the_radius_by_the_closed_form_in_every_step():
+    radius = convergence.play("bilinear", (1.0, 0.5), 0.1, 50).norm(dim=1)
+    assert torch.allclose(radius[1:] / radius[:-1], torch.tensor(math.sqrt(1 + 0.1**2)).double())
+
+
+def test_taking_turns_keeps_a_quadratic_form():
+    theta, psi = convergence.play("bilinear", (1.0, 0.5), 0.1, 500, "alternating").T
+    kept = theta**2 + psi**2 - 0.1 * theta * psi
+    assert torch.allclose(kept, kept[0])
+
+
+@pytest.mark.parametrize("game", ["bilinear", "dirac"])
+@pytest.mark.parametrize("order", ["simultaneous", "alternating"])
+@pytest.mark.parametrize("r1", [0.0, 0.3, 50.0])
+def test_growth_is_the_largest_eigenvalue_of_the_step(game, order, r1):
+    at = lambda start: convergence.play(game, start, 0.1, 1, order, r1)[1]  # noqa: E731
+    tiny = 1e-9  # so near to the equilibrium the step is linear
+    jacobian = torch.stack([at((tiny, 0.0)), at((0.0, tiny))], 1) / tiny
+    largest = float(torch.linalg.eigvals(jacobian).abs().max())
+    assert convergence.growth(game, 0.1, order, r1) == pytest.approx(largest, rel=1e-6)
+
+
+def test_the_dirac_game_runs_away_and_its_penalty_brings_it_back():
+    start = (1.0, 0.5)
+    away = convergence.play("dirac", start, 0.1, 500)[-1].norm()
+    home = convergence.play("dirac", start, 0.1, 500, r1=0.3)[-1].norm()
+    assert away > 1.5
+    assert home < 1e-2
+
+
+def test_a_step_of_the_dirac_game_is_the_gradient_of_its_value():
+    point = torch.tensor([0.7, -0.4], dtype=torch.float64, requires_grad=True)
+    value = -torch.nn.functional.softplus(-point[0] * point[1]) - 0.3 / 2 * point[1] ** 2
+    (gradient,) = torch.autograd.grad(value, point)
+    moved = convergence.play("dirac", (0.7, -0.4), 0.1, 1, r1=0.3)[1]
+    assert torch.allclose(moved, point.detach() + 0.1 * gradient * torch.tensor([-1.0, 1.0]))
+
+
+def test_unknown_game_is_refused():
+    with pytest.raises(ValueError, match="bilinear or dirac"):
+        convergence.play("chess", (1.0, 0.0), 0.1, 1)
+
+
+@pytest.mark.parametrize("family", ["full", "independent", "chain"])
+@pytest.mark.parametrize("n", [1, 2, 3, 5])
+def test_tables_sum_to_one_and_no_parameter_is_superfluous(family, n):
+    count = {"full": 2**n - 1, "independent": n, "chain": 2 * n - 1}[family]
+    theta = torch.randn(count, generator=torch.Generator().manual_seed(n), dtype=torch.float64)
+    assert counting.FAMILIES[family].count(n) == count
+    assert float(counting.table(family, n, theta).sum()) == pytest.approx(1)
+    assert counting.dimension(family, n) == count
+
+
+def test_a_chain_forgets_all_but_the_variable_before():
+    table = counting.table("chain", 3, torch.tensor([0.3, -1.0, 2.0, 0.5, -0.7])).view(2, 2, 2)
+    after = table[..., 1] / table.sum(-1)  # p(x₃ = 1 | x₁, x₂)
+    assert torch.allclose(after[0], after[1])
+    assert float(table.sum((1, 2))[1]) == pytest.approx(1 / (1 + math.exp(-0.3)))
+    assert after[0].tolist() == pytest.approx([1 / (1 + math.exp(-0.5)), 1 / (1 + math.exp(0.7))])
+
+
+def test_independent_variables_are_independent():
+    table = counting.table("independent", 2, torch.tensor([0.4, -1.2])).view(2, 2)
+    assert float(information.mutual_information(table)) == pytest.approx(0, abs=1e-12)
+
+
+def test_bad_families_are_refused():
+    with pytest.raises(ValueError, match="1 to 12 variables"):
+        counting.states(13)
+    with pytest.raises(ValueError, match=r"chain over n=3 expects \(5,\)"):
+        counting.table("chain", 3, torch.zeros(4))
+    with pytest.raises(ValueError, match="full, independent, chain"):
+        counting.dimension("ring", 3)
