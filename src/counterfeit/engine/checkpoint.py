@@ -22,9 +22,12 @@ from safetensors.torch import load_file
 from safetensors.torch import save as encode
 from torch import Tensor, nn
 
-from counterfeit.engine.step import Stepper
+from counterfeit.engine.step import Part, Stepper
 
-__all__ = ["DamagedError", "best", "checkpoints", "healthy", "newest", "read_state", "read_weights", "restore", "rewind", "save"]
+__all__ = [
+    "DamagedError", "best", "checkpoints", "healthy", "newest", "read_state", "read_weights", "restore", "rewind",
+    "save",
+]  # fmt: skip
 
 
 STATE = frozenset({"step", "position", "seconds", "cpu_seconds", "score", "parts"})
@@ -65,7 +68,7 @@ def rewind(run: Path, path: Path, changes: Mapping[str, Any]) -> None:
         if later > path:
             _remove(later)
     partial = path / ".partial-state.json"
-    _write_text(partial, json.dumps(read_state(path) | changes, indent=1))
+    _write_text(partial, json.dumps({**read_state(path), **changes}, indent=1))
     os.replace(partial, path / "state.json")
 
 
@@ -106,7 +109,7 @@ def restore(path: Path, stepper: Stepper) -> dict[str, Any]:
         part.moves = moves
         prefix = f"optimizer/{name}/"
         own = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-        _restore_optimizer(part.optimizer, own)
+        _restore_optimizer(part, own)
         if part.rule.ema:
             stepper.average.track(name)
     if stepper.average.followed:
@@ -153,12 +156,14 @@ def _training(stepper: Stepper) -> dict[str, Tensor]:
     return tensors
 
 
-def _restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+def _restore_optimizer(part: Part, tensors: Mapping[str, Tensor]) -> None:
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
         i, name = key.split("/")
-        state.setdefault(int(i), {})[name] = value
-    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+        p = part.parameters[int(i)]
+        # laid out in memory as the weight is, which fused optimizers take for granted
+        state.setdefault(int(i), {})[name] = torch.empty_like(p).copy_(value) if value.shape == p.shape else value
+    part.optimizer.load_state_dict({"state": state, "param_groups": part.optimizer.state_dict()["param_groups"]})
 
 
 def _write(path: Path, tensors: Mapping[str, Tensor]) -> None:

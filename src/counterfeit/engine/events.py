@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from counterfeit.data.progress import console
+
 __all__ = ["Events", "Meter", "Progress", "read_events"]
 
 
@@ -69,14 +71,17 @@ class Events:
         Raises:
             OSError: where the disk is full or went away, with the name of the file.
         """
-        line = json.dumps({"step": step, **{k: _rounded(v) for k, v in values.items()}}) + "\n"
-        try:
-            self.file.write(line)
-        except OSError as error:
-            raise OSError(f"{self.path} could not be written ({error.strerror}); checkpoints are kept.") from None
+        self.note(step, {k: _rounded(v) for k, v in values.items()})
         if self.board is not None:
             for name, value in values.items():
                 self.board.add_scalar(name, value, step)
+
+    def note(self, step: int, content: Mapping[str, Any]) -> None:
+        """One line of anything, for events.jsonl alone."""
+        try:
+            self.file.write(json.dumps({"step": step, **content}) + "\n")
+        except OSError as error:
+            raise OSError(f"{self.path} could not be written ({error.strerror}); checkpoints are kept.") from None
 
     def close(self) -> None:
         """Flush and close both."""
@@ -123,6 +128,7 @@ class Progress:
 
     def __init__(self, title: str, step: int, steps: int, batch_size: int, show: bool) -> None:
         self.batch_size, self.last, self.ticked = batch_size, (step, time.perf_counter()), time.perf_counter()
+        self.show = show
         self.bar = _bar(show and sys.stderr.isatty())
         self.task = self.bar.add_task(title, total=steps, completed=step, losses="", speed="") if self.bar else None
 
@@ -151,6 +157,19 @@ class Progress:
         """Do not count what follows (saving, validating) as training time."""
         self.last = (self.last[0], time.perf_counter())
 
+    def back(self, step: int) -> None:
+        """Training goes on from `step`, an earlier one."""
+        self.last = (step, time.perf_counter())
+        if self.bar:
+            self.bar.update(self.task, completed=step)
+
+    def say(self, text: str) -> None:
+        """A line for a person, above the bar where there is one."""
+        if self.bar:
+            self.bar.console.print(text, markup=False, highlight=False)
+        elif self.show:
+            print(text, file=sys.stderr)
+
     def close(self) -> None:
         """Leave the terminal as it was."""
         if self.bar:
@@ -165,7 +184,6 @@ def _initial(name: str) -> str:
 def _bar(show: bool) -> Any:
     if not show:
         return None
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
     from rich.table import Column
@@ -175,6 +193,6 @@ def _bar(show: bool) -> Any:
         TextColumn("{task.fields[speed]}"),
         TextColumn("[dim]{task.fields[losses]}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),
     )  # fmt: skip
-    bar = Bar(*columns, console=Console(stderr=True), expand=True)
+    bar = Bar(*columns, console=console(), expand=True)
     bar.start()
     return bar

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import torch
@@ -22,20 +19,37 @@ from counterfeit.data.images import save_png
 from counterfeit.data.source import Examples, Source
 from counterfeit.data.stream import Stream
 from counterfeit.engine import checkpoint
+from counterfeit.engine.chart import Finding
+from counterfeit.engine.diagnosis import not_finite
 from counterfeit.engine.distributed import Processes
-from counterfeit.engine.events import Events, Meter, Progress
+from counterfeit.engine.doctor import Doctor, slowed
+from counterfeit.engine.events import Events, Meter, Progress, read_events
 from counterfeit.engine.pictures import picture
+from counterfeit.engine.signals import Signals
 from counterfeit.engine.step import Stepper
 from counterfeit.metrics.statistics import seeded
 
-__all__ = ["DivergedError", "Interrupted", "Summary", "fit"]
+__all__ = ["DivergedError", "Interrupted", "LateError", "Summary", "UnhealthyError", "fit"]
 
 ALONE = Processes()
+ROLLBACKS = 3  # at most, each with half the learning rate
 Validate = Callable[[Model], tuple[float, float]]
 
 
 class DivergedError(RuntimeError):
-    """A loss or weight that is not finite."""
+    """A loss or weight that is not finite; `reason` says which."""
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class UnhealthyError(DivergedError):
+    """The doctor found a failure, and was asked not to let it go on."""
+
+
+class LateError(ValueError):
+    """Bad input that showed after steps were trained, which are worth keeping."""
 
 
 class Interrupted(KeyboardInterrupt):
@@ -74,50 +88,91 @@ class Fit:
         self, run: Path, model: Model, source: Source, train: Train, validate: Validate | None,
         processes: Processes, resume: bool, show: bool,
     ) -> None:  # fmt: skip
-        self.run, self.model, self.source, self.train = run, model, source, train
-        self.validate, self.processes = validate, processes
-        self.stepper, self.meter, self.signals = Stepper(model, train, processes), Meter(), Signals()
+        self.run, self.model, self.source, self.asked = run, model, source, train
+        self.validate, self.processes, self.meter, self.signals = validate, processes, Meter(), Signals()
         self.state: dict[str, Any] = {
-            "step": 0, "position": 0, "seconds": 0.0, "cpu_seconds": 0.0, "meter": self.meter.state()
+            "step": 0, "position": 0, "seconds": 0.0, "cpu_seconds": 0.0, "rollbacks": 0, "meter": self.meter.state()
         }  # fmt: skip
-        examples = resident(source.split("train"), model.device)
-        if resume and checkpoint.checkpoints(run):
-            self.state |= checkpoint.restore(checkpoint.newest(run), self.stepper)
-            self.meter.restore(self.state["meter"], model.device)
-        elif isinstance(model, Initializes):
+        self.examples, self.trained = resident(source.split("train"), model.device), False
+        found = checkpoint.newest(run) if resume and checkpoint.checkpoints(run) else None
+        if found is None and isinstance(model, Initializes):
             with seeded(train.seed):
-                model.initialize(examples.first(_fits(examples)).x)
-        mine = processes.share(train.micro_batches)
-        slices = processes.world * train.micro_batches
-        self.stream = Stream(
-            examples, train.batch_size, train.seed, model.device, slices, mine, self.state["position"], train.workers
-        )
-        self.events = Events(run, self.state["step"], train.tensorboard) if processes.leads else None
+                model.initialize(self.examples.first(_fits(self.examples)).x)
+        self.events: Events | None = None
+        self._stand(found)
         self.progress = Progress(run.name, self.state["step"], train.steps, train.batch_size, show and processes.leads)
+
+    def _stand(self, path: Path | None) -> None:
+        """Stand where the checkpoint `path` stands; at the start where None."""
+        self.state |= checkpoint.read_state(path) if path else {}
+        self.train = train = slowed(self.asked, self.state["rollbacks"])
+        self.stepper = Stepper(self.model, train, self.processes)
+        if path:
+            checkpoint.restore(path, self.stepper)
+        self.meter.restore(self.state["meter"], self.model.device)
+        slices, mine = self.processes.world * train.micro_batches, self.processes.share(train.micro_batches)
+        position, device = self.state["position"], self.model.device
+        self.stream = Stream(
+            self.examples, train.batch_size, train.seed, device, slices, mine, position, train.workers
+        )
+        self.draws = self.stream.draws()
+        if self.processes.leads:
+            if self.events:
+                self.events.close()
+            self.events = Events(self.run, self.state["step"], train.tensorboard)
+            self.doctor = Doctor(self.stepper, self.source, train, read_events(self.run), train.batch_size // slices)
         self.started, self.cpu_started = time.perf_counter(), time.process_time()
 
     def loop(self) -> Summary:
-        """Step until the end, or until a signal or a value that is not finite."""
-        train, step = self.train, self.state["step"]
-        captures = _compile(self.model, train.compile)
-        draws = self.stream.draws()
+        """Step until the end, or until a signal, a value that is not finite or a failure that the doctor ends."""
+        step, self.captures = self.state["step"], _compile(self.model, self.train.compile)
         if step == 0:
             self._picture(0)
-        while step < train.steps:
-            self.meter.add(self.stepper.step(draws, Clock(step, train.steps)))
-            step += 1
-            if captures is not None:
-                captures = captures()
-            self.progress.tick(step)
-            last = step == train.steps
-            if step % train.log_every == 0 or last:
-                self._log(step)
-            stop = self.signals.caught if self.processes.world == 1 else self._agree(step)
-            if step % train.save_every == 0 or last or stop:
-                self._save(step)
-            if stop:
-                raise Interrupted(stop, self.run, step)
+            if self.train.doctor == "rollback":  # so that there is something to go back to from the first failure
+                self._keep(0, None, healthy=True)
+        while step < self.train.steps:
+            try:
+                self._advance(step + 1)
+                step += 1
+            except DivergedError as error:
+                step = self._roll_back(step + 1, error)
         return self._summary(step)
+
+    def _advance(self, step: int) -> None:
+        """Train so that `step` steps are done."""
+        train = self.train
+        self.meter.add(self.stepper.step(self.draws, Clock(step - 1, train.steps)))
+        self.trained = True
+        if self.captures is not None:
+            self.captures = self.captures()
+        self.progress.tick(step)
+        last = step == train.steps
+        if step % train.log_every == 0 or last:
+            self._log(step)
+        stop = self.signals.caught if self.processes.world == 1 else self._agree(step)
+        due = step % train.save_every == 0 or last
+        if due or stop:
+            self._save(step, due)
+        if stop:
+            raise Interrupted(stop, self.run, step)
+
+    def _roll_back(self, step: int, error: DivergedError) -> int:
+        """Go back to the newest healthy checkpoint with half the learning rate, if that was asked for."""
+        path = checkpoint.healthy(self.run)
+        if self.train.doctor != "rollback" or path is None or self.state["rollbacks"] >= ROLLBACKS:
+            raise error
+        self.processes.wait()  # until all have looked for it
+        if self.processes.leads:
+            changes = {**self._elapsed(), "rollbacks": self.state["rollbacks"] + 1}
+            checkpoint.rewind(self.run, path, changes)
+        self.processes.wait()
+        self._stand(path)
+        to, times = self.state["step"], 0.5 ** self.state["rollbacks"]
+        if self.events:
+            self.events.note(to, {"rollback": {"from": step, "to": to, "lr_times": times, "because": error.reason}})
+        self.progress.say(f"doctor: back from step {step} to {to}, {times:g} times the learning rate ({error.reason})")
+        self.progress.back(to)
+        return to
 
     def _agree(self, step: int) -> int:
         """The signal that any process caught; asked for at log intervals only, since asking waits for all."""
@@ -125,28 +180,55 @@ class Fit:
 
     def _log(self, step: int) -> None:
         values = self.meter.take()
-        for name, value in values.items():
-            if not math.isfinite(value):
-                raise DivergedError(self._diverged(f"{name} is {value}", step))
+        wrong = [f"{name} is {value}" for name, value in values.items() if not math.isfinite(value)]
+        if self.processes.most(len(wrong), self.model.device):  # all must go, or those that stay would wait for ever
+            raise self._diverged(wrong[0] if wrong else "a loss is not finite", step)
         speed = self.progress.update(step, values)
         if self.events:
             self.events.write(step, {**values, "steps_per_second": speed, "seconds": self._elapsed()["seconds"]})
+            self.doctor.note(step, values)
 
-    def _save(self, step: int) -> None:
+    def _save(self, step: int, due: bool) -> None:
+        """Save; what is not `due` is saved on a signal, and not examined, lest a signal decide anything."""
         for name, value in self.model.named_parameters():
             if not bool(torch.isfinite(value).all()):
-                raise DivergedError(self._diverged(f"weight {name} is not finite", step))
+                raise self._diverged(f"weight {name} is not finite", step)
+        failures: list[Finding] = []
         if self.processes.leads:
             self._picture(step)
+            failures = self._examine(step) if due else []
             score = self._validate(step)
+            self._keep(step, score, due and self.train.doctor != "off" and not self.doctor.suspects())
+            self.progress.pause()
+        self.processes.wait()
+        if self.train.doctor in ("stop", "rollback") and self.processes.most(len(failures), self.model.device):
+            raise self._unhealthy(failures, step)
+
+    def _keep(self, step: int, score: float | None, healthy: bool) -> None:
+        if self.processes.leads:
             state = {
-                **self._elapsed(), "step": step, "position": self.stream.position, "score": score,
-                "meter": self.meter.state(),
+                **self._elapsed(), "step": step, "position": self.stream.position, "score": score, "healthy": healthy,
+                "meter": self.meter.state(), "rollbacks": self.state["rollbacks"],
                 "parts": {name: part.moves for name, part in self.stepper.parts.items()},
             }  # fmt: skip
             checkpoint.save(self.run, self.stepper, state, self.train.keep)
-            self.progress.pause()
-        self.processes.wait()
+
+    def _examine(self, step: int) -> list[Finding]:
+        """Tell what the doctor finds for the first time; returns all failures."""
+        if self.train.doctor == "off" or self.events is None:
+            return []
+        self.events.write(step, self.doctor.examine(step))
+        found = self.doctor.findings(complete=step == self.train.steps)
+        for finding in self.doctor.untold(found):
+            self._tell(finding)
+            self.progress.say(f"doctor: {finding}")
+        return [finding for finding in found if finding.severity == "failure"]
+
+    def _tell(self, finding: Finding) -> None:
+        row = {"finding": finding.to_dict()}
+        if self.events:
+            self.events.note(finding.step, row)
+            self.doctor.note(finding.step, row)
 
     @torch.no_grad()
     def _validate(self, step: int) -> float | None:
@@ -168,10 +250,20 @@ class Fit:
             folder.mkdir(exist_ok=True)
             save_png(folder / f"step-{step:08d}.png", image)
 
-    def _diverged(self, what: str, step: int) -> str:
+    def _diverged(self, what: str, step: int) -> DivergedError:
         kept = checkpoint.checkpoints(self.run)
         good = f"the last good checkpoint is {kept[-1].name}" if kept else "no checkpoint had been saved"
-        return f"training diverged at step {step}: {what}; {good}. Lower train.lr, set train.clip, or use fp32."
+        if self.train.doctor != "off":
+            self._tell(not_finite(what, step))
+        text = f"training diverged at step {step}: {what}; {good}. Lower train.lr, set train.clip, or use fp32."
+        return DivergedError(text, what)
+
+    def _unhealthy(self, failures: Sequence[Finding], step: int) -> UnhealthyError:
+        path = checkpoint.healthy(self.run)
+        good = f"the last healthy checkpoint is {path.name}" if path else "no checkpoint is healthy"
+        what = "; ".join(f"{f.kind.replace('-', ' ')}: {f.saw}" for f in failures) or "a failure"
+        text = f"the doctor stopped training at step {step}: {what}; {good}. `counterfeit doctor` says what to change."
+        return UnhealthyError(text, what)
 
     def _elapsed(self) -> dict[str, float]:
         seconds = self.state["seconds"] + time.perf_counter() - self.started
@@ -199,11 +291,17 @@ def fit(
     Raises:
         Interrupted: on SIGINT or SIGTERM, after saving.
         DivergedError: where a loss or weight is not finite; the last good checkpoint is kept.
+        UnhealthyError: where the doctor found a failure and `train.doctor` is "stop", or nothing to go back to is left.
+        LateError: where an input proves bad after the first step, such as samples that no metric takes.
     """
     sitting = Fit(run, model, source, train, validate, processes, resume, show)
     try:
         with sitting.signals:
             return sitting.loop()
+    except ValueError as error:
+        if sitting.trained:
+            raise LateError(str(error)) from error
+        raise
     finally:
         sitting.close()
 
@@ -214,28 +312,6 @@ def resident(examples: Examples, device: torch.device) -> Examples:
         return examples.to(device)
     free, _ = torch.cuda.mem_get_info(device)
     return examples.to(device) if examples.nbytes < free / 2 else examples
-
-
-class Signals(contextlib.AbstractContextManager["Signals"]):
-    """Remembers SIGINT and SIGTERM, so that the step in hand is finished; a second one stops at once."""
-
-    def __init__(self) -> None:
-        self.caught = 0
-        self.before: dict[int, Any] = {}
-
-    def __enter__(self) -> Signals:
-        if threading.current_thread() is threading.main_thread():
-            self.before = {n: signal.signal(n, self._catch) for n in (signal.SIGINT, signal.SIGTERM)}
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self.before.items():
-            signal.signal(number, handler)
-
-    def _catch(self, number: int, _: FrameType | None) -> None:
-        if self.caught:
-            raise KeyboardInterrupt
-        self.caught = number
 
 
 def _fits(examples: Examples, budget: int = 2**28) -> int:
