@@ -16,7 +16,7 @@ import json
 import os
 import platform
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -29,15 +29,16 @@ import counterfeit
 from counterfeit import catalogue
 from counterfeit.catalogue import Recipe, configure
 from counterfeit.config import Config, Train, dump, load_yaml, nest
-from counterfeit.core import Decodes, Model, Samples, check_request
+from counterfeit.core import Model
 from counterfeit.data.source import Source
 from counterfeit.data.stream import mix
 from counterfeit.engine import checkpoint
 from counterfeit.engine.distributed import Processes, processes
+from counterfeit.engine.doctor import Examination, examine
 from counterfeit.engine.events import read_events
-from counterfeit.engine.fit import Summary, Validate, fit
+from counterfeit.engine.fit import LateError, Summary, Validate, fit
+from counterfeit.evaluation import Tell, applicable, draw, measure
 from counterfeit.metrics.metric import Evaluation, Result
-from counterfeit.metrics.sampling import evaluating
 from counterfeit.metrics.statistics import seeded
 
 __all__ = ["Run", "resume", "train"]
@@ -97,6 +98,8 @@ def start(chosen: Recipe, config: Config, out: Path | None, show: bool = True) -
     run.source = source  # decoded once for training and evaluation
     try:
         return run, run._fit(model, source, config.train, group, resume=False, show=show)
+    except LateError:
+        raise
     except ValueError:  # refused before anything was learnt: leave the place free for the corrected command
         if group.leads and not checkpoint.checkpoints(folder):
             shutil.rmtree(folder, ignore_errors=True)
@@ -205,51 +208,37 @@ class Run:
             y: labels, (n,), for a conditional model.
             mean: decoded means in place of draws, where the model decodes codes.
         """
-        model = self.model
-        if not isinstance(model, Samples):
-            raise ValueError(f"{self.config.model} does not sample; a model that samples is expected.")
-        check_request(n)
-        chunks = [min(1_000, n - done) for done in range(0, n, 1_000)]
-        labels = y.split(chunks) if y is not None else [None] * len(chunks)
-        with evaluating(model, seed):
-            if mean and isinstance(model, Decodes):
-                x = torch.cat([model.decode(model.prior(size)) for size in chunks])
-            else:
-                x = torch.cat([model.sample(size, label) for size, label in zip(chunks, labels, strict=True)])
-            return self.source.natural(x).cpu()
+        return draw(self, n, seed, y, mean)
 
-    def evaluate(self, *metrics: str, **options: Any) -> dict[str, Result]:
+    def evaluate(self, *metrics: str, tell: Tell | None = None, **options: Any) -> dict[str, Result]:
         """Measure, remember in evaluation.json and return metric -> result.
 
         Arguments:
-            metrics: names; the recipe's own where none are given.
+            metrics: names, or "all" for those that apply; the recipe's own where none are given.
+            tell: told of each metric before it is asked.
             options: any field of `Evaluation`, such as split="valid" or samples=1000.
         """
-        settings = dataclasses.replace(self.config.evaluate, **options)
-        names = metrics or self._of_recipe(settings.metrics) or self.applicable()
-        chosen = [catalogue.metric(name) for name in names]
-        for metric in chosen:
-            if not isinstance(self.model, metric.needs):
-                raise ValueError(
-                    f"{metric.name} asks for a model that has {metric.needs.__name__}; {self.config.model} has "
-                    f"{', '.join(catalogue.capabilities(type(self.model)))}. Take {', '.join(self.applicable())}."
-                )
-        results = {m.name: m.compute(self.model, self.source, settings) for m in chosen}
-        write_json(self.path / "evaluation.json", self.evaluation | {k: self._stamped(r) for k, r in results.items()})
+        settings, kept = self.settings(**options), self.evaluation  # refused now, if it is damaged
+        # a recipe's metrics speak of its own data; on pictures without labels, those that ask for labels stay away
+        names = metrics or applicable(self, settings.metrics) or ("all",)
+        results = measure(self, names, settings, tell)
+        stamp = {"checkpoint": self.checkpoint.name, "settings": _asked(settings)}
+        entries = {name: {**result.to_dict(), **stamp} for name, result in results.items()}
+        write_json(self.path / "evaluation.json", kept | entries)
         return results
 
-    def _stamped(self, result: Result) -> dict[str, Any]:
-        return {**result.to_dict(), "checkpoint": self.checkpoint.name}
+    def settings(self, **options: Any) -> Evaluation:
+        """How to evaluate: as the recipe says, with `options` over it."""
+        return dataclasses.replace(self.config.evaluate, **options)
 
     def applicable(self) -> list[str]:
         """Names of the metrics that this model has the capability for, and these data what they need."""
-        return self._of_recipe(tuple(catalogue.metrics()))
+        return applicable(self)
 
-    def _of_recipe(self, names: Sequence[str]) -> list[str]:
-        # a recipe's metrics speak of its own data; on pictures without labels, those that ask for labels stay away
-        chosen = [catalogue.metric(name) for name in names]
-        labels = self.source.spec.classes > 0
-        return [m.name for m in chosen if isinstance(self.model, m.needs) and (labels or not m.labels)]
+    def examine(self) -> Examination:
+        """What the training doctor finds at the checkpoint in use."""
+        model = build(self.config, self.source, self.device)
+        return examine(self.checkpoint, self.events, model, self.source, self.config.train)
 
     def resume(self, settings: Mapping[str, Any] | None = None, show: bool = True) -> tuple[Run, Summary]:
         """Go on from the newest checkpoint, with training settings changed where given."""
@@ -286,7 +275,9 @@ class Run:
 def build(config: Config, source: Source, device: torch.device) -> Model:
     """The model of the settings for that source, with initial weights by the seed."""
     with seeded(mix(config.train.seed, 0x5EED)):
-        return catalogue.model_class(config.model)(source.spec, **config.arguments).to(device)
+        model = catalogue.model_class(config.model)(source.spec, **config.arguments)
+    # of convolutions' weights: up to twice as fast
+    return model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def pick_device(name: str) -> torch.device:
@@ -329,8 +320,11 @@ def _read(path: Path) -> str:
 
 def _replace(path: Path, text: str) -> None:
     partial = path.with_name(f".partial-{path.name}")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
+    try:
+        partial.write_text(text, encoding="utf-8")
+        os.replace(partial, path)
+    except OSError as error:
+        raise OSError(f"{path} could not be written ({error.strerror}). Make room, or make it writable.") from None
 
 
 def _create(folder: Path) -> None:
@@ -392,10 +386,15 @@ def _validator(config: Config, source: Source) -> Validate | None:
     sign = -1.0 if metric.better == "lower" else 1.0
 
     def validate(model: Model) -> tuple[float, float]:
-        value = metric.compute(model, source, evaluation).value
+        answer = metric.compute(model, source, evaluation)
+        value = answer.value if isinstance(answer, Result) else answer[metric.name].value
         return value, sign * value
 
     return validate
+
+
+def _asked(settings: Evaluation) -> dict[str, Any]:
+    return {name: value for name, value in dataclasses.asdict(settings).items() if name != "metrics"}
 
 
 def _same_data(description: Mapping[str, Any], source: Source) -> None:

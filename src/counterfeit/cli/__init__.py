@@ -16,11 +16,14 @@ VERBS = {
     "train": "train a recipe into a new run folder",
     "resume": "go on with a run from its newest checkpoint",
     "sample": "draw samples from a run",
-    "evaluate": "measure a run",
+    "evaluate": "measure runs, or samples of any other program",
+    "compare": "put runs side by side, on one page",
+    "reproduce": "the founding paper's tables, with what was measured here",
     "report": "write a run's report page",
+    "theory": "see the theory of adversarial nets hold, in numbers and figures",
     "list": "list models, recipes, data or metrics",
     "data": "check, look at or download a source of data",
-    "doctor": "check this machine and say what it recommends",
+    "doctor": "say what is wrong with a run, or what this machine recommends",
 }
 
 EXAMPLES = """examples:

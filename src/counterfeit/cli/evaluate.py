@@ -1,33 +1,44 @@
-"""Measure a run; results are kept in its evaluation.json with their protocols."""
+"""Measure runs, or samples of any other program; every number comes with its error and its protocol.
+
+A run keeps its results in its evaluation.json. Samples made elsewhere are a folder or zip of pictures, or a .npy or
+.npz array of uint8, or of floats in [0, 1]; NAME:SPLIT, as mnist:train, puts real data in their place.
+"""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from counterfeit.cli.output import measured, say
+from counterfeit.cli.options import data_of, data_options, evaluation_of, evaluation_options
+from counterfeit.cli.output import Watch, measured, say
+
+if TYPE_CHECKING:
+    from counterfeit.config import Data
+    from counterfeit.evaluation import Outside
+    from counterfeit.run import Run
 
 EXAMPLE = """examples:
   counterfeit evaluate runs/first
   counterfeit evaluate runs/first --metrics parzen,nearest --samples 1000 --json
-  counterfeit evaluate runs/seed0 runs/seed1 runs/seed2 --record results/gan.json    mean and spread over runs
+  counterfeit evaluate runs/first --metrics all --seeds 3                 mean and spread over samples
+  counterfeit evaluate samples.zip --data mnist --metrics parzen          of any other program
+  counterfeit evaluate mnist:train samples.npy --data mnist               beside what real data reach
+  counterfeit evaluate runs/seed0 runs/seed1 --record results/gan.json    mean and spread over runs
 """
 
 
 def options(parser: argparse.ArgumentParser) -> None:
     """What the verb takes."""
-    parser.add_argument("runs", metavar="RUN", nargs="+", help="a run folder, or several")
+    parser.add_argument("subjects", metavar="RUN|SAMPLES", nargs="+", help="run folders, samples, or splits of data")
     parser.add_argument(
-        "--metrics", metavar="A,B", help="names from `counterfeit list metrics` (default: the recipe's)"
+        "--metrics", metavar="A,B", help="names from `counterfeit list metrics`, or all (default: the recipe's)"
     )
-    parser.add_argument("--split", choices=("valid", "test"), help="the split that results speak of")
-    parser.add_argument("--samples", type=int, help="samples drawn from the model")
-    parser.add_argument("--importance", type=int, help="importance samples for each example, for bounds")
-    parser.add_argument("--limit", type=int, help="evaluate on the first so many examples; 0 takes all")
-    parser.add_argument("--seed", type=int, help="seed of the samples")
+    evaluation_options(parser)
+    data_options(parser)
     parser.add_argument("--checkpoint", default="best", help="best, newest or a step (default: best)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, mps")
-    parser.add_argument("--record", metavar="FILE", help="keep results, costs and commands of all runs in a JSON file")
+    parser.add_argument("--record", metavar="FILE", help="keep results, costs and commands of all in a JSON file")
     parser.add_argument(
         "--json", action="store_true", help="print {metric: {value, error, n, protocol}}, by run if several"
     )
@@ -37,14 +48,46 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     """Evaluate."""
     args = parser.parse_args(arguments)
     from counterfeit.report.record import record
-    from counterfeit.run import Run
 
-    names = ("split", "samples", "importance", "limit", "seed")
-    given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
-    metrics = [name.strip() for name in args.metrics.split(",")] if args.metrics else []
-    runs = [Run(path, args.checkpoint, args.device) for path in args.runs]
-    results = {run.name: run.evaluate(*metrics, **given) for run in runs}
+    metrics = [name.strip() for name in args.metrics.split(",")] if args.metrics is not None else []
+    data, given = data_of(args), evaluation_of(args)
+    subjects = dict(zip(names(args.subjects), [subject(path, args, data) for path in args.subjects], strict=True))
+    results = {}
+    for name, one in subjects.items():
+        with Watch(name) as watch:
+            results[name] = one.evaluate(*metrics, tell=watch, **given)
     if args.record:  # first: the reader of what is printed may go away
-        say(f"Recorded: {record(runs, results, Path(args.record))}")
+        say(f"Recorded: {record(subjects, results, Path(args.record))}")
     measured(results, args.json)
     return 0
+
+
+def names(paths: list[str]) -> list[str]:
+    """The last part of each path, or all of it where that is not enough to tell them apart.
+
+    Example:
+        >>> names(["a/run", "b/run", "b/other"])
+        ['a/run', 'b/run', 'other']
+    """
+    last = [path if ":" in path else Path(path).resolve().name for path in paths]
+    return [name if last.count(name) == 1 else path for name, path in zip(last, paths, strict=True)]
+
+
+def subject(path: str, args: argparse.Namespace, data: Data | None) -> Run | Outside:
+    """The run in a folder; or samples made elsewhere, where data are named or a split is."""
+    from counterfeit import catalogue
+    from counterfeit.evaluation import outside
+    from counterfeit.run import Run
+
+    trained = (Path(path) / "run.yaml").is_file()
+    if not trained and (data or ":" in path):
+        return outside(path, data)
+    if not trained:
+        raise ValueError(
+            f"{path} is no run folder: it holds no run.yaml. Give one that `counterfeit train` made, or say with "
+            "--data what its samples imitate."
+        )
+    run = Run(path, args.checkpoint, args.device)
+    if data and catalogue.source(data).fingerprint != run.source.fingerprint:
+        raise ValueError(f"{path} was trained on {run.source.name}; --data {data.name} came. Leave --data out for it.")
+    return run

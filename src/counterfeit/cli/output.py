@@ -6,19 +6,54 @@ import dataclasses
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from counterfeit.engine.fit import Summary
     from counterfeit.metrics.metric import Result
+    from counterfeit.report.cells import Table
     from counterfeit.run import Run
 
-__all__ = ["finish", "measured", "say", "table"]
+__all__ = ["Watch", "finish", "measured", "say", "show", "table"]
 
 
 def say(text: str) -> None:
     """A line for a person, on standard error, so that standard output stays for what was asked."""
     print(text, file=sys.stderr)
+
+
+class Watch:
+    """Says on standard error which metric is asked: with the time it takes on a terminal, as a line elsewhere.
+
+    Arguments:
+        title: what is measured.
+    """
+
+    def __init__(self, title: str) -> None:
+        from rich.progress import Progress, SpinnerColumn, TimeElapsedColumn
+
+        from counterfeit.data.progress import console
+
+        self.title, self.live = title, sys.stderr.isatty()
+        columns = (SpinnerColumn(), "{task.description}", TimeElapsedColumn())
+        self.bars = Progress(*columns, console=console(), transient=True, disable=not self.live)
+        self.task = self.bars.add_task("")
+
+    def __call__(self, metric: str, number: int, count: int) -> None:
+        """Metric `number` of `count` is asked now."""
+        text = f"{self.title}: {metric} ({number} of {count})"
+        if self.live:
+            self.bars.reset(self.task, description=text)
+        else:
+            say(text)
+
+    def __enter__(self) -> Self:
+        self.bars.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.bars.stop()
 
 
 def finish(run: Run, summary: Summary, evaluate: bool, report: bool, as_json: bool) -> int:
@@ -31,9 +66,10 @@ def finish(run: Run, summary: Summary, evaluate: bool, report: bool, as_json: bo
         f"Trained {run.name}: {summary.steps} steps in {summary.seconds:.1f} s "
         f"({summary.cpu_seconds:.1f} CPU-seconds, {summary.images_per_second:,.0f} images/s)"
     )
-    results = run.evaluate() if evaluate else {}
+    with Watch(run.name) as watch:
+        results = run.evaluate(tell=watch) if evaluate else {}
     if results and not as_json:
-        table(("metric", "value", "error", "n"), [_row(name, result) for name, result in results.items()])
+        _results(results)
     if report:
         from counterfeit.report.page import write
 
@@ -44,37 +80,68 @@ def finish(run: Run, summary: Summary, evaluate: bool, report: bool, as_json: bo
     return 0
 
 
-def measured(by_run: Mapping[str, Mapping[str, Result]], as_json: bool) -> None:
-    """Print each run's results as a table with their protocols, or as JSON."""
+def measured(by_name: Mapping[str, Mapping[str, Result]], as_json: bool) -> None:
+    """Print the results of each run as a table with their protocols, or as JSON."""
     if as_json:
-        content = {run: {name: r.to_dict() for name, r in results.items()} for run, results in by_run.items()}
+        content = {name: {row: r.to_dict() for row, r in results.items()} for name, results in by_name.items()}
         print(json.dumps(content if len(content) > 1 else next(iter(content.values()))))
         return
-    for run, results in by_run.items():
-        print(run)
-        _tell(results)
+    for name, results in by_name.items():
+        print(name)
+        _results(results, protocols=True)
 
 
-def _tell(results: Mapping[str, Result]) -> None:
-    table(("metric", "value", "error", "n"), [_row(name, result) for name, result in results.items()])
-    for name, result in results.items():
-        print(f"{name}: {result.protocol}")
-        for key, value in result.details.items():
-            print(f"  {key}: {value}")
+def _results(results: Mapping[str, Result], protocols: bool = False) -> None:
+    """A row for each result and for what it is to be compared to; below it warnings, and how it was measured."""
+    from counterfeit.report.facts import measurement
+
+    found = [measurement(name, result.to_dict()) for name, result in results.items()]
+    rows = [row for m in found for row in (m.row, *(r._replace(name=f"  {r.name}") for r in m.references))]
+    table(("metric", "value", "n"), rows)
+    for m in found:
+        words = [f"warning: {text}" for text in m.warnings]
+        if protocols:
+            words += [text for text in (m.note, m.details) if text]
+            print(f"{m.row.name}: {m.summary}\n  {m.protocol}")
+        for text in words:
+            print(f"  {text}" if protocols else f"{m.row.name}: {text}")
 
 
-def _row(name: str, result: Result) -> tuple[str, ...]:
-    error = "" if result.error is None else f"± {result.error:.4g}"
-    return name, f"{result.value:.6g}", error, f"{result.n:,}"
+def show(tables: Sequence[Table], to_markdown: str | None, to_latex: str | None, as_json: str | None) -> None:
+    """Write tables as Markdown and LaTeX to the files named, "-" for standard output; print them, or the JSON.
+
+    What goes to standard output as Markdown, LaTeX or JSON is not printed for a person too.
+    """
+    from counterfeit.data.cache import atomic
+    from counterfeit.report.cells import latex, markdown
+
+    printed = [as_json] if as_json else []
+    for write, target in ((markdown, to_markdown), (latex, to_latex)):
+        text = "\n\n".join(map(write, tables))
+        if target == "-":
+            printed.append(text)
+        elif target:
+            with atomic(Path(target)) as part:
+                part.write_text(f"{text}\n", encoding="utf-8")
+    for text in printed:
+        print(text)
+    for one in [] if printed else tables:
+        table(one.columns, [[f"{cell.text} *" if cell.best else cell.text for cell in row] for row in one.rows])
+        if any(cell.best for row in one.rows for cell in row):
+            print("* the best under one protocol, and what lies within two standard errors of it")
+        for note in one.notes:
+            print(f"- {note}")
+        print()
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """Print a table as wide as the terminal."""
-    from rich.box import SIMPLE
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
+    from rich.text import Text  # as it is: a name with brackets is no markup
 
-    view = Table(*columns, box=SIMPLE, pad_edge=False)
+    view = Table(*(Column(Text(name)) for name in columns), box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for row in rows:
-        view.add_row(*(str(cell) for cell in row))
+        view.add_row(*(Text(str(cell)) for cell in row))
     Console(width=None if sys.stdout.isatty() else 160).print(view)

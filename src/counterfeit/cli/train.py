@@ -43,7 +43,7 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     from counterfeit.run import start
 
     chosen = catalogue.recipe(args.recipe)
-    given = settings(rest) | ({"data.name": args.data} if args.data else {})
+    given = settings(rest) | ({"data.name": args.data} if args.data is not None else {})
     config = catalogue.configure(chosen, nest(given))
     trained, summary = start(chosen, config, Path(args.out) if args.out else None)
     return finish(trained, summary, evaluate=not args.no_evaluate, report=not args.no_report, as_json=args.json)

@@ -9,11 +9,14 @@ from typing import Any, NamedTuple
 
 from counterfeit import catalogue
 from counterfeit.engine import checkpoint
+from counterfeit.evaluation import metric_of
 from counterfeit.run import Run
 
-__all__ = ["Goal", "Measurement", "Row", "facts", "goals", "measurements", "number", "summary"]
+__all__ = [
+    "Goal", "Measurement", "Row", "duration", "facts", "goals", "measurement", "measurements", "number", "summary",
+]  # fmt: skip
 
-SHOWN = ("references", "warning", "note", "histogram")  # details that have a place of their own
+SHOWN = ("references", "warning", "note", "histogram", "values")  # details that have a place of their own
 
 
 class Row(NamedTuple):
@@ -121,7 +124,21 @@ def goals(run: Run) -> list[Goal]:
 
 def measurements(run: Run) -> list[Measurement]:
     """What `evaluation.json` holds."""
-    return [_measurement(name, entry, run.checkpoint.name) for name, entry in run.evaluation.items()]
+    return [measurement(name, entry, run.checkpoint.name) for name, entry in run.evaluation.items()]
+
+
+def measurement(name: str, entry: Mapping[str, Any], used: str = "") -> Measurement:
+    """A result, as in `evaluation.json`, in words; with a warning where it is of another checkpoint than `used`."""
+    metric, details = metric_of(name), entry.get("details", {})
+    references = [_row(f"{key} (reference)", row) for key, row in details.get("references", {}).items()]
+    unit = f", in {metric.unit}" if metric and metric.unit else ""
+    better = f"; {metric.better} is better" if metric and metric.better else ""
+    what = f"{metric.summary} ({metric.kind})" if metric else name
+    rest = "; ".join(f"{key.replace('_', ' ')} {number(value)}" for key, value in details.items() if key not in SHOWN)
+    return Measurement(
+        _row(name, entry), f"{what}{unit}{better}", references, entry["protocol"], rest,
+        details.get("histogram", []), _warnings(entry, used), details.get("note", ""),
+    )  # fmt: skip
 
 
 def _own_data(run: Run) -> bool:
@@ -156,26 +173,13 @@ def _goal(goal: Mapping[str, Any], evaluation: Mapping[str, Any]) -> Goal:
     return Goal(name, text, number(found["value"], found["error"]), verdict, short <= 0, source)
 
 
-def _measurement(name: str, entry: Mapping[str, Any], used: str) -> Measurement:
-    metric = catalogue.metrics().get(name)
-    details = entry.get("details", {})
-    references = [_row(f"{key} (reference)", row) for key, row in details.get("references", {}).items()]
-    unit = f", in {metric.unit}" if metric and metric.unit else ""
-    better = f"; {metric.better} is better" if metric and metric.better else ""
-    rest = "; ".join(f"{key.replace('_', ' ')} {number(value)}" for key, value in details.items() if key not in SHOWN)
-    return Measurement(
-        _row(name, entry), f"{metric.summary if metric else name}{unit}{better}", references, entry["protocol"], rest,
-        details.get("histogram", []), _warnings(entry, used), details.get("note", ""),
-    )  # fmt: skip
-
-
 def _row(name: str, row: Mapping[str, Any]) -> Row:
     n = row.get("n")
     return Row(name, number(row["value"], row.get("error")), f"{n:,}" if n else "")
 
 
 def _warnings(entry: Mapping[str, Any], used: str) -> list[str]:
-    details, measured = entry.get("details", {}), entry.get("checkpoint", used)
+    details, measured = entry.get("details", {}), entry.get("checkpoint", used) if used else used
     found = [str(details["warning"])] if details.get("warning") else []
     if details.get("copies"):
         found.append(f"{details['copies']} of {entry['n']:,} samples are copies of training examples")

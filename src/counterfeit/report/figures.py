@@ -11,13 +11,15 @@ import torch
 from counterfeit import catalogue
 from counterfeit.core import Decodes, Encodes, Samples
 from counterfeit.data.images import encode_png, tile
+from counterfeit.evaluation import Subject
 from counterfeit.report import grids, plot, points
 from counterfeit.report.animation import animation, frames, pictures
 from counterfeit.report.figure import Figure, Picture
 from counterfeit.run import Run
 
-__all__ = ["figures"]
+__all__ = ["figures", "line", "neighbours", "plane", "samples", "themed", "walks"]
 
+WIDTH = 700  # pixels of a row of images
 PAIRS = 4  # of codes, between which the third figure walks
 POINTS = 10_000  # drawn from the model and taken from the data, where they are points
 DOTS = 3_000  # of these in a scatter
@@ -31,14 +33,14 @@ def figures(run: Run) -> list[Figure]:
 def _of_model(run: Run) -> Iterator[Figure]:
     model, shape = run.model, run.source.raw.spec.shape
     if isinstance(model, Samples) and shape in ((1,), (2,)):
-        yield from _line(run) if shape == (1,) else _plane(run)
+        yield from line(run) if shape == (1,) else plane(run)
     if not grids.has_images(run):
         return
     if isinstance(model, Samples):
-        yield _samples(run)
-        yield _neighbours(run)
+        yield samples(run)
+        yield neighbours(run)
     if isinstance(model, Decodes):
-        yield _walks(run)
+        yield walks(run)
         if isinstance(model, Encodes):
             yield _reconstructions(run)
 
@@ -50,17 +52,19 @@ def _of_training(run: Run) -> Iterator[Figure]:
         yield _curves(title, panel)
 
 
-def _samples(run: Run) -> Figure:
-    across = grids.columns(run)
-    x = grids.samples(run, across * max(4, across // 2))
+def samples(run: Subject, width: int = WIDTH, rows: int | None = None) -> Figure:
+    """A grid of samples, about `width` pixels wide, half as high where no number of `rows` is given."""
+    across = grids.columns(run, width)
+    x = grids.samples(run, across * (rows or max(4, across // 2)))
     drawn = torch.equal(run.sample(2, mean=True), run.sample(2))
     what = "samples" if drawn else "means of p(x | z) for codes z from the prior,"
     caption = f"{len(x)} {what} in the order they were drawn (seed {grids.SEED}), none left out."
     return Figure("samples", "Samples", caption, f"Grid of {len(x)} samples.", _png(run, tile(x, across)))
 
 
-def _neighbours(run: Run) -> Figure:
-    across = grids.columns(run) - 1
+def neighbours(run: Subject, width: int = WIDTH) -> Figure:
+    """Samples, each row's last beside the training example nearest to it, about `width` pixels wide."""
+    across = grids.columns(run, width) - 1
     rows = max(3, across // 2)
     x = grids.samples(run, across * rows).unflatten(0, (rows, across))
     near, distances = grids.neighbours(run, x[:, -1])
@@ -75,20 +79,21 @@ def _neighbours(run: Run) -> Figure:
     )
 
 
-def _walks(run: Run) -> Figure:
-    pairs = zip(*grids.walks(run, PAIRS, grids.columns(run)), strict=True)
+def walks(run: Subject, width: int = WIDTH, n: int = PAIRS) -> Figure:
+    """Walks between `n` pairs of codes, about `width` pixels wide."""
+    pairs = zip(*grids.walks(run, n, grids.columns(run, width)), strict=True)
     return Figure(
         "figure3",
         "Interpolation between codes",
         "As figure 3 of the founding paper: what the codes z between two drawn ones decode to. Upper row of each pair: "
         "on the straight line. Lower row: on the great circle, along which Gaussian codes keep a likely length.",
-        f"{PAIRS} pairs of rows, in each of which one sample turns into another.",
+        f"{n} pairs of rows, in each of which one sample turns into another.",
         _png(run, grids.stacked(list(pairs))),
     )
 
 
 def _reconstructions(run: Run) -> Figure:
-    across = grids.columns(run)
+    across = grids.columns(run, WIDTH)
     x, again = grids.reconstructions(run, 2 * across)
     return Figure(
         "reconstructions",
@@ -100,15 +105,17 @@ def _reconstructions(run: Run) -> Figure:
     )
 
 
-def _line(run: Run) -> Iterator[Figure]:
+def line(run: Subject) -> Iterator[Figure]:
+    """Samples on the line."""
     source = run.source.raw
     data, x = source.split("test").first(POINTS).x, grids.samples(run, POINTS)
     known = "data" if points.density(source, x[:1]) is None else "true density"
     caption = f"Histogram of {len(x):,} samples and the {known}."
-    yield _themed("samples", "Samples", caption, partial(points.line, source, data, x))
+    yield themed("samples", "Samples", caption, partial(points.line, source, data, x))
 
 
-def _plane(run: Run) -> Iterator[Figure]:
+def plane(run: Subject) -> Iterator[Figure]:
+    """Test examples and samples in the plane."""
     source = run.source.raw
     data, x = source.split("test").first(DOTS).x, grids.samples(run, POINTS)[:DOTS]
     within = points.extent(data, x)
@@ -116,7 +123,7 @@ def _plane(run: Run) -> Iterator[Figure]:
     lines = "" if truth is None else "; lines: true density at 2, 20 and 60 % of its peak"
     for color, (name, some, what) in enumerate((("data", data, "test examples"), ("samples", x, "samples"))):
         draw = partial(points.plane, truth, some, within, color)
-        yield _themed(name, "Samples", f"{len(some):,} {what}{lines}.", draw)
+        yield themed(name, "Samples", f"{len(some):,} {what}{lines}.", draw)
 
 
 def _training(run: Run) -> Figure:
@@ -137,7 +144,7 @@ def _curves(title: str, panel: Mapping[str, plot.Series]) -> Figure:
     if title.startswith("valid/"):
         caption = f"{title[6:]} on the validation split"
     draw = partial(plot.curves, panel, _chooser(title))
-    return _themed(f"curves-{title.replace('/', '-')}", "Curves", caption, draw)
+    return themed(f"curves-{title.replace('/', '-')}", "Curves", caption, draw)
 
 
 def _chooser(title: str) -> Callable[[Sequence[float]], float] | None:
@@ -147,10 +154,11 @@ def _chooser(title: str) -> Callable[[Sequence[float]], float] | None:
     return choosers.get(metric.better) if metric else None
 
 
-def _themed(name: str, section: str, caption: str, draw: Callable[[plot.Theme], bytes]) -> Figure:
+def themed(name: str, section: str, caption: str, draw: Callable[[plot.Theme], bytes]) -> Figure:
+    """A plot, drawn for light and for dark pages."""
     light, dark = (Picture(draw(theme), ".svg") for theme in (plot.LIGHT, plot.DARK))
     return Figure(name, section, caption, f"Plot: {caption}", light, dark)
 
 
-def _png(run: Run, pixels: np.ndarray) -> Picture:
+def _png(run: Subject, pixels: np.ndarray) -> Picture:
     return Picture(encode_png(pixels), ".png", grids.crisp(run))

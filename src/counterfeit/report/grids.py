@@ -15,10 +15,10 @@ from torch import Tensor
 
 from counterfeit.core import Decodes, Encodes
 from counterfeit.data.images import tile
+from counterfeit.evaluation import Subject
 from counterfeit.metrics.neighbours import nearest_examples
 from counterfeit.metrics.sampling import evaluating
 from counterfeit.report.latent import interpolate, lerp, slerp
-from counterfeit.run import Run
 
 __all__ = [
     "SEED", "columns", "crisp", "framed", "has_images", "neighbours", "reconstructions", "samples", "stacked",
@@ -30,30 +30,30 @@ FRAME = (245, 183, 0)  # the founding paper's yellow
 SEARCHED = 100_000  # training examples at most among which the nearest are sought
 
 
-def has_images(run: Run) -> bool:
+def has_images(run: Subject) -> bool:
     """Whether the data are gray or color images."""
     shape = run.source.raw.spec.shape
     return len(shape) == 3 and shape[0] in (1, 3)
 
 
-def crisp(run: Run) -> bool:
+def crisp(run: Subject) -> bool:
     """Whether four images of the run fit a row, so that their pixels are rarely shown smaller than they are."""
     return not has_images(run) or run.source.raw.spec.shape[2] <= 128
 
 
-def columns(run: Run, width: int = 700) -> int:
+def columns(run: Subject, width: int) -> int:
     """How many images of the run fit a row of `width` pixels."""
     height, across = run.source.raw.spec.shape[1:]
     scale = max(1, -(-56 // height))  # as `tile` enlarges them
     return max(4, min(12, width // (scale * across + 2)))
 
 
-def samples(run: Run, n: int) -> Tensor:
+def samples(run: Subject, n: int) -> Tensor:
     """`n` samples for the eye, decoded means where the model decodes codes, (n, *shape)."""
     return run.sample(n, SEED, mean=True)
 
 
-def neighbours(run: Run, x: Tensor) -> tuple[Tensor, Tensor]:
+def neighbours(run: Subject, x: Tensor) -> tuple[Tensor, Tensor]:
     """The training example nearest to each of `x`, (N, *shape), by Euclidean distance in pixels, and that, (N,)."""
     train = run.source.raw.split("train")
     found = nearest_examples(x, train, among=range(min(len(train), SEARCHED)))
@@ -71,7 +71,7 @@ def framed(x: Tensor, near: Tensor) -> np.ndarray:
     return np.concatenate([left, right], 1)
 
 
-def walks(run: Run, n: int, steps: int) -> tuple[Tensor, Tensor]:
+def walks(run: Subject, n: int, steps: int) -> tuple[Tensor, Tensor]:
     """Decoded codes on the straight line and on the great circle between `n` pairs, (n, steps, *shape) each."""
     model = run.model
     with evaluating(model, SEED):
@@ -81,7 +81,7 @@ def walks(run: Run, n: int, steps: int) -> tuple[Tensor, Tensor]:
     return shown[0], shown[1]
 
 
-def reconstructions(run: Run, n: int) -> tuple[Tensor, Tensor]:
+def reconstructions(run: Subject, n: int) -> tuple[Tensor, Tensor]:
     """The first `n` test examples, as the model saw them, and what decoding their codes gives, (n, *shape) each."""
     model = run.model
     with evaluating(model, SEED):

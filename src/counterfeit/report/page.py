@@ -10,6 +10,7 @@ from pathlib import Path
 
 from counterfeit.config import dump
 from counterfeit.data.cache import atomic
+from counterfeit.report.doctor import told
 from counterfeit.report.facts import facts, goals, measurements, summary
 from counterfeit.report.figure import Figure, element, save
 from counterfeit.report.figures import figures
@@ -17,7 +18,7 @@ from counterfeit.report.markup import Markup, tag
 from counterfeit.report.tables import evaluation_table, goals_table
 from counterfeit.run import Run
 
-__all__ = ["page", "write"]
+__all__ = ["code", "document", "page", "panels", "section", "write"]
 
 # nothing is loaded but what the page itself holds, whatever a name in it says
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
@@ -36,42 +37,49 @@ def write(run: Run) -> Path:
 
 def page(run: Run, made: Sequence[Figure]) -> str:
     """The report of a run with the figures `made` of it, as HTML."""
+    return document(f"{run.name}: Counterfeit report", tag("main", *_sections(run, made)), _footer(run))
+
+
+def document(title: str, *body: Markup, class_: str = "narrow") -> str:
+    """A whole page, which needs no other file: as HTML."""
     style = resources.files("counterfeit.report").joinpath("page.css").read_text(encoding="utf-8")
     head = tag(
         "head",
         tag("meta", charset="utf-8"),
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("meta", http_equiv="Content-Security-Policy", content=POLICY),
-        tag("title", f"{run.name}: Counterfeit report"),
+        tag("title", title),
         tag("style", Markup(style)),
     )
-    body = tag("body", tag("main", *_sections(run, made)), _footer(run))
-    return f"<!DOCTYPE html>\n{tag('html', head, body, lang='en')}\n"
+    return f"<!DOCTYPE html>\n{tag('html', head, tag('body', *body, class_=class_), lang='en')}\n"
 
 
 def _sections(run: Run, made: Sequence[Figure]) -> Iterable[Markup]:
     groups = {name: list(group) for name, group in groupby(made, lambda figure: figure.section)}
     yield tag("header", tag("h1", run.name), tag("p", summary(run), class_="lede"))
     if samples := groups.pop("Samples", None):
-        yield _figures("Samples", samples)
-    yield _section("Key facts", tag("dl", *(_fact(name, text) for name, text in facts(run).items() if text)))
+        yield panels("Samples", samples)
+    yield section("Key facts", tag("dl", *(_fact(name, text) for name, text in facts(run).items() if text)))
     if wanted := goals(run):
-        yield _section("Goals", goals_table(wanted))
+        yield section("Goals", goals_table(wanted))
     measured = measurements(run)
-    yield _section("Evaluation", evaluation_table(measured) if measured else _unmeasured(run))
+    yield section("Evaluation", evaluation_table(measured) if measured else _unmeasured(run))
+    yield section("Doctor", *told(run))
     for name, group in groups.items():
-        yield _figures(name, group)
-    yield _section("How to go on", *_commands(run))
-    yield tag("details", tag("summary", tag("h2", "Settings")), _code(dump(run.config.to_dict())))
+        yield panels(name, group)
+    yield section("How to go on", *_commands(run))
+    yield tag("details", tag("summary", tag("h2", "Settings")), code(dump(run.config.to_dict())))
 
 
-def _section(title: str, *content: Markup) -> Markup:
+def section(title: str, *content: Markup) -> Markup:
+    """Content under a heading."""
     return tag("section", tag("h2", title), *content)
 
 
-def _figures(title: str, group: Sequence[Figure]) -> Markup:
-    shown = [element(figure) for figure in group]
-    return _section(title, *shown if len(shown) == 1 else [tag("div", *shown, class_="panels")])
+def panels(title: str, group: Sequence[Figure], about: str = "") -> Markup:
+    """Figures under a heading and what there is to say of all, side by side where there is room."""
+    shown, said = [element(figure) for figure in group], [tag("p", about, class_="soft")] if about else []
+    return section(title, *said, *shown if len(shown) == 1 else [tag("div", *shown, class_="panels")])
 
 
 def _fact(name: str, text: str) -> Markup:
@@ -99,10 +107,11 @@ def _commands(run: Run) -> list[Markup]:
         f"x = run.sample(100)   # ({shape})\n"
         "results = run.evaluate()"
     )
-    return [_code(shell), _code(python)]
+    return [code(shell), code(python)]
 
 
-def _code(text: str) -> Markup:
+def code(text: str) -> Markup:
+    """Text to be copied."""
     return tag("pre", tag("code", text), tabindex="0")
 
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import cycle
 from typing import Any, NamedTuple
 
-__all__ = ["DARK", "LIGHT", "REST", "Series", "Theme", "curves", "panels", "svg", "thinned"]
+import numpy as np
+from PIL import Image
+
+__all__ = ["DARK", "LIGHT", "REST", "Series", "Theme", "curves", "panels", "pixels", "svg", "thinned"]
 
 NOT_CURVES = ("step", "seconds", "steps_per_second")
 REST = "terms"  # title of what has neither a prefix nor `loss` in its name
@@ -18,15 +22,16 @@ POINTS = 400  # of a curve at most
 
 @dataclass(frozen=True)
 class Theme:
-    """Colors of text, of lines of a grid and of curves, in order."""
+    """Colors of text, of lines of a grid, of curves, in order, and of the ground where there is one."""
 
     ink: str
     faint: str
     curves: tuple[str, ...]
+    ground: str
 
 
-LIGHT = Theme("#3d4450", "#dfe3e8", ("#2563c9", "#d1560f", "#0d8075", "#8a3ffc", "#a3690a", "#b3265e"))
-DARK = Theme("#b8c0cc", "#333a45", ("#7ab0ff", "#ff9d5c", "#4fd0c1", "#c5a3ff", "#e8c35a", "#ff8fb8"))
+LIGHT = Theme("#3d4450", "#dfe3e8", ("#2563c9", "#d1560f", "#0d8075", "#8a3ffc", "#a3690a", "#b3265e"), "#ffffff")
+DARK = Theme("#b8c0cc", "#333a45", ("#7ab0ff", "#ff9d5c", "#4fd0c1", "#c5a3ff", "#e8c35a", "#ff8fb8"), "#131416")
 
 
 class Series(NamedTuple):
@@ -49,7 +54,7 @@ def panels(events: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Series]]:
     found: dict[str, dict[str, Series]] = {"loss": {}}
     for event in events:
         for key, value in event.items():
-            if key not in NOT_CURVES and isinstance(value, (int, float)):
+            if key not in NOT_CURVES and not key.startswith("doctor/") and isinstance(value, (int, float)):
                 title, label = _place(key)
                 series = found.setdefault(title, {}).setdefault(label, Series([], []))
                 series.steps.append(event["step"])
@@ -84,14 +89,16 @@ def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values)
 
 
-def curves(panel: Mapping[str, Series], best: Callable[[Sequence[float]], float] | None, theme: Theme) -> bytes:
+def curves(
+    panel: Mapping[str, Series], best: Callable[[Sequence[float]], float] | None, theme: Theme, legend: bool = True
+) -> bytes:
     """The series of one panel over steps; of a single one, the value that `best` chooses is marked."""
 
     def draw(axes: Any) -> None:
         for color, (label, series) in zip(cycle(theme.curves), panel.items(), strict=False):
             steps, values = series if best else thinned(series)
             axes.plot(steps, values, color=color, label=label, linewidth=1.6, marker="." if len(steps) < 3 else None)
-        if len(panel) > 1:
+        if legend and len(panel) > 1:
             axes.legend(frameon=False, labelcolor="linecolor", handlelength=1.2, borderaxespad=0.2)
         axes.set_xlabel("step")
         axes.set_xlim(left=0)
@@ -108,23 +115,45 @@ def _mark(axes: Any, series: Series, best: Callable[[Sequence[float]], float], t
     axes.set_title(f"best {value:.5g} at step {step:,.0f}".replace("-", "−"), loc="right", color=theme.curves[1])
 
 
-def svg(draw: Callable[[Any], None], theme: Theme, size: tuple[float, float] = (3.8, 2.5)) -> bytes:
-    """What `draw` draws on matplotlib axes of `size` inches, without a ground; the same bytes every time."""
+def svg(
+    draw: Callable[[Any], None], theme: Theme, size: tuple[float, float] = (3.8, 2.5), columns: int = 1
+) -> bytes:
+    """What `draw` draws on matplotlib axes of `size` inches, without a ground; the same bytes every time.
+
+    With several `columns`, `draw` is handed an array of axes side by side.
+    """
+    buffer = io.BytesIO()
+    with _drawn(draw, theme, size, columns) as figure:
+        figure.savefig(buffer, format="svg", transparent=True, dpi=200, metadata={"Date": None, "Creator": None})
+    return buffer.getvalue()
+
+
+def pixels(
+    draw: Callable[[Any], None], theme: Theme, size: tuple[float, float] = (3.8, 2.5), columns: int = 1
+) -> np.ndarray:
+    """The same as pixels on the ground of the theme, uint8 (H, W, 3)."""
+    buffer = io.BytesIO()
+    with _drawn(draw, theme, size, columns) as figure:
+        figure.savefig(buffer, format="png", facecolor=theme.ground, dpi=144)
+    return np.asarray(Image.open(buffer).convert("RGB"))
+
+
+@contextmanager
+def _drawn(
+    draw: Callable[[Any], None], theme: Theme, size: tuple[float, float], columns: int
+) -> Iterator[Any]:
     import matplotlib
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     with matplotlib.rc_context(_style(theme)):
         figure = Figure(size, layout="constrained")
-        FigureCanvasSVG(figure)
-        axes = figure.add_subplot()
-        axes.xaxis.set_major_locator(MaxNLocator(5))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.6g}".replace("-", "−")))
+        axes = figure.subplots(1, columns)
+        for one in np.ravel(axes):
+            one.xaxis.set_major_locator(MaxNLocator(5))
+            one.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.6g}".replace("-", "−")))
         draw(axes)
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="svg", transparent=True, dpi=200, metadata={"Date": None, "Creator": None})
-    return buffer.getvalue()
+        yield figure
 
 
 def _style(theme: Theme) -> Any:

@@ -14,28 +14,34 @@ import torch
 
 from counterfeit import catalogue
 from counterfeit.config import command
+from counterfeit.evaluation import Outside
 from counterfeit.metrics.metric import Result
 from counterfeit.run import Run, write_json
 
 __all__ = ["machine", "record"]
 
 
-def record(runs: Sequence[Run], results: Mapping[str, Mapping[str, Result]], path: Path) -> Path:
+def record(
+    subjects: Mapping[str, Run | Outside], results: Mapping[str, Mapping[str, Result]], path: Path
+) -> Path:
     """Write measured results with their costs, commands and protocols as JSON.
 
     Arguments:
-        runs: trained runs, for instance one a seed.
-        results: run name -> metric -> result.
+        subjects: name -> trained run, for instance one a seed, or samples made elsewhere.
+        results: name -> metric -> result.
         path: the file to write.
     """
-    rows = [_row(run, results[run.name]) for run in runs]
-    names = list(next(iter(results.values())))
+    rows = [{"run": name, **_of_run(one), "metrics": _metrics(results[name])} for name, one in subjects.items()]
+    names = [name for name in next(iter(results.values())) if all(name in found for found in results.values())]
     content = {
         "name": path.stem,
         "measured": f"{datetime.now():%Y-%m-%d}",
         "machine": machine(),
-        "commands": [row["command"] for row in rows] + [f"counterfeit evaluate RUN… --metrics {','.join(names)}"],
-        "summary": {name: _spread([row["metrics"][name]["value"] for row in rows]) for name in names},
+        "commands": [
+            *(row["command"] for row in rows if "command" in row),
+            f"counterfeit evaluate RUN… --metrics {','.join(names)}",
+        ],
+        "summary": {name: _spread([found[name].value for found in results.values()]) for name in names},
         "rows": rows,
     }
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -52,17 +58,21 @@ def machine() -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _row(run: Run, results: Mapping[str, Result]) -> dict[str, Any]:
+def _metrics(results: Mapping[str, Result]) -> dict[str, Any]:
+    return {name: result.to_dict() for name, result in results.items()}
+
+
+def _of_run(run: Run | Outside) -> dict[str, Any]:
+    if not isinstance(run, Run):
+        return {}
     state = run.state
     return {
-        "run": run.name,
         "command": command(run.config, catalogue.configure(catalogue.recipe(run.config.recipe))),
         "seed": run.config.train.seed,
         "checkpoint": run.checkpoint.name,
         "steps": state["step"],
         "seconds": state["seconds"],
         "cpu_seconds": state["cpu_seconds"],
-        "metrics": {name: result.to_dict() for name, result in results.items()},
     }
 
 

@@ -1,0 +1,60 @@
+"""Put runs, and samples of any other program, side by side; only numbers of one protocol are ranked.
+
+What a run's evaluation.json does not hold is measured and kept there. The page needs no network and no other file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from counterfeit.cli.evaluate import names, subject
+from counterfeit.cli.options import data_of, data_options, evaluation_of, evaluation_options
+from counterfeit.cli.output import Watch, say, show
+
+EXAMPLE = """examples:
+  counterfeit compare runs/gan runs/vae                                 a table here, and comparison.html
+  counterfeit compare runs/seed0 runs/seed1 --metrics parzen,nearest --split test
+  counterfeit compare runs/gan samples.zip --data mnist                 beside samples of any other program
+  counterfeit compare runs/gan runs/vae --markdown --page ''            a table to paste, and no page
+  counterfeit compare runs/gan runs/vae --latex table.tex --json
+"""
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """What the verb takes."""
+    parser.add_argument("subjects", metavar="RUN|SAMPLES", nargs="+", help="run folders, samples, or splits of data")
+    parser.add_argument(
+        "--metrics", metavar="A,B", help="names from `counterfeit list metrics` (default: all that apply)"
+    )
+    parser.add_argument(
+        "--page", metavar="FILE", default="comparison.html", help="the page (default: comparison.html; '' for none)"
+    )
+    for name in ("markdown", "latex"):
+        parser.add_argument(f"--{name}", metavar="FILE", nargs="?", const="-", help=f"the tables as {name}, or to FILE")
+    evaluation_options(parser)
+    data_options(parser)
+    parser.add_argument("--checkpoint", default="best", help="best, newest or a step (default: best)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, mps")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
+    """Compare."""
+    args = parser.parse_args(arguments)
+    data, split = (None, args.data) if args.data in ("valid", "test") else (args.data, None)
+    args.data, args.split = data, args.split or split
+    from counterfeit.report.compare import compare, cost_table, table
+    from counterfeit.report.compare_page import write
+
+    chosen, called = data_of(args), names(args.subjects)
+    metrics = [name.strip() for name in args.metrics.split(",")] if args.metrics is not None else []
+    contestants = dict(zip(called, [subject(path, args, chosen) for path in args.subjects], strict=True))
+    with Watch("comparing") as watch:
+        found = compare(contestants, metrics, evaluation_of(args), watch)
+    if args.page:
+        say(f"Page: {write(found, Path(args.page))}")
+    tables = [table(found), cost_table(found)]
+    show(tables, args.markdown, args.latex, None if not args.json else json.dumps(found.to_dict()))
+    return 0

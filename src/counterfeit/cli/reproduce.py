@@ -1,0 +1,101 @@
+"""The tables of the founding paper, with what was measured here.
+
+table1: Parzen window log-likelihoods as published, beside those of the runs that are found; on the bundled digits the
+recipe gan is trained where there is no run of it yet. table2: how families of models differ in training, inference,
+sampling, evaluating p(x) and design, measured in seconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from counterfeit.cli.output import Watch, say, show
+
+if TYPE_CHECKING:
+    from counterfeit.report.cells import Table
+    from counterfeit.run import Run
+
+EXAMPLE = """examples:
+  counterfeit reproduce table1                          published numbers, digits, and the runs in runs/
+  counterfeit reproduce table1 --runs ~/runs --markdown
+  counterfeit reproduce table1 --train --quick          a hundredth of the paper's training, to see it work
+  counterfeit reproduce table2 --record results/table2.json
+"""
+QUICK = 100  # how many times fewer steps, with --quick
+SAMPLES = 1_000  # with --quick
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """What the verb takes."""
+    parser.add_argument("name", metavar="NAME", choices=("table1", "table2"), help="table1 or table2")
+    parser.add_argument("--runs", metavar="DIR", default="runs", help="where runs are found, and made (default: runs)")
+    parser.add_argument("--train", action="store_true", help="train the paper's recipes where no run is found: hours")
+    parser.add_argument("--quick", action="store_true", help="a hundredth of the training steps, and 1,000 samples")
+    parser.add_argument("--data", default="digits", help="what table2 is measured on (default: digits)")
+    for name in ("markdown", "latex"):
+        parser.add_argument(f"--{name}", metavar="FILE", nargs="?", const="-", help=f"the table as {name}, or to FILE")
+    parser.add_argument("--record", metavar="FILE", help="keep the table, the machine and the command in a JSON file")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
+    """Reproduce."""
+    args = parser.parse_args(arguments)
+    table, rows = (_first if args.name == "table1" else _second)(args)
+    command = shlex.join(["counterfeit", "reproduce", *arguments])
+    if args.record:
+        say(f"Recorded: {_record(Path(args.record), command, rows, table)}")
+    content = {"name": args.name, "rows": rows, "notes": list(table.notes)}
+    show([table], args.markdown, args.latex, json.dumps(content) if args.json else None)
+    return 0
+
+
+def _first(args: argparse.Namespace) -> tuple[Table, list[dict[str, Any]]]:
+    from counterfeit.report.table1 import RECIPES, find_runs, table1
+
+    folder = Path(args.runs)
+    runs = find_runs(folder)
+    wanted = ["gan", *(RECIPES if args.train else ())]
+    runs += [made for name in wanted if not any(r.config.recipe == name for r in runs) for made in _trained(name, args)]
+    with Watch("table1") as watch:
+        made = table1(runs, SAMPLES if args.quick else 10_000, watch)
+    return made, [dict(zip(made.columns, (cell.text for cell in row), strict=True)) for row in made.rows]
+
+
+def _trained(name: str, args: argparse.Namespace) -> list[Run]:
+    """A new run of a recipe, or none where its data are not to be had."""
+    from counterfeit import catalogue
+    from counterfeit.data.cache import DataError
+    from counterfeit.run import default_folder, train
+
+    steps = catalogue.configure(catalogue.recipe(name)).train.steps
+    out = Path(args.runs) / default_folder(name).name
+    say(f"Training {name} into {out}")
+    try:
+        return [train(name, out=out, steps=max(1, steps // QUICK) if args.quick else None)]
+    except DataError as error:
+        say(f"{name}: {error}")
+        return []
+
+
+def _second(args: argparse.Namespace) -> tuple[Table, list[dict[str, Any]]]:
+    from counterfeit.report.table2 import STEPS, families, table2
+
+    with Watch("table2") as watch:
+        found = families(args.data, STEPS // 10 if args.quick else STEPS, watch)
+    return table2(found), [{"model": model, **row} for model, row in found.items()]
+
+
+def _record(path: Path, command: str, rows: list[dict[str, Any]], table: Table) -> Path:
+    from counterfeit.report.record import machine
+    from counterfeit.run import write_json
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content = {"name": path.stem, "note": " ".join(table.notes), "measured": f"{datetime.now():%Y-%m-%d}"}
+    write_json(path, content | {"machine": machine(), "commands": [command], "rows": rows})
+    return path

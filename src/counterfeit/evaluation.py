@@ -1,0 +1,213 @@
+"""What can be evaluated, a run or samples made elsewhere, and how metrics are asked in turn."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from counterfeit import catalogue
+from counterfeit.config import Data
+from counterfeit.core import Decodes, Model, Samples, check_request
+from counterfeit.data.source import SPLITS, Source
+from counterfeit.engine.classifier import train_classifier
+from counterfeit.metrics.classifier import train_with
+from counterfeit.metrics.given import Given, read_samples
+from counterfeit.metrics.metric import Evaluation, Metric, Result
+from counterfeit.metrics.sampling import evaluating
+from counterfeit.metrics.sharing import sharing
+
+__all__ = ["Outside", "Subject", "Tell", "applicable", "draw", "measure", "metric_of", "outside"]
+
+train_with(train_classifier)  # metrics know no engine
+
+FEW = 20  # examples, the mean of fewer of which says little
+SAMPLES = 10_000  # that are evaluated where nobody says how many
+
+Tell = Callable[[str, int, int], None]
+"""Told which metric is asked next, its number and how many there are."""
+
+
+class Subject(Protocol):
+    """What can be evaluated: a run, or samples made elsewhere."""
+
+    @property
+    def name(self) -> str:
+        """What to call it."""
+
+    @property
+    def model(self) -> Model:
+        """What is asked."""
+
+    @property
+    def source(self) -> Source:
+        """The data that it is measured against."""
+
+    def sample(self, n: int, seed: int = 0, y: Tensor | None = None, mean: bool = False) -> Tensor:
+        """Draw `n` examples in the data's natural unit, (n, *shape), on the CPU."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Outside:
+    """Samples of any other program, or real data in their place, measured against `source`."""
+
+    name: str
+    model: Given
+    source: Source
+    real: bool = False
+
+    def settings(self, **options: Any) -> Evaluation:
+        """How to evaluate: all samples where `options` say no number, up to 10,000."""
+        held = len(self.model.examples)
+        chosen = Evaluation(**{"samples": min(SAMPLES, held), **options})
+        if chosen.samples > held:
+            raise ValueError(f"samples={chosen.samples} came; {self.name} holds {held:,}. Ask for as many at most.")
+        return chosen
+
+    def sample(self, n: int, seed: int = 0, y: Tensor | None = None, mean: bool = False) -> Tensor:
+        """`n` of the samples, (n, *shape), in an order drawn under `seed`."""
+        return draw(self, n, seed, y, mean)
+
+    def evaluate(self, *metrics: str, tell: Tell | None = None, **options: Any) -> dict[str, Result]:
+        """Measure and return metric -> result; all that apply where no metrics are named."""
+        return measure(self, metrics or ("all",), self.settings(**options), tell)
+
+
+def outside(what: str, data: Data | str | None = None) -> Outside:
+    """Samples made elsewhere, or a split of a source as if it were samples, for a reference row.
+
+    Arguments:
+        what: a folder or zip of pictures, a .npy or .npz file, or a split such as "mnist:train".
+        data: what they imitate; may be left out for a split.
+
+    Raises:
+        ValueError: where they cannot be read, or are not of the data's shape and range.
+
+    Example:
+        >>> outside("digits:train").evaluate("nearest", samples=10)["nearest"].value  # each is its own neighbour
+        0.0
+    """
+    data = Data(data) if isinstance(data, str) else data
+    name, _, split = what.rpartition(":")
+    if name and split in SPLITS:
+        data = data or Data(name)
+        source, examples = catalogue.source(data), catalogue.source(dataclasses.replace(data, name=name)).split(split)
+        source.spec.check(examples.first(1).x, source.name)
+        return Outside(what, Given(source.spec, examples, what), source, real=True)
+    if data is None:
+        raise ValueError(f"{what} came without the data that it imitates. Say which, as in --data mnist.")
+    source = catalogue.source(data)
+    return Outside(Path(what).name, Given(source.spec, read_samples(Path(what).expanduser(), source), what), source)
+
+
+def draw(subject: Subject, n: int, seed: int = 0, y: Tensor | None = None, mean: bool = False) -> Tensor:
+    """Draw `n` examples in the data's natural unit, (n, *shape), on the CPU.
+
+    Arguments:
+        subject: what is asked.
+        n: how many.
+        seed: the same seed gives the same samples.
+        y: labels, (n,), for a conditional model.
+        mean: decoded means in place of draws, where the model decodes codes.
+    """
+    model = subject.model
+    if not isinstance(model, Samples):
+        raise ValueError(f"{type(model).__name__} does not sample; a model that samples is expected.")
+    check_request(n)
+    chunks = [min(1_000, n - done) for done in range(0, n, 1_000)]
+    labels = y.split(chunks) if y is not None else [None] * len(chunks)
+    with evaluating(model, seed):
+        if mean and isinstance(model, Decodes):
+            x = torch.cat([model.decode(model.prior(size)) for size in chunks])
+        else:
+            x = torch.cat([model.sample(size, label) for size, label in zip(chunks, labels, strict=True)])
+        return subject.source.natural(x).cpu()
+
+
+def applicable(subject: Subject, names: Sequence[str] | None = None) -> list[str]:
+    """Those of the metrics, all where None, that the model has the capability for, and the data what they need.
+
+    Of all, those are left out that only give what other metrics give one by one.
+    """
+    labels, every = subject.source.spec.classes > 0, catalogue.metrics()
+    singly = [m for m in every.values() if not m.rows or not set(m.rows) <= set(every)]
+    chosen = singly if names is None else [catalogue.metric(name) for name in names]
+    chosen = [m for m in chosen if (labels or not m.labels) and m.applies(subject.source)]
+    return [m.name for m in chosen if isinstance(subject.model, m.needs)]
+
+
+def measure(
+    subject: Subject, names: Sequence[str], settings: Evaluation, tell: Tell | None = None
+) -> dict[str, Result]:
+    """Ask metrics in turn: metric -> result.
+
+    Arguments:
+        subject: what is evaluated.
+        names: of the metrics; "all" stands for those that apply.
+        settings: how to evaluate.
+        tell: told of each metric before it is asked.
+
+    Raises:
+        ValueError: where a metric does not apply.
+    """
+    chosen = [catalogue.metric(name) for name in (applicable(subject) if "all" in names else names)]
+    for metric in chosen:
+        if not isinstance(subject.model, metric.needs):
+            has = ", ".join(catalogue.capabilities(type(subject.model)))
+            raise ValueError(
+                f"{metric.name} asks for a model that has {metric.needs.__name__}; {subject.name} has {has}. "
+                f"Take {', '.join(applicable(subject))}."
+            )
+    results: dict[str, Result] = {}
+    with sharing():
+        for number, metric in enumerate(chosen, 1):
+            if tell:
+                tell(metric.name, number, len(chosen))
+            results |= _asked(metric, subject, settings)
+    return results
+
+
+def _asked(metric: Metric, subject: Subject, settings: Evaluation) -> dict[str, Result]:
+    """What one metric says, by row, with the spread over seeds of the samples where there are several."""
+    seeds = range(settings.seed, settings.seed + settings.seeds)
+    asked = [dataclasses.replace(settings, seed=seed) for seed in seeds]
+    answers = [_rows(metric, metric.compute(subject.model, subject.source, one)) for one in asked]
+    rows = {name: [answer[name] for answer in answers] for name in answers[0]}
+    return {name: _warned(_over_seeds(results)) for name, results in rows.items()}
+
+
+def _rows(metric: Metric, answer: Result | Mapping[str, Result]) -> dict[str, Result]:
+    return {metric.name: answer} if isinstance(answer, Result) else dict(answer)
+
+
+def metric_of(row: str) -> Metric | None:
+    """The metric that gives a row of `evaluation.json`, as that row has it; None where the catalogue has none such."""
+    if row in catalogue.metrics():
+        return catalogue.metrics()[row]
+    several = next((metric for metric in catalogue.metrics().values() if row in metric.rows), None)
+    return several and dataclasses.replace(several, better=several.rows[row])
+
+
+def _over_seeds(results: Sequence[Result]) -> Result:
+    """Their mean; its error remains that of one of them, beside which the deviation between seeds stands."""
+    if len(results) == 1:
+        return results[0]
+    values, errors = [r.value for r in results], [r.error for r in results if r.error is not None]
+    error = math.sqrt(statistics.fmean(e**2 for e in errors)) if errors else None
+    seeds = {"seeds": len(values), "between seeds": statistics.stdev(values), "values": values}
+    details = {**results[0].details, **seeds}
+    return dataclasses.replace(results[0], value=statistics.fmean(values), error=error, details=details)
+
+
+def _warned(result: Result) -> Result:
+    if result.n >= FEW:
+        return result
+    few = f"measured on {result.n} examples only, which says little; take more"
+    warning = "; ".join(filter(None, [result.details.get("warning"), few]))
+    return dataclasses.replace(result, details={**result.details, "warning": warning})

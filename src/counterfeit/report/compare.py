@@ -1,0 +1,247 @@
+"""Runs, and samples made elsewhere, side by side: numbers that share a protocol are ranked, others never are.
+
+A cell is best in its row, or within two standard errors of the best, only among results of equal fingerprint.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from counterfeit import catalogue
+from counterfeit.evaluation import Outside, Tell, applicable, measure, metric_of
+from counterfeit.metrics.metric import Evaluation, Metric
+from counterfeit.report.cells import Cell, Table
+from counterfeit.report.cost import COSTS, costs
+from counterfeit.report.facts import number
+from counterfeit.run import Run
+
+__all__ = ["OTHER", "Comparison", "Contestant", "Line", "compare", "cost_table", "lines", "named", "table"]
+
+Contestant = Run | Outside
+Entry = Mapping[str, Any]
+
+OTHER = "other protocol"
+ARROWS: Mapping[str | None, str] = {"higher": "↑", "lower": "↓", None: ""}
+
+
+@dataclass(frozen=True)
+class Line:
+    """What one metric says under one protocol.
+
+    Arguments:
+        metric: its name, or that of one of its numbers.
+        protocol: how all of `cells` were measured.
+        cells: name -> entry as in `evaluation.json`.
+        best: names of the best, and of those within two standard errors of it; empty where nothing is ranked.
+        others: names measured under another protocol.
+    """
+
+    metric: str
+    protocol: str
+    cells: Mapping[str, Entry]
+    best: frozenset[str]
+    others: frozenset[str]
+
+    @property
+    def about(self) -> Metric | None:
+        """The metric, where the catalogue has one of that name."""
+        return metric_of(self.metric)
+
+    @property
+    def kind(self) -> str:
+        """Exact, bound or estimate, with the unit and the better direction."""
+        metric = self.about
+        return ", ".join(filter(None, [metric.kind, metric.unit, ARROWS[metric.better]])) if metric else "estimate"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What is known of several contestants, by name.
+
+    Arguments:
+        contestants: name -> run, or samples made elsewhere.
+        lines: what was measured.
+        differences: a sentence for every metric that was measured under several protocols.
+        costs: name -> quantity -> number.
+    """
+
+    contestants: Mapping[str, Contestant]
+    lines: Sequence[Line]
+    differences: Sequence[str]
+    costs: Mapping[str, Mapping[str, float]]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As `counterfeit compare --json` prints it."""
+        return {
+            "runs": {name: {"cost": dict(self.costs[name])} for name in self.contestants},
+            "metrics": [_line_to_dict(line) for line in self.lines],
+            "not applicable": {name: self.lacking(name) for name in self.contestants},
+            "differences": list(self.differences),
+        }
+
+    def lacking(self, name: str) -> list[str]:
+        """What is shown that a contestant has not the capability for."""
+        able = applicable(self.contestants[name])
+        return [*dict.fromkeys(line.metric for line in self.lines if line.about and line.about.name not in able)]
+
+
+def compare(
+    contestants: Mapping[str, Contestant],
+    metrics: Sequence[str] = (),
+    options: Mapping[str, Any] | None = None,
+    tell: Tell | None = None,
+) -> Comparison:
+    """Compare, measuring what is missing.
+
+    Arguments:
+        contestants: name -> run, or samples made elsewhere.
+        metrics: names; all that apply where none are given.
+        options: fields of `Evaluation` over each recipe's own.
+        tell: told of each metric before it is asked.
+
+    Raises:
+        ValueError: where one of `metrics` is unknown, or applies to nobody.
+    """
+    for metric in metrics:
+        if not any(applicable(one, [metric]) for one in contestants.values()):
+            raise ValueError(f"{metric} applies to none of {', '.join(contestants)}. Choose another metric.")
+    found = {name: results(one, metrics, options or {}, named(name, tell)) for name, one in contestants.items()}
+    measured = lines(found, {name for name, one in contestants.items() if isinstance(one, Outside) and one.real})
+    return Comparison(contestants, measured, differences(measured), costs(contestants))
+
+
+def results(one: Contestant, metrics: Sequence[str], options: Mapping[str, Any], tell: Tell | None) -> dict[str, Entry]:
+    """What a contestant's evaluation.json holds for its checkpoint and settings; the rest is measured.
+
+    What is measured by the recipe's own settings is kept there; under `options` only where nothing stood before.
+    """
+    asked, settings = applicable(one, metrics or None), one.settings(**options)
+    if not isinstance(one, Run):
+        return {row: result.to_dict() for row, result in one.evaluate(*asked, tell=tell, **options).items()}
+    standing = {name: _standing(one, name) for name in asked}
+    stale = [name for name in asked if not _agree(standing[name], settings, strict=bool(options))]
+    aside = [name for name in stale if options and standing[name]]
+    if kept := [name for name in stale if name not in aside]:
+        one.evaluate(*kept, tell=tell, **options)
+    measured = measure(one, aside, settings, tell) if aside else {}
+    entries = {row: entry for name in asked if name not in aside for row, entry in _standing(one, name).items()}
+    return entries | {row: result.to_dict() for row, result in measured.items()}
+
+
+def _standing(run: Run, metric: str) -> dict[str, Entry]:
+    """The rows of a metric in evaluation.json, where all are there and of the run's checkpoint."""
+    rows, used = list(catalogue.metric(metric).rows) or [metric], run.checkpoint.name
+    found = {row: entry for row, entry in run.evaluation.items() if row in rows and entry.get("checkpoint") == used}
+    return found if len(found) == len(rows) else {}
+
+
+def _agree(rows: Mapping[str, Entry], settings: Evaluation, strict: bool) -> bool:
+    """Whether rows were measured by `settings`; those that do not say by which pass unless `strict`."""
+    wanted = dataclasses.asdict(settings)
+    own = [entry.get("settings") for entry in rows.values()]
+    return bool(own) and all(all(wanted.get(k) == v for k, v in one.items()) if one else not strict for one in own)
+
+
+def named(name: str, tell: Tell | None) -> Tell | None:
+    """`tell` that says of whom each metric is asked."""
+    return tell and (lambda metric, number, count: tell(f"{name}, {metric}", number, count))
+
+
+def lines(entries: Mapping[str, Mapping[str, Entry]], aside: Collection[str] = ()) -> list[Line]:
+    """Sort entries, name -> metric -> entry, into one line a metric and protocol, the commonest protocol first.
+
+    Names that stand `aside`, as real data do, are shown, but not ranked.
+    """
+    out = []
+    for metric in dict.fromkeys(metric for found in entries.values() for metric in found):
+        groups: dict[str, dict[str, Entry]] = {}
+        for name, found in entries.items():
+            if metric in found:
+                groups.setdefault(found[metric]["fingerprint"], {})[name] = found[metric]
+        everyone = {name for group in groups.values() for name in group}
+        for group in sorted(groups.values(), key=len, reverse=True):
+            protocol = next(iter(group.values()))["protocol"]
+            ranked = best(metric, {name: entry for name, entry in group.items() if name not in aside})
+            out.append(Line(metric, protocol, group, ranked, frozenset(everyone - set(group))))
+    return out
+
+
+def best(row: str, cells: Mapping[str, Entry]) -> frozenset[str]:
+    """Who is best, with all within two standard errors of the difference; nobody where there is nothing to rank."""
+    about = metric_of(row)
+    if about is None or about.better is None or len(cells) < 2:
+        return frozenset()
+    chosen = (max if about.better == "higher" else min)(cells.values(), key=lambda entry: entry["value"])
+    return frozenset(name for name, entry in cells.items() if _close(entry, chosen))
+
+
+def _close(a: Entry, b: Entry) -> bool:
+    return abs(a["value"] - b["value"]) <= 2 * math.hypot(a["error"] or 0.0, b["error"] or 0.0)
+
+
+def differences(measured: Sequence[Line]) -> list[str]:
+    """A sentence for all metrics that were measured under several protocols differing alike: in what they differ."""
+    found: dict[tuple[str, ...], list[str]] = {}
+    for metric in dict.fromkeys(line.metric for line in measured):
+        group = [line for line in measured if line.metric == metric]
+        clauses = [line.protocol.split("; ") for line in group]
+        own = [[c for c in mine if not all(c in theirs for theirs in clauses)] for mine in clauses]
+        parts = [f"{', '.join(line.cells)} ({'; '.join(what)})" for line, what in zip(group, own, strict=True)]
+        if len(group) > 1:
+            found.setdefault(tuple(parts), []).append(metric)
+    ways = {parts: f"measured in {len(parts)} ways, between which nothing is ranked" for parts in found}
+    return [f"{', '.join(names)}: {ways[parts]}: {' against '.join(parts)}." for parts, names in found.items()]
+
+
+def table(comparison: Comparison) -> Table:
+    """A row for each metric and protocol; below it what differs, and every protocol."""
+    names = list(comparison.contestants)
+    several = {line.metric for line in comparison.lines if line.others}
+    rows, protocols, count = [], [], dict.fromkeys(several, 0)
+    for line in comparison.lines:
+        if line.metric in several:
+            count[line.metric] += 1
+        label = f"{line.metric} [{count[line.metric]}]" if line.metric in several else line.metric
+        cells = [cell(comparison, line, name) for name in names]
+        rows.append([Cell(label), Cell(line.kind), *cells])
+        protocols.append(f"{label}: {line.protocol}.")
+    return Table(["metric", "kind", *names], rows, [*comparison.differences, *protocols])
+
+
+def cell(comparison: Comparison, line: Line, name: str) -> Cell:
+    """What one contestant has in a line: a number, or why there is none."""
+    if name in line.cells:
+        entry = line.cells[name]
+        return Cell(number(entry["value"], entry["error"]), name in line.best)
+    if name in line.others:
+        return Cell(OTHER)
+    return Cell("not applicable" if line.metric in comparison.lacking(name) else "not measured")
+
+
+def cost_table(comparison: Comparison) -> Table:
+    """A row for each quantity that some contestant has."""
+    names = list(comparison.contestants)
+    shown = [key for key in COSTS if any(key in comparison.costs[name] for name in names)]
+    rows = [[Cell(key), *(Cell(_cost(comparison.costs[name].get(key))) for name in names)] for key in shown]
+    return Table(["cost", *names], rows)
+
+
+def _cost(value: float | None) -> str:
+    return "–" if value is None else number(value)
+
+
+def _line_to_dict(line: Line) -> dict[str, Any]:
+    metric, first = line.about, next(iter(line.cells.values()))
+    values = {
+        name: {"value": e["value"], "error": e["error"], "n": e["n"], "best": name in line.best}
+        for name, e in line.cells.items()
+    }
+    return {
+        "metric": line.metric, "kind": metric.kind if metric else "estimate", "unit": metric.unit if metric else "",
+        "better": metric.better if metric else None, "protocol": line.protocol, "fingerprint": first["fingerprint"],
+        "references": first.get("details", {}).get("references", {}), "values": values,
+    }  # fmt: skip

@@ -1,0 +1,233 @@
+"""Anything can be evaluated: runs, and samples of any other program in files, with errors, seeds and clear refusals."""
+
+from __future__ import annotations
+
+import json
+import re
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from counterfeit import catalogue
+from counterfeit.cli import main
+from counterfeit.config import Data
+from counterfeit.core import Bounds, Decodes, Density, Samples, Spec
+from counterfeit.data.source import InMemory
+from counterfeit.evaluation import applicable, measure, metric_of, outside
+from counterfeit.metrics.given import Array, Given
+from counterfeit.metrics.metric import Evaluation, Metric, Result
+from counterfeit.metrics.sampling import draw_samples
+
+DIGITS = Data("digits")
+TRAIN = catalogue.source("digits").split("train").first(60).x
+
+
+class Bigger:
+    """Data in color, as a source says what they are."""
+
+    name = "color"
+    spec = Spec((3, 4, 5))
+
+
+def fails(capsys: pytest.CaptureFixture, *words: str) -> str:
+    assert main(list(words)) == 2
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith(f"counterfeit {words[0]}: error: ")
+    return error
+
+
+def saved(path: Path, x: np.ndarray) -> str:
+    np.save(path, x)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    "layout",
+    [
+        lambda x: x,
+        lambda x: x.transpose(0, 2, 3, 1),
+        lambda x: x[:, 0],
+        lambda x: x.reshape(len(x), -1),
+        lambda x: (x * 255).round().astype(np.uint8),
+        lambda x: x.astype(np.float64),
+    ],
+)
+def test_layouts_of_arrays_mean_the_same(layout) -> None:
+    again = Array(layout(TRAIN.numpy()), catalogue.source("digits"), "x").first().x
+    torch.testing.assert_close(again, TRAIN, atol=0.501 / 255, rtol=0)
+
+
+@pytest.mark.parametrize(
+    "layout", [lambda x: x, lambda x: x.transpose(0, 2, 3, 1), lambda x: x.reshape(len(x), -1)]
+)
+def test_layouts_of_color_mean_the_same(layout) -> None:
+    x = np.random.default_rng(0).random((7, 3, 4, 5), np.float32)
+    torch.testing.assert_close(Array(layout(x), Bigger(), "x").first().x, torch.from_numpy(x))
+
+
+def test_pictures_in_a_folder_and_in_a_zip_are_what_was_written(tmp_path: Path) -> None:
+    pixels = (TRAIN * 255).round().to(torch.uint8)[:, 0].numpy()
+    (tmp_path / "pictures").mkdir()
+    with zipfile.ZipFile(tmp_path / "pictures.zip", "w") as archive:
+        for i, image in enumerate(pixels):
+            file = tmp_path / "pictures" / f"{i:03}.png"
+            Image.fromarray(image).convert("RGB" if i % 2 else "L").save(file)
+            archive.write(file, file.name)
+    for name in ("pictures", "pictures.zip"):
+        x = outside(str(tmp_path / name), DIGITS).model.examples.first().x
+        assert torch.equal((x * 255).round().to(torch.uint8)[:, 0], torch.from_numpy(pixels))
+
+
+def test_an_npz_holds_samples_as_x_or_alone(tmp_path: Path) -> None:
+    x = TRAIN.numpy()
+    np.savez(tmp_path / "named.npz", x=x, y=np.zeros(3))
+    np.savez(tmp_path / "alone.npz", x)
+    for name in ("named.npz", "alone.npz"):
+        torch.testing.assert_close(outside(str(tmp_path / name), DIGITS).model.examples.first().x, TRAIN)
+
+
+def test_binary_samples_may_hold_ones_or_255(tmp_path: Path) -> None:
+    data = Data("digits", transforms=("binarize",))
+    bits = (np.random.default_rng(0).random((9, 8, 8)) < 0.5).astype(np.uint8)
+    for scale in (1, 255):
+        x = outside(saved(tmp_path / "x.npy", bits * scale), data).model.examples.first().x
+        assert torch.equal(x[:, 0], torch.from_numpy(bits).float())
+
+
+def test_given_samples_are_each_handed_out_once() -> None:
+    given = Given(Spec((1,), "real"), InMemory(torch.arange(10.0)[:, None]), "ten")
+    assert sorted(draw_samples(given, 10, seed=3, batch_size=4).flatten().tolist()) == list(range(10))
+    assert torch.equal(draw_samples(given, 5, seed=3), draw_samples(given, 5, seed=3))
+    assert not torch.equal(draw_samples(given, 10, seed=3), draw_samples(given, 10, seed=4))
+    with pytest.raises(ValueError, match="ten holds 10 samples"):
+        draw_samples(given, 11)
+
+
+def test_given_samples_can_nothing_but_sample() -> None:
+    given = outside("digits:test").model
+    assert isinstance(given, Samples)
+    assert not isinstance(given, Bounds | Decodes | Density)
+
+
+def test_a_split_scores_what_the_reference_row_says() -> None:
+    real = outside("digits:train").evaluate("parzen", samples=100)["parzen"]
+    first = catalogue.metric("parzen").compute(
+        Given(Spec((1, 8, 8)), InMemory(catalogue.source("digits").split("train").first(100).x), "first"),
+        catalogue.source("digits"), Evaluation(samples=100),
+    )  # fmt: skip
+    assert first.value == pytest.approx(first.details["references"]["real"]["value"], abs=1e-4)
+    assert real.fingerprint == first.fingerprint
+
+
+def test_seeds_give_mean_and_spread_beside_the_error_of_one() -> None:
+    one = outside("digits:valid")
+    each = [one.evaluate("nearest", samples=40, seed=seed)["nearest"] for seed in (5, 6, 7)]
+    all_three = one.evaluate("nearest", samples=40, seed=5, seeds=3)["nearest"]
+    values = [result.value for result in each]
+    assert all_three.value == pytest.approx(np.mean(values))
+    assert all_three.details["between seeds"] == pytest.approx(np.std(values, ddof=1))
+    assert all_three.error == pytest.approx(np.sqrt(np.mean([result.error**2 for result in each])))
+    assert all_three.fingerprint == each[0].fingerprint
+
+
+def test_a_metric_may_give_several_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    def compute(model, source, evaluation):
+        return {name: Result(evaluation.seed + i, None, 50, "made up") for i, name in enumerate(("low", "high"))}
+
+    pair = Metric("pair", "two", "", None, Samples, compute, rows={"low": "lower", "high": "higher"})
+    monkeypatch.setitem(catalogue.metrics(), "pair", pair)
+    found = outside("digits:test").evaluate("pair", seeds=3)
+    assert {name: result.value for name, result in found.items()} == {"low": 1.0, "high": 2.0}
+    assert [metric_of(row).better for row in found] == ["lower", "higher"]
+    assert "pair" in applicable(outside("digits:test"))
+
+
+def test_what_only_repeats_other_metrics_is_asked_by_name_alone() -> None:
+    every = catalogue.metrics()
+    repeats = [name for name, metric in every.items() if metric.rows and {*metric.rows} <= {*every}]
+    assert {*repeats}.isdisjoint(applicable(outside("digits:test")))
+    assert applicable(outside("digits:test"), repeats) == repeats
+
+
+def test_all_stands_for_what_applies() -> None:
+    one, told = outside("digits:test"), []
+    assert {"parzen", "nearest", "classes"} <= set(applicable(one))
+    assert {"elbo", "log-likelihood"}.isdisjoint(applicable(one))
+    measure(one, ["nearest", "classes"], one.settings(samples=20), lambda *words: told.append(words))
+    assert told == [("nearest", 1, 2), ("classes", 2, 2)]
+
+
+def test_few_examples_warn() -> None:
+    result = outside("digits:test").evaluate("parzen", samples=50, limit=3)["parzen"]
+    assert "3 examples only" in result.details["warning"]
+
+
+def test_files_beside_real_data_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    file, record = saved(tmp_path / "x.npy", TRAIN.numpy()), tmp_path / "results" / "x.json"
+    words = ["evaluate", file, "digits:test", "--data", "digits", "--metrics", "nearest", "--samples", "50"]
+    assert main([*words, "--json", "--record", str(record)]) == 0
+    output = capsys.readouterr()
+    found = json.loads(output.out)
+    assert found["x.npy"]["nearest"]["value"] == 0
+    assert found["digits:test"]["nearest"]["value"] > 0.5
+    assert "x.npy: nearest (1 of 1)" in output.err
+    assert [row["run"] for row in json.loads(record.read_text())["rows"]] == ["x.npy", "digits:test"]
+
+
+def test_references_are_rows_for_a_person(capsys: pytest.CaptureFixture) -> None:
+    assert main(["evaluate", "digits:test", "--metrics", "nearest", "--samples", "50"]) == 0
+    text = capsys.readouterr().out
+    assert re.search(r"^  held-out \(reference\) +[\d.]+ ± [\d.]+ +50", text, re.MULTILINE)
+    assert "{" not in text
+
+
+def test_every_setting_of_evaluation_is_an_option(capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(SystemExit):
+        main(["evaluate", "--help"])
+    text = capsys.readouterr().out
+    assert all(f"--{name} " in text for name in Evaluation.__dataclass_fields__ if name != "metrics")
+
+
+@pytest.mark.parametrize(
+    ("x", "says"),
+    [
+        (np.zeros((3, 9, 9)), "Add --data.size 9"),
+        (np.zeros((3, 7)), "expects (1, 8, 8)"),
+        (np.zeros((0, 8, 8)), "holds no rows"),
+        (np.full((3, 8, 8), -1.0), "lies in [-1, -1]"),
+        (np.full((3, 8, 8), np.nan), "not finite"),
+        (np.zeros((3, 8, 8), np.int64), "dtype int64"),
+        (np.zeros((3, 8, 8), np.uint8), "0 to 255 is expected"),
+        (np.zeros((3, 8, 8), object), "is no array file"),
+    ],
+)
+def test_wrong_arrays_are_one_clear_line(x: np.ndarray, says: str, tmp_path: Path, capsys) -> None:
+    np.save(tmp_path / "x.npy", x)
+    assert says in fails(capsys, "evaluate", str(tmp_path / "x.npy"), "--data", "digits")
+
+
+def test_wrong_files_are_one_clear_line(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    np.savez(tmp_path / "two.npz", a=TRAIN, b=TRAIN)
+    (tmp_path / "bad.npy").write_bytes(b"not an array")
+    Image.new("L", (9, 9)).save(tmp_path / "0.png")
+    for name, says in {
+        "two.npz": "Call the samples `x`", "bad.npy": "is no array file", "none.npy": "is no array file",
+        "none": "does not exist", "": "0.png holds samples of shape (1, 9, 9)",
+    }.items():  # fmt: skip
+        assert says in fails(capsys, "evaluate", str(tmp_path / name), "--data", "digits")
+
+
+def test_wrong_words_are_one_clear_line(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    file = saved(tmp_path / "x.npy", TRAIN.numpy())
+    for words, says in {
+        (file,): "say with --data", (file, "--data", ""): "data.name: ''", (file, "--data.size", "8"): "without --data",
+        (file, "--data", "digits", "--metrics", "elbo"): "asks for a model that has Bounds; x.npy has Samples",
+        (file, "--data", "digits", "--samples", "61"): "holds 60", ("digits:half",): "without the data",
+        ("digits:test", "--metrics", "nearest", "--seeds", "0"): "at least 1",
+    }.items():  # fmt: skip
+        assert says in fails(capsys, "evaluate", *words)
+    assert "data.name: ''" in fails(capsys, "train", "gan", "--data", "")

@@ -1,0 +1,152 @@
+"""The founding paper's tables: published numbers as they stand, measured ones as they were measured."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from counterfeit import catalogue
+from counterfeit.cli import main
+from counterfeit.config import merge
+from counterfeit.core import Net, Samples
+from counterfeit.report.table1 import find_runs, table1
+from counterfeit.report.table2 import families, passes, table2
+from counterfeit.run import Run, train
+
+TINY = {"train": {"tensorboard": False}}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Runs on digits: two seeds of one recipe's smoke settings, and one on binary digits, which is other data."""
+    out = tmp_path_factory.mktemp("runs")
+    for name, recipe, seed in (("seed0", "gan", 0), ("seed1", "gan", 1), ("vae", "vae", 0)):
+        settings = merge(merge(catalogue.recipe(recipe).smoke, TINY), {"train": {"seed": seed}})
+        train(recipe, out=out / name, settings=settings, show=False)
+    (out / "empty").mkdir()
+    return out
+
+
+@pytest.fixture(scope="module")
+def found() -> dict[str, dict]:
+    return families(steps=8)
+
+
+def cells(rows: list) -> dict[str, list[str]]:
+    return {row[0].text: [cell.text for cell in row[1:]] for row in rows}
+
+
+def test_published_numbers_stand_as_in_the_paper() -> None:
+    published = {name: (row[0], row[2]) for name, row in cells(table1([]).rows).items()}
+    assert published["DBN"] == ("138.0 ± 2.0", "1,909 ± 66")
+    assert published["stacked CAE"] == ("121.0 ± 1.6", "2,110 ± 50")
+    assert published["deep GSN"] == ("214.0 ± 1.1", "1,890 ± 29")
+    assert published["adversarial nets"] == ("225.0 ± 2.0", "2,057 ± 26")
+
+
+def test_models_to_come_are_said_to_be_missing() -> None:
+    rows = cells(table1([]).rows)
+    for name, model in {"DBN": "dbn", "stacked CAE": "cae", "deep GSN": "gsn"}.items():
+        assert (rows[name][1] == "not in this version") == (model not in catalogue.models())
+    assert rows["adversarial nets"][1] == "not measured"
+
+
+def test_only_runs_on_the_data_as_they_are_count(folder: Path) -> None:
+    assert [run.name for run in find_runs(folder)] == ["seed0", "seed1"]
+
+
+def test_runs_that_differ_from_their_recipe_have_rows_of_their_own(folder: Path) -> None:
+    rows = cells(table1(find_runs(folder), samples=60).rows)
+    assert {"seed0", "seed1", "real (reference)", "k-means (reference)"} <= set(rows)
+    kept = Run(folder / "seed0").evaluate("parzen", samples=60, limit=0)["parzen"]
+    assert float(rows["seed0"][-1].split(" ± ")[0].replace("−", "-")) == pytest.approx(kept.value, abs=0.1)
+
+
+def test_runs_of_a_recipe_are_averaged(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("counterfeit.report.table1._label", lambda run: run.config.recipe)
+    runs = find_runs(folder)
+    values = [run.evaluate("parzen", samples=60, limit=0)["parzen"].value for run in runs]
+    text = cells(table1(runs, samples=60).rows)["gan"][-1]
+    assert text.endswith("(2 runs)")
+    mean, spread = (float(part.replace("−", "-")) for part in text.removesuffix(" (2 runs)").split(" ± "))
+    assert mean == pytest.approx(sum(values) / 2, abs=0.1 + abs(spread) / 10)
+
+
+def test_passes_count_a_chain() -> None:
+    class Step(Net):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x / 2
+
+    class Chain(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.step, self.last = Step(), Step()
+
+        def sample(self, n: int) -> torch.Tensor:
+            x = torch.ones(n, 1)
+            for _ in range(7):
+                x = self.step(x)
+            return self.last(x)
+
+    model = Chain()
+    assert passes(model, lambda: model.sample(2)) == 7  # type: ignore[arg-type]
+    assert not any(net._forward_hooks for net in model.modules())
+
+
+def test_families_are_measured_by_what_they_can_do(found: dict[str, dict]) -> None:
+    assert {"gan", "vae"} <= set(found)
+    gan, vae = found["gan"], found["vae"]
+    assert (gan["density"], vae["density"]) == ("estimate", "bound")
+    assert set(vae["density_seconds"]) == {"elbo", "iwae"}
+    assert (gan["updates_a_step"], vae["updates_a_step"]) == (2, 1)
+    assert gan["inference_seconds"] is None
+    assert vae["inference_seconds"] > 0
+    assert gan["chain"] == vae["chain"] == 1
+    assert set(gan["parts"]) == {"generator", "discriminator"}
+    assert all(row["step_seconds"] > 0 and row["sampling_seconds"] > 0 for row in (gan, vae))
+
+
+def test_only_generative_models_have_a_column(found: dict[str, dict]) -> None:
+    assert all(row["density"] or issubclass(catalogue.model_class(name), Samples) for name, row in found.items())
+
+
+def test_the_second_table_has_the_rows_of_the_paper(found: dict[str, dict]) -> None:
+    rows = cells(table2(found).rows)
+    assert list(rows) == ["training", "inference", "sampling", "evaluating p(x)", "model design"]
+    assert rows["inference"][list(found).index("gan")] == "none"
+    assert "no chain" in rows["sampling"][list(found).index("vae")]
+
+
+def test_data_without_recipes_are_refused() -> None:
+    with pytest.raises(ValueError, match="no recipe is on nowhere"):
+        families("nowhere")
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("counterfeit.cli.reproduce.QUICK", 2_000)
+
+
+def test_the_first_table_on_the_command_line(quick: Callable, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    record = tmp_path / "results" / "table1.json"
+    words = ["reproduce", "table1", "--runs", str(tmp_path / "runs"), "--quick", "--record", str(record)]
+    assert main([*words, "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert next(row for row in printed["rows"] if row["model"] == "DBN")["MNIST, published"] == "138.0 ± 2.0"
+    (made,) = (tmp_path / "runs").iterdir()
+    assert next(row for row in printed["rows"] if row["model"] == made.name)["digits, measured"][-1].isdigit()
+    assert json.loads(record.read_text())["rows"] == printed["rows"]
+    assert main([*words, "--markdown"]) == 0  # finds the run that it made
+    assert capsys.readouterr().out.startswith("| model | MNIST, published |")
+    assert len(list((tmp_path / "runs").iterdir())) == 1
+
+
+def test_what_is_no_table_is_refused(capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["reproduce", "table3"])
+    assert stop.value.code == 2
+    assert capsys.readouterr().err.strip().count("\n") == 0
