@@ -9,7 +9,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from counterfeit.losses import OBJECTIVES, ObjectiveName
+from counterfeit.losses import (
+    DIVERGENCES,
+    OBJECTIVES,
+    PENALTIES,
+    ObjectiveName,
+    PenaltyName,
+    feature_matching,
+    variational,
+)
 
 P, Q = torch.tensor([0.5, 0.3, 0.2, 0.0]).double(), torch.tensor([0.1, 0.4, 0.0, 0.5]).double()
 # ten examples of each, so that a mean over examples is an expectation
@@ -141,3 +149,133 @@ def test_least_classification_error_is_half_of_one_less_the_total_variation():
     total_variation = 0.5 * (P - Q).abs().sum()
     value = OBJECTIVES["classification-error"].discriminator(a[REAL], a[FAKE])
     torch.testing.assert_close(value.double(), 0.5 * (1 - total_variation))
+
+
+# f-divergences ------------------------------------------------------------------------------------------------------
+
+OUTPUTS = torch.linspace(-1.5, 2, 15).double()  # within every activation's range of ratios
+NAMED = {
+    "kl": kl,
+    "reverse-kl": lambda p, q: kl(q, p),
+    "pearson": lambda p, q: ((p - q).square() / q).sum(),
+    "hellinger": lambda p, q: (p.sqrt() - q.sqrt()).square().sum(),
+    "jensen-shannon": lambda p, q: kl(p, (p + q) / 2) + kl(q, (p + q) / 2),
+    "gan": lambda p, q: kl(p, (p + q) / 2) + kl(q, (p + q) / 2) - math.log(4),
+}
+
+
+@pytest.mark.parametrize("name", DIVERGENCES)
+def test_f_divergence_is_the_one_of_that_name(name):
+    p, q = torch.tensor([[0.6, 0.3, 0.1], [0.2, 0.3, 0.5]], dtype=torch.float64)
+    torch.testing.assert_close((q * DIVERGENCES[name].f(p / q)).sum(), NAMED[name](p, q))
+
+
+@pytest.mark.parametrize("name", DIVERGENCES)
+def test_activation_is_the_slope_of_f_at_its_ratio(name):
+    divergence = DIVERGENCES[name]
+    u = divergence.ratio(OUTPUTS).exp().requires_grad_()
+    (slope,) = torch.autograd.grad(divergence.f(u).sum(), u)
+    torch.testing.assert_close(divergence.activation(OUTPUTS), slope)
+
+
+@pytest.mark.parametrize("name", DIVERGENCES)
+def test_conjugate_is_the_supremum_of_a_line_over_f(name):
+    divergence = DIVERGENCES[name]
+    line, conjugate = divergence.activation(OUTPUTS), divergence.conjugate(OUTPUTS)
+    best = divergence.ratio(OUTPUTS).exp()
+    torch.testing.assert_close(conjugate, best * line - divergence.f(best))
+    for u in (0.03, 0.5, 1.0, 3.0, 40.0):
+        assert bool((conjugate >= u * line - divergence.f(torch.tensor(u).double()) - 1e-12).all())
+
+
+@pytest.mark.parametrize("name", DIVERGENCES)
+def test_variational_bound_is_tight_at_the_ratio_and_below_elsewhere(name):
+    p, q = torch.tensor([[0.6, 0.3, 0.1], [0.2, 0.3, 0.5]], dtype=torch.float64)
+    divergence, weights = DIVERGENCES[name], torch.zeros(3).double().requires_grad_()
+    real, fake = (torch.arange(3).repeat_interleave((10 * t).round().long()) for t in (p, q))
+    optimizer = torch.optim.LBFGS([weights], max_iter=300, tolerance_grad=1e-12, line_search_fn="strong_wolfe")
+
+    def loss() -> Tensor:
+        optimizer.zero_grad()
+        value = -variational(divergence, weights[real], weights[fake])
+        value.backward()
+        return value
+
+    start = -loss().item()
+    optimizer.step(loss)
+    assert start < -loss().item()
+    assert -loss().item() == pytest.approx(float(NAMED[name](p, q)), abs=1e-8)
+    torch.testing.assert_close(divergence.ratio(weights.detach()), (p / q).log(), atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("name", DIVERGENCES)
+def test_game_of_an_f_divergence_is_zero_sum(name):
+    real, fake = logits(6, 3), logits(6, 4).requires_grad_()
+    (one,) = torch.autograd.grad(OBJECTIVES[name].discriminator(real, fake), fake)
+    (other,) = torch.autograd.grad(OBJECTIVES[name].generator(fake), fake)
+    torch.testing.assert_close(one, -other)
+
+
+def test_least_squares_has_its_optimum_at_p_over_p_plus_q():
+    a = (P / (P + Q)).requires_grad_()
+    (slope,) = torch.autograd.grad(OBJECTIVES["least-squares"].discriminator(a[REAL], a[FAKE]), a)
+    torch.testing.assert_close(slope, torch.zeros_like(slope))
+
+
+def test_hinge_asks_no_more_than_the_margin():
+    sure, unsure = torch.full((3,), 1.5), torch.zeros(3)
+    assert float(OBJECTIVES["hinge"].discriminator(sure, -sure)) == 0.0
+    assert float(OBJECTIVES["hinge"].discriminator(unsure, unsure)) == 2.0
+
+
+def test_wasserstein_of_shifted_points_is_their_distance():
+    x = torch.randn(50, generator=torch.Generator().manual_seed(0))
+    assert float(OBJECTIVES["wasserstein"].discriminator(x + 3, x)) == pytest.approx(-3.0, abs=1e-5)
+
+
+def test_feature_matching_is_the_squared_distance_of_means():
+    real, fake = torch.tensor([[1.0, 2.0], [3.0, 4.0]]), torch.tensor([[0.0, 0.0], [2.0, 1.0]])
+    assert float(feature_matching(real, fake)) == pytest.approx(1.0**2 + 2.5**2)
+
+
+# Penalties ----------------------------------------------------------------------------------------------------------
+
+
+def plane(x: Tensor) -> Tensor:
+    """A critic whose slope is 5 everywhere."""
+    return x.flatten(1) @ torch.tensor([[3.0], [4.0]], dtype=x.dtype)
+
+
+@pytest.mark.parametrize(("name", "value"), [("gradient", 16.0), ("dragan", 16.0), ("r1", 12.5), ("r2", 12.5)])
+def test_penalty_of_a_plane(name, value):
+    assert {*PENALTIES, "none"} == {*get_args(PenaltyName)}
+    x = torch.randn(6, 1, 1, 2).double()
+    torch.testing.assert_close(PENALTIES[name](plane, x, x + 1), torch.tensor(value).double())
+
+
+@pytest.mark.parametrize(("name", "at"), [("r1", 1.0), ("r2", 3.0)])
+def test_zero_centred_penalties_look_at_data_or_samples(name, at):
+    real, fake = torch.full((4, 1), 1.0), torch.full((4, 1), 3.0)
+    value = PENALTIES[name](lambda x: x.square(), real, fake)  # slope 2x
+    torch.testing.assert_close(value, torch.tensor(0.5 * (2 * at) ** 2))
+
+
+def test_gradient_penalty_looks_between_data_and_samples():
+    seen: list[Tensor] = []
+    real, fake = torch.zeros(500, 2), torch.ones(500, 2)
+    PENALTIES["gradient"](lambda x: (seen.append(x.detach()), x.sum(1))[1], real, fake)
+    torch.testing.assert_close(seen[0][:, 0], seen[0][:, 1])  # one share for each example
+    assert float(seen[0].min()) >= 0
+    assert float(seen[0].max()) <= 1
+    assert float(seen[0].std()) == pytest.approx(12**-0.5, abs=0.03)
+
+
+def test_penalties_reach_the_weights_of_the_critic():
+    critic = torch.nn.Sequential(torch.nn.Linear(2, 8), torch.nn.Tanh(), torch.nn.Linear(8, 1)).double()
+    x = torch.randn(5, 2, generator=torch.Generator().manual_seed(0)).double()
+
+    def penalty(weight: Tensor) -> Tensor:
+        call = lambda x: torch.func.functional_call(critic, {"0.weight": weight}, (x,))  # noqa: E731
+        return PENALTIES["r1"](call, x, x)
+
+    assert torch.autograd.gradcheck(penalty, critic[0].weight.detach().requires_grad_())

@@ -76,6 +76,7 @@ class MLP(Net):
         norm: "batch" normalizes before the activation.
         dropout: rates at the input and at each hidden layer.
         init: weights uniform in ±`init` and zero biases; PyTorch's default where None.
+        center: subtract from inputs the buffer `center`, (inputs,), which is zero until it is set.
 
     Raises:
         ValueError: where a layer has no units.
@@ -95,8 +96,11 @@ class MLP(Net):
         dropout: tuple[float, float] = (0.0, 0.0),
         pieces: int = 5,
         init: float | None = None,
+        center: bool = False,
     ) -> None:
         super().__init__()
+        self.center: Tensor | None
+        self.register_buffer("center", torch.zeros(inputs) if center else None)
         if min(inputs, *hidden, outputs) < 1:
             raise ValueError(f"layers of {(inputs, *hidden, outputs)} units came; at least 1 is expected. Raise it.")
         if pieces < 1 or not all(0 <= rate < 1 for rate in dropout):
@@ -112,7 +116,8 @@ class MLP(Net):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, *event) -> (B, outputs)."""
-        return self.last(self.hidden(x.flatten(1))).float()
+        x = x.flatten(1) if self.center is None else x.flatten(1) - self.center
+        return self.last(self.hidden(x)).float()
 
 
 def _layer(inputs: int, outputs: int, activation: Activation, norm: Norm, pieces: int) -> list[nn.Module]:

@@ -2,22 +2,81 @@
 
 References:
     Generative Adversarial Nets, Goodfellow et al., 2014 (arXiv 1406.2661).
+    Amortised MAP Inference for Image Super-resolution, Sønderby et al., 2016 (arXiv 1610.04490): instance noise.
+    Improved Techniques for Training GANs, Salimans et al., 2016 (arXiv 1606.03498): one-sided label smoothing.
+    Analyzing and Improving the Image Quality of StyleGAN, Karras et al., 2019 (arXiv 1912.04958): lazy penalties.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Literal
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.functional import one_hot
 
-from counterfeit.core import Clock, Draw, Model, Net, Spec, Update, check_codes, check_request, frozen
-from counterfeit.losses import OBJECTIVES, ObjectiveName
+from counterfeit.core import (
+    Batch,
+    Clock,
+    Draw,
+    Model,
+    Net,
+    Spec,
+    Update,
+    check_codes,
+    check_labels,
+    check_request,
+    frozen,
+)  # fmt: skip
+from counterfeit.losses import OBJECTIVES, PENALTIES, ObjectiveName, PenaltyName
+from counterfeit.nets.augment import Augmentation, augment
+from counterfeit.nets.conv import MinibatchDeviation
 
-__all__ = ["Game", "Noise"]
+__all__ = ["Fake", "Game", "Noise", "Player", "Rules"]
 
 Noise = Literal["gaussian", "uniform"]
+Player = Literal["discriminator", "generator"]
+POOLING = (nn.BatchNorm1d, nn.BatchNorm2d, MinibatchDeviation)  # real and fake must not share what these see
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What an adversarial game is played for, and what keeps it stable.
+
+    Arguments:
+        objective: what each player descends; the last six are f-divergences.
+        k: discriminator updates for each one of the generator.
+        fresh: draw new codes for the generator's update, as Algorithm 1 does, or save a pass and reuse the last fakes.
+        instance_noise: standard deviation of the Gaussian noise on everything the discriminator sees.
+        penalty: on the slope of the discriminator: gradient (WGAN-GP), r1, r2, dragan.
+        penalty_weight: its weight.
+        penalty_every: steps between penalties, whose weight is multiplied by it.
+        augment: random changes to everything the discriminator sees: flip, color, translation, cutout.
+    """
+
+    objective: ObjectiveName = "non-saturating"
+    k: int = 1
+    fresh: bool = True
+    instance_noise: float = 0.0
+    penalty: PenaltyName = "none"
+    penalty_weight: float = 10.0
+    penalty_every: int = 1
+    augment: tuple[Augmentation, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name, low in {"k": 1, "instance_noise": 0, "penalty_weight": 0, "penalty_every": 1}.items():
+            if not getattr(self, name) >= low:
+                raise ValueError(f"{name}={getattr(self, name)} came; at least {low} is expected. Raise it.")
+
+
+class Fake(NamedTuple):
+    """Samples in training: `x`, (B, *shape), made from the codes `z`, (B, code_size), of the labels `y`, (B,)."""
+
+    x: Tensor
+    z: Tensor
+    y: Tensor | None
 
 
 class Game(Model):
@@ -25,76 +84,143 @@ class Game(Model):
 
     Arguments:
         spec: what the data are.
-        generator: codes (B, noise_size) -> examples (B, *shape).
-        discriminator: examples -> logits (B, 1).
+        generator: codes (B, code_size) -> examples (B, *shape).
+        discriminator: examples, and labels where it is conditional -> (B, 1 + more): a logit, and what `beside` uses.
         noise: the prior over codes, of unit variance: "gaussian", or "uniform" on (-√3, √3).
-        noise_size: size of a code.
-        objective: what each player descends.
-        k: discriminator updates for each one of the generator.
-        instance_noise: standard deviation of the Gaussian noise on everything the discriminator sees.
-        fresh: draw new codes for the generator's update, as Algorithm 1 does, or save a pass and reuse the last fakes.
+        noise_size: size of the noise in a code, which a conditional game lets the label follow, one-hot.
+        rules: what the game is played for, and what keeps it stable.
+        conditional: whether both players are told labels.
+
+    Raises:
+        ValueError: where a conditional game has data without labels.
     """
 
     def __init__(
-        self,
-        spec: Spec,
-        generator: Net,
-        discriminator: Net,
-        noise: Noise,
-        noise_size: int,
-        objective: ObjectiveName,
-        k: int,
-        instance_noise: float,
-        fresh: bool,
-    ) -> None:
+        self, spec: Spec, generator: Net, discriminator: Net, noise: Noise, noise_size: int, rules: Rules,
+        conditional: bool = False,
+    ) -> None:  # fmt: skip
         super().__init__(spec)
-        if k < 1 or noise_size < 1:
-            raise ValueError(f"k={k} and noise_size={noise_size} came; both are expected to be at least 1. Raise them.")
-        if not instance_noise >= 0:
-            raise ValueError(f"instance_noise={instance_noise} came; at least 0 is expected. Raise it.")
+        if noise_size < 1:
+            raise ValueError(f"noise_size={noise_size} came; at least 1 is expected. Raise it.")
+        if conditional and spec.classes < 1:
+            raise ValueError("data without labels came; a conditional model expects labels. Choose data with classes.")
         self.generator, self.discriminator = generator, discriminator
-        self.noise, self.noise_size, self.k, self.instance_noise = noise, noise_size, k, instance_noise
-        self.objective, self.fresh = OBJECTIVES[objective], fresh
+        self.noise, self.noise_size, self.rules, self.objective = noise, noise_size, rules, OBJECTIVES[rules.objective]
+        self.conditional, self.discriminator.twice = conditional, rules.penalty != "none"
+        self.apart = any(isinstance(module, POOLING) for module in discriminator.modules())
 
-    def updates(self, draw: Draw, clock: Clock) -> Iterator[Update]:  # noqa: ARG002
+    def updates(self, draw: Draw, clock: Clock) -> Iterator[Update]:
         """Algorithm 1: `k` steps of the discriminator, each on a fresh minibatch, then one of the generator."""
-        for _ in range(self.k):
-            real = draw().x
-            with torch.set_grad_enabled(not self.fresh):
-                fake = self.generator(self.prior(len(real)))
-            on_real, on_fake = self.judge(torch.cat([real, fake.detach()])).chunk(2)
-            loss = self.objective.discriminator(on_real, on_fake)
-            yield Update(loss, ("discriminator",), _logs("discriminator", loss, real=on_real, fake=on_fake))
+        for _ in range(self.rules.k):
+            real = draw()
+            with torch.set_grad_enabled(not self.rules.fresh):
+                fake = self.forge(real)
+            yield self._discriminator(real, fake, clock)
         with frozen(self.discriminator):
-            fake = self.generator(self.prior(len(real))) if self.fresh else fake
-            loss = self.objective.generator(self.judge(fake))
-        yield Update(loss, ("generator",), _logs("generator", loss))
+            fake = self.forge(real) if self.rules.fresh else fake
+            out = self.judge(fake.x, fake.y)
+            loss = self.objective.generator(out[:, :1])
+            logs = self._logs("generator", loss)
+            loss = self._and_beside("generator", loss, logs, None, out, real, fake)
+        yield Update(loss, ("generator",), logs)
 
-    def judge(self, x: Tensor) -> Tensor:
-        """The discriminator's logits on examples `x`, (B, 1), blurred by the instance noise while training."""
-        if self.instance_noise and self.training:
-            x = x + self.instance_noise * torch.randn_like(x)
-        return self.discriminator(x)
+    def _discriminator(self, real: Batch, fake: Fake, clock: Clock) -> Update:
+        y = fake.y
+        if self.apart:
+            on_real, on_fake = self.judge(real.x, y), self.judge(fake.x.detach(), y)
+        else:
+            both = self.judge(torch.cat([real.x, fake.x.detach()]), None if y is None else torch.cat([y, y]))
+            on_real, on_fake = both.chunk(2)
+        loss = self.objective.discriminator(on_real[:, :1], on_fake[:, :1])
+        logs = self._logs("discriminator", loss, real=on_real[:, :1], fake=on_fake[:, :1])
+        loss = self._and_beside("discriminator", loss, logs, on_real, on_fake, real, fake)
+        return Update(loss + self._penalty(real.x, fake, clock, logs), ("discriminator",), logs)
 
-    def prior(self, n: int) -> Tensor:
-        """Draw `n` codes, (n, noise_size)."""
+    def beside(
+        self, player: Player, on_real: Tensor | None, on_fake: Tensor, real: Batch, fake: Fake  # noqa: ARG002
+    ) -> Mapping[str, Tensor]:  # fmt: skip
+        """Named losses that a player descends beside the objective; none unless a paper adds them.
+
+        Arguments:
+            player: whose move it is.
+            on_real: the discriminator's outputs on data, (B, 1 + more); None in the generator's move.
+            on_fake: its outputs on samples.
+            real: the data.
+            fake: the samples.
+        """
+        return {}
+
+    def _and_beside(
+        self, player: Player, loss: Tensor, logs: dict[str, Tensor], on_real: Tensor | None, on_fake: Tensor,
+        real: Batch, fake: Fake,
+    ) -> Tensor:  # fmt: skip
+        for name, value in self.beside(player, on_real, on_fake, real, fake).items():
+            logs[f"{player}/{name}"] = value.detach()
+            loss = loss + value
+        return loss
+
+    def forge(self, real: Batch) -> Fake:
+        """As many samples as there are data, with gradients, of the same labels where the game is conditional."""
+        n, y = len(real.x), None
+        if self.conditional:
+            y = check_labels(real.y, n, self.spec.classes, values=False)  # they are the data's own
+        z = self.prior(n, y)
+        return Fake(self.generator(z), z, y)
+
+    def judge(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """The discriminator's outputs on examples `x`, (B, 1 + more), augmented and blurred while training."""
+        if self.training:
+            x = augment(x, self.rules.augment)
+            if self.rules.instance_noise:
+                x = x + self.rules.instance_noise * torch.randn_like(x)
+        else:
+            self.spec.check(x, f"{type(self).__name__}.judge")
+        return self.discriminator(x) if y is None else self.discriminator(x, y)
+
+    def _penalty(self, real: Tensor, fake: Fake, clock: Clock, logs: dict[str, Tensor]) -> Tensor | float:
+        if self.rules.penalty == "none" or clock.step % self.rules.penalty_every:
+            return 0.0
+        critic = lambda x: self.judge(x, fake.y)[:, :1]  # noqa: E731
+        penalty = PENALTIES[self.rules.penalty](critic, real, fake.x.detach())
+        logs["discriminator/penalty"] = penalty.detach()
+        return self.rules.penalty_weight * self.rules.penalty_every * penalty
+
+    def _logs(self, player: Player, loss: Tensor, **outputs: Tensor) -> dict[str, Tensor]:
+        logs = {f"{player}/loss": loss.detach()}
+        return logs | {f"{player}/{name}": self.objective.shown(v.detach()).mean() for name, v in outputs.items()}
+
+    @property
+    def code_size(self) -> int:
+        """Size of a code: the noise, and one for each class where the game is conditional."""
+        return self.noise_size + (self.spec.classes if self.conditional else 0)
+
+    def prior(self, n: int, y: Tensor | None = None) -> Tensor:
+        """Draw `n` codes, (n, code_size): noise, then the labels `y`, (n,), one-hot where the game is conditional.
+
+        All labels are equally likely where `y` is None.
+        """
         check_request(n)
-        z = torch.randn if self.noise == "gaussian" else torch.rand
-        codes = z(n, self.noise_size, device=self.device)
-        return codes if self.noise == "gaussian" else (codes - 0.5) * 12**0.5  # unit variance
+        draw = torch.randn if self.noise == "gaussian" else torch.rand
+        z = draw(n, self.noise_size, device=self.device)
+        z = z if self.noise == "gaussian" else (z - 0.5) * 12**0.5  # unit variance
+        if not self.conditional:
+            return z
+        y = torch.randint(self.spec.classes, (n,), device=self.device) if y is None else y
+        return torch.cat([z, one_hot(y, self.spec.classes).to(z.dtype)], 1)
 
     def decode(self, z: Tensor) -> Tensor:
-        """The examples that the codes `z` stand for, (B, *shape)."""
-        check_codes(z, self.noise_size)
+        """The examples that the codes `z`, (B, code_size), stand for, (B, *shape)."""
+        check_codes(z, self.code_size)
         return self.generator(z)
 
     def sample(self, n: int, y: Tensor | None = None) -> Tensor:
-        """Draw `n` examples in the data's natural unit, (n, *shape), rounded where the data are binary."""
-        check_request(n, y)
-        x = self.generator(self.prior(n))
+        """Draw `n` examples in the data's natural unit, (n, *shape), rounded where the data are binary.
+
+        Arguments:
+            n: how many.
+            y: their labels, (n,), where the game is conditional; all labels are equally likely where None.
+        """
+        check_request(n, None if self.conditional else y)
+        y = None if y is None else check_labels(y, n, self.spec.classes).to(self.device)
+        x = self.generator(self.prior(n, y))
         return x.round() if self.spec.kind == "binary" else x
-
-
-def _logs(player: str, loss: Tensor, **logits: Tensor) -> dict[str, Tensor]:
-    logs = {f"{player}/loss": loss.detach()}
-    return logs | {f"{player}/{name}": a.detach().sigmoid().mean() for name, a in logits.items()}

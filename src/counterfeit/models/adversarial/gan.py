@@ -6,14 +6,16 @@ References:
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from counterfeit.core import Net, Spec
-from counterfeit.losses import ObjectiveName
-from counterfeit.models.adversarial.game import Game, Noise
+from counterfeit.models.adversarial.game import Game, Noise, Rules
 from counterfeit.nets.mlp import MLP, Activation, Norm
 
 __all__ = ["GAN"]
+
+RULES = Rules(instance_noise=0.3)
 
 
 class Generator(Net):
@@ -42,6 +44,9 @@ class GAN(Game):
         norm: of the generator's hidden layers.
         init: generator weights uniform in ±init; PyTorch's default where null.
         marginals: start the output bias at the logit of the training marginals.
+        covariance: start the output weights at random combinations of training examples, so that the first samples have
+            the mean and covariance of the data.
+        center: let the discriminator see examples minus the mean of the training data.
         discriminator_hidden: sizes of the discriminator's hidden layers.
         discriminator_activation: of the discriminator's hidden layers.
         discriminator_init: discriminator weights uniform in ±init; PyTorch's default where null.
@@ -49,15 +54,15 @@ class GAN(Game):
         dropout: rates at the discriminator's input and hidden layers.
         noise: the prior over codes, of unit variance.
         noise_size: size of a code.
-        objective: what each player descends.
-        k: discriminator updates for each one of the generator.
-        instance_noise: standard deviation of the noise on everything the discriminator sees.
-        fresh: draw new codes for the generator's update, as Algorithm 1 does, or save a pass and reuse the last fakes.
+        rules: what the game is played for, and what keeps it stable.
 
     Example:
         >>> GAN(Spec((1, 8, 8))).sample(2).shape
         torch.Size([2, 1, 8, 8])
     """
+
+    generator: Generator
+    discriminator: MLP
 
     def __init__(
         self,
@@ -67,6 +72,8 @@ class GAN(Game):
         norm: Norm = "batch",
         init: float | None = None,
         marginals: bool = False,
+        covariance: bool = False,
+        center: bool = False,
         discriminator_hidden: tuple[int, ...] = (1024, 512),
         discriminator_activation: Activation = "leaky-relu",
         discriminator_init: float | None = None,
@@ -74,21 +81,27 @@ class GAN(Game):
         dropout: tuple[float, float] = (0.0, 0.0),
         noise: Noise = "gaussian",
         noise_size: int = 64,
-        objective: ObjectiveName = "non-saturating",
-        k: int = 1,
-        instance_noise: float = 0.3,
-        fresh: bool = True,
+        rules: Rules = RULES,
     ) -> None:
         body = MLP(noise_size, hidden, spec.dims, activation, norm, pieces=pieces, init=init)
         critic = MLP(
             spec.dims, discriminator_hidden, 1, discriminator_activation,
-            dropout=dropout, pieces=pieces, init=discriminator_init,
+            dropout=dropout, pieces=pieces, init=discriminator_init, center=center,
         )  # fmt: skip
-        super().__init__(spec, Generator(spec, body), critic, noise, noise_size, objective, k, instance_noise, fresh)
-        self.marginals = marginals
+        super().__init__(spec, Generator(spec, body), critic, noise, noise_size, rules)
+        self.marginals, self.covariance = marginals, covariance
 
+    @torch.no_grad()
     def initialize(self, x: Tensor) -> None:
-        """Start the output bias at the logit of the mean of `x`, (N, *shape), as the 2014 recipe does."""
+        """Start the output at the mean of `x`, (N, *shape), as the 2014 recipe does, or at its covariance too."""
+        if self.discriminator.center is not None:
+            self.discriminator.center.copy_(x.mean(0).flatten())
+        last = self.generator.body.last
         if self.marginals and self.spec.bounded:
-            mean = x.mean(0).flatten().clamp(1e-3, 1 - 1e-3)
-            self.state_dict()["generator.body.last.bias"].copy_(mean.logit())
+            last.bias.copy_(x.mean(0).flatten().clamp(1e-3, 1 - 1e-3).logit())
+        if self.covariance:
+            h = self.generator.body.hidden(self.prior(len(x)))
+            y = x.flatten(1).clamp(0.01, 0.99).logit() if self.spec.bounded else x.flatten(1)
+            share = torch.randn_like(h) / (len(x) * h.var(0).sum()).sqrt()  # (N, hidden)
+            last.weight.copy_((y - y.mean(0)).T @ share)
+            last.bias.copy_(y.mean(0) - last.weight @ h.mean(0))

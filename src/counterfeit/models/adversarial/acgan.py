@@ -1,0 +1,79 @@
+"""Conditional adversarial nets whose discriminator also names the class.
+
+References:
+    Conditional Image Synthesis with Auxiliary Classifier GANs, Odena et al., 2016 (arXiv 1610.09585).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from counterfeit.core import Batch, Spec, check_labels
+from counterfeit.models.adversarial.game import Fake, Game, Noise, Player, Rules
+from counterfeit.nets.conv import ConvDiscriminator, ConvGenerator, ConvNorm
+
+__all__ = ["ACGAN"]
+
+
+class ACGAN(Game):
+    """Auxiliary classifier adversarial nets: both players want the class of every image to be seen.
+
+    References:
+        Conditional Image Synthesis with Auxiliary Classifier GANs, Odena et al., 2016 (arXiv 1610.09585).
+
+    Arguments:
+        spec: what the data are: gray or RGB images with labels.
+        auxiliary_weight: weight of the log-likelihood of the class.
+        width: channels of the generator before its last convolution; each smaller level has twice as many.
+        discriminator_width: channels of the discriminator after its first convolution.
+        discriminator_norm: of the discriminator's levels ("batch") or weights ("spectral").
+        noise: the prior over codes, of unit variance.
+        noise_size: size of the noise in a code, which the label follows, one-hot.
+        rules: what the game is played for, and what keeps it stable.
+
+    Raises:
+        ValueError: where the data are no images, or have no labels.
+
+    Example:
+        >>> model = ACGAN(Spec((1, 8, 8), classes=10), width=8, discriminator_width=8)
+        >>> model.classify(model.sample(2)).shape
+        torch.Size([2, 10])
+    """
+
+    def __init__(
+        self,
+        spec: Spec,
+        auxiliary_weight: float = 1.0,
+        width: int = 64,
+        discriminator_width: int = 64,
+        discriminator_norm: ConvNorm = "batch",
+        noise: Noise = "gaussian",
+        noise_size: int = 100,
+        rules: Rules = Rules(),  # noqa: B008
+    ) -> None:
+        generator = ConvGenerator(spec, noise_size + spec.classes, width)
+        discriminator = ConvDiscriminator(spec, discriminator_width, discriminator_norm, outputs=1 + spec.classes)
+        super().__init__(spec, generator, discriminator, noise, noise_size, rules, conditional=True)
+        self.auxiliary_weight = auxiliary_weight
+
+    def judge(self, x: Tensor, y: Tensor | None = None) -> Tensor:  # noqa: ARG002
+        """The logit and the logits of the classes, (B, 1 + classes); the label stays hidden, for it is to be named."""
+        return super().judge(x)
+
+    def beside(
+        self, player: Player, on_real: Tensor | None, on_fake: Tensor, real: Batch, fake: Fake  # noqa: ARG002
+    ) -> Mapping[str, Tensor]:  # fmt: skip
+        """The class's log-likelihood L_C, which both players raise (eq. 3), on data and on samples."""
+        outputs = on_fake if on_real is None else torch.cat([on_real, on_fake])
+        labels = check_labels(real.y, len(real.x), self.spec.classes, values=False)
+        loss = cross_entropy(outputs[:, 1:], labels.repeat(len(outputs) // len(labels)))
+        return {"class": self.auxiliary_weight * loss}
+
+    def classify(self, x: Tensor) -> Tensor:
+        """Log-probability of each class in nats, (B, classes)."""
+        self.spec.check(x, "ACGAN.classify")
+        return self.discriminator(x)[:, 1:].log_softmax(1)

@@ -1,0 +1,53 @@
+"""Deep convolutional adversarial nets.
+
+References:
+    Unsupervised Representation Learning with Deep Convolutional GANs, Radford et al., 2015 (arXiv 1511.06434).
+"""
+
+from __future__ import annotations
+
+from counterfeit.core import Spec
+from counterfeit.models.adversarial.game import Game, Noise, Rules
+from counterfeit.nets.conv import ConvDiscriminator, ConvGenerator, ConvNorm
+
+__all__ = ["DCGAN"]
+
+
+class DCGAN(Game):
+    """Deep convolutional adversarial nets, for images of 28, 32, 64 or any side that can be halved.
+
+    References:
+        Unsupervised Representation Learning with Deep Convolutional GANs, Radford et al., 2015 (arXiv 1511.06434).
+
+    Arguments:
+        spec: what the data are: gray or RGB images.
+        width: channels of the generator before its last convolution; each smaller level has twice as many.
+        discriminator_width: channels of the discriminator after its first convolution.
+        discriminator_norm: of the discriminator's levels ("batch") or weights ("spectral").
+        deviation: show the discriminator the standard deviation over the minibatch.
+        noise: the prior over codes, of unit variance.
+        noise_size: size of a code.
+        rules: what the game is played for, and what keeps it stable.
+
+    Raises:
+        ValueError: where the data are no images or their sides cannot be halved.
+
+    Example:
+        >>> DCGAN(Spec((3, 32, 32)), width=8, discriminator_width=8).sample(2).shape
+        torch.Size([2, 3, 32, 32])
+    """
+
+    def __init__(
+        self,
+        spec: Spec,
+        width: int = 64,
+        discriminator_width: int = 64,
+        discriminator_norm: ConvNorm = "batch",
+        deviation: bool = False,
+        noise: Noise = "gaussian",
+        noise_size: int = 100,
+        rules: Rules = Rules(),  # noqa: B008
+    ) -> None:
+        generator = ConvGenerator(spec, noise_size, width)
+        discriminator = ConvDiscriminator(spec, discriminator_width, discriminator_norm, deviation=deviation)
+        super().__init__(spec, generator, discriminator, noise, noise_size, rules)

@@ -1,0 +1,105 @@
+"""Adversarial nets with codes that can be read back from the image.
+
+References:
+    InfoGAN: Interpretable Representation Learning by Information Maximizing GANs, Chen et al., 2016 (arXiv 1606.03657).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy, one_hot
+
+from counterfeit.core import Batch, Spec, check_request
+from counterfeit.models.adversarial.game import Fake, Game, Noise, Player, Rules
+from counterfeit.nets.conv import ConvDiscriminator, ConvGenerator, ConvNorm
+
+__all__ = ["InfoGAN"]
+
+
+class InfoGAN(Game):
+    """Information maximizing adversarial nets: part of each code can be told from the image made of it.
+
+    A code is noise, then one categorical code, one-hot, then continuous codes uniform on (-1, 1). The discriminator
+    has outputs for both; the generator and they raise the variational bound of the mutual information (eq. 4).
+
+    References:
+        InfoGAN: Interpretable Representation Learning by Information Maximizing GANs, Chen et al., 2016
+            (arXiv 1606.03657).
+
+    Arguments:
+        spec: what the data are: gray or RGB images.
+        categories: values of the categorical code.
+        continuous: number of continuous codes.
+        categorical_weight: weight of the categorical code's log-likelihood.
+        continuous_weight: weight of the continuous codes' squared error, half of which is a Gaussian's log-likelihood.
+        width: channels of the generator before its last convolution; each smaller level has twice as many.
+        discriminator_width: channels of the discriminator after its first convolution.
+        discriminator_norm: of the discriminator's levels ("batch") or weights ("spectral").
+        noise: the prior over the noise of a code, of unit variance.
+        noise_size: size of the noise.
+        rules: what the game is played for, and what keeps it stable.
+
+    Raises:
+        ValueError: where the data are no images, or there are fewer than 2 categories.
+
+    Example:
+        >>> model = InfoGAN(Spec((1, 8, 8)), width=8, discriminator_width=8)
+        >>> model.classify(model.sample(2)).shape
+        torch.Size([2, 10])
+    """
+
+    def __init__(
+        self,
+        spec: Spec,
+        categories: int = 10,
+        continuous: int = 2,
+        categorical_weight: float = 1.0,
+        continuous_weight: float = 0.1,
+        width: int = 64,
+        discriminator_width: int = 64,
+        discriminator_norm: ConvNorm = "batch",
+        noise: Noise = "gaussian",
+        noise_size: int = 62,
+        rules: Rules = Rules(),  # noqa: B008
+    ) -> None:
+        if categories < 2 or continuous < 0:
+            raise ValueError(
+                f"categories={categories} and continuous={continuous} came; at least 2 and 0 are expected. Raise them."
+            )
+        codes = categories + continuous
+        generator = ConvGenerator(spec, noise_size + codes, width)
+        discriminator = ConvDiscriminator(spec, discriminator_width, discriminator_norm, outputs=1 + codes)
+        super().__init__(spec, generator, discriminator, noise, noise_size, rules)
+        self.categories, self.continuous = categories, continuous
+        self.categorical_weight, self.continuous_weight = categorical_weight, continuous_weight
+
+    @property
+    def code_size(self) -> int:
+        """Size of a code: noise, categorical and continuous codes."""
+        return self.noise_size + self.categories + self.continuous
+
+    def prior(self, n: int, y: Tensor | None = None) -> Tensor:
+        """Draw `n` codes, (n, code_size), of the categories `y`, (n,), where given."""
+        check_request(n)
+        y = torch.randint(self.categories, (n,), device=self.device) if y is None else y
+        c = 2 * torch.rand(n, self.continuous, device=self.device) - 1
+        return torch.cat([super().prior(n), one_hot(y, self.categories).to(c.dtype), c], 1)
+
+    def beside(
+        self, player: Player, on_real: Tensor | None, on_fake: Tensor, real: Batch, fake: Fake  # noqa: ARG002
+    ) -> Mapping[str, Tensor]:  # fmt: skip
+        """Less the bound L_I of the mutual information of codes and samples, but for constants (eq. 5)."""
+        category, c = fake.z[:, self.noise_size :].split([self.categories, self.continuous], 1)
+        guess, mean = on_fake[:, 1:].split([self.categories, self.continuous], 1)
+        losses = {"category": self.categorical_weight * cross_entropy(guess, category)}
+        if self.continuous:
+            losses["continuous"] = self.continuous_weight * (mean - c).square().sum(1).mean()
+        return losses
+
+    def classify(self, x: Tensor) -> Tensor:
+        """Log-probability of each category in nats, (B, categories); which class it stands for is for you to find."""
+        self.spec.check(x, "InfoGAN.classify")
+        return self.discriminator(x)[:, 1 : 1 + self.categories].log_softmax(1)

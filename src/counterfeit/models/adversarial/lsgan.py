@@ -1,0 +1,47 @@
+"""Least squares adversarial nets.
+
+References:
+    Least Squares Generative Adversarial Networks, Mao et al., 2016 (arXiv 1611.04076).
+"""
+
+from __future__ import annotations
+
+from counterfeit.core import Spec
+from counterfeit.models.adversarial.dcgan import DCGAN
+from counterfeit.models.adversarial.game import Rules
+from counterfeit.nets.conv import ConvNorm
+
+__all__ = ["LSGAN"]
+
+RULES = Rules(objective="least-squares")
+
+
+class LSGAN(DCGAN):
+    """Least squares adversarial nets: the discriminator fits 1 to data and 0 to samples, which the other moves.
+
+    References:
+        Least Squares Generative Adversarial Networks, Mao et al., 2016 (arXiv 1611.04076).
+
+    Arguments:
+        spec: what the data are: gray or RGB images whose sides can be halved.
+        width: channels of the generator before its last convolution; each smaller level has twice as many.
+        discriminator_width: channels of the discriminator after its first convolution.
+        discriminator_norm: of the discriminator's levels ("batch") or weights ("spectral").
+        noise_size: size of a code, Gaussian.
+        rules: what the game is played for, and what keeps it stable.
+
+    Example:
+        >>> LSGAN(Spec((1, 28, 28)), width=8, discriminator_width=8).sample(2).shape
+        torch.Size([2, 1, 28, 28])
+    """
+
+    def __init__(
+        self,
+        spec: Spec,
+        width: int = 64,
+        discriminator_width: int = 64,
+        discriminator_norm: ConvNorm = "batch",
+        noise_size: int = 100,
+        rules: Rules = RULES,
+    ) -> None:
+        super().__init__(spec, width, discriminator_width, discriminator_norm, noise_size=noise_size, rules=rules)

@@ -1,0 +1,51 @@
+"""Residual adversarial nets with a spectrally normalized discriminator.
+
+References:
+    Spectral Normalization for Generative Adversarial Networks, Miyato et al., 2018 (arXiv 1802.05957).
+"""
+
+from __future__ import annotations
+
+from counterfeit.core import Spec
+from counterfeit.models.adversarial.game import Game, Noise, Rules
+from counterfeit.nets.residual import ResidualDiscriminator, ResidualGenerator
+
+__all__ = ["SNGAN"]
+
+RULES = Rules(objective="hinge", k=5)
+
+
+class SNGAN(Game):
+    """Spectrally normalized adversarial nets: residual players, whose discriminator has weights of norm 1.
+
+    References:
+        Spectral Normalization for Generative Adversarial Networks, Miyato et al., 2018 (arXiv 1802.05957).
+
+    Arguments:
+        spec: what the data are: gray or RGB images whose sides can be halved.
+        width: channels of every level of the generator.
+        discriminator_width: channels of every level of the discriminator.
+        noise: the prior over codes, of unit variance.
+        noise_size: size of a code.
+        rules: what the game is played for, and what keeps it stable.
+
+    Raises:
+        ValueError: where the data are no images or their sides cannot be halved.
+
+    Example:
+        >>> SNGAN(Spec((3, 32, 32)), width=8, discriminator_width=8).sample(2).shape
+        torch.Size([2, 3, 32, 32])
+    """
+
+    def __init__(
+        self,
+        spec: Spec,
+        width: int = 256,
+        discriminator_width: int = 128,
+        noise: Noise = "gaussian",
+        noise_size: int = 128,
+        rules: Rules = RULES,
+    ) -> None:
+        generator = ResidualGenerator(spec, noise_size, width)
+        discriminator = ResidualDiscriminator(spec, discriminator_width)
+        super().__init__(spec, generator, discriminator, noise, noise_size, rules)

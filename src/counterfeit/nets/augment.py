@@ -1,0 +1,91 @@
+"""Differentiable augmentation of what a discriminator sees, real and fake alike.
+
+References:
+    Differentiable Augmentation for Data-Efficient GAN Training, Zhao et al., 2020 (arXiv 2006.10738).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+__all__ = ["Augmentation", "augment"]
+
+Augmentation = Literal["flip", "color", "translation", "cutout"]
+
+
+def flip(x: Tensor) -> Tensor:
+    """Mirror every other image, (B, C, H, W)."""
+    return torch.where(uniform(x) < 0.5, x.flip(-1), x)
+
+
+def color(x: Tensor) -> Tensor:
+    """Change brightness by up to ±0.5, saturation by up to twice, contrast by up to a half, (B, C, H, W)."""
+    x = x + uniform(x) - 0.5
+    gray = x.mean(1, keepdim=True)
+    x = gray + (x - gray) * 2 * uniform(x)
+    mean = x.mean((1, 2, 3), keepdim=True)
+    return mean + (x - mean) * (0.5 + uniform(x))
+
+
+def translation(x: Tensor, share: float = 0.125) -> Tensor:
+    """Move each image by up to `share` of its side, filling in zeros, (B, C, H, W)."""
+    height, width = x.shape[2:]
+    most = (round(share * height), round(share * width))
+    rows = _places(x, height, most[0]).view(-1, 1, height, 1)
+    columns = _places(x, width, most[1]).view(-1, 1, 1, width)
+    padded = pad(x, (most[1], most[1], most[0], most[0]))
+    batch, channel = (torch.arange(n, device=x.device) for n in x.shape[:2])
+    return padded[batch.view(-1, 1, 1, 1), channel.view(1, -1, 1, 1), rows, columns]
+
+
+def cutout(x: Tensor, share: float = 0.5) -> Tensor:
+    """Blank a rectangle of `share` of the sides at a random place, partly outside at the edges, (B, C, H, W)."""
+    inside = [_span(x, size, share) for size in x.shape[2:]]
+    hole = inside[0].unsqueeze(2) & inside[1].unsqueeze(1)
+    return x.masked_fill(hole.unsqueeze(1), 0.0)
+
+
+AUGMENTATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
+    "flip": flip, "color": color, "translation": translation, "cutout": cutout
+}  # fmt: skip
+
+
+def augment(x: Tensor, names: Sequence[Augmentation]) -> Tensor:
+    """Change images `x`, (B, C, H, W), at random, each by draws of its own; gradients pass through.
+
+    Raises:
+        ValueError: where anything but images is to be augmented.
+
+    Example:
+        >>> augment(torch.rand(2, 3, 8, 8), ("flip", "cutout")).shape
+        torch.Size([2, 3, 8, 8])
+    """
+    if names and x.ndim != 4:
+        raise ValueError(f"x of shape {tuple(x.shape)} came; images (B, C, H, W) are expected. Leave `augment` out.")
+    for name in names:
+        x = AUGMENTATIONS[name](x)
+    return x
+
+
+def uniform(x: Tensor) -> Tensor:
+    """A uniform number for each example, (B, 1, 1, 1)."""
+    return torch.rand(len(x), 1, 1, 1, device=x.device)
+
+
+def _places(x: Tensor, size: int, most: int) -> Tensor:
+    """Where each row of a moved image comes from in the padded one, (B, size)."""
+    offset = (uniform(x).view(-1, 1) * (2 * most + 1)).long()
+    return offset + torch.arange(size, device=x.device)
+
+
+def _span(x: Tensor, size: int, share: float) -> Tensor:
+    """Which places along a side a random interval covers, (B, size)."""
+    length = round(share * size)
+    start = (uniform(x).view(-1, 1) * (size + 1 - length % 2)).long() - length // 2
+    place = torch.arange(size, device=x.device)
+    return (place >= start) & (place < start + length)

@@ -1,0 +1,188 @@
+"""Convolutional players: a generator that grows an image from a code, and a discriminator that shrinks one.
+
+References:
+    Unsupervised Representation Learning with Deep Convolutional GANs, Radford et al., 2015 (arXiv 1511.06434).
+    Spectral Normalization for Generative Adversarial Networks, Miyato et al., 2018 (arXiv 1802.05957).
+    cGANs with Projection Discriminator, Miyato and Koyama, 2018 (arXiv 1802.05637).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import one_hot
+from torch.nn.utils.parametrizations import spectral_norm
+
+from counterfeit.core import Net, Spec
+
+__all__ = ["Condition", "ConvDiscriminator", "ConvGenerator", "ConvNorm", "Head", "MinibatchDeviation", "halvings"]
+
+ConvNorm = Literal["none", "batch", "spectral"]
+Condition = Literal["concatenate", "projection"]
+WIDEST = 8  # channels stop doubling at this multiple of the width
+
+
+def halvings(spec: Spec, smallest: int = 4) -> int:
+    """How often the sides of an image can be halved and stay whole and at least `smallest`.
+
+    Raises:
+        ValueError: where the data are no images, or cannot be halved once.
+
+    Example:
+        >>> [halvings(Spec((1, side, side))) for side in (8, 28, 32, 64)]
+        [1, 2, 3, 4]
+    """
+    if len(spec.shape) != 3:
+        raise ValueError(f"data of shape {spec.shape} came; images (C, H, W) are expected. Choose another model.")
+    sides, count = list(spec.shape[1:]), 0
+    while all(side % 2 == 0 and side // 2 >= smallest for side in sides):
+        sides, count = [side // 2 for side in sides], count + 1
+    if count == 0:
+        raise ValueError(
+            f"images of {spec.shape[1]}x{spec.shape[2]} came; sides that are even and at least {2 * smallest} are "
+            "expected. Set data.size, to 32 say."
+        )
+    return count
+
+
+class ConvGenerator(Net):
+    """Codes (B, code_size) -> images (B, C, H, W) in [0, 1]: transposed convolutions, each doubling the sides.
+
+    Arguments:
+        spec: what the data are; sides of 28, 32, 64 or any that can be halved.
+        code_size: size of a code.
+        width: channels before the last convolution; every smaller level has twice those of the next.
+    """
+
+    def __init__(self, spec: Spec, code_size: int, width: int) -> None:
+        super().__init__()
+        levels = halvings(spec)
+        channels = _widths(width, levels)[::-1]
+        self.start = (channels[0], *(side >> levels for side in spec.shape[1:]))
+        first = nn.Linear(code_size, self.start[0] * self.start[1] * self.start[2], bias=False)
+        ups = [
+            module
+            for before, after in pairwise(channels)
+            for module in (
+                nn.ConvTranspose2d(before, after, 4, 2, 1, bias=False), nn.BatchNorm2d(after), nn.ReLU(inplace=True)
+            )
+        ]  # fmt: skip
+        self.project, self.norm = first, nn.BatchNorm2d(self.start[0])
+        self.body = nn.Sequential(nn.ReLU(inplace=True), *ups)
+        self.last = nn.ConvTranspose2d(channels[-1], spec.shape[0], 4, 2, 1)
+        initialize(self)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """(B, code_size) -> (B, C, H, W)."""
+        return self.last(self.body(self.norm(self.project(z).unflatten(1, self.start)))).float().sigmoid()
+
+
+class ConvDiscriminator(Net):
+    """Images (B, C, H, W) in [0, 1] -> (B, outputs): strided convolutions, each halving the sides.
+
+    Arguments:
+        spec: what the data are.
+        width: channels after the first convolution; every smaller level has twice those of the one before.
+        norm: of every level but the first ("batch"), or of every weight ("spectral").
+        outputs: size of the output, of which the first is the logit.
+        deviation: add the standard deviation over the minibatch as a channel before the output.
+        classes: labels it is told of; 0 for none.
+        condition: labels as channels of the image, or projected on the features.
+    """
+
+    def __init__(
+        self,
+        spec: Spec,
+        width: int,
+        norm: ConvNorm = "batch",
+        outputs: int = 1,
+        deviation: bool = False,
+        classes: int = 0,
+        condition: Condition = "projection",
+    ) -> None:
+        super().__init__()
+        levels = halvings(spec)
+        maps = classes if condition == "concatenate" else 0
+        channels = [spec.shape[0] + maps, *_widths(width, levels)]
+        layers: list[nn.Module] = []
+        for level, (before, after) in enumerate(pairwise(channels)):
+            batch = norm == "batch" and level > 0
+            convolution = nn.Conv2d(before, after, 4, 2, 1, bias=not batch)
+            layers += [convolution, *([nn.BatchNorm2d(after)] if batch else []), nn.LeakyReLU(0.2, inplace=True)]
+        layers += [MinibatchDeviation()] if deviation else []
+        size = (channels[-1] + deviation) * (spec.shape[1] >> levels) * (spec.shape[2] >> levels)
+        self.body, self.maps = nn.Sequential(*layers, nn.Flatten()), maps
+        self.head = Head(size, outputs, 0 if maps else classes)
+        initialize(self)
+        if norm == "spectral":
+            normalize(self)
+
+    def features(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """(B, C, H, W) -> (B, features), what the output is linear in."""
+        x = 2 * x - 1
+        if self.maps and y is not None:
+            labels = one_hot(y, self.maps).to(x.dtype)[:, :, None, None]
+            x = torch.cat([x, labels.expand(-1, -1, *x.shape[2:])], 1)
+        return self.body(x)
+
+    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """(B, C, H, W) and labels (B,) where there are classes -> (B, outputs)."""
+        return self.head(self.features(x, y), y)
+
+
+class Head(nn.Module):
+    """Features (B, features) -> (B, outputs), whose first may be told the label by projection (2018, eq. 3)."""
+
+    def __init__(self, features: int, outputs: int, classes: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(features, outputs)
+        self.embedding = nn.Linear(classes, features, bias=False) if classes else None
+
+    def forward(self, h: Tensor, y: Tensor | None = None) -> Tensor:
+        """(B, features) -> (B, outputs), float32 whatever the precision inside."""
+        out = self.linear(h).float()
+        if self.embedding is None or y is None:
+            return out
+        embedded = self.embedding(one_hot(y, self.embedding.in_features).to(h.dtype))
+        told = (embedded * h).sum(1, keepdim=True).float()
+        return torch.cat([out[:, :1] + told, out[:, 1:]], 1)
+
+
+class MinibatchDeviation(nn.Module):
+    """Adds the standard deviation over the minibatch, averaged over places and channels, as a channel.
+
+    References:
+        Progressive Growing of GANs, Karras et al., 2017 (arXiv 1710.10196), section 3.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, C + 1, H, W)."""
+        deviation = x.float().var(0, correction=0).add(1e-8).sqrt().mean().to(x.dtype)
+        return torch.cat([x, deviation.expand(len(x), 1, *x.shape[2:])], 1)
+
+
+def initialize(net: nn.Module) -> None:
+    """Weights normal with a standard deviation of 0.02, gains around 1, no biases (DCGAN, section 4)."""
+    for module in net.modules():
+        if isinstance(module, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)):
+            nn.init.normal_(module.weight, 0.0, 0.02)
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.normal_(module.weight, 1.0, 0.02)
+        bias = getattr(module, "bias", None)
+        if isinstance(bias, Tensor):
+            nn.init.zeros_(bias)
+
+
+def normalize(net: nn.Module) -> None:
+    """Divide every weight by its largest singular value, in place (spectral normalization)."""
+    for module in net.modules():
+        if isinstance(module, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)):
+            spectral_norm(module)
+
+
+def _widths(width: int, levels: int) -> Sequence[int]:
+    return [width * min(2**level, WIDEST) for level in range(levels)]

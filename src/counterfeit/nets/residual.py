@@ -1,0 +1,111 @@
+"""Residual players of the size of spectral normalization's: sums of a path of convolutions and a shortcut.
+
+References:
+    Spectral Normalization for Generative Adversarial Networks, Miyato et al., 2018 (arXiv 1802.05957), table 4.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d, interpolate
+
+from counterfeit.core import Net, Spec
+from counterfeit.nets.conv import Head, halvings, normalize
+
+__all__ = ["ResidualDiscriminator", "ResidualGenerator"]
+
+
+class Grow(nn.Module):
+    """Doubles the sides: normalized convolutions beside an upsampled shortcut."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.norms = nn.ModuleList([nn.BatchNorm2d(channels), nn.BatchNorm2d(channels)])
+        self.convs = nn.ModuleList([nn.Conv2d(channels, channels, 3, padding=1) for _ in range(2)])
+        self.shortcut = nn.Conv2d(channels, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, C, 2H, 2W)."""
+        h = self.convs[0](_double(self.norms[0](x).relu()))
+        return self.convs[1](self.norms[1](h).relu()) + self.shortcut(_double(x))
+
+
+class Shrink(nn.Module):
+    """Convolutions beside a shortcut; halves the sides where `down`."""
+
+    def __init__(self, inputs: int, outputs: int, down: bool, first: bool = False) -> None:
+        super().__init__()
+        self.down, self.first = down, first
+        self.convs = nn.ModuleList([nn.Conv2d(n, outputs, 3, padding=1) for n in (inputs, outputs)])
+        self.shortcut = nn.Conv2d(inputs, outputs, 1) if down or inputs != outputs else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, inputs, H, W) -> (B, outputs, H, W), or half of the sides."""
+        h = self.convs[1](self.convs[0](x if self.first else x.relu()).relu())  # images keep their negative values
+        out = h + self.shortcut(x)
+        return avg_pool2d(out, 2) if self.down else out
+
+
+class ResidualGenerator(Net):
+    """Codes (B, code_size) -> images (B, C, H, W) in [0, 1].
+
+    Arguments:
+        spec: what the data are.
+        code_size: size of a code.
+        width: channels of every level.
+    """
+
+    def __init__(self, spec: Spec, code_size: int, width: int) -> None:
+        super().__init__()
+        levels = halvings(spec)
+        self.start = (width, *(side >> levels for side in spec.shape[1:]))
+        self.project = nn.Linear(code_size, width * self.start[1] * self.start[2])
+        self.body = nn.Sequential(*(Grow(width) for _ in range(levels)), nn.BatchNorm2d(width), nn.ReLU(inplace=True))
+        self.last = nn.Conv2d(width, spec.shape[0], 3, padding=1)
+        initialize(self)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """(B, code_size) -> (B, C, H, W)."""
+        return self.last(self.body(self.project(z).unflatten(1, self.start))).float().sigmoid()
+
+
+class ResidualDiscriminator(Net):
+    """Images (B, C, H, W) in [0, 1] -> (B, outputs), every weight spectrally normalized.
+
+    Arguments:
+        spec: what the data are.
+        width: channels of every level.
+        outputs: size of the output, of which the first is the logit.
+        classes: labels that are projected on the features; 0 for none.
+    """
+
+    def __init__(self, spec: Spec, width: int, outputs: int = 1, classes: int = 0) -> None:
+        super().__init__()
+        downs = max(1, halvings(spec) - 1)
+        blocks = [Shrink(width, width, down=level < downs) for level in range(1, downs + 2)]
+        self.body = nn.Sequential(Shrink(spec.shape[0], width, down=True, first=True), *blocks, nn.ReLU(inplace=True))
+        self.head = Head(width, outputs, classes)
+        initialize(self)
+        normalize(self)
+
+    def features(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, width), summed over places."""
+        return self.body(2 * x - 1).sum((2, 3))
+
+    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """(B, C, H, W) and labels (B,) where there are classes -> (B, outputs)."""
+        return self.head(self.features(x), y)
+
+
+def initialize(net: nn.Module) -> None:
+    """Weights uniform by fan-in and fan-out with a gain of √2, 1 in shortcuts and at the ends, and no biases."""
+    for module in net.modules():
+        if isinstance(module, (nn.Linear, nn.Conv2d)):
+            wide = isinstance(module, nn.Conv2d) and module.kernel_size == (3, 3)
+            nn.init.xavier_uniform_(module.weight, 2**0.5 if wide else 1.0)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+
+
+def _double(x: Tensor) -> Tensor:
+    return interpolate(x, scale_factor=2.0, mode="nearest")

@@ -1,0 +1,226 @@
+"""Adversarial models: what their nets see and say, conditions, penalties and codes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from counterfeit.core import Batch, Clock, Net, Spec
+from counterfeit.metrics.statistics import seeded
+from counterfeit.models.adversarial.acgan import ACGAN
+from counterfeit.models.adversarial.cgan import CGAN
+from counterfeit.models.adversarial.dcgan import DCGAN
+from counterfeit.models.adversarial.game import Game, Rules
+from counterfeit.models.adversarial.infogan import InfoGAN
+from counterfeit.models.adversarial.sngan import SNGAN
+from counterfeit.models.adversarial.wgan_gp import WGANGP
+from counterfeit.nets.conv import ConvDiscriminator, Head, MinibatchDeviation, halvings
+from counterfeit.nets.residual import Grow, Shrink
+
+LABELLED, CLOCK = Spec((1, 8, 8), classes=10), Clock(0, 10)
+TINY = {"width": 4, "discriminator_width": 4, "noise_size": 3}
+
+
+@pytest.fixture(autouse=True)
+def same_numbers() -> Iterator[None]:
+    with seeded(0):
+        yield
+
+
+def batch(n: int = 6, spec: Spec = LABELLED) -> Batch:
+    return Batch(torch.rand(n, *spec.shape), torch.arange(n) % max(spec.classes, 1))
+
+
+# Nets -----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("model", [DCGAN, SNGAN, WGANGP])
+@pytest.mark.parametrize("shape", [(1, 8, 8), (1, 28, 28), (3, 32, 32), (3, 64, 64), (1, 48, 32)])
+def test_players_fit_any_image_whose_sides_can_be_halved(model, shape):
+    made = model(Spec(shape), **TINY)
+    x = made.sample(3)
+    assert x.shape == (3, *shape)
+    assert 0 <= float(x.detach().min()) <= float(x.detach().max()) <= 1
+    assert made.judge(x).shape == (3, 1)
+
+
+@pytest.mark.parametrize("shape", [(1, 7, 8), (1, 4, 4), (12,)])
+def test_images_that_cannot_be_halved_are_refused(shape):
+    with pytest.raises(ValueError, match="expected"):
+        halvings(Spec(shape))
+
+
+@pytest.mark.parametrize("block", [Grow(4), Shrink(4, 4, down=True), Shrink(4, 6, down=False)])
+def test_a_residual_block_is_a_path_and_a_shortcut(block):
+    for conv in block.convs:
+        nn.init.zeros_(conv.weight)
+        nn.init.zeros_(conv.bias)
+    x = torch.randn(2, 4, 8, 8)
+    side = {"Grow": 16, "Shrink": 4 if getattr(block, "down", False) else 8}[type(block).__name__]
+    out = block(x)
+    assert out.shape[2:] == (side, side)
+    assert float(out.detach().abs().sum()) > 0
+
+
+def test_spectral_normalization_holds_the_discriminators_slope_at_one():
+    net = SNGAN(LABELLED, **TINY).discriminator.train()
+    for _ in range(50):  # the power iteration takes a step at every pass
+        net(torch.rand(2, 1, 8, 8))
+    weights = [m.weight.flatten(1) for m in net.modules() if isinstance(m, (nn.Conv2d, nn.Linear))]
+    assert len(weights) >= 7
+    for weight in weights:
+        assert float(torch.linalg.matrix_norm(weight.detach(), 2)) == pytest.approx(1.0, abs=0.02)
+
+
+def test_projection_adds_the_inner_product_of_embedding_and_features():
+    head, h, y = Head(5, 2, classes=3), torch.randn(4, 5), torch.tensor([0, 2, 1, 2])
+    out, expected = head(h, y), head.linear(h)
+    torch.testing.assert_close(out[:, 0], expected[:, 0] + (head.embedding.weight.T[y] * h).sum(1))
+    torch.testing.assert_close(out[:, 1], expected[:, 1])
+
+
+def test_deviation_over_the_minibatch_is_zero_for_equal_images_and_grows_with_their_differences():
+    layer, x = MinibatchDeviation(), torch.randn(1, 2, 4, 4)
+    assert layer(x.expand(5, -1, -1, -1))[:, 2].max() < 2e-4
+    spread = torch.randn(2_000, 2, 4, 4)
+    torch.testing.assert_close(layer(3 * spread)[:, 2], torch.full((2_000, 4, 4), 3.0), atol=0.05, rtol=0)
+
+
+# The game -------------------------------------------------------------------------------------------------------------
+
+
+class Seen(Net):
+    """Remembers what it is shown."""
+
+    def __init__(self, norm: nn.Module | None = None) -> None:
+        super().__init__()
+        self.norm, self.linear, self.shown = norm or nn.Identity(), nn.Linear(2, 1), []
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.shown.append(x.detach().clone())
+        return self.linear(self.norm(x))
+
+
+def game(rules: Rules, norm: nn.Module | None = None) -> Game:
+    generator = Seen()
+    generator.linear = nn.Linear(2, 2)
+    return Game(Spec((2,), "real"), generator, Seen(norm), "gaussian", 2, rules)
+
+
+@pytest.mark.parametrize(("norm", "passes"), [(None, [8, 4]), (nn.BatchNorm1d(2), [4, 4, 4])])
+def test_data_and_samples_share_a_pass_unless_it_would_mix_them(norm, passes):
+    model = game(Rules(), norm)
+    list(model.updates(lambda: Batch(torch.randn(4, 2)), CLOCK))
+    assert [len(x) for x in model.discriminator.shown] == passes
+
+
+@pytest.mark.parametrize(("step", "weight"), [(0, 3 * 5.0), (1, 0.0), (3, 3 * 5.0)])
+def test_a_lazy_penalty_weighs_as_many_times_as_it_is_rare(step, weight):
+    model = game(Rules(objective="wasserstein", penalty="r1", penalty_weight=5.0, penalty_every=3))
+    model.discriminator.linear.weight.data = torch.tensor([[3.0, 4.0]])
+    plain = game_like(model)
+    update, base = (next(m.updates(lambda: Batch(torch.zeros(4, 2)), Clock(step, 10))) for m in (model, plain))
+    assert (update.loss - base.loss).item() == pytest.approx(weight * 12.5, rel=1e-4)
+
+
+def game_like(model: Game) -> Game:
+    """The same players without a penalty; both get codes of zeros."""
+    twin = game(Rules(objective="wasserstein"))
+    twin.load_state_dict(model.state_dict())
+    for player in (twin, model):
+        player.prior = lambda n, y=None: torch.zeros(n, 2)
+    return twin
+
+
+def test_rules_that_make_no_sense_are_refused():
+    for rules in ({"k": 0}, {"instance_noise": -1.0}, {"penalty_every": 0}, {"instance_noise": math.nan}):
+        with pytest.raises(ValueError, match="expected"):
+            Rules(**rules)
+
+
+def test_images_are_augmented_in_training_only():
+    model, x = DCGAN(LABELLED, **TINY, rules=Rules(augment=("cutout",))), torch.ones(4, 1, 8, 8)
+    seen: list[Tensor] = []
+    model.discriminator.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    model.judge(x)
+    model.eval().judge(x)
+    assert float(seen[0].min()) == 0
+    assert torch.equal(seen[1], x)
+
+
+# Conditions and codes -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("condition", ["projection", "concatenate"])
+def test_both_players_of_a_conditional_game_heed_the_label(condition):
+    model = CGAN(LABELLED, condition=condition, **TINY).eval()
+    x, zero, one = torch.rand(3, 1, 8, 8), torch.zeros(3).long(), torch.ones(3).long()
+    assert not torch.allclose(model.judge(x, zero), model.judge(x, one))
+    with seeded(1):
+        a = model.sample(3, zero)
+    with seeded(1):
+        b = model.sample(3, one)
+    assert not torch.allclose(a, b)
+
+
+def test_a_conditional_game_judges_samples_with_the_labels_of_the_data():
+    model, seen = CGAN(LABELLED, **TINY), []
+    judge = model.judge
+    model.judge = lambda x, y: (seen.append(y), judge(x, y))[1]
+    real = batch()
+    list(model.updates(lambda: real, CLOCK))
+    assert all(torch.equal(part, real.y) for y in seen for part in y.split(6))
+    assert torch.equal(model.forge(real).z[:, 3:].argmax(1), real.y)
+
+
+@pytest.mark.parametrize("y", [torch.tensor([0.0, 1.0]), torch.tensor([0]), torch.tensor([0, 10])])
+def test_labels_that_do_not_fit_are_refused(y):
+    with pytest.raises(ValueError, match="expected"):
+        CGAN(LABELLED, **TINY).sample(2, y)
+
+
+def test_a_conditional_game_needs_labels():
+    with pytest.raises(ValueError, match="labels"):
+        CGAN(Spec((1, 8, 8)), **TINY)
+
+
+def test_the_auxiliary_classifier_learns_from_both_and_is_not_told_the_label():
+    model, real = ACGAN(LABELLED, **TINY), batch()
+    logits = torch.randn(6, 11)
+    fake = model.forge(real)
+    on_fake = model.beside("generator", None, logits, real, fake)["class"]
+    both = model.beside("discriminator", logits, -logits, real, fake)["class"]
+    expected = [-(sign * logits[:, 1:]).log_softmax(1)[torch.arange(6), real.y].mean() for sign in (1, -1)]
+    torch.testing.assert_close(on_fake, expected[0])
+    torch.testing.assert_close(both, (expected[0] + expected[1]) / 2)
+    assert torch.equal(model.eval().judge(real.x, real.y), model.judge(real.x, (real.y + 1) % 10))
+
+
+def test_infogan_codes_are_noise_then_a_category_then_continuous_codes():
+    z = InfoGAN(LABELLED, categories=4, continuous=2, **TINY).prior(4_000)
+    noise, category, c = z.split([3, 4, 2], 1)
+    assert noise.std() == pytest.approx(1.0, abs=0.05)
+    assert bool((category.sum(1) == 1).all())
+    torch.testing.assert_close(category.mean(0), torch.full((4,), 0.25), atol=0.03, rtol=0)
+    assert float(c.abs().max()) <= 1
+    assert c.var() == pytest.approx(1 / 3, abs=0.02)
+
+
+def test_infogan_descends_the_code_length_of_what_it_was_told():
+    model = InfoGAN(LABELLED, categories=4, continuous=1, **TINY)
+    fake = model.forge(batch())
+    outputs = torch.cat([torch.zeros(6, 1), 50 * fake.z[:, 3:7], fake.z[:, 7:]], 1)
+    read = model.beside("generator", None, outputs, batch(), fake)
+    assert float(read["category"]) == pytest.approx(0.0, abs=1e-6)
+    assert float(read["continuous"]) == 0.0
+    unread = model.beside("generator", None, torch.zeros(6, 6), batch(), fake)
+    assert float(unread["category"]) == pytest.approx(math.log(4))
+
+
+def test_a_discriminator_shows_what_its_output_is_linear_in():
+    net, x = ConvDiscriminator(LABELLED, 4, outputs=3).eval(), torch.rand(2, 1, 8, 8)
+    torch.testing.assert_close(net(x), net.head.linear(net.features(x)))
