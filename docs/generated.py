@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import inspect
 import io
 import json
 import os
 import pkgutil
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
 
@@ -21,8 +22,11 @@ from docstring_parser import parse
 import counterfeit
 from counterfeit import catalogue, cli
 from counterfeit.config import SECTIONS
+from counterfeit.report.figure import save
+from counterfeit.report.theory import topic as theory
 
 RESULTS = Path(__file__).parents[1] / "results"
+DRAWN = Path(__file__).parent / "_build" / "theory"
 MARK = re.compile(r"<!-- (\w+)((?: [\w./-]+)*) -->")
 SPECIAL = re.compile(r"(`[^`]*`|\*\w+(?: \w+)*\*)|([*|]|_\b)")  # what stays, `code` and *emphasis*; what is escaped
 
@@ -136,16 +140,23 @@ def settings(section: str) -> str:
     """The settings of `data`, `train` or `evaluate`, or of a model by its name."""
     cls = SECTIONS.get(section) or catalogue.model_class(section)
     prefix = section if section in SECTIONS else "model"
-    rows = [
-        (f"`{prefix}.{p.name}`", f"`{_default(p)}`", _meaning(cls, p.name))
-        for p in inspect.signature(cls).parameters.values()
-        if p.name != "spec"
-    ]
+    rows = [(f"`{prefix}.{name}`", f"`{_default(value)}`", meaning) for name, value, meaning in _settings(cls)]
     return table(("setting", "default", "meaning"), rows)
 
 
-def _default(parameter: inspect.Parameter) -> str:
-    return "{}" if repr(parameter.default) == "<factory>" else json.dumps(parameter.default)
+def _settings(cls: type) -> Iterator[tuple[str, object, str]]:
+    """Name, default and meaning of each; those of a group lie flat among the others, as on the command line."""
+    for parameter in inspect.signature(cls).parameters.values():
+        value = parameter.default
+        if dataclasses.is_dataclass(value):
+            for name in (f.name for f in dataclasses.fields(value)):
+                yield name, getattr(value, name), _meaning(type(value), name)
+        elif parameter.name != "spec":
+            yield parameter.name, value, _meaning(cls, parameter.name)
+
+
+def _default(value: object) -> str:
+    return "{}" if repr(value) == "<factory>" else json.dumps(value)
 
 
 def _meaning(cls: type, name: str) -> str:
@@ -166,6 +177,48 @@ def recipe(name: str) -> str:
     """The file of a recipe."""
     text = (Path(counterfeit.__file__).parent / "recipes" / f"{name}.yaml").read_text(encoding="utf-8")
     return f"```yaml\n{text}```\n"
+
+
+def lesson(topic: str) -> str:
+    """What a topic of the theory finds, worked out and drawn now."""
+    worked = theory.lesson(topic)
+    save(worked.figures, DRAWN)
+    told = worked.to_dict()
+    return _lesson(told["findings"], told["figures"], "/_build/theory", f"Computed for this page: {told['protocol']}.")
+
+
+def recorded(topic: str) -> str:
+    """What a topic of the theory that trains for minutes found, from the results."""
+    found = json.loads((RESULTS / "theory.json").read_text(encoding="utf-8"))
+    told, rows = found["topics"][topic], [row for row in found["rows"] if row["topic"] == topic]
+    how = f"Measured {found['measured']}: {told['protocol']}.\n\n```sh\n{told['command']}\n```"
+    return _lesson(rows, told["figures"], "/_static/theory", how)
+
+
+def _lesson(rows: Iterable[dict], figures: Iterable[dict], place: str, how: str) -> str:
+    cells = [(row["what"], row["found"], row["theory"], "yes" if row["holds"] else "**no**") for row in rows]
+    shown = [_figure(figure, place) for figure in figures]
+    return "\n\n".join([*shown, table(("what", "found", "theory", "holds"), cells), how]) + "\n"
+
+
+def _figure(figure: dict, place: str) -> str:
+    """A figure as it is drawn for light and for dark pages."""
+    images = [
+        f"```{{image}} {place}/{figure['name']}{ending}{figure['suffix']}\n"
+        f":alt: {figure['alt']}\n:class: only-{page}\n```"
+        for ending, page in (("", "light"), ("-dark", "dark"))
+    ]
+    return "\n\n".join([*images, f"*{figure['caption']}*"])
+
+
+def doctor() -> str:
+    """How often the training doctor was right."""
+    found = json.loads((RESULTS / "doctor.json").read_text(encoding="utf-8"))
+    share = lambda rate: f"{rate['hits']} of {rate['runs']} ({', '.join(f'{100 * v:.0f} %' for v in rate['interval'])})"  # noqa: E731
+    rates = [(row["finding"], share(row["detected"]), share(row["false alarms"])) for row in found["rates"]]
+    costs = ", ".join(f"{100 * cost:.1f} % of `{name}`" for name, cost in found["cost"].items())
+    shown = table(("finding", "detected", "false alarms"), rates)
+    return "\n\n".join([f"CPU time: {costs}.", shown, found["note"], f"```sh\n{found['commands'][0]}\n```"])
 
 
 def results() -> str:

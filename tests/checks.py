@@ -333,6 +333,7 @@ def errors(model: Any) -> None:
 def _takers(model: Model) -> Iterator[tuple[Callable[..., Tensor], list[Any]]]:
     """Methods of the model's capabilities that take examples, with what else they take."""
     others = {"k": 2, "t": torch.zeros(2), "to": torch.zeros(2).long(), "mask": torch.ones(2, *model.spec.shape)}
+    others["y"] = torch.zeros(2).long() if model.spec.classes else None
     for capability in (c for c in catalogue.CAPABILITIES if isinstance(model, c)):
         for name, method in inspect.getmembers(capability, inspect.isfunction):
             taken = [*inspect.signature(method).parameters][1:]
@@ -380,6 +381,8 @@ def evaluate(trained: Trained) -> None:
         assert result.n >= 1, f"{name} averages {result.n} values"
         assert result.protocol, f"{name} has no protocol"
         expected = {**json.loads(json.dumps(result.to_dict())), "checkpoint": run.checkpoint.name}
+        settings = saved[name].pop("settings")
+        assert settings["samples"] == run.config.evaluate.samples, f"{name} is remembered with other settings"
         assert saved[name] == expected, f"{name} is remembered differently"
 
 

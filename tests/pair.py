@@ -28,7 +28,7 @@ def weights(config: Config, folder: Path, group: Processes) -> dict[str, Tensor]
     model = build(config, source, torch.device("cpu"))
     folder.mkdir(exist_ok=True)
     fit(folder, model, source, config.train, None, group, show=False)
-    return {name: p.detach().clone() for name, p in model.named_parameters()}
+    return {name: p.detach().clone(memory_format=torch.contiguous_format) for name, p in model.named_parameters()}
 
 
 class Pair:

@@ -19,8 +19,8 @@ TREES = {
     for path in sorted(PACKAGE.rglob("*.py"))
 }
 ROOMS = (
-    "core", "losses", "transforms", "nets", "models", "theory", "data", "metrics", "config", "catalogue", "engine",
-    "run", "report", "cli", "studio",
+    "core", "losses", "transforms", "nets", "models", "theory", "data", "metrics", "config", "catalogue",
+    "engine", "evaluation", "run", "report", "cli", "studio",
 )  # fmt: skip
 PURE = ROOMS[:5]
 UNPICKLES = {"cloudpickle", "dill", "joblib", "marshal", "pickle", "shelve"}

@@ -13,6 +13,7 @@ from torch import nn
 import counterfeit as cf
 from counterfeit.config import Rule, Train
 from counterfeit.core import Batch, Clock, Model, Spec, Update
+from counterfeit.data.source import Source
 from counterfeit.engine import checkpoint
 from counterfeit.engine.distributed import Processes
 from counterfeit.engine.events import Events, Meter, read_events
@@ -209,7 +210,7 @@ class Diverges(Quadratic):
             yield update._replace(loss=update.loss * (float("nan") if clock.step >= 5 else 1.0))
 
 
-class Points:
+class Points(Source):
     name, summary, spec, fingerprint = "points", "", Spec((2,), "real"), ""
 
     def split(self, _):

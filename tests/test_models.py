@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterator
 
@@ -21,6 +22,7 @@ from counterfeit.engine.distributed import Processes
 from counterfeit.engine.step import Stepper
 from counterfeit.losses import OBJECTIVES
 from counterfeit.metrics.statistics import seeded
+from counterfeit.models.adversarial.game import Rules
 from counterfeit.models.adversarial.gan import GAN
 from counterfeit.models.autoencoding.vae import VAE, kl_to_standard_normal, log_normal
 from counterfeit.transforms import build
@@ -35,8 +37,12 @@ def same_numbers() -> Iterator[None]:
 
 
 def gan(**arguments) -> GAN:
-    small = {"hidden": (8,), "discriminator_hidden": (8,), "noise_size": 3, "norm": "none", "instance_noise": 0.0}
-    return GAN(IMAGES, **small | arguments)
+    """A small GAN; arguments may be the model's own or those of the rules of its game."""
+    known = {f.name for f in dataclasses.fields(Rules)}
+    rules = Rules(**{name: value for name, value in arguments.items() if name in known})
+    own = {name: value for name, value in arguments.items() if name not in known}
+    small = {"hidden": (8,), "discriminator_hidden": (8,), "noise_size": 3, "norm": "none"}
+    return GAN(IMAGES, **small | own, rules=rules)
 
 
 def vae(**arguments) -> VAE:
@@ -91,6 +97,33 @@ def test_marginals_start_the_output_at_the_mean_of_the_data():
     model.initialize(x)
     bias = model.state_dict()["generator.body.last.bias"]
     torch.testing.assert_close(bias.sigmoid(), x.mean(0).flatten().clamp(1e-3, 1 - 1e-3))
+
+
+def test_covariance_starts_samples_at_the_mean_and_covariance_of_the_data():
+    model = GAN(Spec((2,), "real"), (256,), "tanh", "none", covariance=True, noise_size=64)
+    x = torch.randn(4_000, 2) @ torch.tensor([[2.0, 1.0], [0.0, 0.5]]) + torch.tensor([3.0, -1.0])
+    with torch.no_grad():
+        model.initialize(x)
+        samples = model.sample(20_000)
+    torch.testing.assert_close(samples.mean(0), x.mean(0), atol=0.1, rtol=0)
+    torch.testing.assert_close(samples.T.cov(), x.T.cov(), atol=0.5, rtol=0.25)
+
+
+def test_covariance_starts_images_near_the_data():
+    model, x = gan(covariance=True, hidden=(64,), noise_size=16), 0.2 + 0.6 * torch.rand(50, *IMAGES.shape)
+    model.initialize(x)
+    with torch.no_grad():
+        samples = model.sample(5_000)
+    torch.testing.assert_close(samples.mean(0), x.mean(0), atol=0.05, rtol=0)
+    assert float(samples.var(0).mean()) == pytest.approx(float(x.var(0).mean()), rel=0.3)
+
+
+def test_a_centered_discriminator_sees_examples_minus_the_mean_of_the_data():
+    plain, x = gan(), torch.rand(50, *IMAGES.shape)
+    centered = gan(center=True)
+    centered.load_state_dict(plain.state_dict(), strict=False)
+    centered.initialize(x)
+    torch.testing.assert_close(centered.judge(x), plain.judge(x - x.mean(0)))
 
 
 @pytest.mark.parametrize("model", [gan(), GAN(Spec((2,), "real"), marginals=True)], ids=["not-asked", "real"])
@@ -166,8 +199,7 @@ def test_labels_are_refused():
 
 
 def test_generator_learns_a_gaussian():
-    settings = {"hidden": (16,), "discriminator_hidden": (16,), "noise_size": 1, "norm": "none", "instance_noise": 0.0}
-    model = GAN(Gaussian1D().spec, **settings)
+    model = GAN(Gaussian1D().spec, (16,), norm="none", discriminator_hidden=(16,), noise_size=1, rules=Rules())
     train(model, Gaussian1D(), 400, lr=3e-3, betas=(0.5, 0.99))
     with torch.no_grad():
         assert float(model.sample(4_000).mean()) == pytest.approx(2.0, abs=0.3)
@@ -302,7 +334,7 @@ def test_autoencoder_learns_the_digits():
 @pytest.mark.parametrize("fresh", [True, False])
 def test_the_generators_update_draws_codes_of_its_own_or_reuses_the_last_fakes(fresh, monkeypatch):
     model, seen = gan(fresh=fresh), []
-    monkeypatch.setattr(model, "judge", lambda x: seen.append(x) or model.discriminator(x))
+    monkeypatch.setattr(model, "judge", lambda x, y: seen.append(x) or model.discriminator(x))
     list(model.updates(lambda: Batch(torch.rand(5, 1, 4, 4)), Clock(0, 1)))
     fakes_of_discriminator, fakes_of_generator = seen[0][5:], seen[1]
     assert torch.equal(fakes_of_discriminator, fakes_of_generator) is not fresh

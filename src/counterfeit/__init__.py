@@ -4,8 +4,8 @@ Train, sample, evaluate and compare every family from the adversarial nets of 20
 
 Example:
     >>> import counterfeit as cf
-    >>> [entry["name"] for entry in cf.list("models")]
-    ['gan', 'vae']
+    >>> {entry["name"] for entry in cf.list("models")} >= {"gan", "vae"}
+    True
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ __version__ = "0.1.0"
 # Loaded on first use: `import counterfeit` and `counterfeit --help` do not import torch.
 _LAZY = {
     "train": "run.train", "resume": "run.resume", "Run": "run.Run",
+    "outside": "evaluation.outside", "compare": "report.compare.compare",
     "list": "catalogue.entries", "source": "catalogue.source",
     "Batch": "core.Batch", "Clock": "core.Clock", "Model": "core.Model", "Net": "core.Net", "Spec": "core.Spec",
-    "Update": "core.Update",
+    "Update": "core.Update", "theory": "theory",
 }  # fmt: skip
 __all__ = [*_LAZY]
 
@@ -28,8 +29,9 @@ __all__ = [*_LAZY]
 def __getattr__(name: str) -> Any:
     if name not in _LAZY:
         raise AttributeError(f"module 'counterfeit' has no attribute {name!r}")
-    module, attribute = _LAZY[name].split(".")
-    return getattr(importlib.import_module(f"counterfeit.{module}"), attribute)
+    module, _, attribute = _LAZY[name].rpartition(".")
+    loaded = importlib.import_module(f"counterfeit.{module or attribute}")
+    return getattr(loaded, attribute) if module else loaded
 
 
 def __dir__() -> list[str]:

@@ -43,7 +43,7 @@ __all__ = [
 SETTINGS = ("model", "data", "train", "evaluate")
 CAPABILITIES = (
     core.Samples, core.Density, core.Bounds, core.Energy, core.Encodes, core.Decodes, core.Scores, core.Translates,
-    core.Completes, core.Classifies,
+    core.Completes, core.Classifies, core.Judges,
 )  # fmt: skip
 
 

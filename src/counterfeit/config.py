@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import inspect
 import shlex
 import types
 import typing
@@ -52,6 +53,8 @@ class Data:
     options: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if not self.name:
+            raise ValueError("data.name: '' came; a source or the path of pictures is expected. Name one.")
         if self.size is not None:
             _at_least("data.size", self.size, 1)
 
@@ -133,6 +136,7 @@ class Train(Rule):
         keep: newest checkpoints kept beside the best.
         workers: processes that decode data too big for memory.
         tensorboard: write TensorBoard events too.
+        doctor: at every save, watch and say what is wrong; stop there, or roll back to the last healthy checkpoint.
     """
 
     parts: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -152,6 +156,7 @@ class Train(Rule):
     keep: int = 1
     workers: int = 2
     tensorboard: bool = True
+    doctor: Literal["off", "watch", "stop", "rollback"] = "watch"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -206,7 +211,10 @@ class Config:
 
     def to_dict(self) -> dict[str, Any]:
         """As in `run.yaml`."""
-        model = {"name": self.model, **self.arguments}
+        model = {"name": self.model}
+        for name, value in self.arguments.items():  # a group of settings lies flat among the others
+            group = dataclasses.is_dataclass(value) and not isinstance(value, type)
+            model |= dataclasses.asdict(value) if group else {name: value}
         sections = {name: dataclasses.asdict(getattr(self, name)) for name in SECTIONS}
         return _plain({"recipe": self.recipe, "model": model, **sections})
 
@@ -303,7 +311,7 @@ def parse(recipe: str, model: str, model_class: type, *layers: Mapping[str, Any]
             merged[key] = merge(merged.get(key, {}), value) if isinstance(value, dict) else value
     tree = _resolve(parser, merged, types_by_key).as_dict()
     sections = {name: cls(**tree[name]) for name, cls in SECTIONS.items()}
-    return Config(recipe, model, tree.get("model", {}), **sections)
+    return Config(recipe, model, _grouped(model_class, tree.get("model", {})), **sections)
 
 
 def settings_help(model_class: type, defaults: Mapping[str, Any], prog: str) -> str:
@@ -317,13 +325,31 @@ def _parser(model_class: type, prog: str = "counterfeit") -> Any:
     from jsonargparse import ArgumentParser
 
     parser = ArgumentParser(prog=prog, exit_on_error=False, add_help=False, usage="")
-    parser.add_class_arguments(model_class, "model", skip={"spec"}, fail_untyped=False)
+    groups = _groups(model_class)
+    parser.add_class_arguments(model_class, "model", skip={"spec", *groups}, fail_untyped=False)
+    for default in groups.values():
+        parser.add_class_arguments(type(default), "model", as_group=False)
+        parser.set_defaults({f"model.{key}": value for key, value in dataclasses.asdict(default).items()})
     for name, cls in SECTIONS.items():
         parser.add_class_arguments(cls, name)
     for action in parser._actions:
         if "." not in action.dest:  # a group as a whole is no setting
             action.help = SUPPRESS
     return parser
+
+
+def _groups(model_class: type) -> dict[str, Any]:
+    """Arguments of a model that are groups of settings shared by a family (dataclasses), with their defaults."""
+    parameters = inspect.signature(model_class).parameters.values()
+    return {p.name: p.default for p in parameters if p.name != "spec" and dataclasses.is_dataclass(p.default)}
+
+
+def _grouped(model_class: type, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What the model's constructor takes: the settings of each group together, the others as they are."""
+    arguments = dict(settings)
+    for name, default in _groups(model_class).items():
+        arguments[name] = type(default)(**{f.name: arguments.pop(f.name) for f in dataclasses.fields(default)})
+    return arguments
 
 
 def _types(parser: Any) -> dict[str, Any]:

@@ -11,15 +11,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import ClassVar, Literal, NamedTuple, Protocol, runtime_checkable
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
 __all__ = [
     "Batch", "Bounds", "Classifies", "Clock", "Completes", "Decodes", "Density", "Draw", "Encodes", "Energy",
-    "Initializes", "Kind", "Model", "Net", "Samples", "Scores", "Spec", "Translates", "Update", "check_codes",
-    "check_request", "frozen",
+    "Initializes", "Judges", "Kind", "Model", "Net", "Samples", "Scores", "Spec", "Translates", "Update", "check_codes",
+    "check_labels", "check_request", "frozen",
 ]  # fmt: skip
 
 Kind = Literal["image", "binary", "real"]
@@ -104,7 +104,7 @@ class Spec:
 class Net(nn.Module):
     """A network with its own `forward`: the unit that the engine compiles."""
 
-    twice: ClassVar[bool] = False
+    twice: bool = False
     """Whether it is differentiated twice (a gradient penalty); such a net stays eager."""
 
 
@@ -136,6 +136,17 @@ def check_request(n: int, y: Tensor | None = None) -> None:
         raise ValueError(f"n={n} came; at least one sample is expected. Ask for n >= 1.")
     if y is not None:
         raise ValueError("`y` came; this model samples without labels. Leave `y` out, or train a conditional model.")
+
+
+def check_labels(y: Tensor | None, n: int, classes: int, values: bool = True) -> Tensor:
+    """The labels `y`, or a ValueError unless they are (n,) integers and, where `values`, from 0 to `classes` - 1."""
+    if y is None:
+        raise ValueError(f"no labels came; {n} labels are expected. Give `y`, or choose data with labels.")
+    if y.shape != (n,) or y.is_floating_point() or y.is_complex():
+        raise ValueError(f"`y` has shape {tuple(y.shape)}, dtype {y.dtype}; ({n},) integers are expected. Convert it.")
+    if values and n and not 0 <= int(y.min()) <= int(y.max()) < classes:
+        raise ValueError(f"labels {int(y.min())} to {int(y.max())} came; 0 to {classes - 1} are expected. Correct `y`.")
+    return y.long()
 
 
 def check_codes(z: Tensor, size: int) -> None:
@@ -244,6 +255,14 @@ class Classifies(Protocol):
 
     def classify(self, x: Tensor) -> Tensor:
         """Log-probability of each class in nats, (B, classes)."""
+
+
+@runtime_checkable
+class Judges(Protocol):
+    """Tells data from samples."""
+
+    def judge(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """In the first column of (B, 1 + more), the higher the likelier `x` of labels `y`, where it asks, are data."""
 
 
 @runtime_checkable

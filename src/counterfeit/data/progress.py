@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 import sys
+from functools import cache
+from typing import Any
 
-__all__ = ["Bar"]
+__all__ = ["Bar", "console"]
+
+
+@cache
+def console() -> Any:
+    """The console of rich on standard error; bars that share it stand below each other, others overwrite them."""
+    from rich.console import Console
+
+    return Console(stderr=True)
 
 
 class Bar:
@@ -18,12 +28,11 @@ class Bar:
 
     def __init__(self, what: str, total: int = 0, unit: str = "") -> None:
         from rich import progress
-        from rich.console import Console
 
         count = progress.DownloadColumn() if unit == "bytes" else progress.MofNCompleteColumn()
         columns = ("{task.description}", progress.BarColumn(), count, progress.TimeRemainingColumn())
         quiet = not sys.stderr.isatty()
-        self._bars = progress.Progress(*columns, console=Console(stderr=True), transient=True, disable=quiet)
+        self._bars = progress.Progress(*columns, console=console(), transient=True, disable=quiet)
         self._task = self._bars.add_task(what, total=total or None)
 
     @property

@@ -125,6 +125,10 @@ class Source(ABC):
         """Examples as a model of this source gives them, (B, *shape), in the unit of the data before any transforms."""
         return x
 
+    def log_det(self, x: Tensor) -> Tensor:
+        """What turns a log-density of examples `x`, (B, *shape), into one of the data before any transforms, (B,)."""
+        return x.new_zeros(len(x))
+
     @property
     def sizes(self) -> Mapping[str, int]:
         """Number of examples in each split."""
@@ -153,6 +157,13 @@ class _Transformed(Source):
 
     def natural(self, x: Tensor) -> Tensor:
         return self._chain.inverse(x)
+
+    def log_det(self, x: Tensor) -> Tensor:
+        total = x.new_zeros(len(x))
+        for transform in reversed(self._chain.transforms):  # those that draw have none, whatever they draw
+            x = transform.inverse(x)
+            total = total + transform.forward(x)[1]
+        return total
 
     @property
     def fingerprint(self) -> str:
