@@ -77,14 +77,14 @@ SPOILT: Mapping[str, tuple[Spoil, str, tuple[float, ...], set[str]]] = {
 }
 
 
-def measure(source: Source, x: Tensor) -> dict[str, dict[str, float | None]]:
-    """Metric -> value and standard error of samples `x`."""
+def measure(source: Source, x: Tensor) -> dict[str, Row]:
+    """Metric -> value, standard error and protocol of samples `x`."""
     outside = Outside("samples", Given(source.spec, InMemory(x), "samples"), source)
     results = outside.evaluate(*METRICS, samples=len(x))
-    found = {name: {"value": r.value, "error": r.error} for name, r in results.items() if name != "classes"}
-    counts = torch.tensor(results["classes"].details["histogram"], dtype=torch.float64)
+    said = {name: {"value": r.value, "error": r.error, "protocol": r.protocol} for name, r in results.items()}
+    classes, counts = said.pop("classes"), torch.tensor(results["classes"].details["histogram"], dtype=torch.float64)
     spread = math.sqrt(2 * (len(counts) - 1)) / (2 * float(counts.sum()))  # 2 n KL is chi-squared where all is well
-    return found | {"class-kl": {"value": results["classes"].details["kl"], "error": spread}}
+    return said | {"class-kl": {**classes, "value": results["classes"].details["kl"], "error": spread}}
 
 
 def rows(source: Source) -> list[Row]:
@@ -95,8 +95,8 @@ def rows(source: Source) -> list[Row]:
         for severity in severities:
             with seeded(0):
                 x = spoil(held_out, train, severity)
-            found.append({"spoilt by": kind, "severity": severity, "unit": unit, **measure(source, x)})
-            print(json.dumps(found[-1]), flush=True)
+            found.append({"spoilt by": kind, "severity": severity, "unit": unit, "metrics": measure(source, x)})
+            print(kind, severity, flush=True)
     return found
 
 
@@ -104,9 +104,9 @@ def verdicts(found: list[Row]) -> list[Row]:
     """How far each metric moved, in standard errors of the difference, and whether it should have."""
     out: list[Row] = []
     for kind, (_, _, _, expected) in SPOILT.items():
-        first, *_, last = (row for row in found if row["spoilt by"] == kind)
-        for name in (key for key in first if isinstance(first[key], dict)):
-            spread = math.hypot(*(row[name]["error"] or 0.0 for row in (first, last)))
+        first, *_, last = (row["metrics"] for row in found if row["spoilt by"] == kind)
+        for name in first:
+            spread = math.hypot(*(metrics[name]["error"] or 0.0 for metrics in (first, last)))
             moved = (last[name]["value"] - first[name]["value"]) / max(spread, 1e-12)
             far = (moved if name == "memorization" else abs(moved)) > 4  # being far from training data is no copying
             out.append(
@@ -122,7 +122,7 @@ def draw(found: list[Row], axes: Any) -> None:
     """Each metric over severities, a curve for each way to spoil."""
     for panel, (name, title) in zip(axes, FIGURE.items(), strict=True):
         for color, kind in zip(LIGHT.curves, SPOILT, strict=False):
-            values = [row[name]["value"] for row in found if row["spoilt by"] == kind]
+            values = [row["metrics"][name]["value"] for row in found if row["spoilt by"] == kind]
             panel.plot(range(len(values)), values, marker=".", color=color, label=kind, linewidth=1.6)
         panel.set_title(title)
         panel.set_xlabel("severity")

@@ -211,6 +211,22 @@ def _figure(figure: dict, place: str) -> str:
     return "\n\n".join([*images, f"*{figure['caption']}*"])
 
 
+def calibration() -> str:
+    """What moves which metric, in standard errors."""
+    found = json.loads((RESULTS / "calibration.json").read_text(encoding="utf-8"))
+    moved = {(v["metric"], v["spoilt by"]): v for v in found["verdicts"]}
+    kinds, names = (list(dict.fromkeys(v[key] for v in found["verdicts"])) for key in ("spoilt by", "metric"))
+    rows = [(f"`{name}`", *(_moved(moved[name, kind]) for kind in kinds)) for name in names]
+    return table(("", *kinds), rows) + f"\n```sh\n{found['commands'][0]}\n```\n"
+
+
+def _moved(verdict: dict) -> str:
+    text = f"{verdict['standard errors']:+.1f}"
+    if verdict["moves"]:
+        return f"**{text}**" + ("" if verdict["should move"] else " unwanted")
+    return text + (" missed" if verdict["should move"] else "")
+
+
 def doctor() -> str:
     """How often the training doctor was right."""
     found = json.loads((RESULTS / "doctor.json").read_text(encoding="utf-8"))

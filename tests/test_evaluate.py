@@ -231,3 +231,36 @@ def test_wrong_words_are_one_clear_line(tmp_path: Path, capsys: pytest.CaptureFi
     }.items():  # fmt: skip
         assert says in fails(capsys, "evaluate", *words)
     assert "data.name: ''" in fails(capsys, "train", "gan", "--data", "")
+
+
+# Anomalies of another source ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def autoencoder(tmp_path_factory):
+    import counterfeit as cf
+
+    small = {"model.hidden": [16], "model.latent": 4}
+    return cf.train("vae", steps=60, out=tmp_path_factory.mktemp("vae") / "run", settings=small, show=False)
+
+
+def test_anomalies_of_another_folder_pass_through_the_same_transforms(autoencoder, tmp_path):
+    for i in range(30):
+        Image.fromarray(np.full((8, 8), 255 - i, np.uint8)).save(tmp_path / f"{i}.png")
+    result = autoencoder.evaluate("anomaly", against=str(tmp_path), split="valid")["anomaly"]
+    assert "folder" in result.protocol
+    assert result.value > 0.9  # white squares are no digits
+
+
+def test_the_data_themselves_are_no_anomalies(autoencoder):
+    result = autoencoder.evaluate("anomaly", against="digits")["anomaly"]
+    assert result.value == pytest.approx(0.5, abs=0.05)
+
+
+def test_anomalies_of_another_shape_are_refused(autoencoder):
+    with pytest.raises(ValueError, match="two-moons cannot be resized"):
+        autoencoder.evaluate("anomaly", against="two-moons")
+
+
+def test_peak_memory_is_kept_with_the_run(autoencoder):
+    assert autoencoder.state["memory"] > 2**26

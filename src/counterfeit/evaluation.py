@@ -17,6 +17,7 @@ from counterfeit.config import Data
 from counterfeit.core import Decodes, Model, Samples, check_request
 from counterfeit.data.source import SPLITS, Source
 from counterfeit.engine.classifier import train_classifier
+from counterfeit.metrics.anomaly import find_with
 from counterfeit.metrics.classifier import train_with
 from counterfeit.metrics.given import Given, read_samples
 from counterfeit.metrics.metric import Evaluation, Metric, Result
@@ -26,6 +27,7 @@ from counterfeit.metrics.sharing import sharing
 __all__ = ["Outside", "Subject", "Tell", "applicable", "draw", "measure", "metric_of", "outside"]
 
 train_with(train_classifier)  # metrics know no engine
+find_with(lambda name, size: catalogue.source(Data(name, size)))  # and no catalogue
 
 FEW = 20  # examples, the mean of fewer of which says little
 SAMPLES = 10_000  # that are evaluated where nobody says how many

@@ -121,6 +121,10 @@ class Source(ABC):
         """The source before any transforms."""
         return self
 
+    def alike(self, other: Source) -> Source:
+        """Another source, seen through the transforms of this one."""
+        return other
+
     def natural(self, x: Tensor) -> Tensor:
         """Examples as a model of this source gives them, (B, *shape), in the unit of the data before any transforms."""
         return x
@@ -154,6 +158,9 @@ class _Transformed(Source):
     @property
     def raw(self) -> Source:
         return self._raw
+
+    def alike(self, other: Source) -> Source:
+        return _Transformed(other, self._chain)
 
     def natural(self, x: Tensor) -> Tensor:
         return self._chain.inverse(x)

@@ -24,6 +24,7 @@ from counterfeit.engine.diagnosis import not_finite
 from counterfeit.engine.distributed import Processes
 from counterfeit.engine.doctor import Doctor, slowed
 from counterfeit.engine.events import Events, Meter, Progress, read_events
+from counterfeit.engine.machine import peak_memory
 from counterfeit.engine.pictures import picture
 from counterfeit.engine.signals import Signals
 from counterfeit.engine.step import Stepper
@@ -209,6 +210,7 @@ class Fit:
             state = {
                 **self._elapsed(), "step": step, "position": self.stream.position, "score": score, "healthy": healthy,
                 "meter": self.meter.state(), "rollbacks": self.state["rollbacks"],
+                "memory": max(self.state.get("memory", 0), peak_memory(self.model.device)),
                 "parts": {name: part.moves for name, part in self.stepper.parts.items()},
             }  # fmt: skip
             checkpoint.save(self.run, self.stepper, state, self.train.keep)

@@ -16,9 +16,21 @@ import torch
 
 from counterfeit.data.cache import cache_dir
 
-__all__ = ["examine"]
+__all__ = ["examine", "peak_memory"]
 
 PACKAGES = ("torch", "numpy", "pillow", "safetensors", "jsonargparse", "tensorboard", "matplotlib")
+
+
+def peak_memory(device: torch.device) -> int:
+    """The most bytes that this process has held so far: on a GPU of tensors, else of everything; 0 where unknown."""
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    try:
+        import resource
+    except ImportError:  # not on Windows
+        return 0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return int(peak if platform.system() == "Darwin" else peak * 1024)
 
 
 def examine() -> dict[str, Any]:

@@ -23,11 +23,19 @@ from counterfeit.metrics.ranks import average_precision, exceedance
 from counterfeit.metrics.reconstruction import Reconstructs, mean_squared_error, reconstruct
 from counterfeit.metrics.sampling import describe, evaluating, spread
 
-__all__ = ["ANOMALY", "Detection", "Detects", "detect", "shuffled"]
+__all__ = ["ANOMALY", "Detection", "Detects", "detect", "find_with", "shuffled"]
 
 QUERIES = 2_000  # examples, and anomalies, at most that are scored
 
 Score = Callable[[Model, Batch], Tensor]  # (B,), the higher the stranger
+Finder = Callable[[str, int | None], Source]
+_finders: list[Finder] = []
+
+
+def find_with(finder: Finder) -> None:
+    """Say what finds the data that `Evaluation.against` names, with images of a side in pixels where not None."""
+    _finders[:] = [finder]
+
 
 
 class Detection(NamedTuple):
@@ -118,9 +126,10 @@ def _scores(score: Callable[[Batch], Tensor], batch: Batch, batch_size: int) -> 
 
 
 def compute(model: Model, source: Source, evaluation: Evaluation) -> Result:
-    """How well the best justified score tells held-out data from shuffled ones; beside it every other score."""
+    """How well the best justified score tells held-out data from anomalies; beside it every other score."""
     normal = spread(source, evaluation.split, min(QUERIES, evaluation.limit or QUERIES), device=model.device)
-    strange = normal._replace(x=shuffled(normal.x, evaluation.seed))
+    x, whence = _anomalies(normal.x, source, evaluation)
+    strange = Batch(x, None if normal.y is None else normal.y[torch.arange(len(x)) % len(normal.y)])
     found = detect(model, normal, strange, evaluation.batch_size, evaluation.seed)
     if not found:
         raise ValueError(f"{type(model).__name__} scores no examples; a density, bound or energy is expected.")
@@ -128,8 +137,21 @@ def compute(model: Model, source: Source, evaluation: Evaluation) -> Result:
     details: dict[str, Any] = {"aupr": best.aupr, "scores": {k: d._asdict() for k, d in found.items()}}
     details |= {"seed": evaluation.seed}
     n = len(normal.x)
-    what = f"AUROC by {name} of as many examples, every value shuffled by itself, against"
+    what = f"AUROC by {name} of {whence} against"
     return Result(best.auroc, best.error, n, f"{what} {describe(source, evaluation.split, n)}", details)
+
+
+def _anomalies(x: Tensor, source: Source, evaluation: Evaluation) -> tuple[Tensor, str]:
+    """Anomalies, (M, *shape), and where they are from, in words."""
+    if evaluation.against is None:
+        return shuffled(x, evaluation.seed), "as many examples, every value shuffled by itself,"
+    if not _finders:
+        raise ValueError(f"against={evaluation.against!r} came; nothing finds data here. Use `counterfeit evaluate`.")
+    shape = source.raw.spec.shape
+    other = source.alike(_finders[0](evaluation.against, shape[-1] if len(shape) == 3 else None))
+    strange = spread(other, evaluation.split, min(QUERIES, evaluation.limit or QUERIES), device=x.device).x
+    source.spec.check(strange, f"{source.name}, as whose anomalies {evaluation.against} came,", values=False)
+    return strange, f"{describe(other, evaluation.split, len(strange))}"
 
 
 ANOMALY = Metric(

@@ -36,6 +36,7 @@ class Evaluation:
         features: what pictures are compared by; auto takes classifier where data have labels, else convolutions.
         weights: a safetensors file with the weights of the classifier or of inception; null takes those in the cache.
         bootstrap: resamples behind standard errors that have no closed form; 0 leaves those out.
+        against: data, by name or path, that anomalies are taken from; null shuffles the values of held-out data.
     """
 
     metrics: tuple[str, ...] = ()
@@ -50,6 +51,7 @@ class Evaluation:
     features: Features = "auto"
     weights: str | None = None
     bootstrap: int = 20
+    against: str | None = None
 
     def __post_init__(self) -> None:
         for name, low in LOWEST.items():

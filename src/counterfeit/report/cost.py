@@ -16,8 +16,9 @@ from counterfeit.run import Run
 __all__ = ["COSTS", "costs", "sampling_seconds"]
 
 STEPS, SECONDS, CPU_SECONDS = "training steps", "training time, s", "training time, CPU s"
-PARAMETERS, WEIGHTS, SAMPLING = "parameters", "weights, MB", "sampling 1,000, s"
-COSTS = (STEPS, SECONDS, CPU_SECONDS, PARAMETERS, WEIGHTS, SAMPLING)
+MEMORY, PARAMETERS, WEIGHTS = "peak memory of training, MB", "parameters", "weights, MB"
+SAMPLING = "sampling 1,000, s"
+COSTS = (STEPS, SECONDS, CPU_SECONDS, MEMORY, PARAMETERS, WEIGHTS, SAMPLING)
 DRAWN = 1_000  # samples in a measurement
 REPEATS = 5
 PATIENCE = 2.0  # seconds of one draw, beyond which it is not repeated
@@ -34,6 +35,8 @@ def costs(contestants: Mapping[str, Run | Outside]) -> dict[str, dict[str, float
             STEPS: state["step"], SECONDS: state["seconds"], CPU_SECONDS: state["cpu_seconds"],
             PARAMETERS: sum(n for n, _ in sizes), WEIGHTS: sum(size for _, size in sizes) / 2**20,
         }  # fmt: skip
+        if state.get("memory"):
+            found[name][MEMORY] = state["memory"] / 2**20
         if name in drawing:
             found[name][SAMPLING] = drawing[name]
     return found
