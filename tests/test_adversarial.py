@@ -224,3 +224,15 @@ def test_infogan_descends_the_code_length_of_what_it_was_told():
 def test_a_discriminator_shows_what_its_output_is_linear_in():
     net, x = ConvDiscriminator(LABELLED, 4, outputs=3).eval(), torch.rand(2, 1, 8, 8)
     torch.testing.assert_close(net(x), net.head.linear(net.features(x)))
+
+
+@pytest.mark.parametrize("condition", ["projection", "concatenate"])
+def test_a_conditional_discriminator_does_not_judge_without_labels(condition):
+    with pytest.raises(ValueError, match="no labels came"):
+        CGAN(LABELLED, condition=condition, **TINY).eval().judge(torch.rand(2, 1, 8, 8))
+
+
+def test_the_ends_of_residual_nets_have_a_gain_of_one():
+    last = SNGAN(Spec((3, 8, 8)), **{**TINY, "width": 32}).generator.last
+    bound = (6 / (9 * (32 + 3))) ** 0.5
+    assert float(last.weight.detach().abs().max()) == pytest.approx(bound, rel=0.02)

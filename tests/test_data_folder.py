@@ -270,3 +270,14 @@ def test_names_that_are_not_text_are_read(tmp_path):
     picture(tmp_path / "1.png", 1)
     (tmp_path / "1.png").rename(tmp_path / name)
     assert np.array_equal(Folder(tmp_path).split("train").x[0, 0], np.full((16, 16), shade(1)))
+
+
+def test_the_fingerprint_is_of_what_pictures_show(tmp_path):
+    prints = []
+    for shade in (60, 200):  # files of one length
+        folder = tmp_path / str(shade) / "same"
+        folder.mkdir(parents=True)
+        for i in range(12):
+            Image.fromarray(np.full((8, 8), shade, np.uint8)).save(folder / f"{i}.bmp")
+        prints.append(Folder(folder).fingerprint)
+    assert prints[0] != prints[1]

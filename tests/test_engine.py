@@ -260,3 +260,14 @@ def test_training_longer_goes_on(tmp_path):
     assert longer.state["step"] == 10
     assert longer.config.train.steps == 10
     assert longer.events[-1]["step"] == 10
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
+def test_what_was_learnt_is_kept_where_its_validation_fails(tmp_path, error):
+    def fails(_):
+        raise error("no")
+
+    (tmp_path / "checkpoints").mkdir()
+    with pytest.raises(error):
+        fit(tmp_path, Quadratic(), Points(), Train(steps=8, save_every=4, batch_size=4), fails, show=False)
+    assert [path.name for path in checkpoint.checkpoints(tmp_path)] == ["step-00000004"]

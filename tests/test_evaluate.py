@@ -264,3 +264,43 @@ def test_anomalies_of_another_shape_are_refused(autoencoder):
 
 def test_peak_memory_is_kept_with_the_run(autoencoder):
     assert autoencoder.state["memory"] > 2**26
+
+
+# Files that are none --------------------------------------------------------------------------------------------------
+
+
+def _zip(path: Path, name: str, content: bytes) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(name, content)
+
+
+def _broken(kind: str, folder: Path) -> Path:
+    path = folder / ("x.npz" if kind != "zip as npy" else "x.npy")
+    if kind == "npy as npz":
+        with path.open("wb") as file:
+            np.save(file, np.zeros((3, 8, 8), np.float32))
+    elif kind == "huge header":
+        path = folder / "x.npy"
+        np.save(path, np.zeros(1, np.float32))
+        path.write_bytes(path.read_bytes().replace(b"(1,), }" + b" " * 10, b"(64000000000,), }"))
+    else:
+        _zip(path, "x.npy", b"no array")
+    return path
+
+
+@pytest.mark.parametrize("kind", ["npy as npz", "zip as npy", "no array in npz", "huge header"])
+def test_files_that_are_no_arrays_are_one_line(kind, tmp_path, capsys):
+    path = _broken(kind, tmp_path)
+    assert main(["evaluate", str(path), "--data", "digits", "--metrics", "nearest"]) == 2
+    said = capsys.readouterr().err.strip().splitlines()
+    assert len(said) == 1, said
+    assert "no array" in said[0] or "expected" in said[0]
+
+
+def test_a_mean_is_taken_of_runs_alone(tmp_path, capsys):
+    np.save(tmp_path / "a.npy", np.random.default_rng(0).random((30, 8, 8), np.float32))
+    words = ["evaluate", "digits:train", str(tmp_path / "a.npy"), "--data", "digits", "--metrics", "nearest"]
+    assert main([*words, "--samples", "20", "--seeds", "2", "--record", str(tmp_path / "r.json")]) == 0
+    kept = json.loads((tmp_path / "r.json").read_text())
+    assert len(kept["rows"]) == 2
+    assert kept["summary"] == {}  # real data and samples have no common mean

@@ -279,3 +279,9 @@ def test_penalties_reach_the_weights_of_the_critic():
         return PENALTIES["r1"](call, x, x)
 
     assert torch.autograd.gradcheck(penalty, critic[0].weight.detach().requires_grad_())
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_what_is_shown_of_any_output_is_a_number(name):
+    shown = OBJECTIVES[name].shown(torch.linspace(-30, 30, 61))
+    assert bool(torch.isfinite(shown).all())

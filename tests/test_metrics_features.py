@@ -281,5 +281,36 @@ def test_a_split_without_pairs_is_no_reference():
 def test_pictures_without_labels_are_one_class():
     source = Shades()
     found = MS_SSIM.compute(Replay(source), source, QUICK)
-    assert found.protocol == "MS-SSIM, 1 of 5 scales, window 11; disjoint pairs within a class; one class; 120 samples"
+    said = "MS-SSIM, 1 of 5 scales, window 11; disjoint pairs within a class; one class; 120 samples; test n=100; "
+    assert found.protocol == f"{said}pixels in [0, 1]; shades {source.fingerprint}"
     assert found.value == pytest.approx(found.details["references"]["real"]["value"], abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [(nn.AvgPool2d(2), nn.AvgPool2d(4)), (nn.Conv2d(1, 4, 3, stride=1), nn.Conv2d(1, 4, 3, stride=2))],
+)
+def test_modules_of_equal_weights_that_compute_differently_have_other_protocols(one, other):
+    other.load_state_dict(one.state_dict())
+    assert from_module(one).protocol != from_module(other).protocol
+
+
+def test_what_is_shared_belongs_to_the_model_itself_and_not_to_its_place_in_memory():
+    class Constant(Model):
+        def __init__(self, value: float) -> None:
+            super().__init__(Digits().spec)
+            self.value = nn.Parameter(torch.tensor(value))
+
+        def updates(self, draw, clock):
+            yield Update(self.value)
+
+        def sample(self, n, y=None):
+            return self.value.detach().expand(n, 1, 8, 8) + 0.1 * torch.rand(n, 1, 8, 8)
+
+    with sharing():
+        means = [
+            float(compare(Constant(i / 40), Digits(), Evaluation(samples=20, features="pixels")).samples.mean())
+            for i in range(20)
+        ]
+    assert means == sorted(means)
+    assert len(set(means)) == 20

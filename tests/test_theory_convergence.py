@@ -119,3 +119,9 @@ def test_bad_families_are_refused():
         counting.table("chain", 3, torch.zeros(4))
     with pytest.raises(ValueError, match="full, independent, chain"):
         counting.dimension("ring", 3)
+
+
+def test_what_has_no_probability_stays_without():
+    path = convergence.descend([0.5, 0.5, 0.0], [0.9, 0.1, 0.0], steps=20)
+    assert bool(torch.isfinite(path).all())
+    assert path[-1].tolist() == pytest.approx([0.5, 0.5, 0.0], abs=0.01)

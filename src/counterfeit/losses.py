@@ -130,7 +130,7 @@ def f_objective(divergence: Divergence) -> Objective:
     return Objective(
         lambda real, fake: -variational(divergence, real, fake),
         lambda fake: -divergence.conjugate(fake).mean(),
-        lambda v: divergence.ratio(v).sigmoid(),
+        lambda v: divergence.ratio(v).sigmoid().nan_to_num(0.0),  # where no ratio has so low a slope: surely fake
     )
 
 

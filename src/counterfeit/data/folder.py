@@ -76,11 +76,13 @@ class Folder(Source):
             return pick(self._splits, name)
         return Decoded(self, pick(self.layout.splits, name))
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
-        """A short hash of names, file lengths and the shape they are decoded to."""
-        content = (self.pictures.names, self.pictures.lengths, self.spec.shape)
-        return hashlib.sha256(repr(content).encode()).hexdigest()[:16]
+        """A short hash of names, of the files' content and of the shape they are decoded to."""
+        digest = hashlib.sha256(repr((self.pictures.names, self.spec.shape)).encode())
+        for index in range(len(self.pictures.names)):
+            digest.update(hashlib.sha256(self.pictures.read(index)).digest())
+        return digest.hexdigest()[:16]
 
     def decode(self, index: int) -> np.ndarray:
         """Decode picture `index` of the folder to uint8 (C, H, W)."""

@@ -198,8 +198,13 @@ class Fit:
         if self.processes.leads:
             self._picture(step)
             failures = self._examine(step) if due else []
-            score = self._validate(step)
-            self._keep(step, score, due and self.train.doctor != "off" and not self.doctor.suspects())
+            healthy = due and self.train.doctor != "off" and not self.doctor.suspects()
+            try:
+                score = self._validate(step)
+            except BaseException:
+                self._keep(step, None, healthy)  # what was learnt is worth more than its score
+                raise
+            self._keep(step, score, healthy)
             self.progress.pause()
         self.processes.wait()
         if self.train.doctor in ("stop", "rollback") and self.processes.most(len(failures), self.model.device):

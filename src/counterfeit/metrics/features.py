@@ -158,7 +158,10 @@ def from_module(
     def apply(x: Tensor) -> Tensor:
         return cast(Tensor, net(x.to(device)))
 
-    return FeatureExtractor(name, summary, apply, weights_hash(net), size, channels, head=head)
+    facts = f"{net!r} {channels} {size} {weights_hash(net)}"  # stride, padding and the like are no weights
+    return FeatureExtractor(
+        name, summary, apply, hashlib.sha256(facts.encode()).hexdigest()[:16], size, channels, head=head
+    )
 
 
 def weights_hash(net: nn.Module) -> str:

@@ -25,8 +25,12 @@ from counterfeit.data.source import Examples, InMemory, Source, Streamed
 
 __all__ = ["Array", "Given", "Shown", "read_samples"]
 
-CHUNK = 4_096  # rows looked at together
-MEMORY = 4 << 30  # bytes that decoded pictures may take
+CHUNK = 2**22  # values looked at together
+MEMORY = 4 << 30  # bytes that decoded pictures, and arrays that cannot stay in their file, may take
+UNREADABLE = (
+    OSError, EOFError, ValueError, KeyError, AttributeError, TypeError, RuntimeError, MemoryError, zipfile.BadZipFile,
+    zlib.error,
+)  # fmt: skip
 
 
 class Array(Examples):
@@ -49,7 +53,7 @@ class Array(Examples):
             raise DataError(f"{who} has dtype {rows.dtype}; uint8 or floats are expected. Convert it with `astype`.")
         self.last = _channels_last(rows.shape[1:], source, who)
         self.scale = self._scale()
-        for index in torch.arange(len(rows)).split(CHUNK):
+        for index in torch.arange(len(rows)).split(max(1, CHUNK // source.spec.dims)):
             try:
                 source.spec.check(self[index].x, source.name)
             except ValueError as error:
@@ -67,7 +71,8 @@ class Array(Examples):
         """What stands for 1: 255 in 8-bit images."""
         if self.rows.dtype != np.uint8 or self.spec.kind == "real":
             return 1.0
-        if max(int(self.rows[i : i + CHUNK].max()) for i in range(0, len(self.rows), CHUNK)) > 1:
+        chunk = max(1, CHUNK // self.spec.dims)
+        if max(int(self.rows[i : i + chunk].max()) for i in range(0, len(self.rows), chunk)) > 1:
             return 255.0
         if self.spec.kind == "image":
             raise DataError(f"{self.who} is uint8 and holds 0 and 1 alone; 0 to 255 is expected. Save it as floats.")
@@ -173,15 +178,28 @@ def read_samples(path: Path, source: Source) -> Examples:
 
 def _load(path: Path) -> np.ndarray:
     try:
-        if path.suffix.lower() == ".npy":
-            return np.load(path, mmap_mode="r", allow_pickle=False)
-        with np.load(path, allow_pickle=False) as archive:
-            chosen = [name for name in ("x", "arr_0") if name in archive.files] or archive.files
-            if len(chosen) == 1 or chosen[0] == "x":
-                return archive[chosen[0]]
-    except (OSError, EOFError, ValueError, KeyError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(f"{path} is no array file ({error}). Save numbers with `numpy.save` or `savez`.") from None
-    raise DataError(f"{path} holds {', '.join(chosen) or 'nothing'}; one array is expected. Call the samples `x`.")
+        rows = np.load(path, mmap_mode="r", allow_pickle=False) if path.suffix.lower() == ".npy" else _member(path)
+    except DataError:
+        raise
+    except UNREADABLE as error:
+        reason = " ".join(str(error).split())
+        raise DataError(f"{path} is no array file ({reason}). Save numbers with `numpy.save` or `savez`.") from None
+    if not isinstance(rows, np.ndarray):
+        raise DataError(f"{path} is no array file. Save numbers with `numpy.save` or `savez`.")
+    return rows
+
+
+def _member(path: Path) -> object:
+    """The array in a .npz: `x`, or `arr_0`, or the only one."""
+    with zipfile.ZipFile(path) as archive:
+        sizes = {Path(entry.filename).stem: entry.file_size for entry in archive.infolist()}
+    chosen: list[str] = [name for name in ("x", "arr_0") if name in sizes] or [*sizes]
+    if len(chosen) != 1 and chosen[:1] != ["x"]:
+        raise DataError(f"{path} holds {', '.join(chosen) or 'nothing'}; one array is expected. Call the samples `x`.")
+    if sizes[chosen[0]] > MEMORY:
+        raise DataError(f"{path} unpacks to {sizes[chosen[0]]:,} bytes; {MEMORY:,} are the most. Save it as a .npy.")
+    with np.load(path, allow_pickle=False) as arrays:
+        return arrays[chosen[0]]
 
 
 def _channels_last(event: tuple[int, ...], source: Source, who: str) -> bool:

@@ -20,7 +20,7 @@ from counterfeit.data.source import Source
 from counterfeit.metrics.features import rounded
 from counterfeit.metrics.metric import Evaluation, Metric, Result
 from counterfeit.metrics.reference import compare, drawn
-from counterfeit.metrics.sampling import load
+from counterfeit.metrics.sampling import describe, load
 from counterfeit.metrics.ssim import TAPS, ssim_parts, window
 
 __all__ = ["MS_SSIM", "WEIGHTS", "compute", "ms_ssim", "pairs", "scales"]
@@ -124,7 +124,8 @@ def compute(model: Model, source: Source, evaluation: Evaluation) -> Result:
         details["references"] = {"real": {"value": of_real, "error": spread}}
     if classes > 1:
         details["classes"] = means
-    return Result(value, error, len(samples), f"{_described(spec.shape)}; {by}; {len(samples)} samples", details)
+    what = f"{_described(spec.shape)}; {by}; {len(samples)} samples"
+    return Result(value, error, len(samples), f"{what}; {describe(pictures, evaluation.split, len(x))}", details)
 
 
 def _described(shape: tuple[int, ...]) -> str:

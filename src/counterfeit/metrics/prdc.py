@@ -102,7 +102,8 @@ def compute(
 ) -> dict[str, Result]:
     """All four by name; beside them, with the test split, those of training examples."""
     found = compare(model, source, evaluation, chosen)
-    key = ("prdc", id(model), evaluation.samples, evaluation.seed, evaluation.batch_size, found.protocol)
+    how = (evaluation.samples, evaluation.seed, evaluation.batch_size, evaluation.bootstrap)
+    key = ("prdc", model, *how, found.protocol)
     return once(key, lambda: _results(found, evaluation))
 
 

@@ -101,8 +101,10 @@ def probe(train: Batch, valid: Batch, test: Batch, classes: int, penalties: Sequ
 
 def compute(model: Model, source: Source, evaluation: Evaluation) -> Result:
     """Accuracy of the probe on codes; beside it that on pixels."""
-    sizes = {"train": FITTED, "valid": CHOSEN, evaluation.split: evaluation.limit}
-    parts = [load(source, split, sizes[split], evaluation.seed) for split in ("train", "valid", evaluation.split)]
+    if evaluation.split == "valid":
+        raise ValueError("split=valid came; the probe chooses its penalty there. Measure it on test, or leave it out.")
+    sizes = {"train": FITTED, "valid": CHOSEN, "test": evaluation.limit}
+    parts = [load(source, split, size, evaluation.seed) for split, size in sizes.items()]
 
     def codes(x: Tensor) -> Tensor:
         encode = cast(Encodes, model).encode

@@ -103,7 +103,7 @@ def compare(
         ("extractor", source.name, source.fingerprint, evaluation.features, evaluation.weights),
         lambda: extractor(source, evaluation, model.device),
     )
-    key = ("features", id(model), source.name, source.fingerprint, by.protocol, _draw(evaluation))
+    key = ("features", model, source.name, source.fingerprint, by.protocol, _draw(evaluation))
     features = once(key, lambda: by(samples))
     reference = real(source, evaluation.split, evaluation.limit, by)
     data = describe(source, evaluation.split, len(reference.features))
@@ -112,7 +112,7 @@ def compare(
 
 def drawn(model: Model, source: Source, evaluation: Evaluation) -> tuple[Tensor, Source]:
     """Samples as pictures, where the data were pictures before their transforms, and the source that they imitate."""
-    key = ("samples", id(model), _draw(evaluation))
+    key = ("samples", model, _draw(evaluation))
     samples = once(key, lambda: draw_samples(model, evaluation.samples, evaluation.seed, evaluation.batch_size))
     source.spec.check(samples, source.name, values=False)
     if (len(source.spec.shape) != 3 or not source.spec.bounded) and source.raw.spec.kind == "image":

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 from torch.nn.utils.parametrizations import spectral_norm
 
-from counterfeit.core import Net, Spec
+from counterfeit.core import Net, Spec, check_labels
 
 __all__ = ["Condition", "ConvDiscriminator", "ConvGenerator", "ConvNorm", "Head", "MinibatchDeviation", "halvings"]
 
@@ -106,7 +106,7 @@ class ConvDiscriminator(Net):
     ) -> None:
         super().__init__()
         levels = halvings(spec)
-        maps = classes if condition == "concatenate" else 0
+        self.classes, maps = classes, classes if condition == "concatenate" else 0
         channels = [spec.shape[0] + maps, *_widths(width, levels)]
         layers: list[nn.Module] = []
         for level, (before, after) in enumerate(pairwise(channels)):
@@ -131,6 +131,7 @@ class ConvDiscriminator(Net):
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """(B, C, H, W) and labels (B,) where there are classes -> (B, outputs)."""
+        y = check_labels(y, len(x), self.classes, values=False) if self.classes else None
         return self.head(self.features(x, y), y)
 
 

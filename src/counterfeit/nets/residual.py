@@ -99,9 +99,10 @@ class ResidualDiscriminator(Net):
 
 def initialize(net: nn.Module) -> None:
     """Weights uniform by fan-in and fan-out with a gain of √2, 1 in shortcuts and at the ends, and no biases."""
+    ending = getattr(net, "last", None)
     for module in net.modules():
         if isinstance(module, (nn.Linear, nn.Conv2d)):
-            wide = isinstance(module, nn.Conv2d) and module.kernel_size == (3, 3)
+            wide = isinstance(module, nn.Conv2d) and module.kernel_size == (3, 3) and module is not ending
             nn.init.xavier_uniform_(module.weight, 2**0.5 if wide else 1.0)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)

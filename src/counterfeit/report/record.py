@@ -33,6 +33,7 @@ def record(
     """
     rows = [{"run": name, **_of_run(one), "metrics": _metrics(results[name])} for name, one in subjects.items()]
     names = [name for name in next(iter(results.values())) if all(name in found for found in results.values())]
+    ours = [results[name] for name, one in subjects.items() if isinstance(one, Run)]
     content = {
         "name": path.stem,
         "measured": f"{datetime.now():%Y-%m-%d}",
@@ -41,12 +42,17 @@ def record(
             *(row["command"] for row in rows if "command" in row),
             f"counterfeit evaluate RUN… --metrics {','.join(names)}",
         ],
-        "summary": {name: _spread([found[name].value for found in results.values()]) for name in names},
+        "summary": {name: _spread([one[name].value for one in ours]) for name in names if _alike(ours, name)},
         "rows": rows,
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path, content)
     return path
+
+
+def _alike(results: Sequence[Mapping[str, Result]], name: str) -> bool:
+    """Whether numbers share a protocol; others have no mean."""
+    return len({found[name].fingerprint for found in results if name in found}) == 1
 
 
 def machine() -> dict[str, Any]:

@@ -49,6 +49,7 @@ def descend(p: Probabilities, q: Probabilities, steps: int, lr: float = 0.5) -> 
     path = [q]
     for _ in range(steps):
         gradient = torch.nn.functional.logsigmoid(-optimal_logits(p.log(), path[-1].log()))  # log(1 - D*)
+        gradient = torch.where(path[-1] > 0, gradient, 0.0)  # where neither is, nothing is to be moved
         path.append((path[-1].log() - lr * gradient).softmax(-1))
     return torch.stack(path)
 

@@ -3,7 +3,6 @@
 References:
     Generative Adversarial Nets, Goodfellow et al., 2014 (arXiv 1406.2661).
     Amortised MAP Inference for Image Super-resolution, Sønderby et al., 2016 (arXiv 1610.04490): instance noise.
-    Improved Techniques for Training GANs, Salimans et al., 2016 (arXiv 1606.03498): one-sided label smoothing.
     Analyzing and Improving the Image Quality of StyleGAN, Karras et al., 2019 (arXiv 1912.04958): lazy penalties.
 """
 
