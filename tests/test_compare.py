@@ -224,3 +224,15 @@ def test_the_split_may_be_named_as_data(runs: dict[str, Run], capsys: pytest.Cap
 
 def test_names_tell_paths_apart() -> None:
     assert names(["x/run", "y/run", "y/other", "mnist:test"]) == ["x/run", "y/run", "other", "mnist:test"]
+
+
+def test_real_data_are_measured_by_as_many_samples_as_runs(tmp_path):
+    import counterfeit as cf
+    from counterfeit.evaluation import outside
+    from counterfeit.report.compare import compare
+
+    settings = {"model.hidden": [8], "model.discriminator_hidden": [8], "evaluate.samples": 60}
+    run = cf.train("gan", steps=4, out=tmp_path / "run", settings=settings, show=False)
+    found = compare({"run": run, "digits:train": outside("digits:train")}, ["nearest"])
+    assert not found.differences
+    assert len([line for line in found.lines if line.metric == "nearest"]) == 1

@@ -215,7 +215,7 @@ def test_wrong_files_are_one_clear_line(tmp_path: Path, capsys: pytest.CaptureFi
     (tmp_path / "bad.npy").write_bytes(b"not an array")
     Image.new("L", (9, 9)).save(tmp_path / "0.png")
     for name, says in {
-        "two.npz": "Call the samples `x`", "bad.npy": "is no array file", "none.npy": "is no array file",
+        "two.npz": "Call the samples `x`", "bad.npy": "is no array file", "none.npy": "does not exist",
         "none": "does not exist", "": "0.png holds samples of shape (1, 9, 9)",
     }.items():  # fmt: skip
         assert says in fails(capsys, "evaluate", str(tmp_path / name), "--data", "digits")
@@ -304,3 +304,25 @@ def test_a_mean_is_taken_of_runs_alone(tmp_path, capsys):
     kept = json.loads((tmp_path / "r.json").read_text())
     assert len(kept["rows"]) == 2
     assert kept["summary"] == {}  # real data and samples have no common mean
+
+
+def test_a_split_measured_against_itself_is_told():
+    assert "against itself" in outside("digits:test").evaluate("nearest")["nearest"].details["warning"]
+    assert "warning" not in outside("digits:train").evaluate("nearest", samples=100)["nearest"].details
+
+
+@pytest.mark.parametrize("words", [["--record"], ["--page"]])
+def test_a_place_that_cannot_be_written_is_refused_before_any_work(words, tmp_path, capsys):
+    verb = "evaluate" if words == ["--record"] else "compare"
+    assert main([verb, "digits:train", *words, str(tmp_path)]) == 2
+    assert capsys.readouterr().err.strip().endswith("it is a folder. Name another file.")
+
+
+def test_nobody_is_advised_to_unpickle(tmp_path, capsys):
+    np.save(tmp_path / "o.npy", np.array([{}], dtype=object), allow_pickle=True)
+    (tmp_path / "t.npy").write_text("text")
+    for name in ("o.npy", "t.npy"):
+        assert main(["evaluate", str(tmp_path / name), "--data", "digits", "--metrics", "nearest"]) == 2
+        said = capsys.readouterr().err
+        assert "allow_pickle" not in said
+        assert "objects are never loaded" in said

@@ -129,7 +129,7 @@ def metrics() -> dict[str, Metric]:
 def metric(name: str) -> Metric:
     """The metric of that name."""
     if name not in metrics():
-        raise ValueError(f"metric {name!r} is unknown; {nearest(name, [*metrics()])}")
+        raise ValueError(f"metric {name!r} is unknown; {nearest(name, [*metrics()])} (`counterfeit list metrics`)")
     return metrics()[name]
 
 

@@ -94,11 +94,16 @@ class Spec:
         low, high = RANGES[self.kind]
         if x.numel() and (float(x.min()) < low or float(x.max()) > high):
             span = f"[{float(x.min()):.4g}, {float(x.max()):.4g}]"
-            raise ValueError(f"`x` lies in {span}; {who} expects [{low:g}, {high:g}]. Divide 8-bit images by 255.")
+            raise ValueError(f"`x` lies in {span}; {who} expects [{low:g}, {high:g}]. {_remedy(x)}")
         if self.kind == "binary" and not bool(((x == 0) | (x == 1)).all()):
             raise ValueError(
                 f"`x` holds values between 0 and 1; {who} expects {{0, 1}}. Add `binarize` to data.transforms."
             )
+
+
+def _remedy(x: Tensor) -> str:
+    symmetric = -1 <= float(x.min()) < 0 and float(x.max()) <= 1
+    return "Map [-1, 1] to it by (x + 1) / 2." if symmetric else "Divide 8-bit images by 255."
 
 
 class Net(nn.Module):

@@ -172,6 +172,9 @@ def measure(
             if tell:
                 tell(metric.name, number, len(chosen))
             results |= _asked(metric, subject, settings)
+    if isinstance(subject, Outside) and subject.real and subject.name == f"{subject.source.raw.name}:{settings.split}":
+        itself = f"{subject.name} is measured against itself; take {subject.source.raw.name}:train"
+        results = {name: _warning(result, itself) for name, result in results.items()}
     return results
 
 
@@ -210,6 +213,9 @@ def _over_seeds(results: Sequence[Result]) -> Result:
 def _warned(result: Result) -> Result:
     if result.n >= FEW:
         return result
-    few = f"measured on {result.n} examples only, which says little; take more"
-    warning = "; ".join(filter(None, [result.details.get("warning"), few]))
+    return _warning(result, f"measured on {result.n} examples only, which says little; take more")
+
+
+def _warning(result: Result, text: str) -> Result:
+    warning = "; ".join(filter(None, [result.details.get("warning"), text]))
     return dataclasses.replace(result, details={**result.details, "warning": warning})

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
 
 from counterfeit.cli.evaluate import names, subject
-from counterfeit.cli.options import data_of, data_options, evaluation_of, evaluation_options
+from counterfeit.cli.options import data_of, data_options, evaluation_of, evaluation_options, writable
 from counterfeit.cli.output import Watch, say, show
 
 EXAMPLE = """examples:
@@ -48,13 +47,14 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     from counterfeit.report.compare import compare, cost_table, table
     from counterfeit.report.compare_page import write
 
+    page = writable(args.page)
     chosen, called = data_of(args), names(args.subjects)
     metrics = [name.strip() for name in args.metrics.split(",")] if args.metrics is not None else []
     contestants = dict(zip(called, [subject(path, args, chosen) for path in args.subjects], strict=True))
     with Watch("comparing") as watch:
         found = compare(contestants, metrics, evaluation_of(args), watch)
-    if args.page:
-        say(f"Page: {write(found, Path(args.page))}")
+    if page:
+        say(f"Page: {write(found, page)}")
     tables = [table(found), cost_table(found)]
     show(tables, args.markdown, args.latex, None if not args.json else json.dumps(found.to_dict()))
     return 0

@@ -10,7 +10,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from counterfeit.cli.options import data_of, data_options, evaluation_of, evaluation_options
+from counterfeit.cli.options import data_of, data_options, evaluation_of, evaluation_options, writable
 from counterfeit.cli.output import Watch, measured, say
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     args = parser.parse_args(arguments)
     from counterfeit.report.record import record
 
+    kept = writable(args.record)
     metrics = [name.strip() for name in args.metrics.split(",")] if args.metrics is not None else []
     data, given = data_of(args), evaluation_of(args)
     subjects = dict(zip(names(args.subjects), [subject(path, args, data) for path in args.subjects], strict=True))
@@ -56,8 +57,8 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     for name, one in subjects.items():
         with Watch(name) as watch:
             results[name] = one.evaluate(*metrics, tell=watch, **given)
-    if args.record:  # first: the reader of what is printed may go away
-        say(f"Recorded: {record(subjects, results, Path(args.record))}")
+    if kept:  # first: the reader of what is printed may go away
+        say(f"Recorded: {record(subjects, results, kept)}")
     measured(results, args.json)
     return 0
 

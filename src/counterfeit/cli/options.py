@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import os
 import typing
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from counterfeit.config import Data
 
-__all__ = ["data_of", "data_options", "evaluation_of", "evaluation_options"]
+__all__ = ["data_of", "data_options", "evaluation_of", "evaluation_options", "writable"]
 
 
 def evaluation_options(parser: argparse.ArgumentParser) -> None:
@@ -35,6 +37,18 @@ def evaluation_of(args: argparse.Namespace) -> dict[str, Any]:
 
     given = {field.name: getattr(args, field.name, None) for field in dataclasses.fields(Evaluation)}
     return {name: value for name, value in given.items() if value is not None and name != "metrics"}
+
+
+def writable(path: str | None) -> Path | None:
+    """The path of a file to write, None for none, checked before any work is done for it."""
+    if not path:
+        return None
+    place = Path(path)
+    folder = next(parent for parent in (place, *place.absolute().parents) if parent.exists())
+    if place.is_dir() or not os.access(folder, os.W_OK):
+        reason = "it is a folder" if place.is_dir() else f"{folder} may not be written to"
+        raise ValueError(f"{path} cannot be written: {reason}. Name another file.")
+    return place
 
 
 def data_options(parser: argparse.ArgumentParser) -> None:

@@ -175,7 +175,8 @@ def _exploded(key: str, values: Sequence[float]) -> Iterator[str]:
 def _vanished(chart: Chart, name: str) -> Iterator[str]:
     norms = chart.series(PREFIX + name)
     if norms and norms[-1] < max(1e-6, 0.02 * max(norms)):
-        yield f"the gradient of {name[9:]} has fallen to {norms[-1]:.2g}, having been {max(norms):.2g}"
+        before = f", having been {max(norms):.2g}" if norms[-1] < 0.5 * max(norms) else ""
+        yield f"the gradient of {name[9:]} has fallen to {norms[-1]:.2g}{before}"
 
 
 def _all(values: Sequence[float], sign: Callable[[float], bool]) -> bool:

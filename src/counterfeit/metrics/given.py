@@ -183,6 +183,10 @@ def _load(path: Path) -> np.ndarray:
         raise
     except UNREADABLE as error:
         reason = " ".join(str(error).split())
+        if not path.exists():
+            raise DataError(f"{path} does not exist. Give samples that are there.") from None
+        if "pickle" in reason or "Python objects" in reason:  # what numpy advises would run code from the file
+            reason = "it holds no numbers; objects are never loaded"
         raise DataError(f"{path} is no array file ({reason}). Save numbers with `numpy.save` or `savez`.") from None
     if not isinstance(rows, np.ndarray):
         raise DataError(f"{path} is no array file. Save numbers with `numpy.save` or `savez`.")

@@ -109,9 +109,19 @@ def compare(
     for metric in metrics:
         if not any(applicable(one, [metric]) for one in contestants.values()):
             raise ValueError(f"{metric} applies to none of {', '.join(contestants)}. Choose another metric.")
-    found = {name: results(one, metrics, options or {}, named(name, tell)) for name, one in contestants.items()}
+    options = options or {}
+    fewest = min(one.settings(**options).samples for one in contestants.values())  # what all can be measured by
+    found = {
+        name: results(one, metrics, _with_samples(one, options, fewest), named(name, tell))
+        for name, one in contestants.items()
+    }
     measured = lines(found, {name for name, one in contestants.items() if isinstance(one, Outside) and one.real})
     return Comparison(contestants, measured, differences(measured), costs(contestants))
+
+
+def _with_samples(one: Contestant, options: Mapping[str, Any], samples: int) -> Mapping[str, Any]:
+    """The options, and the number of samples where the contestant's own is another."""
+    return options if one.settings(**options).samples == samples else {**options, "samples": samples}
 
 
 def results(one: Contestant, metrics: Sequence[str], options: Mapping[str, Any], tell: Tell | None) -> dict[str, Entry]:

@@ -75,7 +75,8 @@ def _label(run: Run) -> str:
         return run.name
     usual = catalogue.configure(recipe, {"train": {"seed": run.config.train.seed}})
     same = recipe.name in RECIPES or command(run.config, usual) == command(usual, usual)
-    return recipe.name if same else run.name
+    own = f"{run.name} (changed)" if run.name in catalogue.recipes() else run.name
+    return recipe.name if same else own
 
 
 def _published() -> dict[str, Mapping[str, tuple[float, float]]]:
