@@ -94,7 +94,7 @@ def test_gaussian_noise_is_standard_normal():
 def test_marginals_start_the_output_at_the_mean_of_the_data():
     model, x = gan(marginals=True, init=0.05), torch.rand(50, *IMAGES.shape)
     x[:, 0, 0, 0], x[:, 0, 0, 1] = 0.0, 1.0  # never exactly certain
-    model.initialize(x)
+    model.initialize(Batch(x))
     bias = model.state_dict()["generator.body.last.bias"]
     torch.testing.assert_close(bias.sigmoid(), x.mean(0).flatten().clamp(1e-3, 1 - 1e-3))
 
@@ -103,7 +103,7 @@ def test_covariance_starts_samples_at_the_mean_and_covariance_of_the_data():
     model = GAN(Spec((2,), "real"), (256,), "tanh", "none", covariance=True, noise_size=64)
     x = torch.randn(4_000, 2) @ torch.tensor([[2.0, 1.0], [0.0, 0.5]]) + torch.tensor([3.0, -1.0])
     with torch.no_grad():
-        model.initialize(x)
+        model.initialize(Batch(x))
         samples = model.sample(20_000)
     torch.testing.assert_close(samples.mean(0), x.mean(0), atol=0.1, rtol=0)
     torch.testing.assert_close(samples.T.cov(), x.T.cov(), atol=0.5, rtol=0.25)
@@ -111,7 +111,7 @@ def test_covariance_starts_samples_at_the_mean_and_covariance_of_the_data():
 
 def test_covariance_starts_images_near_the_data():
     model, x = gan(covariance=True, hidden=(64,), noise_size=16), 0.2 + 0.6 * torch.rand(50, *IMAGES.shape)
-    model.initialize(x)
+    model.initialize(Batch(x))
     with torch.no_grad():
         samples = model.sample(5_000)
     torch.testing.assert_close(samples.mean(0), x.mean(0), atol=0.05, rtol=0)
@@ -122,14 +122,14 @@ def test_a_centered_discriminator_sees_examples_minus_the_mean_of_the_data():
     plain, x = gan(), torch.rand(50, *IMAGES.shape)
     centered = gan(center=True)
     centered.load_state_dict(plain.state_dict(), strict=False)
-    centered.initialize(x)
+    centered.initialize(Batch(x))
     torch.testing.assert_close(centered.judge(x), plain.judge(x - x.mean(0)))
 
 
 @pytest.mark.parametrize("model", [gan(), GAN(Spec((2,), "real"), marginals=True)], ids=["not-asked", "real"])
 def test_marginals_leave_other_models_as_they_are(model):
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    model.initialize(torch.rand(5, *model.spec.shape))
+    model.initialize(Batch(torch.rand(5, *model.spec.shape)))
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 

@@ -18,8 +18,8 @@ from torch import Tensor, nn
 
 __all__ = [
     "Batch", "Bounds", "Classifies", "Clock", "Completes", "Decodes", "Density", "Draw", "Encodes", "Energy",
-    "Initializes", "Judges", "Kind", "Model", "Net", "Samples", "Scores", "Spec", "Translates", "Update", "check_codes",
-    "check_labels", "check_request", "frozen",
+    "Enlarges", "Initializes", "Judges", "Kind", "Model", "Net", "Predicts", "Samples", "Scores", "Spec", "Translates",
+    "Update", "check_codes", "check_labels", "check_request", "frozen",
 ]  # fmt: skip
 
 Kind = Literal["image", "binary", "real"]
@@ -243,7 +243,7 @@ class Translates(Protocol):
     """Maps examples from one domain to another."""
 
     def translate(self, x: Tensor, to: Tensor) -> Tensor:
-        """Each example in the domain `to`, (B,), as (B, *shape)."""
+        """Each example in the domain `to`, (B,), one of the data's classes, as (B, *shape)."""
 
 
 @runtime_checkable
@@ -252,6 +252,25 @@ class Completes(Protocol):
 
     def complete(self, x: Tensor, mask: Tensor) -> Tensor:
         """A draw of p(x_S given the rest); `mask` is 1 where `x` is known, (B, *shape)."""
+
+
+@runtime_checkable
+class Enlarges(Protocol):
+    """Draws pictures in more pixels."""
+
+    factor: int
+    """How many times as many pixels a side."""
+
+    def enlarge(self, x: Tensor) -> Tensor:
+        """Pictures (B, C, H, W) of any size as (B, C, factor H, factor W)."""
+
+
+@runtime_checkable
+class Predicts(Protocol):
+    """Foresees how a film goes on."""
+
+    def predict(self, x: Tensor, steps: int) -> Tensor:
+        """The `steps` frames that follow the frames `x`, (B, frames, C, H, W), as (B, steps, C, H, W)."""
 
 
 @runtime_checkable
@@ -274,5 +293,5 @@ class Judges(Protocol):
 class Initializes(Protocol):
     """Sets parameters from data before the first step."""
 
-    def initialize(self, x: Tensor) -> None:
-        """See training examples `x`, (N, *shape), once."""
+    def initialize(self, data: Batch) -> None:
+        """See training examples, (N, *shape), and what belongs to them, once."""

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from counterfeit.config import Train
-from counterfeit.core import Clock, Initializes, Model, Net, Samples
+from counterfeit.core import Clock, Initializes, Model, Net
 from counterfeit.data.images import save_png
 from counterfeit.data.source import Examples, Source
 from counterfeit.data.stream import Stream
@@ -25,7 +25,7 @@ from counterfeit.engine.distributed import Processes
 from counterfeit.engine.doctor import Doctor, slowed
 from counterfeit.engine.events import Events, Meter, Progress, read_events
 from counterfeit.engine.machine import peak_memory
-from counterfeit.engine.pictures import picture
+from counterfeit.engine.pictures import picture, pictured
 from counterfeit.engine.signals import Signals
 from counterfeit.engine.step import Stepper
 from counterfeit.metrics.statistics import seeded
@@ -98,7 +98,7 @@ class Fit:
         found = checkpoint.newest(run) if resume and checkpoint.checkpoints(run) else None
         if found is None and isinstance(model, Initializes):
             with seeded(train.seed):
-                model.initialize(self.examples.first(_fits(self.examples)).x)
+                model.initialize(self.examples.first(_fits(self.examples)))
         self.events: Events | None = None
         self._stand(found)
         self.progress = Progress(run.name, self.state["step"], train.steps, train.batch_size, show and processes.leads)
@@ -250,7 +250,7 @@ class Fit:
     def _picture(self, step: int) -> None:
         """The same noise at every save, so that a person can watch the model learn."""
         model = self.stepper.average.model().eval()
-        if self.processes.leads and isinstance(model, Samples):
+        if self.processes.leads and pictured(model):
             with seeded(self.train.seed, model.device):
                 image = picture(model, self.source, self.train.samples)
             folder = self.run / "samples"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -11,7 +14,7 @@ from counterfeit.core import Decodes, Model, Samples
 from counterfeit.data.images import tile
 from counterfeit.data.source import Source
 
-__all__ = ["histogram", "means", "picture"]
+__all__ = ["histogram", "means", "picture", "pictured"]
 
 
 def means(model: Model, n: int) -> Tensor:
@@ -23,11 +26,27 @@ def means(model: Model, n: int) -> Tensor:
     raise ValueError(f"{type(model).__name__} does not sample; a model that samples is expected.")
 
 
+# what a model can do -> pictures of it, (rows, columns, *shape), from the seed in force; the first that fits is shown
+GRIDS: dict[type, Callable[[Any, Source, int], Tensor]] = {}
+
+
+def pictured(model: Model) -> bool:
+    """Whether there is a picture of what the model does."""
+    return isinstance(model, (Samples, *GRIDS))
+
+
 def picture(model: Model, source: Source, n: int) -> NDArray[np.uint8]:
-    """A square grid of `n` sampled images, or a histogram of 50 n sampled points, as 8-bit pixels."""
-    if len(source.raw.spec.shape) == 3:
-        return tile(source.natural(means(model, n)).cpu())
-    return histogram(source.natural(means(model, 50 * n)).cpu())
+    """What the model does with about `n` images, as 8-bit pixels: a grid of samples, or their histogram for points.
+
+    A model that works on given images is shown those of the validation split, the same at every call.
+    """
+    if len(source.raw.spec.shape) == 1:
+        return histogram(source.natural(means(model, 50 * n)).cpu())
+    for ability, grid in GRIDS.items():
+        if isinstance(model, ability):
+            rows = grid(model, source, n)
+            return tile(source.natural(rows.flatten(0, 1)).cpu(), rows.shape[1])
+    return tile(source.natural(means(model, n)).cpu())
 
 
 def histogram(x: Tensor, extent: float = 4.5, size: int = 128) -> NDArray[np.uint8]:

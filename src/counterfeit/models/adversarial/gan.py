@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from counterfeit.core import Net, Spec
+from counterfeit.core import Batch, Net, Spec
 from counterfeit.models.adversarial.game import Game, Noise, Rules
 from counterfeit.nets.mlp import MLP, Activation, Norm
 
@@ -92,8 +92,9 @@ class GAN(Game):
         self.marginals, self.covariance = marginals, covariance
 
     @torch.no_grad()
-    def initialize(self, x: Tensor) -> None:
-        """Start the output at the mean of `x`, (N, *shape), as the 2014 recipe does, or at its covariance too."""
+    def initialize(self, data: Batch) -> None:
+        """Start the output at the mean of the data, as the 2014 recipe does, or at their covariance too."""
+        x = data.x
         if self.discriminator.center is not None:
             self.discriminator.center.copy_(x.mean(0).flatten())
         last = self.generator.body.last
