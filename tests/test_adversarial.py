@@ -8,8 +8,10 @@ from collections.abc import Iterator
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits as bernoulli
 
 from counterfeit.core import Batch, Clock, Net, Spec
+from counterfeit.losses import OBJECTIVES, smoothing
 from counterfeit.metrics.statistics import seeded
 from counterfeit.models.adversarial.acgan import ACGAN
 from counterfeit.models.adversarial.cgan import CGAN
@@ -18,11 +20,19 @@ from counterfeit.models.adversarial.game import Game, Rules
 from counterfeit.models.adversarial.infogan import InfoGAN
 from counterfeit.models.adversarial.sngan import SNGAN
 from counterfeit.models.adversarial.wgan_gp import WGANGP
-from counterfeit.nets.conv import ConvDiscriminator, Head, MinibatchDeviation, halvings
+from counterfeit.nets.conv import (
+    ConvDiscriminator,
+    ConvPlayers,
+    Head,
+    MinibatchDeviation,
+    MinibatchDiscrimination,
+    halvings,
+)
 from counterfeit.nets.residual import Grow, Shrink
 
 LABELLED, CLOCK = Spec((1, 8, 8), classes=10), Clock(0, 10)
-TINY = {"width": 4, "discriminator_width": 4, "noise_size": 3}
+SIZES = {"width": 4, "discriminator_width": 4}
+TINY = {"nets": ConvPlayers(**SIZES), "noise_size": 3}
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +51,7 @@ def batch(n: int = 6, spec: Spec = LABELLED) -> Batch:
 @pytest.mark.parametrize("model", [DCGAN, SNGAN, WGANGP])
 @pytest.mark.parametrize("shape", [(1, 8, 8), (1, 28, 28), (3, 32, 32), (3, 64, 64), (1, 48, 32)])
 def test_players_fit_any_image_whose_sides_can_be_halved(model, shape):
-    made = model(Spec(shape), **TINY)
+    made = model(Spec(shape), noise_size=3, **SIZES if model is SNGAN else {"nets": ConvPlayers(**SIZES)})
     x = made.sample(3)
     assert x.shape == (3, *shape)
     assert 0 <= float(x.detach().min()) <= float(x.detach().max()) <= 1
@@ -67,7 +77,7 @@ def test_a_residual_block_is_a_path_and_a_shortcut(block):
 
 
 def test_spectral_normalization_holds_the_discriminators_slope_at_one():
-    net = SNGAN(LABELLED, **TINY).discriminator.train()
+    net = SNGAN(LABELLED, **SIZES, noise_size=3).discriminator.train()
     for _ in range(50):  # the power iteration takes a step at every pass
         net(torch.rand(2, 1, 8, 8))
     weights = [m.weight.flatten(1) for m in net.modules() if isinstance(m, (nn.Conv2d, nn.Linear))]
@@ -233,6 +243,59 @@ def test_a_conditional_discriminator_does_not_judge_without_labels(condition):
 
 
 def test_the_ends_of_residual_nets_have_a_gain_of_one():
-    last = SNGAN(Spec((3, 8, 8)), **{**TINY, "width": 32}).generator.last
+    last = SNGAN(Spec((3, 8, 8)), width=32, discriminator_width=4).generator.last
     bound = (6 / (9 * (32 + 3))) ** 0.5
     assert float(last.weight.detach().abs().max()) == pytest.approx(bound, rel=0.02)
+
+
+# Smoothing, clipping, features ----------------------------------------------------------------------------------------
+
+
+def test_smoothing_is_cross_entropy_with_softer_targets():
+    real, fake, share = torch.randn(50, 1), torch.randn(50, 1), 0.1
+    soft = bernoulli(real, torch.full_like(real, 1 - share)) + bernoulli(fake, torch.zeros_like(fake))
+    ours = OBJECTIVES["non-saturating"].discriminator(real, fake) + smoothing(real, share)
+    torch.testing.assert_close(ours, 0.5 * soft)
+
+
+def test_smoothing_is_refused_where_the_discriminator_gives_no_probabilities():
+    with pytest.raises(ValueError, match=r"smoothing=0\.1 came with objective hinge"):
+        Rules(objective="hinge", smoothing=0.1)
+
+
+def test_clipping_keeps_the_weights_of_the_discriminator_in_a_box():
+    model = WGANGP(LABELLED, noise_size=3, rules=Rules(objective="wasserstein", clip=0.01))
+    updates = model.updates(batch, CLOCK)
+    next(updates), next(updates)  # the engine would step in between
+    assert max(float(p.detach().abs().max()) for p in model.discriminator.parameters()) <= 0.01 + 1e-9
+    assert max(float(p.detach().abs().max()) for p in model.generator.parameters()) > 0.01
+
+
+def test_feature_matching_moves_the_generator_by_the_mean_features():
+    nets = ConvPlayers(**SIZES, discriminator_norm="none")
+    model = DCGAN(LABELLED, nets, noise_size=3, rules=Rules(objective="feature-matching", fresh=False))
+    real = batch()
+    updates = model.updates(lambda: real, CLOCK)
+    with seeded(1):
+        next(updates)
+        loss = next(updates).loss
+    with seeded(1):
+        fake = model.generator(model.prior(len(real.x)))
+    wanted, found = (model.discriminator.features(x).mean(0) for x in (real.x, fake))
+    torch.testing.assert_close(loss, (wanted - found).square().sum())
+
+
+def test_minibatch_discrimination_counts_how_near_the_others_are():
+    layer, h = MinibatchDiscrimination(4, kernels=3, size=2), torch.randn(5, 4)
+    out = layer(h)
+    m = (h @ layer.linear.weight.T).view(5, 3, 2)
+    for i in range(5):
+        near = sum(torch.exp(-(m[i] - m[j]).abs().sum(1)) for j in range(5) if j != i)
+        torch.testing.assert_close(out[i], torch.cat([h[i], near]))
+
+
+def test_minibatch_discrimination_tells_a_collapsed_minibatch():
+    layer, one = MinibatchDiscrimination(4, kernels=3), torch.randn(1, 4)
+    same, various = layer(one.expand(8, 4))[:, 4:], layer(torch.randn(8, 4))[:, 4:]
+    torch.testing.assert_close(same, torch.full((8, 3), 7.0))
+    assert bool((various < same).all())

@@ -29,24 +29,28 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid, softplus
 
 __all__ = [
-    "DIVERGENCES", "OBJECTIVES", "PENALTIES", "Divergence", "Objective", "ObjectiveName",
-    "PenaltyName", "feature_matching", "variational",
+    "DIVERGENCES", "OBJECTIVES", "PENALTIES", "SMOOTHED", "Divergence", "Objective", "ObjectiveName", "PenaltyName",
+    "feature_matching", "smoothing", "variational",
 ]  # fmt: skip
 
 ObjectiveName = Literal[
     "non-saturating", "minimax", "maximum-likelihood", "classification-error", "least-squares", "hinge", "wasserstein",
-    "kl", "reverse-kl", "pearson", "hellinger", "jensen-shannon", "gan",
+    "feature-matching", "kl", "reverse-kl", "pearson", "hellinger", "jensen-shannon", "gan",
 ]  # fmt: skip
 PenaltyName = Literal["none", "gradient", "r1", "r2", "dragan"]
 Critic = Callable[[Tensor], Tensor]
 
 
 class Objective(NamedTuple):
-    """What each player descends, and how the discriminator's outputs are shown: as probabilities where they are."""
+    """What each player descends, and how the discriminator's outputs are shown: as probabilities where they are.
+
+    A generator that descends a function of the discriminator's features of data and samples has it as `features`.
+    """
 
     discriminator: Callable[[Tensor, Tensor], Tensor]
     generator: Callable[[Tensor], Tensor]
     shown: Callable[[Tensor], Tensor] = torch.sigmoid
+    features: Callable[[Tensor, Tensor], Tensor] | None = None
 
 
 class Divergence(NamedTuple):
@@ -68,6 +72,11 @@ class Divergence(NamedTuple):
 def cross_entropy(real: Tensor, fake: Tensor) -> Tensor:
     """Discriminator: -½ E log D(x) - ½ E log(1 - D(G(z))) in nats, scalar (tutorial, eq. 8)."""
     return 0.5 * (softplus(-real).mean() + softplus(fake).mean())
+
+
+def smoothing(real: Tensor, share: float) -> Tensor:
+    """What `cross_entropy` grows by where data count as data only by 1 - `share`, scalar (Salimans et al., 3.4)."""
+    return 0.5 * share * real.mean()
 
 
 def minimax(fake: Tensor) -> Tensor:
@@ -189,11 +198,13 @@ OBJECTIVES: Mapping[str, Objective] = {
     "minimax": Objective(cross_entropy, minimax),
     "maximum-likelihood": Objective(cross_entropy, maximum_likelihood),
     "classification-error": Objective(soft_error, error_raiser),
+    "feature-matching": Objective(cross_entropy, non_saturating, features=feature_matching),
     "least-squares": Objective(least_squares, least_squares_to_real, lambda a: a),
     "hinge": Objective(hinge, raiser, lambda a: a),
     "wasserstein": Objective(wasserstein, raiser, lambda a: a),
     **{name: f_objective(divergence) for name, divergence in DIVERGENCES.items()},
 }
+SMOOTHED = frozenset(name for name, objective in OBJECTIVES.items() if objective.discriminator is cross_entropy)
 PENALTIES: Mapping[str, Callable[[Critic, Tensor, Tensor], Tensor]] = {
     "gradient": gradient_penalty, "r1": r1, "r2": r2, "dragan": dragan
 }  # fmt: skip

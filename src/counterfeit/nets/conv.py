@@ -4,11 +4,13 @@ References:
     Unsupervised Representation Learning with Deep Convolutional GANs, Radford et al., 2015 (arXiv 1511.06434).
     Spectral Normalization for Generative Adversarial Networks, Miyato et al., 2018 (arXiv 1802.05957).
     cGANs with Projection Discriminator, Miyato and Koyama, 2018 (arXiv 1802.05637).
+    Improved Techniques for Training GANs, Salimans et al., 2016 (arXiv 1606.03498): minibatch discrimination.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
@@ -19,7 +21,10 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from counterfeit.core import Net, Spec, check_labels
 
-__all__ = ["Condition", "ConvDiscriminator", "ConvGenerator", "ConvNorm", "Head", "MinibatchDeviation", "halvings"]
+__all__ = [
+    "Condition", "ConvDiscriminator", "ConvGenerator", "ConvNorm", "ConvPlayers", "Head", "MinibatchDeviation",
+    "MinibatchDiscrimination", "halvings", "initialize", "normalize",
+]  # fmt: skip
 
 ConvNorm = Literal["none", "batch", "spectral"]
 Condition = Literal["concatenate", "projection"]
@@ -90,6 +95,8 @@ class ConvDiscriminator(Net):
         norm: of every level but the first ("batch"), or of every weight ("spectral").
         outputs: size of the output, of which the first is the logit.
         deviation: add the standard deviation over the minibatch as a channel before the output.
+        discrimination: kernels of minibatch discrimination before the output.
+        dropout: rate after every level.
         classes: labels it is told of; 0 for none.
         condition: labels as channels of the image, or projected on the features.
     """
@@ -101,10 +108,17 @@ class ConvDiscriminator(Net):
         norm: ConvNorm = "batch",
         outputs: int = 1,
         deviation: bool = False,
+        discrimination: int = 0,
+        dropout: float = 0.0,
         classes: int = 0,
         condition: Condition = "projection",
     ) -> None:
         super().__init__()
+        if not 0 <= dropout < 1 or discrimination < 0:
+            raise ValueError(
+                f"dropout={dropout} and discrimination={discrimination} came; a rate in [0, 1) and at least 0 kernels "
+                "are expected. Correct them."
+            )
         levels = halvings(spec)
         self.classes, maps = classes, classes if condition == "concatenate" else 0
         channels = [spec.shape[0] + maps, *_widths(width, levels)]
@@ -113,16 +127,18 @@ class ConvDiscriminator(Net):
             batch = norm == "batch" and level > 0
             convolution = nn.Conv2d(before, after, 4, 2, 1, bias=not batch)
             layers += [convolution, *([nn.BatchNorm2d(after)] if batch else []), nn.LeakyReLU(0.2, inplace=True)]
+            layers += [nn.Dropout(dropout)] if dropout else []
         layers += [MinibatchDeviation()] if deviation else []
         size = (channels[-1] + deviation) * (spec.shape[1] >> levels) * (spec.shape[2] >> levels)
         self.body, self.maps = nn.Sequential(*layers, nn.Flatten()), maps
-        self.head = Head(size, outputs, 0 if maps else classes)
+        self.others = MinibatchDiscrimination(size, discrimination) if discrimination else nn.Identity()
+        self.head = Head(size + discrimination, outputs, 0 if maps else classes)
         initialize(self)
         if norm == "spectral":
             normalize(self)
 
     def features(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        """(B, C, H, W) -> (B, features), what the output is linear in."""
+        """(B, C, H, W) -> (B, features): all that the output knows of each image by itself."""
         x = 2 * x - 1
         if self.maps and y is not None:
             labels = one_hot(y, self.maps).to(x.dtype)[:, :, None, None]
@@ -132,7 +148,41 @@ class ConvDiscriminator(Net):
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """(B, C, H, W) and labels (B,) where there are classes -> (B, outputs)."""
         y = check_labels(y, len(x), self.classes, values=False) if self.classes else None
-        return self.head(self.features(x, y), y)
+        return self.head(self.others(self.features(x, y)), y)
+
+
+@dataclass(frozen=True)
+class ConvPlayers:
+    """The sizes and norms of a convolutional generator and discriminator.
+
+    Arguments:
+        width: channels of the generator before its last convolution; each smaller level has twice as many.
+        discriminator_width: channels of the discriminator after its first convolution.
+        discriminator_norm: of the discriminator's levels ("batch") or weights ("spectral").
+        deviation: show the discriminator the standard deviation over the minibatch.
+        discrimination: kernels by which the discriminator compares the images of a minibatch.
+        dropout: rate after every level of the discriminator.
+    """
+
+    width: int = 64
+    discriminator_width: int = 64
+    discriminator_norm: ConvNorm = "batch"
+    deviation: bool = False
+    discrimination: int = 0
+    dropout: float = 0.0
+
+    def generator(self, spec: Spec, code_size: int) -> ConvGenerator:
+        """Codes (B, code_size) -> images (B, C, H, W)."""
+        return ConvGenerator(spec, code_size, self.width)
+
+    def discriminator(
+        self, spec: Spec, outputs: int = 1, classes: int = 0, condition: Condition = "projection"
+    ) -> ConvDiscriminator:
+        """Images (B, C, H, W), and labels (B,) where there are classes -> (B, outputs)."""
+        return ConvDiscriminator(
+            spec, self.discriminator_width, self.discriminator_norm, outputs, self.deviation, self.discrimination,
+            self.dropout, classes, condition,
+        )  # fmt: skip
 
 
 class Head(nn.Module):
@@ -164,6 +214,29 @@ class MinibatchDeviation(nn.Module):
         """(B, C, H, W) -> (B, C + 1, H, W)."""
         deviation = x.float().var(0, correction=0).add(1e-8).sqrt().mean().to(x.dtype)
         return torch.cat([x, deviation.expand(len(x), 1, *x.shape[2:])], 1)
+
+
+class MinibatchDiscrimination(nn.Module):
+    """Adds to the features of each example how near those of all others are, by learnt kernels.
+
+    References:
+        Improved Techniques for Training GANs, Salimans et al., 2016 (arXiv 1606.03498), section 3.2.
+
+    Arguments:
+        features: of an example.
+        kernels: how many closenesses are added.
+        size: of the vectors that a kernel compares.
+    """
+
+    def __init__(self, features: int, kernels: int, size: int = 5) -> None:
+        super().__init__()
+        self.kernels, self.linear = kernels, nn.Linear(features, kernels * size, bias=False)
+
+    def forward(self, h: Tensor) -> Tensor:
+        """(B, features) -> (B, features + kernels)."""
+        m = self.linear(h).float().unflatten(1, (self.kernels, -1))  # (B, kernels, size)
+        near = (-(m[:, None] - m).abs().sum(3)).exp().sum(1) - 1  # all but an example itself
+        return torch.cat([h, near.to(h.dtype)], 1)
 
 
 def initialize(net: nn.Module) -> None:

@@ -114,10 +114,13 @@ class MLP(Net):
         if init is not None:
             _initialize(self, init)
 
+    def features(self, x: Tensor) -> Tensor:
+        """(B, *event) -> (B, last hidden layer's units), what the output is linear in."""
+        return self.hidden(x.flatten(1) if self.center is None else x.flatten(1) - self.center)
+
     def forward(self, x: Tensor) -> Tensor:
         """(B, *event) -> (B, outputs)."""
-        x = x.flatten(1) if self.center is None else x.flatten(1) - self.center
-        return self.last(self.hidden(x)).float()
+        return self.last(self.features(x)).float()
 
 
 def _layer(inputs: int, outputs: int, activation: Activation, norm: Norm, pieces: int) -> list[nn.Module]:

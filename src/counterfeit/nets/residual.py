@@ -88,7 +88,7 @@ class ResidualDiscriminator(Net):
         initialize(self)
         normalize(self)
 
-    def features(self, x: Tensor) -> Tensor:
+    def features(self, x: Tensor, y: Tensor | None = None) -> Tensor:  # noqa: ARG002 (labels come after them)
         """(B, C, H, W) -> (B, width), summed over places."""
         return self.body(2 * x - 1).sum((2, 3))
 

@@ -14,7 +14,7 @@ from torch.nn.functional import cross_entropy
 
 from counterfeit.core import Batch, Spec, check_labels
 from counterfeit.models.adversarial.game import Fake, Game, Noise, Player, Rules
-from counterfeit.nets.conv import ConvDiscriminator, ConvGenerator, ConvNorm
+from counterfeit.nets.conv import ConvPlayers
 
 __all__ = ["ACGAN"]
 
@@ -28,9 +28,7 @@ class ACGAN(Game):
     Arguments:
         spec: what the data are: gray or RGB images with labels.
         auxiliary_weight: weight of the log-likelihood of the class.
-        width: channels of the generator before its last convolution; each smaller level has twice as many.
-        discriminator_width: channels of the discriminator after its first convolution.
-        discriminator_norm: of the discriminator's levels ("batch") or weights ("spectral").
+        nets: sizes and norms of both players.
         noise: the prior over codes, of unit variance.
         noise_size: size of the noise in a code, which the label follows, one-hot.
         rules: what the game is played for, and what keeps it stable.
@@ -39,7 +37,7 @@ class ACGAN(Game):
         ValueError: where the data are no images, or have no labels.
 
     Example:
-        >>> model = ACGAN(Spec((1, 8, 8), classes=10), width=8, discriminator_width=8)
+        >>> model = ACGAN(Spec((1, 8, 8), classes=10), nets=ConvPlayers(width=8, discriminator_width=8))
         >>> model.classify(model.sample(2)).shape
         torch.Size([2, 10])
     """
@@ -48,15 +46,13 @@ class ACGAN(Game):
         self,
         spec: Spec,
         auxiliary_weight: float = 1.0,
-        width: int = 64,
-        discriminator_width: int = 64,
-        discriminator_norm: ConvNorm = "batch",
+        nets: ConvPlayers = ConvPlayers(),  # noqa: B008
         noise: Noise = "gaussian",
         noise_size: int = 100,
         rules: Rules = Rules(),  # noqa: B008
     ) -> None:
-        generator = ConvGenerator(spec, noise_size + spec.classes, width)
-        discriminator = ConvDiscriminator(spec, discriminator_width, discriminator_norm, outputs=1 + spec.classes)
+        generator = nets.generator(spec, noise_size + spec.classes)
+        discriminator = nets.discriminator(spec, outputs=1 + spec.classes)
         super().__init__(spec, generator, discriminator, noise, noise_size, rules, conditional=True)
         self.auxiliary_weight = auxiliary_weight
 

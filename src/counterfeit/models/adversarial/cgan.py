@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from counterfeit.core import Spec
 from counterfeit.models.adversarial.game import Game, Noise, Rules
-from counterfeit.nets.conv import Condition, ConvDiscriminator, ConvGenerator, ConvNorm
+from counterfeit.nets.conv import Condition, ConvPlayers
 
 __all__ = ["CGAN"]
 
@@ -24,9 +24,7 @@ class CGAN(Game):
     Arguments:
         spec: what the data are: gray or RGB images with labels.
         condition: how the discriminator is told the label: as channels of the image, or projected on its features.
-        width: channels of the generator before its last convolution; each smaller level has twice as many.
-        discriminator_width: channels of the discriminator after its first convolution.
-        discriminator_norm: of the discriminator's levels ("batch") or weights ("spectral").
+        nets: sizes and norms of both players.
         noise: the prior over codes, of unit variance.
         noise_size: size of the noise in a code, which the label follows, one-hot.
         rules: what the game is played for, and what keeps it stable.
@@ -35,7 +33,7 @@ class CGAN(Game):
         ValueError: where the data are no images, or have no labels.
 
     Example:
-        >>> model = CGAN(Spec((1, 8, 8), classes=10), width=8, discriminator_width=8)
+        >>> model = CGAN(Spec((1, 8, 8), classes=10), nets=ConvPlayers(width=8, discriminator_width=8))
         >>> model.sample(2).shape
         torch.Size([2, 1, 8, 8])
     """
@@ -44,15 +42,11 @@ class CGAN(Game):
         self,
         spec: Spec,
         condition: Condition = "projection",
-        width: int = 64,
-        discriminator_width: int = 64,
-        discriminator_norm: ConvNorm = "batch",
+        nets: ConvPlayers = ConvPlayers(),  # noqa: B008
         noise: Noise = "gaussian",
         noise_size: int = 100,
         rules: Rules = Rules(),  # noqa: B008
     ) -> None:
-        generator = ConvGenerator(spec, noise_size + spec.classes, width)
-        discriminator = ConvDiscriminator(
-            spec, discriminator_width, discriminator_norm, classes=spec.classes, condition=condition
-        )
+        generator = nets.generator(spec, noise_size + spec.classes)
+        discriminator = nets.discriminator(spec, classes=spec.classes, condition=condition)
         super().__init__(spec, generator, discriminator, noise, noise_size, rules, conditional=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from counterfeit.core import Spec
 from counterfeit.models.adversarial.game import Game, Noise, Rules
-from counterfeit.nets.conv import ConvDiscriminator, ConvGenerator, ConvNorm
+from counterfeit.nets.conv import ConvPlayers
 
 __all__ = ["DCGAN"]
 
@@ -21,10 +21,7 @@ class DCGAN(Game):
 
     Arguments:
         spec: what the data are: gray or RGB images.
-        width: channels of the generator before its last convolution; each smaller level has twice as many.
-        discriminator_width: channels of the discriminator after its first convolution.
-        discriminator_norm: of the discriminator's levels ("batch") or weights ("spectral").
-        deviation: show the discriminator the standard deviation over the minibatch.
+        nets: sizes and norms of both players.
         noise: the prior over codes, of unit variance.
         noise_size: size of a code.
         rules: what the game is played for, and what keeps it stable.
@@ -33,21 +30,17 @@ class DCGAN(Game):
         ValueError: where the data are no images or their sides cannot be halved.
 
     Example:
-        >>> DCGAN(Spec((3, 32, 32)), width=8, discriminator_width=8).sample(2).shape
+        >>> DCGAN(Spec((3, 32, 32)), ConvPlayers(width=8, discriminator_width=8)).sample(2).shape
         torch.Size([2, 3, 32, 32])
     """
 
     def __init__(
         self,
         spec: Spec,
-        width: int = 64,
-        discriminator_width: int = 64,
-        discriminator_norm: ConvNorm = "batch",
-        deviation: bool = False,
+        nets: ConvPlayers = ConvPlayers(),  # noqa: B008
         noise: Noise = "gaussian",
         noise_size: int = 100,
         rules: Rules = Rules(),  # noqa: B008
     ) -> None:
-        generator = ConvGenerator(spec, noise_size, width)
-        discriminator = ConvDiscriminator(spec, discriminator_width, discriminator_norm, deviation=deviation)
+        generator, discriminator = nets.generator(spec, noise_size), nets.discriminator(spec)
         super().__init__(spec, generator, discriminator, noise, noise_size, rules)

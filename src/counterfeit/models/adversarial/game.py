@@ -3,6 +3,8 @@
 References:
     Generative Adversarial Nets, Goodfellow et al., 2014 (arXiv 1406.2661).
     Amortised MAP Inference for Image Super-resolution, Sønderby et al., 2016 (arXiv 1610.04490): instance noise.
+    Improved Techniques for Training GANs, Salimans et al., 2016 (arXiv 1606.03498): smoothing, feature matching.
+    Wasserstein GAN, Arjovsky et al., 2017 (arXiv 1701.07875): clipping.
     Analyzing and Improving the Image Quality of StyleGAN, Karras et al., 2019 (arXiv 1912.04958): lazy penalties.
 """
 
@@ -29,15 +31,17 @@ from counterfeit.core import (
     check_request,
     frozen,
 )  # fmt: skip
-from counterfeit.losses import OBJECTIVES, PENALTIES, ObjectiveName, PenaltyName
+from counterfeit.losses import OBJECTIVES, PENALTIES, SMOOTHED, Critic, ObjectiveName, PenaltyName, smoothing
 from counterfeit.nets.augment import Augmentation, augment
-from counterfeit.nets.conv import MinibatchDeviation
+from counterfeit.nets.conv import MinibatchDeviation, MinibatchDiscrimination
 
 __all__ = ["Fake", "Game", "Noise", "Player", "Rules"]
 
 Noise = Literal["gaussian", "uniform"]
 Player = Literal["discriminator", "generator"]
-POOLING = (nn.BatchNorm1d, nn.BatchNorm2d, MinibatchDeviation)  # real and fake must not share what these see
+LOWEST = {"k": 1, "instance_noise": 0, "smoothing": 0, "clip": 0, "penalty_weight": 0, "penalty_every": 1}
+# real and fake must not share what these see
+POOLING = (nn.BatchNorm1d, nn.BatchNorm2d, MinibatchDeviation, MinibatchDiscrimination)
 
 
 @dataclass(frozen=True)
@@ -45,10 +49,13 @@ class Rules:
     """What an adversarial game is played for, and what keeps it stable.
 
     Arguments:
-        objective: what each player descends; the last six are f-divergences.
+        objective: what each player descends; the last six are f-divergences, and with feature-matching the generator
+            descends the distance of the mean features that the discriminator has of data and samples.
         k: discriminator updates for each one of the generator.
         fresh: draw new codes for the generator's update, as Algorithm 1 does, or save a pass and reuse the last fakes.
         instance_noise: standard deviation of the Gaussian noise on everything the discriminator sees.
+        smoothing: by how much less than 1 data are called data, where the discriminator gives probabilities.
+        clip: the discriminator's weights are kept in ±`clip` (WGAN's first means); 0 leaves them free.
         penalty: on the slope of the discriminator: gradient (WGAN-GP), r1, r2, dragan.
         penalty_weight: its weight.
         penalty_every: steps between penalties, whose weight is multiplied by it.
@@ -59,15 +66,44 @@ class Rules:
     k: int = 1
     fresh: bool = True
     instance_noise: float = 0.0
+    smoothing: float = 0.0
+    clip: float = 0.0
     penalty: PenaltyName = "none"
     penalty_weight: float = 10.0
     penalty_every: int = 1
     augment: tuple[Augmentation, ...] = ()
 
     def __post_init__(self) -> None:
-        for name, low in {"k": 1, "instance_noise": 0, "penalty_weight": 0, "penalty_every": 1}.items():
+        for name, low in LOWEST.items():
             if not getattr(self, name) >= low:
                 raise ValueError(f"{name}={getattr(self, name)} came; at least {low} is expected. Raise it.")
+        if self.smoothing and (self.objective not in SMOOTHED or self.smoothing >= 1):
+            raise ValueError(
+                f"smoothing={self.smoothing} came with objective {self.objective}; a share below 1 is expected, with "
+                f"one of {', '.join(sorted(SMOOTHED))}. Leave it out, or change the objective."
+            )
+
+    def seen(self, x: Tensor) -> Tensor:
+        """What a discriminator in training is shown of examples `x`, (B, *shape): augmented and blurred."""
+        x = augment(x, self.augment)
+        return x + self.instance_noise * torch.randn_like(x) if self.instance_noise else x
+
+    def discrimination(self, on_real: Tensor, on_fake: Tensor) -> Tensor:
+        """What a discriminator descends, by its outputs on data and on samples, scalar."""
+        loss = OBJECTIVES[self.objective].discriminator(on_real, on_fake)
+        return loss + smoothing(on_real, self.smoothing) if self.smoothing else loss
+
+    def slope(self, critic: Critic, real: Tensor, fake: Tensor, step: int) -> Tensor | None:
+        """The weighted penalty on the slope of `critic`, scalar; None where `step` has none."""
+        if self.penalty == "none" or step % self.penalty_every:
+            return None
+        return self.penalty_weight * self.penalty_every * PENALTIES[self.penalty](critic, real, fake.detach())
+
+    @torch.no_grad()
+    def clamp(self, net: nn.Module) -> None:
+        """Keep the weights of a discriminator in ±`clip`, where there is one."""
+        for p in net.parameters() if self.clip else ():
+            p.clamp_(-self.clip, self.clip)
 
 
 class Fake(NamedTuple):
@@ -85,6 +121,7 @@ class Game(Model):
         spec: what the data are.
         generator: codes (B, code_size) -> examples (B, *shape).
         discriminator: examples, and labels where it is conditional -> (B, 1 + more): a logit, and what `beside` uses.
+            Its `features`, (B, features), are asked for where the objective is a function of them.
         noise: the prior over codes, of unit variance: "gaussian", or "uniform" on (-√3, √3).
         noise_size: size of the noise in a code, which a conditional game lets the label follow, one-hot.
         rules: what the game is played for, and what keeps it stable.
@@ -106,6 +143,9 @@ class Game(Model):
         self.generator, self.discriminator = generator, discriminator
         self.noise, self.noise_size, self.rules, self.objective = noise, noise_size, rules, OBJECTIVES[rules.objective]
         self.conditional, self.discriminator.twice = conditional, rules.penalty != "none"
+        if self.objective.features and not hasattr(discriminator, "features"):
+            who = type(discriminator).__name__
+            raise ValueError(f"objective {rules.objective} came; a discriminator with features is expected, not {who}.")
         self.apart = any(isinstance(module, POOLING) for module in discriminator.modules())
 
     def updates(self, draw: Draw, clock: Clock) -> Iterator[Update]:
@@ -115,10 +155,11 @@ class Game(Model):
             with torch.set_grad_enabled(not self.rules.fresh):
                 fake = self.forge(real)
             yield self._discriminator(real, fake, clock)
+            self.rules.clamp(self.discriminator)
         with frozen(self.discriminator):
             fake = self.forge(real) if self.rules.fresh else fake
             out = self.judge(fake.x, fake.y)
-            loss = self.objective.generator(out[:, :1])
+            loss = self._imitation(out, real, fake)
             logs = self._logs("generator", loss)
             loss = self._and_beside("generator", loss, logs, None, out, real, fake)
         yield Update(loss, ("generator",), logs)
@@ -130,10 +171,18 @@ class Game(Model):
         else:
             both = self.judge(torch.cat([real.x, fake.x.detach()]), None if y is None else torch.cat([y, y]))
             on_real, on_fake = both.chunk(2)
-        loss = self.objective.discriminator(on_real[:, :1], on_fake[:, :1])
+        loss = self.rules.discrimination(on_real[:, :1], on_fake[:, :1])
         logs = self._logs("discriminator", loss, real=on_real[:, :1], fake=on_fake[:, :1])
         loss = self._and_beside("discriminator", loss, logs, on_real, on_fake, real, fake)
         return Update(loss + self._penalty(real.x, fake, clock, logs), ("discriminator",), logs)
+
+    def _imitation(self, out: Tensor, real: Batch, fake: Fake) -> Tensor:
+        if self.objective.features is None:
+            return self.objective.generator(out[:, :1])
+        labels = () if fake.y is None else (fake.y,)
+        with torch.no_grad():
+            wanted = self.discriminator.features(self.rules.seen(real.x), *labels)  # type: ignore[operator]
+        return self.objective.features(wanted, self.discriminator.features(self.rules.seen(fake.x), *labels))  # type: ignore[operator]
 
     def beside(
         self, player: Player, on_real: Tensor | None, on_fake: Tensor, real: Batch, fake: Fake  # noqa: ARG002
@@ -169,20 +218,17 @@ class Game(Model):
     def judge(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """The discriminator's outputs on examples `x`, (B, 1 + more), augmented and blurred while training."""
         if self.training:
-            x = augment(x, self.rules.augment)
-            if self.rules.instance_noise:
-                x = x + self.rules.instance_noise * torch.randn_like(x)
+            x = self.rules.seen(x)
         else:
             self.spec.check(x, f"{type(self).__name__}.judge")
         return self.discriminator(x) if y is None else self.discriminator(x, y)
 
     def _penalty(self, real: Tensor, fake: Fake, clock: Clock, logs: dict[str, Tensor]) -> Tensor | float:
-        if self.rules.penalty == "none" or clock.step % self.rules.penalty_every:
+        penalty = self.rules.slope(lambda x: self.judge(x, fake.y)[:, :1], real, fake.x, clock.step)
+        if penalty is None:
             return 0.0
-        critic = lambda x: self.judge(x, fake.y)[:, :1]  # noqa: E731
-        penalty = PENALTIES[self.rules.penalty](critic, real, fake.x.detach())
         logs["discriminator/penalty"] = penalty.detach()
-        return self.rules.penalty_weight * self.rules.penalty_every * penalty
+        return penalty
 
     def _logs(self, player: Player, loss: Tensor, **outputs: Tensor) -> dict[str, Tensor]:
         logs = {f"{player}/loss": loss.detach()}

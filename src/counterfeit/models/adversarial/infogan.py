@@ -14,7 +14,7 @@ from torch.nn.functional import cross_entropy, one_hot
 
 from counterfeit.core import Batch, Spec, check_request
 from counterfeit.models.adversarial.game import Fake, Game, Noise, Player, Rules
-from counterfeit.nets.conv import ConvDiscriminator, ConvGenerator, ConvNorm
+from counterfeit.nets.conv import ConvPlayers
 
 __all__ = ["InfoGAN"]
 
@@ -35,9 +35,7 @@ class InfoGAN(Game):
         continuous: number of continuous codes.
         categorical_weight: weight of the categorical code's log-likelihood.
         continuous_weight: weight of the continuous codes' squared error, half of which is a Gaussian's log-likelihood.
-        width: channels of the generator before its last convolution; each smaller level has twice as many.
-        discriminator_width: channels of the discriminator after its first convolution.
-        discriminator_norm: of the discriminator's levels ("batch") or weights ("spectral").
+        nets: sizes and norms of both players.
         noise: the prior over the noise of a code, of unit variance.
         noise_size: size of the noise.
         rules: what the game is played for, and what keeps it stable.
@@ -46,7 +44,7 @@ class InfoGAN(Game):
         ValueError: where the data are no images, or there are fewer than 2 categories.
 
     Example:
-        >>> model = InfoGAN(Spec((1, 8, 8)), width=8, discriminator_width=8)
+        >>> model = InfoGAN(Spec((1, 8, 8)), nets=ConvPlayers(width=8, discriminator_width=8))
         >>> model.classify(model.sample(2)).shape
         torch.Size([2, 10])
     """
@@ -58,9 +56,7 @@ class InfoGAN(Game):
         continuous: int = 2,
         categorical_weight: float = 1.0,
         continuous_weight: float = 0.1,
-        width: int = 64,
-        discriminator_width: int = 64,
-        discriminator_norm: ConvNorm = "batch",
+        nets: ConvPlayers = ConvPlayers(),  # noqa: B008
         noise: Noise = "gaussian",
         noise_size: int = 62,
         rules: Rules = Rules(),  # noqa: B008
@@ -70,8 +66,8 @@ class InfoGAN(Game):
                 f"categories={categories} and continuous={continuous} came; at least 2 and 0 are expected. Raise them."
             )
         codes = categories + continuous
-        generator = ConvGenerator(spec, noise_size + codes, width)
-        discriminator = ConvDiscriminator(spec, discriminator_width, discriminator_norm, outputs=1 + codes)
+        generator = nets.generator(spec, noise_size + codes)
+        discriminator = nets.discriminator(spec, outputs=1 + codes)
         super().__init__(spec, generator, discriminator, noise, noise_size, rules)
         self.categories, self.continuous = categories, continuous
         self.categorical_weight, self.continuous_weight = categorical_weight, continuous_weight

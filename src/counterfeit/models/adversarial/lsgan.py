@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from counterfeit.core import Spec
 from counterfeit.models.adversarial.dcgan import DCGAN
-from counterfeit.models.adversarial.game import Rules
-from counterfeit.nets.conv import ConvNorm
+from counterfeit.models.adversarial.game import Noise, Rules
+from counterfeit.nets.conv import ConvPlayers
 
 __all__ = ["LSGAN"]
 
@@ -24,24 +24,22 @@ class LSGAN(DCGAN):
 
     Arguments:
         spec: what the data are: gray or RGB images whose sides can be halved.
-        width: channels of the generator before its last convolution; each smaller level has twice as many.
-        discriminator_width: channels of the discriminator after its first convolution.
-        discriminator_norm: of the discriminator's levels ("batch") or weights ("spectral").
-        noise_size: size of a code, Gaussian.
+        nets: sizes and norms of both players.
+        noise: the prior over codes, of unit variance.
+        noise_size: size of a code.
         rules: what the game is played for, and what keeps it stable.
 
     Example:
-        >>> LSGAN(Spec((1, 28, 28)), width=8, discriminator_width=8).sample(2).shape
+        >>> LSGAN(Spec((1, 28, 28)), ConvPlayers(width=8, discriminator_width=8)).sample(2).shape
         torch.Size([2, 1, 28, 28])
     """
 
     def __init__(
         self,
         spec: Spec,
-        width: int = 64,
-        discriminator_width: int = 64,
-        discriminator_norm: ConvNorm = "batch",
+        nets: ConvPlayers = ConvPlayers(),  # noqa: B008
+        noise: Noise = "gaussian",
         noise_size: int = 100,
         rules: Rules = RULES,
     ) -> None:
-        super().__init__(spec, width, discriminator_width, discriminator_norm, noise_size=noise_size, rules=rules)
+        super().__init__(spec, nets, noise, noise_size, rules)

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from counterfeit.core import Spec
 from counterfeit.models.adversarial.dcgan import DCGAN
-from counterfeit.models.adversarial.game import Rules
-from counterfeit.nets.conv import ConvNorm
+from counterfeit.models.adversarial.game import Noise, Rules
+from counterfeit.nets.conv import ConvPlayers
 
 __all__ = ["WGANGP"]
 
+NETS = ConvPlayers(discriminator_norm="none")  # under batch normalization a slope would depend on other examples
 RULES = Rules(objective="wasserstein", k=5, penalty="gradient")
 
 
@@ -26,24 +27,22 @@ class WGANGP(DCGAN):
 
     Arguments:
         spec: what the data are: gray or RGB images whose sides can be halved.
-        width: channels of the generator before its last convolution; each smaller level has twice as many.
-        discriminator_width: channels of the critic after its first convolution.
-        discriminator_norm: of the critic; batch normalization would make a slope depend on other examples.
-        noise_size: size of a code, Gaussian.
+        nets: sizes and norms of both players.
+        noise: the prior over codes, of unit variance.
+        noise_size: size of a code.
         rules: what the game is played for, and what keeps it stable.
 
     Example:
-        >>> WGANGP(Spec((1, 28, 28)), width=8, discriminator_width=8).sample(2).shape
+        >>> WGANGP(Spec((1, 28, 28)), ConvPlayers(width=8, discriminator_width=8)).sample(2).shape
         torch.Size([2, 1, 28, 28])
     """
 
     def __init__(
         self,
         spec: Spec,
-        width: int = 64,
-        discriminator_width: int = 64,
-        discriminator_norm: ConvNorm = "none",
+        nets: ConvPlayers = NETS,
+        noise: Noise = "gaussian",
         noise_size: int = 128,
         rules: Rules = RULES,
     ) -> None:
-        super().__init__(spec, width, discriminator_width, discriminator_norm, noise_size=noise_size, rules=rules)
+        super().__init__(spec, nets, noise, noise_size, rules)

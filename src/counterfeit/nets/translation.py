@@ -1,0 +1,194 @@
+"""Players that translate images: a residual generator with instance norm, and discriminators that judge patches.
+
+References:
+    Perceptual Losses for Real-Time Style Transfer and Super-Resolution, Johnson et al., 2016 (arXiv 1603.08155).
+    Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks, Zhu et al., 2017 (arXiv
+        1703.10593), section 7.2.
+    StarGAN: Unified Generative Adversarial Networks for Multi-Domain Image-to-Image Translation, Choi et al., 2018
+        (arXiv 1711.09020), tables 4 and 5.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import one_hot
+
+from counterfeit.core import Net, Spec
+from counterfeit.nets.conv import halvings, initialize
+
+__all__ = ["DomainDiscriminator", "ImagePool", "PatchDiscriminator", "ResnetGenerator"]
+
+DOWN = 2  # halvings of the sides before the residual blocks
+PATCH = 3  # halvings of the discriminator that judges patches of 70 pixels
+
+
+class Residual(nn.Module):
+    """Two convolutions with instance norm, added to what came."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(channels, channels, 3, 1, 1, padding_mode="reflect", bias=False), _norm(channels),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(channels, channels, 3, 1, 1, padding_mode="reflect", bias=False), _norm(channels),
+        )  # fmt: skip
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, C, H, W)."""
+        return x + self.body(x)
+
+
+class ResnetGenerator(Net):
+    """Images (B, C, H, W) in [0, 1] -> images of the same shape: halved twice, residual blocks, doubled twice.
+
+    Arguments:
+        spec: what the data are; sides that can be halved.
+        width: channels at full size; half the side has twice as many.
+        blocks: residual blocks at the smallest side.
+        domains: labels that it is told, as channels of the image; 0 for none.
+
+    Raises:
+        ValueError: where the data are no images in [0, 1] or their sides cannot be halved.
+
+    Example:
+        >>> ResnetGenerator(Spec((3, 32, 32)), 8, 2)(torch.rand(2, 3, 32, 32)).shape
+        torch.Size([2, 3, 32, 32])
+    """
+
+    def __init__(self, spec: Spec, width: int, blocks: int, domains: int = 0) -> None:
+        super().__init__()
+        if spec.kind != "image":
+            raise ValueError(f"data of kind {spec.kind!r} came; images in [0, 1] are expected. Leave transforms out.")
+        if width < 1 or blocks < 0:
+            raise ValueError(f"width={width} and blocks={blocks} came; at least 1 and 0 are expected. Raise them.")
+        self.domains = domains
+        channels = [width << level for level in range(min(DOWN, halvings(spec)) + 1)]
+        downs = [layer for a, b in pairwise(channels) for layer in _layer(nn.Conv2d(a, b, 4, 2, 1, bias=False), b)]
+        ups = [
+            layer
+            for a, b in pairwise(reversed(channels))
+            for layer in _layer(nn.ConvTranspose2d(a, b, 4, 2, 1, bias=False), b)
+        ]
+        first = nn.Conv2d(spec.shape[0] + domains, width, 7, 1, 3, padding_mode="reflect", bias=False)
+        body = [Residual(channels[-1]) for _ in range(blocks)]
+        self.body = nn.Sequential(*_layer(first, width), *downs, *body, *ups)
+        self.last = nn.Conv2d(width, spec.shape[0], 7, 1, 3, padding_mode="reflect")
+        initialize(self)
+
+    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """(B, C, H, W), and the domains to go to, (B,), where it is told any -> (B, C, H, W)."""
+        x = 2 * x - 1
+        if y is not None:
+            labels = one_hot(y, self.domains).to(x.dtype)[:, :, None, None]
+            x = torch.cat([x, labels.expand(-1, -1, *x.shape[2:])], 1)
+        return self.last(self.body(x)).float().sigmoid()
+
+
+class PatchDiscriminator(Net):
+    """Images (B, C, H, W) in [0, 1] -> (B, patches): one logit for each of many overlapping patches.
+
+    Arguments:
+        spec: what the data are.
+        width: channels after the first convolution; every later level has twice those of the one before.
+    """
+
+    def __init__(self, spec: Spec, width: int) -> None:
+        super().__init__()
+        levels = min(PATCH, halvings(spec))
+        channels = [width << level for level in range(levels + 1)]
+        layers: list[nn.Module] = [nn.Conv2d(spec.shape[0], width, 4, 2, 1), nn.LeakyReLU(0.2, inplace=True)]
+        for level, (a, b) in enumerate(pairwise(channels), 2):
+            stride = 2 if level <= levels else 1
+            convolution = nn.Conv2d(a, b, 2 + stride, stride, 1, bias=False)
+            layers += [convolution, _norm(b), nn.LeakyReLU(0.2, inplace=True)]
+        self.body, self.head = nn.Sequential(*layers), nn.Conv2d(channels[-1], 1, 3, 1, 1)
+        initialize(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, patches), float32 whatever the precision inside."""
+        return self.head(self.body(2 * x - 1)).float().flatten(1)
+
+
+class DomainDiscriminator(Net):
+    """Images (B, C, H, W) in [0, 1] -> (B, patches + domains): logits of patches, then of the image's domain.
+
+    Without any norm, under which the slope at an image would depend on more than a penalty means.
+
+    Arguments:
+        spec: what the data are.
+        width: channels after the first convolution; every smaller level has twice those of the one before.
+        domains: how many there are.
+    """
+
+    def __init__(self, spec: Spec, width: int, domains: int) -> None:
+        super().__init__()
+        levels = halvings(spec)
+        channels = [spec.shape[0], *(width << level for level in range(levels))]
+        layers = [
+            layer
+            for a, b in pairwise(channels)
+            for layer in (nn.Conv2d(a, b, 4, 2, 1), nn.LeakyReLU(0.01, inplace=True))
+        ]
+        rest = (spec.shape[1] >> levels, spec.shape[2] >> levels)
+        self.body = nn.Sequential(*layers)
+        self.head, self.domain = nn.Conv2d(channels[-1], 1, 3, 1, 1), nn.Conv2d(channels[-1], domains, rest)
+        initialize(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, patches + domains), float32 whatever the precision inside."""
+        h = self.body(2 * x - 1)
+        return torch.cat([self.head(h).flatten(1), self.domain(h).flatten(1)], 1).float()
+
+
+class ImagePool(nn.Module):
+    """Fakes of earlier steps, which a discriminator is shown in place of half of the new ones.
+
+    Until it is full it keeps what comes and hands it back; then each image is, by the toss of a coin, handed back, or
+    exchanged for one that was kept. What it keeps is part of the model's state.
+
+    References:
+        Learning from Simulated and Unsupervised Images through Adversarial Training, Shrivastava et al., 2017
+            (arXiv 1612.07828), section 2.3.
+
+    Arguments:
+        size: how many are kept; 0 hands every image back.
+        shape: of an image.
+    """
+
+    images: Tensor
+    seen: Tensor
+
+    def __init__(self, size: int, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        if size < 0:
+            raise ValueError(f"pool={size} came; at least 0 is expected. 0 keeps no images.")
+        self.register_buffer("images", torch.zeros(size, *shape))
+        self.register_buffer("seen", torch.zeros((), dtype=torch.long))
+
+    @torch.no_grad()
+    def forward(self, x: Tensor) -> Tensor:
+        """Images to show in place of `x`, (B, *shape); without a look at the device's memory from the host."""
+        size, n = len(self.images), min(len(x), len(self.images))
+        if not n:
+            return x
+        place = self.seen + torch.arange(n, device=x.device)
+        full = self.seen >= size
+        slot = torch.where(full, torch.rand(size, device=x.device).argsort()[:n], place % size)  # all of them distinct
+        swap = full & (torch.rand(n, device=x.device) < 0.5)
+        keep = swap | (~full & (place < size))
+        shape = (n, *[1] * (x.ndim - 1))
+        kept, new = self.images[slot], x[:n]
+        self.images[slot] = torch.where(keep.view(shape), new, kept)
+        self.seen += n
+        return torch.cat([torch.where(swap.view(shape), kept, new), x[n:]])
+
+
+def _norm(channels: int) -> nn.InstanceNorm2d:
+    return nn.InstanceNorm2d(channels, affine=True)
+
+
+def _layer(convolution: nn.Module, channels: int) -> tuple[nn.Module, ...]:
+    return convolution, _norm(channels), nn.ReLU(inplace=True)
