@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import statistics
 import time
 from collections.abc import Callable, Iterator
 from itertools import product
@@ -32,6 +33,7 @@ from counterfeit.metrics.kid import kernel_distance
 from counterfeit.metrics.memorization import ratio
 from counterfeit.metrics.modes import mode_coverage
 from counterfeit.metrics.parzen import log_likelihood
+from counterfeit.metrics.prdc import Score, expected_coverage, prdc
 from counterfeit.metrics.probe import logistic
 from counterfeit.metrics.proportions import wilson
 from counterfeit.metrics.ranks import exceedance
@@ -154,9 +156,10 @@ def comparisons() -> Iterator[Case]:
     moments = [(1.0, 0.0, 1.0, 0.0), (1.0, 0.5, 1.25, 0.125 + 1.5)]  # of N(0, 1) and N(1/2, 1), to the third
     kid = sum(math.comb(3, j) * (moments[0][j] - moments[1][j]) ** 2 for j in range(4))
     shifted = lambda: normal(*kernel_distance(torch.randn(300, 1) + 0.5, torch.randn(300, 1)))  # noqa: E731
-    same = lambda: normal(*kernel_distance(torch.randn(300, 64), torch.randn(300, 64)))  # noqa: E731
+    same = lambda d: normal(*kernel_distance(torch.randn(300, d), torch.randn(300, d)))  # noqa: E731
     yield Case("kid", "N(1/2, 1) against N(0, 1), n=300", kid, shifted)
-    yield Case("kid", "both N(0, I) in 64 dimensions, n=300", 0.0, same)
+    for d in (2, 64):
+        yield Case("kid", f"both N(0, I) in {d} dimensions, n=300", 0.0, lambda d=d: same(d))
 
     def support() -> Interval:
         found = support_size(torch.randint(400, (800, 1)).float(), 0.5)
@@ -171,6 +174,28 @@ def comparisons() -> Iterator[Case]:
     yield Case("support", "400 things alike, n=800", 400.0, support)
     yield Case("support", "200 things, some commoner, n=800", 1 / float(p.square().sum()), uneven)
     yield probed()
+
+
+def neighbourhoods() -> Iterator[Case]:
+    """Precision, recall, density and coverage: what is sought is their expectation at as many examples."""
+    n = 300
+
+    def scores(d: int, shift: float, resamples: int = 0) -> dict[str, Score]:
+        return prdc(torch.randn(n, d), torch.randn(n, d) + shift, resamples=resamples)
+
+    def interval(name: str, d: int, shift: float) -> Interval:
+        found = scores(d, shift, resamples=20)[name]
+        return normal(found.value, found.error or 0.0)
+
+    for d in (2, 32):
+        for name, truth in (("density", 1.0), ("coverage", expected_coverage(n, n))):
+            where = f"both N(0, I) in {d} dimensions, n={n}"
+            yield Case(name, where, truth, lambda name=name, d=d: interval(name, d, 0.0), cost=2)
+    many = [scores(32, 0.2) for _ in range(MANY // n)]
+    for name in many[0]:
+        truth = statistics.fmean(found[name].value for found in many)
+        where = f"means 0.2 apart in each of 32 dimensions, n={n}"
+        yield Case(name, where, truth, lambda name=name: interval(name, 32, 0.2), cost=2)
 
 
 def probed() -> Case:
@@ -209,7 +234,7 @@ def main() -> None:
     arguments = parser.parse_args()
     rows = []
     with seeded(0):
-        for group in (likelihoods, normalizers, shares, comparisons):
+        for group in (likelihoods, normalizers, shares, comparisons, neighbourhoods):
             for case in group():
                 rows.append(cover(case, arguments.draws))
                 if not arguments.json:

@@ -46,7 +46,20 @@ from counterfeit import catalogue
 from counterfeit.catalogue import Recipe
 from counterfeit.cli import main
 from counterfeit.config import Config, dump, merge
-from counterfeit.core import Bounds, Decodes, Density, Encodes, Model, Net, Samples, Spec
+from counterfeit.core import (
+    Bounds,
+    Completes,
+    Decodes,
+    Density,
+    Encodes,
+    Enlarges,
+    Model,
+    Net,
+    Predicts,
+    Samples,
+    Spec,
+    Translates,
+)
 from counterfeit.data.source import Source
 from counterfeit.engine.checkpoint import checkpoints, newest
 from counterfeit.engine.distributed import Processes
@@ -105,7 +118,7 @@ def asks(*capabilities: type) -> Callable[[Check], Check]:
 
 def applicable(cls: type) -> list[str]:
     """Names of the checks that a model of this class must pass."""
-    return [name for name, needs in NEEDS.items() if all(issubclass(cls, need) for need in needs)]
+    return [name for name, needs in NEEDS.items() if all(catalogue.able(cls, need) for need in needs)]
 
 
 @asks()
@@ -239,6 +252,69 @@ def _draw(model: Any, n: int, seed: int) -> Tensor:
         return model.sample(n)
 
 
+@asks(Encodes, Decodes)
+def codes(model: Any) -> None:
+    """Codes are like those of the prior, each its example's alone, and decode to what is shaped like data."""
+    model.eval()
+    with torch.no_grad(), seeded(0):
+        x, prior = torch.rand(4, *model.spec.shape).round(), model.prior(4)
+        z = model.encode(x)
+        alone, y = model.encode(x[1:2]), model.decode(z)
+    assert tuple(z.shape) == tuple(prior.shape), f"codes have shape {tuple(z.shape)}, the prior's {tuple(prior.shape)}"
+    off = float((alone - z[1:2]).abs().max())
+    assert off < 1e-4, f"a code is off by {off:.2g} where its example is encoded by itself"
+    assert tuple(y.shape) == tuple(x.shape), f"codes of {tuple(x.shape)} decode to {tuple(y.shape)}"
+    assert bool(torch.isfinite(y).all()), "some decoded values are not finite"
+    inside = not model.spec.bounded or (float(y.min()) >= 0 and float(y.max()) <= 1)
+    assert inside, f"decoded values lie in [{float(y.min()):.4g}, {float(y.max()):.4g}]"
+
+
+@asks(Completes)
+def completions(model: Any) -> None:
+    """Completions are like the data, keep what is known, see nothing else, vary, and follow from the seed."""
+    model.eval()
+    with seeded(0):
+        x, mask = torch.rand(4, *model.spec.shape).round(), torch.rand(4, *model.spec.shape).round()
+
+    def draw(seed: int, x: Tensor = x) -> Tensor:
+        with torch.no_grad(), seeded(seed):
+            return model.complete(x, mask)
+
+    y = draw(0)
+    try:
+        model.spec.check(y, "the data")
+    except ValueError as error:
+        raise AssertionError(f"completions are not like the data: {error}") from error
+    assert torch.equal(y[mask == 1], x[mask == 1]), "what is known changes"
+    assert torch.equal(y, draw(0, torch.where(mask == 1, x, 1 - x))), "values that are missing matter"
+    assert torch.equal(y, draw(0)), "the same seed gives other completions"
+    assert not torch.equal(y, draw(1)), "another seed gives the same completions"
+    rejects(partial(model.complete, x, mask[:2]), str(tuple(mask[:2].shape)))
+    rejects(partial(model.complete, x, mask / 2), "0 and 1")
+
+
+@asks(Translates)
+def translations(model: Any) -> None:
+    """Translations are like the data, each by itself, follow the domain asked for, and are the same every time."""
+    model.eval()
+    with torch.no_grad(), seeded(0):
+        x, to = torch.rand(4, *model.spec.shape), torch.tensor([0, 1, 0, 1])
+        y = model.translate(x, to)
+        alone, again, others = model.translate(x[1:2], to[1:2]), model.translate(x, to), model.translate(x, 1 - to)
+    try:
+        model.spec.check(y, "the data")
+    except ValueError as error:
+        raise AssertionError(f"translations are not like the data: {error}") from error
+    assert tuple(y.shape) == tuple(x.shape), f"translations of {tuple(x.shape)} have shape {tuple(y.shape)}"
+    off = float((alone - y[1:2]).abs().max())
+    assert off < 1e-5, f"an example is off by {off:.2g} where it is translated by itself"
+    assert torch.equal(y, again), "the same example is translated differently"
+    assert float((y - others).abs().max()) > 1e-4, "the domain makes no difference"
+    rejects(partial(model.translate, x, to[:2]), "(2,)")
+    rejects(partial(model.translate, x, to + model.spec.classes), f"labels {model.spec.classes}")
+    rejects(partial(model.translate, x, to.float()), "float32")
+
+
 @asks(Density)
 def density(small: Any) -> None:
     """Probabilities of all states sum to one; a density integrates to one."""
@@ -333,8 +409,11 @@ def errors(model: Any) -> None:
 def _takers(model: Model) -> Iterator[tuple[Callable[..., Tensor], list[Any]]]:
     """Methods of the model's capabilities that take examples, with what else they take."""
     others = {"k": 2, "t": torch.zeros(2), "to": torch.zeros(2).long(), "mask": torch.ones(2, *model.spec.shape)}
-    others["y"] = torch.zeros(2).long() if model.spec.classes else None
-    for capability in (c for c in catalogue.CAPABILITIES if isinstance(model, c)):
+    others["steps"] = 2
+    told = (2,) if model.spec.classes else (2, model.spec.length)
+    others["y"] = torch.zeros(told).long() if model.spec.classes or model.spec.words else None
+    limited = [c for c in catalogue.CAPABILITIES if c is not Enlarges]  # which takes any size: see `enlarging`
+    for capability in (c for c in limited if isinstance(model, c)):
         for name, method in inspect.getmembers(capability, inspect.isfunction):
             taken = [*inspect.signature(method).parameters][1:]
             if not name.startswith("_") and taken[:1] == ["x"]:
@@ -366,6 +445,42 @@ def rejects(call: Callable[[], Any], came: str) -> None:
         raise AssertionError(f"{who} raises {type(error).__name__} where {came} comes: {error}") from error
     else:
         raise AssertionError(f"{who} accepts what it should not: {came}")
+
+
+@asks(Enlarges)
+def enlarging(model: Any) -> None:
+    """Pictures of any size come back larger, in range, the same every time; anything else is told."""
+    model.eval()
+    channels = model.spec.shape[0]
+    with torch.no_grad(), seeded(0):
+        for sides in ((5, 7), (8, 8)):
+            x = torch.rand(2, channels, *sides)
+            y = model.enlarge(x)
+            want = (2, channels, *(model.factor * side for side in sides))
+            assert tuple(y.shape) == want, f"pictures of {sides} come back as {tuple(y.shape)}, not {want}"
+            assert 0 <= float(y.min()) <= float(y.max()) <= 1, f"pixels lie in [{float(y.min())}, {float(y.max())}]"
+            assert torch.equal(model.enlarge(x), y), "the same pictures are enlarged differently"
+    for x, came in wrong(model.spec):
+        if x.shape[1:2] != (channels,) or came not in str(tuple(x.shape)):  # wider ones are welcome
+            rejects(partial(model.enlarge, x), came)
+    rejects(partial(model.enlarge, torch.zeros(2, channels + 1, 8, 8)), f"(2, {channels + 1}, 8, 8)")
+
+
+@asks(Predicts)
+def foreseeing(model: Any) -> None:
+    """Rollouts have the shape and range of the data, begin the same however long, and hang on what was given."""
+    model.eval()
+    frames, *shape = model.spec.shape
+    with torch.no_grad(), seeded(0):
+        for given in {1, frames}:
+            x = torch.rand(2, given, *shape)
+            y = model.predict(x, 3)
+            assert tuple(y.shape) == (2, 3, *shape), f"three frames came as {tuple(y.shape)}"
+            assert 0 <= float(y.min()) <= float(y.max()) <= 1, f"pixels lie in [{float(y.min())}, {float(y.max())}]"
+            off = float((model.predict(x, 1) - y[:, :1]).abs().max())
+            assert off < 1e-5, f"the first frame is off by {off:.2g} where more are asked for"
+            assert not torch.equal(model.predict(1 - x, 1), y[:, :1]), "whatever was given, the same is foreseen"
+    rejects(partial(model.predict, torch.zeros(2, *model.spec.shape), 0), "steps=0")
 
 
 @asks()

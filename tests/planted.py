@@ -298,6 +298,20 @@ class Stretched(Flow):
         return super().log_prob(x) - 0.5 * self.scale.diagonal().log().sum()
 
 
+class Leans(Flow):
+    """The code of an example depends on the others."""
+
+    def encode(self, x: Tensor) -> Tensor:
+        return super().encode(x - x.mean(0))
+
+
+class Longer(Flow):
+    """Draws codes of another size than it finds."""
+
+    def prior(self, n: int) -> Tensor:
+        return torch.randn(n, 3)
+
+
 class Drifts(Flow):
     """Does not undo what it does."""
 

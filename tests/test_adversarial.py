@@ -220,6 +220,19 @@ def test_infogan_codes_are_noise_then_a_category_then_continuous_codes():
     assert c.var() == pytest.approx(1 / 3, abs=0.02)
 
 
+def test_infogan_samples_the_category_it_is_asked_for():
+    model, y = InfoGAN(Spec((1, 8, 8)), categories=4, nets=ConvPlayers(**SIZES), noise_size=3).eval(), torch.arange(4)
+    assert torch.equal(model.prior(4, y)[:, 3:7].argmax(1), y)
+    with seeded(1):
+        sampled = model.sample(4, y)
+    with seeded(1):
+        torch.testing.assert_close(sampled, model.decode(model.prior(4, y)))
+    with pytest.raises(ValueError, match="labels 0 to 4 came; 0 to 3 are expected"):
+        model.sample(2, torch.tensor([0, 4]))
+    with pytest.raises(ValueError, match="samples without labels"):
+        DCGAN(LABELLED, ConvPlayers(**SIZES), noise_size=3).sample(4, y)
+
+
 def test_infogan_descends_the_code_length_of_what_it_was_told():
     model = InfoGAN(LABELLED, categories=4, continuous=1, **TINY)
     fake = model.forge(batch())

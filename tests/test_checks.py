@@ -30,7 +30,7 @@ RECIPE = Recipe(
 # A model of planted.py, a check, and words of its complaint.
 RIGHT = [
     ("Table", "density"), ("Table", "likelihood"), ("Table", "causality"), ("Table", "samples"), ("Table", "errors"),
-    ("Flow", "density"), ("Flow", "likelihood"), ("Flow", "invertible"), ("Bounded", "bounds"),
+    ("Flow", "density"), ("Flow", "likelihood"), ("Flow", "invertible"), ("Flow", "codes"), ("Bounded", "bounds"),
 ]  # fmt: skip
 WRONG = [
     ("LooksAhead", "causality", "sees value"), ("LooksAhead", "density", "sum to"),
@@ -41,6 +41,7 @@ WRONG = [
     ("Mumbles", "errors", "does not say that n=0 came"), ("Boasts", "bounds", "above iwae"),
     ("Inflates", "bounds", "everything sums to"), ("Stretched", "invertible", "nats away"),
     ("Stretched", "density", "sum to"), ("Drifts", "invertible", "away from x"),
+    ("Leans", "codes", "by itself"), ("Longer", "codes", "the prior's"),
 ]  # fmt: skip
 TRAINED = [
     ("Summed", "accumulation", "is off by"), ("Flips", "accumulation", "other functions"),

@@ -1,6 +1,7 @@
 """The command line as a person and as a program use it."""
 
 import json
+import shlex
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from PIL import Image
 from counterfeit import catalogue
 from counterfeit.cli import VERBS, main
 from counterfeit.cli.errors import reported
+from counterfeit.engine import machine
 
 SMALL = [
     "--model.hidden", "8", "--model.discriminator_hidden=8", "--model.noise_size", "2", "--train.steps", "4",
@@ -304,3 +306,114 @@ def test_an_interrupt_that_says_nothing_is_named(capsys):
 
     assert reported(stop, "train") == 130
     assert capsys.readouterr().err.strip() == "counterfeit train: stopped"
+
+
+# Places to write, checked before the work -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["sample", "RUN", "--out", "PLACE/x.png"],
+        ["sample", "RUN", "--out", "PLACE/folder"],
+        ["data", "show", "digits", "--out", "PLACE/x.png"],
+        ["theory", "football", "--out", "PLACE/figures"],
+        ["theory", "football", "--out", "", "--record", "PLACE/x.json"],
+        ["reproduce", "table2", "--record", "PLACE/x.json"],
+        ["reproduce", "table2", "--latex", "PLACE/x.tex"],
+        ["reproduce", "table1", "--runs", "PLACE/runs"],
+        ["compare", "RUN", "--latex", "PLACE/x.tex"],
+        ["evaluate", "RUN", "--record", "PLACE/x.json"],
+        ["evaluate", "RUN", "--record", "-"],
+        ["evaluate", "RUN", "--record", "/dev/null"],
+        ["evaluate", "RUN", "--record", "x" * 300],
+    ],
+)
+def test_a_place_that_cannot_be_written_is_told_before_any_work(words, run, tmp_path, capsys, monkeypatch):
+    (tmp_path / "file").write_text("")
+    works = ("run.Run.sample", "run.Run.evaluate", "report.compare.compare", "run.train", "data.digits.Digits.split")
+    for work in works:
+        monkeypatch.setattr(f"counterfeit.{work}", lambda *args, **options: pytest.fail("it began to work"))
+    monkeypatch.setattr("counterfeit.report.theory.topic.lesson", lambda *args: pytest.fail("it began to work"))
+    given = [word.replace("RUN", str(run)).replace("PLACE", str(tmp_path / "file")) for word in words]
+    assert "cannot be written" in fails(capsys, *given)
+    assert (tmp_path / "file").read_text() == ""
+
+
+def test_a_report_that_cannot_be_written_is_told_before_any_work(run, tmp_path, capsys):
+    copy = tmp_path / "copy"
+    shutil.copytree(run, copy)
+    (copy / "report.html").unlink()
+    (copy / "report.html").mkdir()
+    assert "it is a folder" in fails(capsys, "report", str(copy))
+
+
+def test_what_was_recorded_is_derived_by_the_commands_beside_it(run, tmp_path):
+    file, words = tmp_path / "r.json", ["--metrics", "nearest,classes", "--samples", "30", "--seed", "7"]
+    assert main(["evaluate", str(run), *words, "--record", str(file)]) == 0
+    kept = json.loads(file.read_text())
+    trained, measured = map(shlex.split, kept["commands"])
+    assert trained[-2:] == ["--out", str(run)]
+    assert main([*measured[1:-1], str(tmp_path / "again.json")]) == 0
+    again = json.loads((tmp_path / "again.json").read_text())
+    assert again["rows"][0]["metrics"] == kept["rows"][0]["metrics"]
+
+
+# One voice, one line --------------------------------------------------------------------------------------------------
+
+
+def test_of_several_processes_one_speaks(capsys, monkeypatch):
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    assert main(["train", "no-such-recipe"]) == 2
+    with pytest.raises(SystemExit, match="2"):
+        main(["train"])
+    assert capsys.readouterr().err == ""
+
+
+def test_a_failure_of_one_machine_is_told_by_whom_it_befalls(capsys, monkeypatch):
+    def fill():
+        raise OSError("the disk is full")
+
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    assert reported(fill, "train") == 1
+    assert capsys.readouterr().err == "counterfeit train: error: the disk is full\n"
+
+
+def test_what_metrics_keep_is_no_data(tmp_path, monkeypatch):
+    monkeypatch.setenv("COUNTERFEIT_CACHE", str(tmp_path))
+    for name in ("floor-1.npz", "parzen-1.npz", "mnist.gz"):
+        (tmp_path / name).write_text("")
+    for name in ("statistics", "classifiers"):
+        (tmp_path / name).mkdir()
+    assert machine.data()[str(tmp_path)] == ["mnist.gz"]
+
+
+# Studies --------------------------------------------------------------------------------------------------------------
+
+
+def test_a_study_of_single_models(tmp_path, capsys):
+    file = tmp_path / "answers.csv"
+    answers = [f"{'ann' if i % 2 else 'bob'},{i},gan,{int(i < 60)}" for i in range(100)]
+    file.write_text("\n".join(["rater,item,model,correct", *answers]))
+    assert main(["study", str(file), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["gan"]
+    assert (found["n"], found["raters"], round(found["p"], 5)) == (100, 2, 0.05689)
+    assert main(["study", str(file)]) == 0
+    assert "0.502 to 0.691" in capsys.readouterr().out
+
+
+def test_a_study_of_pairs(tmp_path, capsys):
+    file = tmp_path / "pairs.csv"
+    file.write_text("winner,loser\n" + "a,b\n" * 30 + "b,a\n" * 10)
+    assert main(["study", str(file), "--json"]) == 0
+    first, second = json.loads(capsys.readouterr().out)
+    assert (first["model"], first["won"], first["comparisons"]) == ("a", 30, 40)
+    assert first["ability"] - second["ability"] == pytest.approx(np.log(3))  # the odds
+    assert main(["study", str(file)]) == 0
+    assert "Bradley and Terry" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("text", ["", "rater,model\na,b\n", "winner,loser\na,b\n", "winner\na\n"])
+def test_studies_that_say_nothing_are_one_line(text, tmp_path, capsys):
+    (tmp_path / "study.csv").write_text(text)
+    fails(capsys, "study", str(tmp_path / "study.csv"))

@@ -22,10 +22,12 @@ from counterfeit.core import Spec
 from counterfeit.evaluation import outside
 from counterfeit.report import cost
 from counterfeit.report.cells import Cell, Table, latex, markdown
-from counterfeit.report.compare import Comparison, compare, cost_table, differences, lines, table
+from counterfeit.report.compare import Comparison, compare, cost_table, lines, notes, table
+from counterfeit.report.compare_differences import differences, remedy
 from counterfeit.report.compare_figures import colors, curves, figures
 from counterfeit.report.compare_page import page
 from counterfeit.report.plot import DARK, LIGHT
+from counterfeit.report.view import View, view
 from counterfeit.run import Run, train, write_json
 
 NUMBERS = ("nearest", "classes", "elbo")
@@ -95,7 +97,11 @@ def test_a_comparison_marks_kinds_and_what_does_not_apply(compared: Comparison) 
     assert rows["nearest [1]"][4] == rows["nearest [2]"][2] == "other protocol"
     assert compared.to_dict()["not applicable"] == {"a": ["elbo"], "b": ["elbo"], "vae": []}
     assert len(compared.differences) == 1
-    assert compared.differences[0].startswith("nearest, classes: measured in 2 ways, between which nothing is ranked")
+    assert compared.differences[0] == (
+        "nearest, classes: measured in 2 ways, between which nothing is ranked: a, b (digits, 1x8x8 pixels in [0, 1]) "
+        "against vae (digits, 1x8x8 binary pixels)."
+    )
+    assert compared.remedy.startswith("Add `--data digits`")
 
 
 def test_what_was_measured_is_kept_and_read_again(runs: dict[str, Run], compared: Comparison) -> None:
@@ -236,3 +242,58 @@ def test_real_data_are_measured_by_as_many_samples_as_runs(tmp_path):
     found = compare({"run": run, "digits:train": outside("digits:train")}, ["nearest"])
     assert not found.differences
     assert len([line for line in found.lines if line.metric == "nearest"]) == 1
+
+
+# Binary pixels against gray ones --------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def gray(runs: dict[str, Run]) -> dict[str, Run | View]:
+    return {name: view(run, catalogue.source("digits")) for name, run in runs.items()}
+
+
+def test_what_is_advised_ranks_models_of_gray_and_of_binary_pixels(runs: dict[str, Run], gray) -> None:
+    assert gray["a"] is runs["a"]
+    kept = runs["vae"].evaluation
+    found = compare(gray, ["classes", "parzen"], QUICK)
+    assert found.differences == []
+    assert found.remedy == ""
+    assert [set(line.cells) for line in found.lines] == [{"a", "b", "vae"}] * 2
+    assert found.lines[1].best
+    assert "vae: decoded means, in place of draws, of a model of digits after binarize." in notes(found)
+    assert found.lines[0].cells["vae"]["details"]["samples"].startswith("decoded means")
+    assert runs["vae"].evaluation == kept
+    assert found.costs["vae"]["parameters"] == sum(p.numel() for p in runs["vae"].model.parameters())
+
+
+def test_a_view_draws_decoded_means(runs: dict[str, Run], gray) -> None:
+    x = gray["vae"].sample(5, seed=3)
+    assert torch.equal(x, runs["vae"].sample(5, seed=3, mean=True))
+    assert ((x > 0) & (x < 1)).any()
+    assert gray["vae"].model.spec == catalogue.source("digits").spec
+
+
+def test_a_run_is_not_measured_against_other_data(runs: dict[str, Run], capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(ValueError, match="was trained on digits after binarize; --data names other data"):
+        view(runs["vae"], catalogue.source("grid"))
+    assert main(["evaluate", str(runs["a"].path), "--data", "grid"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_the_command_line_says_what_to_do_and_it_works(runs: dict[str, Run], tmp_path: Path, capsys) -> None:
+    words = ["compare", str(runs["a"].path), str(runs["vae"].path), "--metrics", "classes", "--samples", "40"]
+    assert main([*words, "--page", ""]) == 0
+    assert "Add `--data digits`" in capsys.readouterr().err.splitlines()[-1]
+    made = tmp_path / "page.html"
+    assert main([*words, "--data", "digits", "--page", str(made), "--json"]) == 0
+    (line,) = json.loads(capsys.readouterr().out)["metrics"]
+    assert set(line["values"]) == {"a", "vae"}
+    assert "decoded means, in place of draws" in made.read_text(encoding="utf-8")
+
+
+def test_settings_that_differ_are_named(runs: dict[str, Run]) -> None:
+    assert remedy({"a": runs["a"], "b": runs["b"]}, {}) == ""
+    other = Run(runs["b"].path)
+    other.config = dataclasses.replace(other.config, evaluate=dataclasses.replace(other.config.evaluate, limit=7))
+    assert remedy({"a": runs["a"], "b": other}, {}) == "Give --limit, and all are measured alike."
+    assert "on different data" in remedy({"a": runs["a"], "toy": outside("grid:test")}, {})

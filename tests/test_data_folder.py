@@ -272,6 +272,15 @@ def test_names_that_are_not_text_are_read(tmp_path):
     assert np.array_equal(Folder(tmp_path).split("train").x[0, 0], np.full((16, 16), shade(1)))
 
 
+def test_every_file_is_read_once_for_pictures_and_fingerprint(animals, monkeypatch):
+    folder, read = Folder(animals, size=8), []
+    whole = type(folder.pictures).read
+    monkeypatch.setattr(type(folder.pictures), "read", lambda self, index: read.append(index) or whole(self, index))
+    assert folder.fingerprint
+    assert len(folder.split("train"))
+    assert sorted(read) == [*range(100)]
+
+
 def test_the_fingerprint_is_of_what_pictures_show(tmp_path):
     prints = []
     for shade in (60, 200):  # files of one length

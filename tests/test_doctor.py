@@ -246,7 +246,7 @@ PLANTED = [
     ({"twins": 0.01}, {}, "mode-collapse", "failure", "0.01 times as far from each other"),
     ({}, WON, "discriminator-won", "warning", "real examples 0.9999 and fake ones 0.0001"),
     ({"gradient/generator": 1e-9}, WON, "discriminator-won", "failure", "gradient of generator has fallen to 1e-09"),
-    ({"gain/generator": 90.0}, {}, "divergence", "failure", "weights of generator reach 90 times"),
+    ({"gain/generator": 90.0}, {}, "divergence", "failure", "keeps signals at their scale: generator 90"),
     ({"reach": 20.0}, {}, "divergence", "failure", "20 times as far from the data's mean"),
     ({"limits": 0.99}, {}, "divergence", "failure", "99% of the pixels of samples are black or white, of data 50%"),
     ({}, {"generator/loss": 500.0}, "divergence", "failure", "generator/loss rose to 500"),
@@ -274,6 +274,33 @@ def test_changes_are_options_that_the_model_takes(gan):
     assert "`--model.instance_noise 0.6`" in change  # it has 0.3
     assert "`--train.lr 0.0005`" in change
     assert "--model." not in diagnose(chart(Norms(), {"groups": 2.0}))[0].change
+
+
+def test_advice_is_made_from_the_settings(gan):
+    vanished = chart(gan, {"gradient/generator": 1e-9}, WON)
+    assert gan.rules.objective == "non-saturating"
+    assert "objective" not in diagnose(vanished)[0].change
+    fast = replace(vanished, train=Train(lr=0.5, steps=2_000))
+    assert "Make its task harder or its steps smaller: `--train.lr 0.001` or" in diagnose(fast)[0].change
+
+
+def test_a_learning_rate_far_too_high_is_lowered_to_a_usual_one(gan):
+    wild = chart(gan, {"gain/generator": 90.0, "gain/discriminator": 70.0})
+    for lr, parts, says in [
+        (1e3, {}, "`--train.lr 0.001` or `--train.clip 1`."),
+        (1e-3, {"generator": {"lr": 2e-3}}, "`--train.lr 0.0001` with `--train.parts.generator.lr 0.0002` or"),
+        (1e-3, {"generator": {"optimizer": "sgd", "lr": 50}}, "`--train.parts.generator.lr 0.1`"),
+    ]:
+        (found,) = diagnose(replace(wild, train=Train(lr=lr, parts=parts)))
+        assert says in found.change
+        assert found.saw.count("signals") == 1
+    (found,) = diagnose(replace(wild, train=Train(clip=1.0)))
+    assert "clip" not in found.change
+
+
+def test_fp32_is_no_advice_where_it_is_used():
+    assert "fp32" not in diagnosis.not_finite("loss", 1, Train()).change
+    assert "`--train.precision fp32`" in diagnosis.not_finite("loss", 1, Train(precision="bf16")).change
 
 
 def test_samples_are_judged_by_two_examinations(gan):
@@ -386,6 +413,7 @@ def test_a_run_killed_after_a_rollback_ends_as_if_it_had_not_been(tmp_path, monk
 def test_a_run_that_fails_at_once_goes_back_to_the_start(tmp_path, monkeypatch):
     plant(monkeypatch, 2)
     back = trained(tmp_path / "back", settings(doctor="rollback"))
+    assert [event["rollback"]["to"] for event in read_events(back) if "rollback" in event] == [0]
     slower = trained(tmp_path / "slower", settings(lr=0.05))
     ours, theirs = ((checkpoint.newest(run) / "training.safetensors").read_bytes() for run in (back, slower))
     assert ours == theirs
@@ -400,6 +428,18 @@ def test_a_failure_that_comes_back_ends_the_run(tmp_path, monkeypatch):
     with pytest.raises(UnhealthyError):
         trained(tmp_path, settings(doctor="rollback"))
     assert checkpoint.read_state(checkpoint.newest(tmp_path))["rollbacks"] == 3
+
+
+def test_every_return_to_the_start_is_noted(tmp_path, monkeypatch):
+    always = lambda doctor, complete=False: (  # noqa: E731
+        [Finding("divergence", "failure", doctor.rows[-1]["step"], "x", "", "")] if doctor.rows[-1]["step"] == 2 else []
+    )
+    monkeypatch.setattr(Doctor, "findings", always)
+    monkeypatch.setattr(Doctor, "suspects", lambda doctor: bool(doctor.findings()))
+    with pytest.raises(UnhealthyError):
+        trained(tmp_path, settings(doctor="rollback"))
+    notes = [event["rollback"] for event in read_events(tmp_path) if "rollback" in event]
+    assert [note["lr_times"] for note in notes] == [0.5, 0.25, 0.125]
 
 
 class Bursts(Norms):

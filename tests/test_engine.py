@@ -84,6 +84,31 @@ def test_average_follows_only_its_part():
     assert not torch.equal(engine.average.model().a.weight, engine.model.a.weight)
 
 
+class States(Quadratic):
+    """Holds, beside weights, running statistics of a norm, an iterated vector and a memory."""
+
+    def __init__(self):
+        super().__init__()
+        self.a = nn.utils.parametrizations.spectral_norm(nn.Linear(3, 4))
+        self.a.norm = nn.BatchNorm1d(4)
+        self.a.register_buffer("memory", torch.zeros(3))
+
+    def updates(self, draw, clock):
+        self.a.memory.fill_(clock.step)
+        yield Update(self.a.norm(self.a(torch.randn(8, 3))).square().sum() + self.a.weight.sum(), ("a",))
+
+
+def test_average_follows_weights_and_running_statistics_and_copies_every_other_state():
+    torch.manual_seed(0)
+    engine = Stepper(States(), Train(lr=0.1, parts={"a": {"ema": 0.5}}), Processes())
+    for step in range(6):
+        engine.step([draw], Clock(step, 10))
+    ours, theirs = engine.average.model().state_dict(), engine.model.state_dict()
+    same = {name for name in theirs if torch.equal(ours[name], theirs[name])}
+    iterated = {f"a.parametrizations.weight.0._{vector}" for vector in "uv"}
+    assert same == {*iterated, "a.memory", "a.norm.num_batches_tracked", "b.weight"}
+
+
 @pytest.mark.parametrize(
     ("rule", "step", "expected"),
     [
@@ -127,6 +152,15 @@ def test_events_after_the_checkpoint_are_dropped(tmp_path):
     assert [e["step"] for e in read_events(tmp_path)] == [1, 2, 3]
     Events(tmp_path, 2, tensorboard=False).close()
     assert [e["step"] for e in read_events(tmp_path)] == [1, 2]
+
+
+def test_events_of_the_start_are_kept_there(tmp_path):
+    events = Events(tmp_path, 0, tensorboard=False)
+    events.note(0, {"rollback": {"from": 3}})
+    events.write(1, {"loss": 1.0})
+    events.close()
+    Events(tmp_path, 0, tensorboard=False).close()
+    assert read_events(tmp_path) == [{"step": 0, "rollback": {"from": 3}}]
 
 
 def run_of(tmp_path, **train):

@@ -140,7 +140,7 @@ def test_a_metric_may_give_several_numbers(monkeypatch: pytest.MonkeyPatch) -> N
 
     pair = Metric("pair", "two", "", None, Samples, compute, rows={"low": "lower", "high": "higher"})
     monkeypatch.setitem(catalogue.metrics(), "pair", pair)
-    found = outside("digits:test").evaluate("pair", seeds=3)
+    found = outside("digits:test").evaluate("pair", samples=100, seeds=3)
     assert {name: result.value for name, result in found.items()} == {"low": 1.0, "high": 2.0}
     assert [metric_of(row).better for row in found] == ["lower", "higher"]
     assert "pair" in applicable(outside("digits:test"))
@@ -326,3 +326,44 @@ def test_nobody_is_advised_to_unpickle(tmp_path, capsys):
         said = capsys.readouterr().err
         assert "allow_pickle" not in said
         assert "objects are never loaded" in said
+
+
+# Each number once, and in words that fit ------------------------------------------------------------------------------
+
+
+def test_fixed_samples_have_no_seeds(tmp_path, capsys):
+    file = saved(tmp_path / "x.npy", TRAIN.numpy())
+    assert main(["evaluate", file, "--data", "digits", "--metrics", "nearest", "--seeds", "3", "--json"]) == 0
+    output = capsys.readouterr()
+    assert "between seeds" not in json.loads(output.out)["nearest"]["details"]
+    assert "x.npy: fixed samples have no seeds; all of them are measured, once, not 3 times." in output.err
+    assert main(["evaluate", file, "--data", "digits", "--metrics", "nearest", "--seeds", "3", "--samples", "9"]) == 0
+    assert "no seeds" not in capsys.readouterr().err  # other nine every time
+
+
+@pytest.mark.parametrize(
+    ("names", "asked"),
+    [(["nearest", "nearest"], ["nearest"]), (["precision", "prdc", "nearest", "coverage"], ["prdc", "nearest"])],
+)
+def test_nothing_is_measured_twice(names, asked, monkeypatch):
+    told = []
+    monkeypatch.setattr("counterfeit.evaluation._asked", lambda *_: {})
+    measure(outside("digits:train"), names, Evaluation(samples=20), lambda *words: told.append(words))
+    assert told == [(name, place, len(asked)) for place, name in enumerate(asked, 1)]
+    assert applicable(outside("digits:train"), names) == asked
+
+
+def test_scores_of_anomalies_are_rows_for_a_person(autoencoder, capsys):
+    assert main(["evaluate", str(autoencoder.path), "--metrics", "anomaly"]) == 0
+    text = capsys.readouterr().out
+    assert re.search(r"^  by elbo +[\d.]+ ± [\d.]+", text, re.MULTILINE)
+    assert re.search(r"^  by reconstruction +[\d.]+", text, re.MULTILINE)
+    assert "{" not in text
+
+
+def test_few_anomalies_warn(autoencoder, tmp_path):
+    for i in range(30):
+        Image.fromarray(np.full((8, 8), 255 - i, np.uint8)).save(tmp_path / f"{i}.png")
+    few = autoencoder.evaluate("anomaly", against=str(tmp_path), split="valid")["anomaly"]
+    assert "anomalies and 250 examples are few" in few.details["warning"]
+    assert "warning" not in autoencoder.evaluate("anomaly", against="digits")["anomaly"].details

@@ -11,7 +11,7 @@ from torch import nn
 
 from counterfeit.core import Batch, Judges, Model, Spec, Update
 from counterfeit.data.source import InMemory, Source
-from counterfeit.metrics.anomaly import ANOMALY, Detects, detect, shuffled
+from counterfeit.metrics.anomaly import ANOMALY, Detects, detect, finder, shuffled
 from counterfeit.metrics.metric import Evaluation
 
 COVARIANCE = torch.tensor([[1.0, 0.9], [0.9, 1.0]])
@@ -127,6 +127,26 @@ def test_labels_reach_a_conditional_discriminator():
     x = torch.zeros(4, 2)
     found = detect(Judge(), Batch(x, torch.ones(4).long()), Batch(x, torch.zeros(4).long()))
     assert found["discriminator"].auroc == 1.0
+
+
+def test_labels_are_kept_from_one_that_is_told_none():
+    class Plain(Judge):
+        conditional = False
+
+        def judge(self, x, y=None):
+            assert y is None
+            return x[:, :1]
+
+    assert not Gaussian().conditional
+    x = torch.ones(4, 2)
+    found = detect(Plain(), Batch(x, torch.ones(4).long()), Batch(-x, torch.zeros(4).long()))
+    assert found["discriminator"].auroc == 1.0
+
+
+def test_without_a_catalogue_it_says_what_to_do(monkeypatch):
+    monkeypatch.setattr(finder, "function", None)
+    with pytest.raises(ValueError, match=r"nothing here can find the data that `against` names\. Import"):
+        ANOMALY.compute(Gaussian(), Tied(), Evaluation(against="ring"))
 
 
 def test_any_score_will_do():

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import signal
 from dataclasses import replace
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+import counterfeit as cf
 from counterfeit import catalogue
 from counterfeit.config import Config
 from counterfeit.core import Spec
 from counterfeit.data.digits import Digits
 from counterfeit.data.source import InMemory, Source
+from counterfeit.engine import checkpoint
 from counterfeit.engine import classifier as engine
 from counterfeit.engine.classifier import train_classifier
+from counterfeit.engine.fit import Interrupted
 from counterfeit.metrics import classifier as module
 from counterfeit.metrics.accuracy import ACCURACY
-from counterfeit.metrics.classifier import classifier, keep, read, train_with
+from counterfeit.metrics.classifier import classifier, keep, read, trainer
 from counterfeit.metrics.features import rounded
 from counterfeit.metrics.inception_score import CLASSIFIER_SCORE
 from counterfeit.metrics.metric import Evaluation
@@ -46,7 +50,7 @@ def cache(tmp_path_factory):
 def kept(cache, monkeypatch, short):
     """A cache with the classifier of the digits."""
     monkeypatch.setenv("COUNTERFEIT_CACHE", str(cache))
-    train_with(train_classifier)
+    trainer.by(train_classifier)
     classifier(Digits())
     return cache / "classifiers"
 
@@ -68,7 +72,7 @@ class Faces(Source):
 def test_it_is_trained_once_and_says_so(kept, monkeypatch, capsys):
     (path,) = kept.iterdir()
     assert path.name.startswith(f"digits-{Digits().fingerprint}")
-    train_with(lambda source: pytest.fail("trained again"))
+    monkeypatch.setattr(trainer, "function", lambda source: pytest.fail("trained again"))
     by = classifier(Digits())
     assert by(torch.rand(3, 1, 8, 8)).shape == (3, 64)
     assert f"trained on digits {Digits().fingerprint}" in by.protocol
@@ -140,8 +144,8 @@ def test_one_of_other_data_in_its_place_is_refused(kept, monkeypatch):
 
 def test_without_an_engine_it_says_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setenv("COUNTERFEIT_CACHE", str(tmp_path))
-    monkeypatch.setattr(module, "_trainers", [])
-    with pytest.raises(ValueError, match=r"nothing here can train it\. Import counterfeit\.evaluation first"):
+    monkeypatch.setattr(trainer, "function", None)
+    with pytest.raises(ValueError, match=r"nothing here can train a classifier\. Import counterfeit\.evaluation first"):
         classifier(Digits())
 
 
@@ -180,3 +184,50 @@ def test_scores_by_the_classifier_name_it(kept):
     assert alike.value == pytest.approx(alike.details["references"]["real"]["value"], abs=0.1)
     assert len(alike.details["classes"]) == 10
     assert "10 classes by LeNet" in alike.protocol
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_while_validation_trains_it_saves_the_run(tmp_path, monkeypatch, number, status):
+    monkeypatch.setenv("COUNTERFEIT_CACHE", str(tmp_path / "cache"))
+    learn = LeNet.updates
+
+    def interrupted(model, draw, clock):
+        if clock.step == 2:
+            signal.raise_signal(number)
+        return learn(model, draw, clock)
+
+    monkeypatch.setattr(LeNet, "updates", interrupted)
+    small = {"model": {"hidden": [8], "discriminator_hidden": [8], "noise_size": 2}}
+    train = {"steps": 8, "batch_size": 8, "save_every": 4, "tensorboard": False, "validate": "fid"}
+    with pytest.raises(Interrupted, match=r"at step 4; the checkpoint is saved") as stop:
+        cf.train("gan", out=tmp_path / "run", settings={**small, "train": train}, show=False)
+    assert (stop.value.status, stop.value.run) == (status, tmp_path / "run")
+    assert [path.name for path in checkpoint.checkpoints(tmp_path / "run")] == ["step-00000004"]
+    assert not [*(tmp_path / "cache").rglob("*.safetensors")]
+    monkeypatch.setattr(LeNet, "updates", learn)
+    assert "valid/fid" in cf.resume(tmp_path / "run", show=False).events[-1]
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\xff" * 200])
+def test_a_damaged_one_in_the_cache_is_trained_again(kept, monkeypatch, content):
+    (path,) = kept.iterdir()
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-50] if content is None else content)
+    with pytest.warns(UserWarning, match=r"safetensors is damaged; the classifier is trained again"):
+        classifier(Digits())
+    assert load_file(path).keys() == {*LeNet(Digits().spec).state_dict()}
+    path.write_bytes(whole)
+
+
+@pytest.mark.parametrize(
+    ("fact", "said"),
+    [("features", "999999999"), ("channels", "99999999999999"), ("shape", "1 8 x"), ("classes", "1" + "0" * 30),
+     ("shape", "1 999999999 999999999")],
+)  # fmt: skip
+def test_a_header_of_a_huge_net_takes_no_memory(kept, tmp_path, fact, said):
+    path = tmp_path / "huge.safetensors"
+    _, facts = read(next(kept.iterdir()))
+    save_file(load_file(next(kept.iterdir())), path, {**facts, fact: said})
+    with pytest.raises(ValueError, match=r"holds weights of another net than its header says") as error:
+        classifier(Digits(), str(path))
+    assert "\n" not in str(error.value)

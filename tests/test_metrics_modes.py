@@ -10,12 +10,14 @@ import torch
 from torch import nn
 
 from counterfeit.core import Model, Spec, Update
-from counterfeit.data.source import InMemory, Source
+from counterfeit.data.source import InMemory, Source, transformed
 from counterfeit.data.toy import Gaussian2D, Grid, Ring, TwoMoons
+from counterfeit.engine.vitals import reference
 from counterfeit.metrics.metric import Evaluation
 from counterfeit.metrics.modes import MODES, mode_coverage
 from counterfeit.metrics.statistics import seeded
 from counterfeit.metrics.support import SUPPORT, closest_pairs, support_size
+from counterfeit.transforms import Affine, Chain
 
 
 class Drawn(Model):
@@ -93,8 +95,27 @@ def test_samples_near_no_mode():
 
 def test_modes_are_for_sources_that_name_them():
     assert [MODES.applies(s) for s in (Grid(), TwoMoons(), Gaussian2D(), Pictures())] == [True, False, False, False]
+    assert not MODES.applies(transformed(Grid(), Chain(Affine(0.0, 2.0))))  # its modes lie elsewhere now
     with pytest.raises(ValueError, match="names no modes"):
         MODES.compute(Drawn(torch.zeros(3, 1, 4, 4)), Pictures(), Evaluation())
+
+
+class Corners(Source):
+    """A mixture that is no toy density of the catalogue."""
+
+    name, summary, spec = "corners", "two points, blurred", Spec((2,), "real")
+    modes, std = torch.tensor([[0.0, 0.0], [5.0, 5.0]]), 0.1
+
+    def split(self, name):
+        with seeded(("train", "valid", "test").index(name)):
+            return InMemory(self.modes.repeat(200, 1) + self.std * torch.randn(400, 2))
+
+
+def test_any_source_may_name_its_modes():
+    source = Corners()
+    assert MODES.applies(source)
+    assert MODES.compute(Drawn(source.split("test").x), source, Evaluation(samples=400)).value == 2
+    assert reference(source, torch.device("cpu"), 0).kinds == "modes"
 
 
 def test_closest_pairs_agree_with_all_distances():

@@ -65,6 +65,9 @@ def test_search_among_some_positions(digits):
     found = nearest_examples(first(digits, "train", 5).x, digits.split("train"), among=range(600, 700))
     assert found.indices.min() >= 600
     assert found.indices.max() < 700
+    odd = nearest_examples(first(digits, "train", 5).x, digits.split("train"), among=range(1, 700, 2))
+    assert bool((odd.indices % 2 == 1).all())
+    assert torch.equal(odd.distances[1::2], torch.zeros(2, 1))
 
 
 def test_too_many_neighbours_are_an_error(digits):
@@ -84,6 +87,28 @@ def test_training_examples_are_copies_and_held_out_ones_are_not(digits):
 def test_halves_of_the_digits_lie_as_far_apart_as_known(digits):
     result = NEAREST.compute(Replay(first(digits, "train").x), digits, Evaluation(samples=1_000))
     assert result.details["references"]["halves"]["value"] == pytest.approx(1.17, abs=0.02)
+
+
+class Sorted(Source):
+    """The bundled digits by their number of dark pixels; the test split too."""
+
+    name, summary, spec = "sorted", "digits, the light ones first", Spec((1, 8, 8), classes=10)
+
+    def split(self, name):
+        x, y = Digits().split(name).first()
+        order = x.flatten(1).sum(1).argsort()
+        return InMemory(x[order], y[order])
+
+
+def test_references_do_not_depend_on_the_order_of_the_data(digits):
+    plain, ordered = (
+        NEAREST.compute(Replay(first(digits, "test").x), source, Evaluation(samples=100)).details["references"]
+        for source in (digits, Sorted())
+    )
+    for name in ("halves", "held-out"):
+        error = (plain[name]["error"] ** 2 + ordered[name]["error"] ** 2) ** 0.5
+        assert ordered[name]["value"] == pytest.approx(plain[name]["value"], abs=3 * error), name
+        assert ordered[name]["n"] == 100
 
 
 def test_a_copy_is_within_half_a_gray_level():

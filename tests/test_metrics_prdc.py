@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from counterfeit.metrics import balls as module
+from counterfeit.metrics import tallies
 from counterfeit.metrics.prdc import expected_coverage, prdc
 
 NAMES = ["precision", "recall", "density", "coverage"]
@@ -110,21 +111,38 @@ def test_no_resamples_give_no_error():
     assert {score.error for score in prdc(draws(50, 2, 0), draws(50, 2, 1)).values()} == {None}
 
 
+class Largest(torch.utils._python_dispatch.TorchDispatchMode):
+    """Bytes of the largest tensor made inside."""
+
+    nbytes = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        if isinstance(out, torch.Tensor):
+            self.nbytes = max(self.nbytes, out.nbytes)
+        return out
+
+
 def test_memory_does_not_grow_with_the_number_of_pairs(monkeypatch):
     monkeypatch.setattr("counterfeit.metrics.statistics.TILE", 2**16)
-    largest = 0
+    with Largest() as largest:
+        prdc(draws(2_000, 4, 0), draws(2_000, 4, 1), resamples=2)
+    assert largest.nbytes < 2**20 < 2_000 * 2_000  # no matrix of all pairs, even of bytes
 
-    class Largest(torch.utils._python_dispatch.TorchDispatchMode):
-        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-            nonlocal largest
-            out = func(*args, **(kwargs or {}))
-            if isinstance(out, torch.Tensor):
-                largest = max(largest, out.nbytes)
-            return out
 
-    with Largest():
-        prdc(draws(2_000, 4, 0), draws(2_000, 4, 1))
-    assert largest < 2**20 < 2_000 * 2_000  # no matrix of all pairs, even of bytes
+def test_memory_does_not_grow_with_the_number_of_ties():
+    corners = torch.eye(256)  # all equally far apart: every pair is decided in float64
+    with Largest() as largest:
+        prdc(corners, corners + 1e-4)
+    assert largest.nbytes <= 8 * module.COPIED < 256**3
+
+
+def test_the_error_of_density_is_the_deviation_over_draws_in_few_and_many_dimensions():
+    for d in (1, 32):
+        pairs = [prdc(draws(300, d, 2 * i), draws(300, d, 2 * i + 1), resamples=10)["density"] for i in range(100)]
+        values, errors = (torch.tensor(column) for column in zip(*pairs, strict=True))
+        assert 0.85 < float(errors.square().mean().sqrt() / values.std()) < 1.2, d
+        assert float(((values - 1).abs() < 1.96 * errors).float().mean()) > 0.88, d  # its expectation is 1 exactly
 
 
 def test_too_few_points_are_an_error():
@@ -137,7 +155,7 @@ def test_tolerance_is_wider_than_rounding():
     tile = torch.cat([*module.squared_distances(real, fake)])
     exact = (real[:, None].double() - fake.double()).square().sum(2)
     norms = (real - fake.mean(0)).square().sum(1, keepdim=True) + (fake - fake.mean(0)).square().sum(1).max()
-    assert float(((tile - exact).abs() / norms).max()) < module.TOLERANCE / 4
+    assert float(((tile - exact).abs() / norms).max()) < tallies.TOLERANCE / 4
 
 
 def test_blocks_do_not_change_anything(monkeypatch):

@@ -10,6 +10,7 @@ from torch import nn
 
 from counterfeit.core import Batch, Encodes, Model, Spec, Update
 from counterfeit.data.source import InMemory, Source
+from counterfeit.metrics import probe as module
 from counterfeit.metrics.metric import Evaluation
 from counterfeit.metrics.probe import PROBE, logistic, probe
 from counterfeit.metrics.statistics import seeded
@@ -100,6 +101,20 @@ def test_codes_that_know_the_radius_beat_pixels(shape):
     assert result.details["interval"][0] < result.value < result.details["interval"][1]
     assert "codes of 800 training examples" in result.protocol
     assert json.loads(json.dumps(result.to_dict())) == result.to_dict()
+
+
+def test_examples_are_taken_from_everywhere(monkeypatch):
+    class Sorted(Rings):
+        def split(self, name):
+            x, y = super().split(name).first()
+            return InMemory(x[y.argsort()], y.sort().values)
+
+    monkeypatch.setattr(module, "FITTED", 200)  # of the first, all would be of one class
+    monkeypatch.setattr(module, "CHOSEN", 100)
+    result = PROBE.compute(Radius(), Sorted(), Evaluation(limit=300))
+    assert result.value > 0.8
+    taken = "codes of 200 training examples, penalty chosen on valid n=100, all evenly spaced; test n=300"
+    assert taken in result.protocol
 
 
 def test_data_without_labels_are_an_error():

@@ -17,6 +17,7 @@ from counterfeit.metrics.user_study import (
     d_prime,
     forced_choice,
     read_trials,
+    read_wins,
 )
 
 
@@ -145,12 +146,39 @@ def test_trials_are_read_from_csv(tmp_path):
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("rater,correct\nann,1\n", "no column model"), ("rater,model,correct\nann,gan,yes\n", "line 2: correct is 'yes'")],
+    [
+        ("rater,correct\nann,1\n", "no column model"),
+        ("rater,model,correct\nann,gan,yes\n", "line 2: correct is 'yes'"),
+        ("rater,model,correct\nann,gan\n", "line 2: a cell is missing"),
+        ("rater,model,correct\n", "holds no answers"),
+        ("", "no column rater, model, correct"),
+    ],
 )
 def test_files_that_are_no_trials_are_an_error(tmp_path, text, message):
     (tmp_path / "study.csv").write_text(text)
     with pytest.raises(ValueError, match=message):
         read_trials(tmp_path / "study.csv")
+
+
+def test_wins_are_read_from_csv(tmp_path):
+    file = tmp_path / "pairs.csv"
+    file.write_text("\ufeffloser, winner\ngan,vae\ngan,vae\n\nvae,gan\n", encoding="utf-8")
+    names, wins = read_wins(file)
+    assert names == ["gan", "vae"]
+    assert wins.tolist() == [[0, 1], [2, 0]]
+
+
+def test_a_model_compared_with_itself_is_an_error(tmp_path):
+    (tmp_path / "pairs.csv").write_text("winner,loser\na,b\na,a\n")
+    with pytest.raises(ValueError, match="line 3: a is compared with itself"):
+        read_wins(tmp_path / "pairs.csv")
+
+
+def test_files_that_are_no_text_are_an_error(tmp_path):
+    (tmp_path / "study.csv").write_bytes(b"\xff\xfe\x00")
+    for path in (tmp_path, tmp_path / "study.csv", tmp_path / "none.csv"):
+        with pytest.raises(ValueError, match="holds no table"):
+            read_trials(path)
 
 
 @pytest.mark.parametrize(("k", "n"), [(5, 4), (-1, 4), (0, 0)])

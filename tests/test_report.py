@@ -48,7 +48,7 @@ RUNS = {
 FIGURES = {
     "gan": ["samples", "figure2", "figure3", "training", "curves-loss", "curves-discriminator"],
     "vae": [
-        "samples", "figure2", "figure3", "reconstructions", "training", "curves-loss", "curves-terms",
+        "samples", "figure2", "figure3", "reconstructions", "edits", "training", "curves-loss", "curves-terms",
         "curves-valid-elbo",
     ],
     "line": ["samples", "training", "curves-loss", "curves-discriminator"],

@@ -32,8 +32,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def found() -> dict[str, dict]:
-    return families(steps=8)
+def told() -> list[str]:
+    return []
+
+
+@pytest.fixture(scope="module")
+def found(told: list[str]) -> dict[str, dict]:
+    return families(steps=8, tell=lambda what, number, count: told.append(what))
 
 
 def cells(rows: list) -> dict[str, list[str]]:
@@ -108,6 +113,12 @@ def test_families_are_measured_by_what_they_can_do(found: dict[str, dict]) -> No
     assert gan["chain"] == vae["chain"] == 1
     assert set(gan["parts"]) == {"generator", "discriminator"}
     assert all(row["step_seconds"] > 0 and row["sampling_seconds"] > 0 for row in (gan, vae))
+
+
+def test_every_step_of_a_family_is_told(found: dict[str, dict], told: list[str]) -> None:
+    assert [what for what in told if what.startswith("vae")] == [
+        "vae, 8 steps of training", "vae, codes and samples", "vae, elbo", "vae, iwae"
+    ]  # fmt: skip
 
 
 def test_only_generative_models_have_a_column(found: dict[str, dict]) -> None:

@@ -130,3 +130,19 @@ def test_theory_is_part_of_the_package():
     assert "theory" in cf.__all__
     assert float(cf.theory.information.entropy([0.5, 0.5], "bits")) == 1
     assert torch.is_tensor(cf.theory.game.optimal_logits(torch.zeros(2), torch.zeros(2)))
+
+
+def test_command_says_how_long_topics_take_and_where_it_stands(tmp_path, capsys):
+    assert main(["theory"]) == 0
+    assert "about 2 min" in capsys.readouterr().out
+    assert main(["theory", "parameters", "football", "--out", str(tmp_path)]) == 0
+    said = capsys.readouterr().err
+    assert "theory: parameters, about 3 s (1 of 2)" in said
+    assert "theory: football, about 3 s (2 of 2)" in said
+
+
+def test_all_stands_for_every_topic(tmp_path, capsys, monkeypatch):
+    worked = lesson("parameters")
+    monkeypatch.setattr("counterfeit.report.theory.topic.lesson", lambda *args: worked)
+    assert main(["theory", "all", "--out", str(tmp_path), "--json"]) == 0
+    assert [*json.loads(capsys.readouterr().out)] == [*TOPICS]

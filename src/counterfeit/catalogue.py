@@ -20,13 +20,16 @@ from typing import Any
 from counterfeit import core
 from counterfeit.config import Config, Data, load_yaml, nearest, parse
 from counterfeit.core import Model
+from counterfeit.data.chosen import chosen
 from counterfeit.data.folder import Folder
 from counterfeit.data.source import Source, transformed
+from counterfeit.data.told import ToldFolder
 from counterfeit.metrics.metric import Metric
 from counterfeit.transforms import build
 
 __all__ = [
     "Recipe",
+    "able",
     "capabilities",
     "configure",
     "entries",
@@ -43,7 +46,8 @@ __all__ = [
 SETTINGS = ("model", "data", "train", "evaluate")
 CAPABILITIES = (
     core.Samples, core.Density, core.Bounds, core.Energy, core.Encodes, core.Decodes, core.Scores, core.Translates,
-    core.Completes, core.Classifies, core.Judges,
+    core.Completes, core.Classifies, core.Clusters, core.Judges,
+    core.Enlarges, core.Predicts, core.Assembles,
 )  # fmt: skip
 
 
@@ -197,14 +201,17 @@ def source(data: Data | str) -> Source:
         raw = _construct(sources()[data.name], data)
     elif Path(data.name).expanduser().exists() or "/" in data.name or data.name.endswith(".zip"):
         _known(Folder, data)
-        raw = Folder(Path(data.name).expanduser(), size=data.size, **data.options)
+        path = Path(data.name).expanduser()
+        raw = (ToldFolder if ToldFolder.told(path) else Folder)(path, size=data.size, **data.options)
     else:
         raise ValueError(f"data {data.name!r} is neither a source nor a path; {nearest(data.name, [*sources()])}")
+    if data.classes:
+        raw = chosen(raw, data.classes)
     return transformed(raw, build(data.transforms)) if data.transforms else raw
 
 
 def _construct(cls: type[Source], data: Data) -> Source:
-    if cls is Folder:
+    if issubclass(cls, Folder):
         raise ValueError("data 'folder' came; the path of a folder or zip of pictures is expected in its place.")
     _known(cls, data)
     return cls(size=data.size, **data.options)  # type: ignore[call-arg]
@@ -221,7 +228,13 @@ def _known(cls: type[Source], data: Data) -> None:
 
 def capabilities(cls: type) -> tuple[str, ...]:
     """Names of what a model can do."""
-    return tuple(c.__name__ for c in CAPABILITIES if issubclass(cls, c))
+    return tuple(c.__name__ for c in CAPABILITIES if able(cls, c))
+
+
+def able(cls: type, capability: type) -> bool:
+    """Whether a class has the methods of a capability; what else that holds is set when a model is made."""
+    methods = (name for name, _ in inspect.getmembers(capability, inspect.isfunction) if not name.startswith("_"))
+    return all(hasattr(cls, name) for name in methods)
 
 
 def entries(kind: str) -> list[dict[str, Any]]:

@@ -45,12 +45,14 @@ class Data:
         size: side of the images in pixels; null keeps a source's own size.
         transforms: applied to every batch, by name: binarize, dequantize, logit, symmetric, flatten.
         options: further arguments of the source.
+        classes: only these classes, by name, in this order; all where none are named.
     """
 
     name: str = "digits"
     size: int | None = None
     transforms: tuple[str, ...] = ()
     options: dict[str, Any] = field(default_factory=dict)
+    classes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.name:
@@ -368,9 +370,11 @@ def _mapping(dotted: str, value: Any, types_by_key: Mapping[str, Any]) -> tuple[
 def _convert(value: Any, hint: Any) -> Any:
     if isinstance(value, str) and not _takes_text(hint):
         value = _value(value)
-    if typing.get_origin(hint) is tuple and not isinstance(value, (list, tuple)):
-        value = [value]
-    return value
+    if typing.get_origin(hint) is not tuple:
+        return value
+    values = list(value) if isinstance(value, (list, tuple)) else [value]
+    texts = typing.get_args(hint)[0] is str  # a class may be called 3
+    return [str(item) if texts and type(item) is int else item for item in values]
 
 
 def _resolve(parser: Any, settings: Mapping[str, Any], types_by_key: Mapping[str, Any]) -> Any:
@@ -396,12 +400,10 @@ def _value(text: str) -> Any:
 
 def _as_yaml(text: str) -> str:
     # "1e-4" is text to YAML 1.1, and "512,256" is what a person types for a list
+    if "," in text and text[:1] not in "[{":
+        return f"[{text}]"
     try:
-        return (
-            repr(float(text))
-            if "e" in text.lower()
-            else (f"[{text}]" if "," in text and text[:1] not in "[{" else text)
-        )
+        return repr(float(text)) if "e" in text.lower() else text
     except ValueError:
         return text
 

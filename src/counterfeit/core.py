@@ -17,9 +17,10 @@ import torch
 from torch import Tensor, nn
 
 __all__ = [
-    "Batch", "Bounds", "Classifies", "Clock", "Completes", "Decodes", "Density", "Draw", "Encodes", "Energy",
-    "Enlarges", "Initializes", "Judges", "Kind", "Model", "Net", "Predicts", "Samples", "Scores", "Spec", "Translates",
-    "Update", "check_codes", "check_labels", "check_request", "frozen",
+    "Assembles", "Batch", "Bounds", "Classifies", "Clock", "Clusters", "Completes", "Decodes", "Density", "Draw",
+    "Encodes", "Energy", "Enlarges", "Initializes", "Judges", "Kind", "Model", "Net", "Predicts", "Samples", "Scores",
+    "Spec", "Structure", "Structured", "Translates", "Update", "check_captions", "check_codes", "check_labels",
+    "check_request", "frozen",
 ]  # fmt: skip
 
 Kind = Literal["image", "binary", "real"]
@@ -55,6 +56,8 @@ Draw = Callable[[], Batch]
 class Spec:
     """What the data are: the event `shape`, the `kind` of values and the number of `classes` (0 without labels).
 
+    Data with captions have, in place of labels, tokens (B, `length`): i stands for `words[i - 1]`, 0 for nothing more.
+
     Example:
         >>> Spec((1, 28, 28)).dims
         784
@@ -63,6 +66,8 @@ class Spec:
     shape: tuple[int, ...]
     kind: Kind = "image"
     classes: int = 0
+    words: tuple[str, ...] = ()
+    length: int = 0
 
     @property
     def dims(self) -> int:
@@ -116,6 +121,9 @@ class Net(nn.Module):
 class Model(nn.Module, ABC):
     """A generative model for data described by `spec`."""
 
+    conditional: bool = False
+    """Whether it is told the labels of data, and asks for them where it judges."""
+
     def __init__(self, spec: Spec) -> None:
         super().__init__()
         self.spec = spec
@@ -151,6 +159,19 @@ def check_labels(y: Tensor | None, n: int, classes: int, values: bool = True) ->
         raise ValueError(f"`y` has shape {tuple(y.shape)}, dtype {y.dtype}; ({n},) integers are expected. Convert it.")
     if values and n and not 0 <= int(y.min()) <= int(y.max()) < classes:
         raise ValueError(f"labels {int(y.min())} to {int(y.max())} came; 0 to {classes - 1} are expected. Correct `y`.")
+    return y.long()
+
+
+def check_captions(y: Tensor | None, n: int, spec: Spec, values: bool = True) -> Tensor:
+    """The tokens `y`, or a ValueError unless they are (n, length) and, where `values`, those of the data's words."""
+    want = f"({n}, {spec.length}) integers"
+    if y is None:
+        raise ValueError(f"no captions came; {want} are expected. Give `y`, or choose data with captions.")
+    if y.shape != (n, spec.length) or y.is_floating_point() or y.is_complex():
+        raise ValueError(f"`y` has shape {tuple(y.shape)}, dtype {y.dtype}; {want} are expected. Convert it.")
+    if values and n and not 0 <= int(y.min()) <= int(y.max()) <= len(spec.words):
+        came = f"tokens {int(y.min())} to {int(y.max())} came"
+        raise ValueError(f"{came}; 0 to {len(spec.words)} are expected. Take those of the data's own words.")
     return y.long()
 
 
@@ -230,6 +251,22 @@ class Decodes(Protocol):
         """The example, or its mean, that a code stands for, (B, *shape)."""
 
 
+class Structure(NamedTuple):
+    """The sizes of what a code begins with, in order: noise, a category, one-hot, and values in (-1, 1)."""
+
+    noise: int
+    categories: int = 0
+    continuous: int = 0
+
+
+@runtime_checkable
+class Structured(Decodes, Protocol):
+    """Decodes codes of which parts mean something each."""
+
+    def structure(self) -> Structure:
+        """What a code begins with."""
+
+
 @runtime_checkable
 class Scores(Protocol):
     """Knows the gradient of its log-density in x."""
@@ -252,6 +289,17 @@ class Completes(Protocol):
 
     def complete(self, x: Tensor, mask: Tensor) -> Tensor:
         """A draw of p(x_S given the rest); `mask` is 1 where `x` is known, (B, *shape)."""
+
+
+@runtime_checkable
+class Assembles(Protocol):
+    """Makes whole images of patches that come without their places."""
+
+    def cut(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Key patches of images, (B, K, C, size, size), and their upper left corners, int64 (B, K, 2)."""
+
+    def assemble(self, patches: Tensor) -> tuple[Tensor, Tensor]:
+        """Images around patches, (B, *shape), and distributions over corners, (B, K, H - size + 1, W - size + 1)."""
 
 
 @runtime_checkable
@@ -279,6 +327,14 @@ class Classifies(Protocol):
 
     def classify(self, x: Tensor) -> Tensor:
         """Log-probability of each class in nats, (B, classes)."""
+
+
+@runtime_checkable
+class Clusters(Protocol):
+    """Sorts data into categories that nobody named."""
+
+    def cluster(self, x: Tensor) -> Tensor:
+        """Log-probability of each category in nats, (B, categories)."""
 
 
 @runtime_checkable

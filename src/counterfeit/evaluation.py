@@ -17,8 +17,8 @@ from counterfeit.config import Data
 from counterfeit.core import Decodes, Model, Samples, check_request
 from counterfeit.data.source import SPLITS, Source
 from counterfeit.engine.classifier import train_classifier
-from counterfeit.metrics.anomaly import find_with
-from counterfeit.metrics.classifier import train_with
+from counterfeit.metrics.anomaly import finder
+from counterfeit.metrics.classifier import trainer
 from counterfeit.metrics.given import Given, read_samples
 from counterfeit.metrics.metric import Evaluation, Metric, Result
 from counterfeit.metrics.sampling import evaluating
@@ -26,8 +26,8 @@ from counterfeit.metrics.sharing import sharing
 
 __all__ = ["Outside", "Subject", "Tell", "applicable", "draw", "measure", "metric_of", "outside"]
 
-train_with(train_classifier)  # metrics know no engine
-find_with(lambda name, size: catalogue.source(Data(name, size)))  # and no catalogue
+trainer.by(train_classifier)  # metrics know no engine
+finder.by(lambda name, size: catalogue.source(Data(name, size)))  # and no catalogue
 
 FEW = 20  # examples, the mean of fewer of which says little
 SAMPLES = 10_000  # that are evaluated where nobody says how many
@@ -65,12 +65,12 @@ class Outside:
     real: bool = False
 
     def settings(self, **options: Any) -> Evaluation:
-        """How to evaluate: all samples where `options` say no number, up to 10,000."""
+        """How to evaluate: all samples where `options` say no number, up to 10,000; under one seed if it is all."""
         held = len(self.model.examples)
         chosen = Evaluation(**{"samples": min(SAMPLES, held), **options})
         if chosen.samples > held:
             raise ValueError(f"samples={chosen.samples} came; {self.name} holds {held:,}. Ask for as many at most.")
-        return chosen
+        return dataclasses.replace(chosen, seeds=1) if chosen.samples == held else chosen
 
     def sample(self, n: int, seed: int = 0, y: Tensor | None = None, mean: bool = False) -> Tensor:
         """`n` of the samples, (n, *shape), in an order drawn under `seed`."""
@@ -135,13 +135,19 @@ def draw(subject: Subject, n: int, seed: int = 0, y: Tensor | None = None, mean:
 def applicable(subject: Subject, names: Sequence[str] | None = None) -> list[str]:
     """Those of the metrics, all where None, that the model has the capability for, and the data what they need.
 
-    Of all, those are left out that only give what other metrics give one by one.
+    Each stands once. Of all, those are left out that only give what other metrics give one by one.
     """
     labels, every = subject.source.spec.classes > 0, catalogue.metrics()
     singly = [m for m in every.values() if not m.rows or not set(m.rows) <= set(every)]
-    chosen = singly if names is None else [catalogue.metric(name) for name in names]
+    chosen = singly if names is None else _named(names)
     chosen = [m for m in chosen if (labels or not m.labels) and m.applies(subject.source)]
     return [m.name for m in chosen if isinstance(subject.model, m.needs)]
+
+
+def _named(names: Sequence[str]) -> list[Metric]:
+    """The metrics of those names, each once, without those that another of them gives too."""
+    chosen = [catalogue.metric(name) for name in dict.fromkeys(names)]
+    return [one for one in chosen if not any(one.name in other.rows for other in chosen)]
 
 
 def measure(
@@ -158,7 +164,7 @@ def measure(
     Raises:
         ValueError: where a metric does not apply.
     """
-    chosen = [catalogue.metric(name) for name in (applicable(subject) if "all" in names else names)]
+    chosen = _named(applicable(subject) if "all" in names else names)
     for metric in chosen:
         if not isinstance(subject.model, metric.needs):
             has = ", ".join(catalogue.capabilities(type(subject.model)))

@@ -29,16 +29,19 @@ import counterfeit
 from counterfeit import catalogue
 from counterfeit.catalogue import Recipe, configure
 from counterfeit.config import Config, Train, dump, load_yaml, nest
-from counterfeit.core import Model
+from counterfeit.core import Completes, Encodes, Enlarges, Model, Translates, check_request
 from counterfeit.data.source import Source
 from counterfeit.data.stream import mix
+from counterfeit.data.words import encode
 from counterfeit.engine import checkpoint
 from counterfeit.engine.distributed import Processes, processes
 from counterfeit.engine.doctor import Examination, examine
 from counterfeit.engine.events import read_events
 from counterfeit.engine.fit import LateError, Summary, Validate, fit
 from counterfeit.evaluation import Tell, applicable, draw, measure
+from counterfeit.metrics.completion import completed
 from counterfeit.metrics.metric import Evaluation, Result
+from counterfeit.metrics.sampling import evaluating
 from counterfeit.metrics.statistics import seeded
 
 __all__ = ["Run", "resume", "train"]
@@ -209,6 +212,63 @@ class Run:
             mean: decoded means in place of draws, where the model decodes codes.
         """
         return draw(self, n, seed, y, mean)
+
+    def encode(self, x: Tensor, seed: int = 0) -> Tensor:
+        """The codes of examples `x`, as the model sees them, (N, *shape): (N, latent), on the CPU."""
+        if not isinstance(self.model, Encodes):
+            raise ValueError(f"{type(self.model).__name__} does not encode; a model that encodes is expected.")
+        with evaluating(self.model, seed):
+            return torch.cat([self.model.encode(part.to(self.model.device)).cpu() for part in x.split(1_000)])
+
+    def complete(self, x: Tensor, mask: Tensor, n: int = 1, seed: int = 0) -> Tensor:
+        """Draw `n` completions of each of `x` in the data's natural unit, (N, n, *shape), on the CPU.
+
+        Arguments:
+            x: examples as the model sees them, (N, *shape); their values where they are missing do not matter.
+            mask: 1 where `x` is known and 0 where it is missing, (N, *shape), or (*shape) for all alike.
+            n: how many of each.
+            seed: the same seed gives the same completions.
+        """
+        if not isinstance(self.model, Completes):
+            raise ValueError(f"{type(self.model).__name__} does not complete; a model that completes is expected.")
+        check_request(n)
+        mask = mask.expand_as(x) if mask.shape == x.shape[1:] else mask
+        y = completed(self.model, x, mask, n, 1_000, seed).transpose(0, 1)
+        return self.source.natural(y.flatten(0, 1)).cpu().unflatten(0, (len(x), n))
+
+    def translate(self, x: Tensor, to: int, seed: int = 0) -> Tensor:
+        """The examples `x` in the domain of label `to`, in the data's natural unit, (N, *shape), on the CPU.
+
+        Arguments:
+            x: examples as the model sees them, (N, *shape).
+            to: the label of the domain to go to.
+            seed: of the draws of a model that draws.
+        """
+        if not isinstance(self.model, Translates):
+            raise ValueError(f"{type(self.model).__name__} does not translate; a model that translates is expected.")
+        x = x.to(self.model.device)
+        with evaluating(self.model, seed):
+            parts = [self.model.translate(some, torch.full((len(some),), to).to(x.device)) for some in x.split(1_000)]
+            return self.source.natural(torch.cat(parts)).cpu()
+
+    def enlarge(self, x: Tensor, seed: int = 0) -> Tensor:
+        """The pictures `x`, (N, C, H, W) of any size, in more pixels, (N, C, factor H, factor W), on the CPU.
+
+        Arguments:
+            x: pictures as the model sees them.
+            seed: of the draws of a model that draws.
+        """
+        if not isinstance(self.model, Enlarges):
+            raise ValueError(f"{type(self.model).__name__} does not enlarge; a model that enlarges is expected.")
+        with evaluating(self.model, seed):
+            return self.source.natural(self.model.enlarge(x.to(self.model.device))).cpu()
+
+    def tokens(self, caption: str, n: int) -> Tensor:
+        """What asks `sample` for `n` pictures of a caption, (n, length)."""
+        spec = self.source.spec
+        if not spec.words:
+            raise ValueError(f"a caption came; {self.name} learnt from data without captions. Leave it out.")
+        return encode([caption], spec.words, spec.length).expand(n, -1)
 
     def evaluate(self, *metrics: str, tell: Tell | None = None, **options: Any) -> dict[str, Result]:
         """Measure, remember in evaluation.json and return metric -> result.

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 import counterfeit
+from counterfeit.cli.errors import leads, reported
 
 __all__ = ["main"]
 
@@ -16,10 +17,14 @@ VERBS = {
     "train": "train a recipe into a new run folder",
     "resume": "go on with a run from its newest checkpoint",
     "sample": "draw samples from a run",
+    "encode": "find codes of images, and reconstruct or change images by them",
+    "complete": "draw what is missing of images, given the rest",
+    "translate": "take images to another domain, or draw them in more pixels",
     "evaluate": "measure runs, or samples of any other program",
     "compare": "put runs side by side, on one page",
     "reproduce": "the founding paper's tables, with what was measured here",
     "report": "write a run's report page",
+    "study": "statistics of a study in which people chose between pictures",
     "theory": "see the theory of adversarial nets hold, in numbers and figures",
     "list": "list models, recipes, data or metrics",
     "data": "check, look at or download a source of data",
@@ -39,7 +44,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong and leave with status 2."""
-        self.exit(2, f"{self.prog}: error: {message}. See `{self.prog} --help`.\n")
+        self.exit(2, f"{self.prog}: error: {message}. See `{self.prog} --help`.\n" if leads() else None)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -67,8 +72,6 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(verb: str, arguments: list[str]) -> int:
-    from counterfeit.cli.errors import reported
-
     return reported(lambda: _carry_out(verb, arguments), verb)
 
 

@@ -8,14 +8,15 @@ from __future__ import annotations
 import argparse
 import json
 
-from counterfeit.cli.evaluate import names, subject
-from counterfeit.cli.options import data_of, data_options, evaluation_of, evaluation_options, writable
+from counterfeit.cli.evaluate import names, seedless, subject
+from counterfeit.cli.options import data_of, data_options, evaluation_of, evaluation_options, tables_writable, writable
 from counterfeit.cli.output import Watch, say, show
 
 EXAMPLE = """examples:
   counterfeit compare runs/gan runs/vae                                 a table here, and comparison.html
   counterfeit compare runs/seed0 runs/seed1 --metrics parzen,nearest --split test
   counterfeit compare runs/gan samples.zip --data mnist                 beside samples of any other program
+  counterfeit compare runs/gan runs/vae --data digits                   gray and binary pixels, both against gray digits
   counterfeit compare runs/gan runs/vae --markdown --page ''            a table to paste, and no page
   counterfeit compare runs/gan runs/vae --latex table.tex --json
 """
@@ -48,13 +49,17 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     from counterfeit.report.compare_page import write
 
     page = writable(args.page)
+    tables_writable(args)
     chosen, called = data_of(args), names(args.subjects)
     metrics = [name.strip() for name in args.metrics.split(",")] if args.metrics is not None else []
     contestants = dict(zip(called, [subject(path, args, chosen) for path in args.subjects], strict=True))
+    seedless(contestants, evaluation_of(args))
     with Watch("comparing") as watch:
         found = compare(contestants, metrics, evaluation_of(args), watch)
     if page:
         say(f"Page: {write(found, page)}")
     tables = [table(found), cost_table(found)]
     show(tables, args.markdown, args.latex, None if not args.json else json.dumps(found.to_dict()))
+    if found.differences:
+        say(f"Not all is ranked together, since not all is measured alike. {found.remedy}".strip())
     return 0

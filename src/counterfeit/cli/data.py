@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from counterfeit.cli.options import writable
 from counterfeit.cli.output import say, table
 from counterfeit.cli.settings import settings
 
@@ -38,6 +39,8 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     from counterfeit import catalogue
     from counterfeit.config import nest
 
+    if args.action == "show":
+        writable(args.out, folder=Path(args.out).is_dir() or not Path(args.out).suffix)
     given = nest({**settings(rest), "data.name": args.name})
     config = catalogue.configure(catalogue.recipe("gan"), given)
     source = catalogue.source(config.data)

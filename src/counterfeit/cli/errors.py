@@ -6,7 +6,12 @@ import os
 import sys
 from collections.abc import Callable
 
-__all__ = ["reported"]
+__all__ = ["leads", "reported"]
+
+
+def leads() -> bool:
+    """Whether this process speaks for those that `torchrun` started beside it on this machine."""
+    return os.environ.get("LOCAL_RANK", "0") == "0"
 
 
 def reported(command: Callable[[], int], verb: str) -> int:
@@ -14,31 +19,38 @@ def reported(command: Callable[[], int], verb: str) -> int:
     try:
         return command()
     except ValueError as error:
-        return _say(verb, error, 2)
+        return _say(verb, error, 2, alike=True)
     except BrokenPipeError:  # the reader of our output has gone, as in `counterfeit list recipes | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt as stop:
-        print(f"\ncounterfeit {verb}: {str(stop) or 'stopped'}", file=sys.stderr)
         run = getattr(stop, "run", None)
-        if run is not None:
+        if leads():
+            print(f"\ncounterfeit {verb}: {str(stop) or 'stopped'}", file=sys.stderr)
+        if leads() and run is not None:
             print(f"Go on with: counterfeit resume {run}", file=sys.stderr)
         return int(getattr(stop, "status", 130))
     except (OSError, MemoryError, RuntimeError) as error:
         if not _expected(error):
             raise
-        return _say(verb, error, 1)
+        return _say(verb, error, 1, alike=_diverged(error))
 
 
 def _expected(error: BaseException) -> bool:
     """Failures of the machine or of training; any other RuntimeError is a bug and keeps its traceback."""
-    from counterfeit.engine.fit import DivergedError
-
-    return isinstance(error, (OSError, MemoryError, DivergedError)) or any(
+    return isinstance(error, (OSError, MemoryError)) or _diverged(error) or any(
         text in str(error) for text in ("out of memory", "can't allocate memory")
     )
 
 
-def _say(verb: str, error: BaseException, status: int) -> int:
-    print(f"counterfeit {verb}: error: {' '.join(str(error).split()) or type(error).__name__}", file=sys.stderr)
+def _diverged(error: BaseException) -> bool:
+    from counterfeit.engine.fit import DivergedError
+
+    return isinstance(error, DivergedError)
+
+
+def _say(verb: str, error: BaseException, status: int, alike: bool) -> int:
+    """One line; where every process meets it `alike`, as bad input, from one of them."""
+    if leads() or not alike:
+        print(f"counterfeit {verb}: error: {' '.join(str(error).split()) or type(error).__name__}", file=sys.stderr)
     return status

@@ -7,8 +7,10 @@ A run keeps its results in its evaluation.json. Samples made elsewhere are a fol
 from __future__ import annotations
 
 import argparse
+import shlex
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from counterfeit.cli.options import data_of, data_options, evaluation_of, evaluation_options, writable
 from counterfeit.cli.output import Watch, measured, say
@@ -16,6 +18,7 @@ from counterfeit.cli.output import Watch, measured, say
 if TYPE_CHECKING:
     from counterfeit.config import Data
     from counterfeit.evaluation import Outside
+    from counterfeit.report.view import View
     from counterfeit.run import Run
 
 EXAMPLE = """examples:
@@ -54,13 +57,22 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     data, given = data_of(args), evaluation_of(args)
     subjects = dict(zip(names(args.subjects), [subject(path, args, data) for path in args.subjects], strict=True))
     results = {}
+    seedless(subjects, given)
     for name, one in subjects.items():
         with Watch(name) as watch:
             results[name] = one.evaluate(*metrics, tell=watch, **given)
     if kept:  # first: the reader of what is printed may go away
-        say(f"Recorded: {record(subjects, results, kept)}")
+        say(f"Recorded: {record(subjects, results, kept, shlex.join(['counterfeit', 'evaluate', *arguments]))}")
     measured(results, args.json)
     return 0
+
+
+def seedless(subjects: Mapping[str, Run | Outside | View], given: Mapping[str, Any]) -> None:
+    """Say whose samples are the same under all the seeds that were asked for."""
+    asked = given.get("seeds", 1)
+    fixed = [name for name, one in subjects.items() if one.settings(**given).seeds < asked]
+    if fixed:
+        say(f"{', '.join(fixed)}: fixed samples have no seeds; all of them are measured, once, not {asked} times.")
 
 
 def names(paths: list[str]) -> list[str]:
@@ -74,10 +86,11 @@ def names(paths: list[str]) -> list[str]:
     return [name if last.count(name) == 1 else path for name, path in zip(last, paths, strict=True)]
 
 
-def subject(path: str, args: argparse.Namespace, data: Data | None) -> Run | Outside:
-    """The run in a folder; or samples made elsewhere, where data are named or a split is."""
+def subject(path: str, args: argparse.Namespace, data: Data | None) -> Run | Outside | View:
+    """The run in a folder, measured against data where they are named; or samples made elsewhere, or a split."""
     from counterfeit import catalogue
     from counterfeit.evaluation import outside
+    from counterfeit.report.view import view
     from counterfeit.run import Run
 
     trained = (Path(path) / "run.yaml").is_file()
@@ -89,6 +102,4 @@ def subject(path: str, args: argparse.Namespace, data: Data | None) -> Run | Out
             "--data what its samples imitate."
         )
     run = Run(path, args.checkpoint, args.device)
-    if data and catalogue.source(data).fingerprint != run.source.fingerprint:
-        raise ValueError(f"{path} was trained on {run.source.name}; --data {data.name} came. Leave --data out for it.")
-    return run
+    return view(run, catalogue.source(data)) if data else run

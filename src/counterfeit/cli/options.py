@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import os
+import tempfile
 import typing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from counterfeit.config import Data
 
-__all__ = ["data_of", "data_options", "evaluation_of", "evaluation_options", "writable"]
+__all__ = ["data_of", "data_options", "evaluation_of", "evaluation_options", "tables_writable", "writable"]
 
 
 def evaluation_options(parser: argparse.ArgumentParser) -> None:
@@ -39,16 +39,39 @@ def evaluation_of(args: argparse.Namespace) -> dict[str, Any]:
     return {name: value for name, value in given.items() if value is not None and name != "metrics"}
 
 
-def writable(path: str | None) -> Path | None:
-    """The path of a file to write, None for none, checked before any work is done for it."""
+def writable(path: str | None, folder: bool = False) -> Path | None:
+    """The path of a file to write, or of a folder to write into, None for none, checked before any work is done for it.
+
+    Raises:
+        ValueError: nothing can be written there.
+    """
     if not path:
         return None
     place = Path(path)
-    folder = next(parent for parent in (place, *place.absolute().parents) if parent.exists())
-    if place.is_dir() or not os.access(folder, os.W_OK):
-        reason = "it is a folder" if place.is_dir() else f"{folder} may not be written to"
-        raise ValueError(f"{path} cannot be written: {reason}. Name another file.")
+    if reason := "standard output holds results" if path == "-" else _obstacle(place, folder):
+        raise ValueError(f"{path} cannot be written: {reason}. Name another {'folder' if folder else 'file'}.")
     return place
+
+
+def tables_writable(args: argparse.Namespace) -> None:
+    """Check the files that tables go to, before any work is done for them; "-" is standard output."""
+    for target in (args.markdown, args.latex):
+        writable(None if target == "-" else target)
+
+
+def _obstacle(place: Path, folder: bool) -> str:
+    """Why nothing can be written to a place, found by trying; empty where it can."""
+    try:
+        if place.exists() and not folder and not place.is_file():
+            return "it is a folder" if place.is_dir() else "it is no file"
+        places = (place, *place.absolute().parents) if folder else place.absolute().parents
+        above = next(path for path in places if path.exists())
+        if not above.is_dir():
+            return f"{above} is a file"
+        with tempfile.TemporaryFile(dir=above):
+            return ""
+    except OSError as error:
+        return (error.strerror or str(error)).lower()
 
 
 def data_options(parser: argparse.ArgumentParser) -> None:

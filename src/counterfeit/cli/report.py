@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
+from counterfeit.cli.options import writable
 from counterfeit.cli.output import say
 
 EXAMPLE = """example:
@@ -25,7 +26,9 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     from counterfeit.report.page import write
     from counterfeit.run import Run
 
-    page = write(Run(args.run, args.checkpoint))
+    chosen = Run(args.run, args.checkpoint)
+    writable(str(chosen.path / "report.html"))
+    page = write(chosen)
     say(f"Report: {page}")
     if args.json:
         print(json.dumps({"run": args.run, "report": str(page)}))

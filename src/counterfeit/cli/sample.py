@@ -6,12 +6,14 @@ import argparse
 import json
 from pathlib import Path
 
+from counterfeit.cli.options import writable
 from counterfeit.cli.output import say
 
 EXAMPLE = """examples:
   counterfeit sample runs/first                          a grid of 64, as samples.png beside the run's own
   counterfeit sample runs/first --n 10000 --out all.npy  an array of all values
   counterfeit sample runs/first --n 100 --out pictures/  a folder of single pictures
+  counterfeit sample runs/digits --caption "a small green three at the bottom"
 """
 
 
@@ -23,6 +25,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", help="a .png grid, a .npy array, or a folder for single pictures (default: RUN/samples.png)"
     )
+    parser.add_argument("--caption", help="what samples should show, where the model was trained on captions")
     parser.add_argument("--mean", action="store_true", help="decoded means in place of draws")
     parser.add_argument("--checkpoint", default="best", help="best, newest or a step (default: best)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, mps")
@@ -36,8 +39,10 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     from counterfeit.run import Run
 
     source = Run(args.run, args.checkpoint, args.device)
-    x = source.sample(args.n, args.seed, mean=args.mean)
-    out = write_samples(x, Path(args.out) if args.out else source.path / "samples.png")
+    place = args.out or str(source.path / "samples.png")
+    writable(place, folder=Path(place).is_dir() or not Path(place).suffix)
+    y = None if args.caption is None else source.tokens(args.caption, args.n)
+    out = write_samples(source.sample(args.n, args.seed, y, mean=args.mean and y is None), Path(place))
     say(f"{args.n} samples of {source.name}: {out}")
     if args.json:
         print(json.dumps({"run": args.run, "n": args.n, "seed": args.seed, "out": str(out)}))

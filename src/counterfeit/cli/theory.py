@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
+import shlex
 from typing import TYPE_CHECKING
 
-from counterfeit.cli.output import say, table
+from counterfeit.cli.options import writable
+from counterfeit.cli.output import Watch, say, table
 from counterfeit.report.theory import TOPICS
 
 if TYPE_CHECKING:
     from counterfeit.report.theory.topic import Lesson
 
-EXAMPLE = """examples:
-  counterfeit theory                               list the topics
+MINUTES = sum(topic.seconds for topic in TOPICS.values()) / 60
+EXAMPLE = f"""examples:
+  counterfeit theory                               list the topics, and how long each takes
+  counterfeit theory all --out lecture             about {MINUTES:.0f} minutes of one core
   counterfeit theory football --units bits
   counterfeit theory fits convergence --out lecture
   counterfeit theory discriminator game --record results/theory.json
@@ -23,7 +26,7 @@ EXAMPLE = """examples:
 
 def options(parser: argparse.ArgumentParser) -> None:
     """What the verb takes."""
-    parser.add_argument("topics", metavar="TOPIC", nargs="*", help=f"{', '.join(TOPICS)} (default: list them)")
+    parser.add_argument("topics", metavar="TOPIC", nargs="*", help=f"{', '.join(TOPICS)}, or all (default: list them)")
     parser.add_argument("--out", default="theory", metavar="DIR", help="folder of the figures (default: theory)")
     parser.add_argument("--units", choices=("nats", "bits"), help="of information (default: the topic's customary)")
     parser.add_argument("--seed", type=int, default=0, help="of what is trained or drawn (default: 0)")
@@ -39,29 +42,40 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     from counterfeit.report.figure import save
     from counterfeit.report.theory.topic import check, lesson, record
 
-    check(args.topics)
+    topics = list(TOPICS) if args.topics == ["all"] else list(dict.fromkeys(args.topics))
+    check(topics)
+    out, kept = writable(args.out, folder=True), writable(args.record)
     lessons = {}
-    for topic in dict.fromkeys(args.topics):
-        lessons[topic] = lesson(topic, args.units, args.seed)
-        save(lessons[topic].figures, Path(args.out))
+    for number, topic in enumerate(topics, 1):
+        with Watch("theory") as watch:
+            watch(f"{topic}, {_about(TOPICS[topic].seconds)}", number, len(topics))
+            lessons[topic] = lesson(topic, args.units, args.seed)
+        if out:
+            save(lessons[topic].figures, out)
         if not args.json:
             _tell(topic, lessons[topic])
-    if args.record:
-        say(f"Recorded: {record(lessons, Path(args.record), _command(args))}")
+    if kept:
+        say(f"Recorded: {record(lessons, kept, shlex.join(['counterfeit', 'theory', *arguments]))}")
     if args.json:
         print(json.dumps({topic: worked.to_dict() for topic, worked in lessons.items()}))
-    else:
-        say(f"Figures: {args.out}")
+    elif out:
+        say(f"Figures: {out}")
     return 0
 
 
 def _list(as_json: bool) -> int:
-    rows = [(name, topic.summary, topic.unit) for name, topic in TOPICS.items()]
+    columns = ("name", "summary", "unit", "seconds")
+    rows = [(name, topic.summary, topic.unit, topic.seconds) for name, topic in TOPICS.items()]
     if as_json:
-        print(json.dumps([dict(zip(("name", "summary", "unit"), row, strict=True)) for row in rows]))
+        print(json.dumps([dict(zip(columns, row, strict=True)) for row in rows]))
     else:
-        table(("topic", "what", "unit"), rows)
+        table(("topic", "what", "unit", "takes"), [(*row[:3], _about(row[3])) for row in rows])
     return 0
+
+
+def _about(seconds: float) -> str:
+    """How long a topic takes, in words."""
+    return f"about {seconds:.0f} s" if seconds < 60 else f"about {seconds / 60:.0f} min"
 
 
 def _tell(topic: str, worked: Lesson) -> None:
@@ -69,9 +83,3 @@ def _tell(topic: str, worked: Lesson) -> None:
     rows = [(f.what, f"{f.found:.5g}", f.expected, "yes" if f.holds else "NO") for f in worked.findings]
     table(("what", "found", "theory", "holds"), rows)
     print(f"{worked.protocol}\n")
-
-
-def _command(args: argparse.Namespace) -> str:
-    unit = [f"--units {args.units}"] if args.units else []
-    seed = [f"--seed {args.seed}"] if args.seed else []
-    return " ".join(["counterfeit theory", *args.topics, *unit, *seed, f"--out {args.out}", f"--record {args.record}"])

@@ -11,13 +11,12 @@ import hashlib
 import io
 import os
 import sys
-import warnings
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -176,7 +175,14 @@ def _keep(path: Path, write: Callable[[Path], None]) -> None:
         with atomic(path) as part:
             write(part)
     except OSError as error:  # a cache that cannot be written costs time, not the result
-        warnings.warn(f"cannot keep {path.name} in {path.parent}: {error.strerror}", stacklevel=3)
+        _tell(path.parent, error.strerror or str(error))
+
+
+@cache
+def _tell(folder: Path, reason: str) -> None:
+    """One line for a person, once."""
+    text = f"nothing can be kept in the cache {folder} ({reason.lower()}), so it is made again each time"
+    print(f"note: {text}; COUNTERFEIT_CACHE names another folder", file=sys.stderr)
 
 
 def _download(url: str, what: str) -> tuple[bytes, str]:

@@ -97,7 +97,7 @@ def _read(source: Source, examples: Examples, train: set[bytes]) -> tuple[SplitC
         highs.append(float(x.max()))
         sums.append(float(x.sum(dtype=torch.float64)))
         hashes.update(hashlib.blake2b(row, digest_size=16).digest() for row in x.flatten(1).numpy())
-        labels.update([] if y is None else y.tolist())
+        labels.update([] if y is None or y.ndim > 1 else y.tolist())  # captions and pictures are none
     classes = {name: labels[label] for label, name in enumerate(source.class_names) if labels}
     shared = sum(count for row, count in hashes.items() if row in train)
     repeated = len(examples) - len(hashes)

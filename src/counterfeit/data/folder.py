@@ -33,6 +33,12 @@ class Decoded(Streamed):
     def __len__(self) -> int:
         return len(self.positions)
 
+    @property
+    def labels(self) -> Tensor | None:
+        """The classes of all pictures, int64 (N,), without decoding them, or None."""
+        labels = self.source.layout.labels
+        return None if labels is None else torch.tensor([labels[position] for position in self.positions])
+
     def read(self, index: int) -> tuple[Tensor, int]:
         """Decode one picture: uint8 (C, H, W) and its class, -1 where there is none."""
         position, labels = self.positions[index], self.source.layout.labels
@@ -72,32 +78,48 @@ class Folder(Source):
 
     def split(self, name: str) -> Examples:
         """The examples of the split "train", "valid" or "test"."""
-        if len(self.pictures.names) * self.spec.dims <= self.memory:
-            return pick(self._splits, name)
+        if self._fits:
+            return pick(self._held[0], name)
         return Decoded(self, pick(self.layout.splits, name))
 
     @cached_property
     def fingerprint(self) -> str:
         """A short hash of names, of the files' content and of the shape they are decoded to."""
         digest = hashlib.sha256(repr((self.pictures.names, self.spec.shape)).encode())
-        for index in range(len(self.pictures.names)):
-            digest.update(hashlib.sha256(self.pictures.read(index)).digest())
+        places = range(len(self.pictures.names))
+        for one in self._held[1] if self._fits else (_hash(self.pictures.read(index)) for index in places):
+            digest.update(one)
         return digest.hexdigest()[:16]
 
     def decode(self, index: int) -> np.ndarray:
         """Decode picture `index` of the folder to uint8 (C, H, W)."""
+        return self._decoded(index, self.pictures.read(index))
+
+    def _decoded(self, index: int, data: bytes) -> np.ndarray:
         who, shape = self.pictures.where(index), self.spec.shape
-        x = decode(self.pictures.read(index), who, shape[0], self.size)
+        x = decode(data, who, shape[0], self.size)
         if x.shape != shape:
             raise DataError(f"{who} has {x.shape[2]}x{x.shape[1]} pixels, others {shape[2]}x{shape[1]}. {REMEDY}")
         return x
 
+    @property
+    def _fits(self) -> bool:
+        return len(self.pictures.names) * self.spec.dims <= self.memory
+
     @cached_property
-    def _splits(self) -> dict[str, InMemory]:
-        x = fill(self.decode, (len(self.pictures.names), *self.spec.shape), f"reading {self.pictures.path.name}")
+    def _held(self) -> tuple[dict[str, InMemory], list[bytes]]:
+        """The splits, and the hash of each file, of one reading."""
+        hashes = [b""] * len(self.pictures.names)
+
+        def read(index: int) -> np.ndarray:
+            data = self.pictures.read(index)
+            hashes[index] = _hash(data)
+            return self._decoded(index, data)
+
+        x = fill(read, (len(self.pictures.names), *self.spec.shape), f"reading {self.pictures.path.name}")
         y = None if self.layout.labels is None else torch.tensor(self.layout.labels)
         places = {name: torch.tensor(self.layout.splits[name]) for name in SPLITS}
-        return {name: InMemory(x[i], None if y is None else y[i]) for name, i in places.items()}
+        return {name: InMemory(x[i], None if y is None else y[i]) for name, i in places.items()}, hashes
 
     def _look(self) -> tuple[int, int, int]:
         step = max(1, len(self.pictures.names) // LOOK)
@@ -120,6 +142,10 @@ class Folder(Source):
 
 
 REMEDY = "Say how large they should become: --data.size 64, or size=64 in Python."
+
+
+def _hash(data: bytes) -> bytes:
+    return hashlib.sha256(data).digest()
 
 
 def _is_gray(rgb: np.ndarray) -> bool:

@@ -34,6 +34,11 @@ class Examples(ABC):
         """Examples at the positions `index`, int64 (B,)."""
 
     @property
+    def labels(self) -> Tensor | None:
+        """The labels of all examples, int64 (N,), or None."""
+        return self.first().y
+
+    @property
     def nbytes(self) -> int:
         """Bytes held in memory; 0 where examples are decoded as they are drawn."""
         return 0
@@ -68,6 +73,11 @@ class InMemory(Examples):
         if x.dtype == torch.uint8:
             x = x.float().div_(self.scale)
         return Batch(x, None if self.y is None else self.y.index_select(0, index))
+
+    @property
+    def labels(self) -> Tensor | None:
+        """The labels of all examples, int64 (N,), or None."""
+        return self.y
 
     @property
     def nbytes(self) -> int:
@@ -132,6 +142,16 @@ class Source(ABC):
     def log_det(self, x: Tensor) -> Tensor:
         """What turns a log-density of examples `x`, (B, *shape), into one of the data before any transforms, (B,)."""
         return x.new_zeros(len(x))
+
+    @property
+    def modes(self) -> Tensor | None:
+        """Centers of the modes, float32 (K, D), where the density is known as a mixture; None elsewhere."""
+        return None
+
+    @property
+    def std(self) -> float | None:
+        """Standard deviation around a mode, where it is known and the same in every direction; None elsewhere."""
+        return None
 
     @property
     def sizes(self) -> Mapping[str, int]:

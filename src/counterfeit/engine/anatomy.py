@@ -14,6 +14,7 @@ from counterfeit.data.stream import mix
 from counterfeit.engine.step import Stepper
 from counterfeit.engine.vitals import SAMPLES, SEED, Reference
 from counterfeit.metrics.statistics import seeded
+from counterfeit.nets.growing import EqualConv2d, EqualLinear
 
 __all__ = ["dead_units", "gain", "listening", "look_at_training", "undisturbed"]
 
@@ -57,8 +58,18 @@ def gain(module: nn.Module) -> float:
         >>> gain(layer)
         4.0
     """
-    gains = [p.detach().float().square().mean() * (p.numel() / len(p)) for p in module.parameters() if p.ndim > 1]
+    gains = [
+        p.detach().float().square().mean() * (p.numel() / len(p)) * _scale(layer) ** 2
+        for layer in module.modules()
+        for p in layer.parameters(recurse=False)
+        if p.ndim > 1
+    ]
     return float(torch.stack(gains).max()) ** 0.5 if gains else 0.0
+
+
+def _scale(layer: nn.Module) -> float:
+    """What a layer's weights are multiplied by when they are used."""
+    return layer.scale if isinstance(layer, (EqualConv2d, EqualLinear)) else 1.0
 
 
 @contextmanager

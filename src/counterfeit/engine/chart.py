@@ -110,10 +110,11 @@ class Chart:
         return [key for key in found if not key.startswith((PREFIX, "valid/"))]
 
     def option(self, name: str, value: float | str) -> list[str]:
-        """The option that gives a setting another value; none where the model does not take it."""
+        """The option that gives a setting another value; none where the model does not take it, or has that value."""
         section, _, key = name.partition(".")
         text = value if isinstance(value, str) else format(value, ".2g")
-        return [f"`--{name} {text}`"] if section == "train" or key in self._taken else []
+        holder = self.train if section == "train" else self._taken.get(key)
+        return [] if holder is None or str(getattr(holder, key, "")) == text else [f"`--{name} {text}`"]
 
     def setting(self, key: str, otherwise: float) -> float:
         """The model's value of a setting that it takes."""

@@ -9,9 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 
+from counterfeit.config import Train
 from counterfeit.engine.chart import PREFIX, Chart, Finding
 
 __all__ = ["diagnose", "not_finite"]
+
+USUAL = {"sgd": 0.1, "adam": 1e-3, "adamw": 1e-3, "rmsprop": 1e-3}  # learning rates that seldom overshoot
 
 
 def diagnose(chart: Chart) -> list[Finding]:
@@ -26,17 +29,20 @@ def diagnose(chart: Chart) -> list[Finding]:
     return list(found.values())
 
 
-def not_finite(what: str, step: int) -> Finding:
+def not_finite(what: str, step: int, train: Train) -> Finding:
     """The finding that a loss or weight is not finite."""
-    why = "Steps overshot, and what was learnt is lost."
-    return Finding("divergence", "failure", step, what, why, "Lower `--train.lr`, set `--train.clip 1`, or use fp32.")
+    remedies = [*_slower(train, 10), *_bounded(train)]
+    remedies += ["`--train.precision fp32`"] if train.precision != "fp32" else []
+    change = _try(remedies, "Take smaller steps")
+    return Finding("divergence", "failure", step, what, "Steps overshot, and what was learnt is lost.", change)
 
 
 def divergence(chart: Chart) -> Iterator[Finding]:
     """Weights far beyond their size, a loss far above all it was, samples off all scale or stuck at the limits."""
     gains = {name[5:]: chart.last(name) for name in chart.names("gain/")}
+    large = [f"{part} {value:.3g}" for part, value in gains.items() if value > 30]
     size = "times the size that keeps signals at their scale"
-    signs = [f"weights of {part} reach {value:.3g} {size}" for part, value in gains.items() if value > 30]
+    signs = [f"weights have grown to {size}: {', '.join(large)}"] if large else []
     signs += [sign for key in chart.keys("loss") for sign in _exploded(key, chart.series(key))]
     if (finite := chart.last("finite")) < 1:
         signs.append(f"{1 - finite:.0%} of the samples are not finite")
@@ -45,10 +51,10 @@ def divergence(chart: Chart) -> Iterator[Finding]:
     usual = chart.last("limits-data")
     if _all(limits := chart.lately("limits"), lambda v: v > max(0.95, 0.5 + 0.5 * usual)):
         signs.append(f"{limits[-1]:.0%} of the pixels of samples are black or white, of data {usual:.0%}")
-    remedies = chart.option("train.lr", chart.train.lr / 10) + chart.option("train.clip", "1")
+    remedies = [*_slower(chart.train, 10), *_bounded(chart.train)]
     yield from _finding(
         chart, "divergence", True, signs, "Steps overshoot, and what was learnt is lost.",
-        _try(remedies, "Lower the learning rate or bound the gradient"),
+        _try(remedies, "Take smaller steps"),
     )  # fmt: skip
 
 
@@ -68,7 +74,7 @@ def mode_collapse(chart: Chart) -> Iterator[Finding]:
         signs.append(f"samples lie {twins[-1]:.2g} times as far from each other as data")
         worst = min(worst, twins[-1])
     remedies = chart.option("model.instance_noise", max(0.2, 2 * chart.setting("instance_noise", 0.0)))
-    remedies += chart.option("train.lr", chart.train.lr / 2)
+    remedies += _slower(chart.train, 2)
     remedies += chart.option("model.noise_size", 16) if chart.setting("noise_size", 16) < 4 else []
     yield from _finding(
         chart, "mode-collapse", worst < 0.3, signs,
@@ -89,9 +95,12 @@ def discriminator_won(chart: Chart) -> Iterator[Finding]:
         means = f"{_mean(real[-lines:]):.4f} and fake ones {_mean(fake[-lines:]):.4f}"
         signs = [f"for {lines * chart.train.log_every} steps {judge} gave real examples {means}"]
         vanished = [sign for name in chart.names("gradient/") if name[9:] != judge for sign in _vanished(chart, name)]
-        lr = chart.train.rule(judge).lr
-        remedies = chart.option("model.instance_noise", max(0.2, 2 * chart.setting("instance_noise", 0.0)))
-        remedies += chart.option(f"train.parts.{judge}.lr", lr / 4) + chart.option("model.dropout", "0.2,0.5")
+        rule = chart.train.rule(judge)
+        fast = rule.lr > USUAL[rule.optimizer]
+        remedies = _slower(chart.train, 4) if fast else []
+        remedies += chart.option("model.instance_noise", max(0.2, 2 * chart.setting("instance_noise", 0.0)))
+        remedies += [] if fast else chart.option(f"train.parts.{judge}.lr", rule.lr / 4)
+        remedies += chart.option("model.dropout", "0.2,0.5")
         remedies += chart.option("model.objective", "non-saturating") if vanished else []
         yield from _finding(
             chart, "discriminator-won", bool(vanished), signs + vanished,
@@ -109,7 +118,7 @@ def posterior_collapse(chart: Chart) -> Iterator[Finding]:
         signs.append(f"the divergence from the prior is {kl[-1]:.2g} nats")
     beta = chart.setting("beta", 1.0)
     remedies = chart.option("model.beta", max(1.0, beta / 10)) if beta > 1 else []
-    remedies += chart.option("model.warmup", 0.4) + chart.option("train.lr", chart.train.lr / 2)
+    remedies += chart.option("model.warmup", 0.4) + _slower(chart.train, 2)
     yield from _finding(
         chart, "posterior-collapse", True, signs,
         "The decoder ignores the code, so codes mean nothing and samples are noise.",
@@ -140,7 +149,7 @@ def dead_units(chart: Chart) -> Iterator[Finding]:
     shares = {name[5:]: chart.lately(name) for name in chart.names("dead/")}
     dead = {layer: values[-1] for layer, values in shares.items() if _all(values, lambda v: v > 0.85)}
     signs = [f"{share:.0%} of the units of {layer} never change" for layer, share in dead.items()]
-    remedies = chart.option("train.lr", chart.train.lr / 4) + chart.option("model.activation", "leaky-relu")
+    remedies = _slower(chart.train, 4) + chart.option("model.activation", "leaky-relu")
     remedies += chart.option("model.norm", "batch")
     yield from _finding(
         chart, "dead-units", bool(dead) and max(dead.values()) > 0.97, signs,
@@ -157,6 +166,18 @@ DETECTORS: Sequence[Callable[[Chart], Iterator[Finding]]] = (
 def _finding(chart: Chart, kind: str, fails: bool, signs: Sequence[str], why: str, change: str) -> Iterator[Finding]:
     if signs:
         yield Finding(kind, "failure" if fails else "warning", chart.step, "; ".join(signs), why, change)
+
+
+def _slower(train: Train, times: float) -> list[str]:
+    """Options for learning rates so many times lower, but no higher than usual: of all parts, and of those with own."""
+    rules = {"lr": train, **{f"parts.{part}.lr": train.rule(part) for part, own in train.parts.items() if "lr" in own}}
+    lower = {name: min(rule.lr / times, USUAL[rule.optimizer]) for name, rule in rules.items()}
+    return [" with ".join(f"`--train.{name} {lr:.2g}`" for name, lr in lower.items())]
+
+
+def _bounded(train: Train) -> list[str]:
+    """An option that bounds the gradient, where it is not bounded yet."""
+    return [] if train.clip and train.clip <= 1 else ["`--train.clip 1`"]
 
 
 def _try(options: Sequence[str], words: str) -> str:

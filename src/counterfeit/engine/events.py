@@ -60,7 +60,7 @@ class Events:
 
     def __init__(self, run: Path, step: int, tensorboard: bool) -> None:
         self.path = run / "events.jsonl"
-        kept = [json.dumps(e) + "\n" for e in read_events(run) if e["step"] <= step] if step else []
+        kept = [json.dumps(e) + "\n" for e in read_events(run) if e["step"] <= step]
         self.path.write_text("".join(kept))
         self.file = self.path.open("a", buffering=1)
         self.board = _board(run / "tensorboard", step) if tensorboard else None
@@ -112,7 +112,7 @@ def _rounded(value: float) -> float | None:
 def _board(folder: Path, step: int) -> Any:
     from torch.utils.tensorboard.writer import SummaryWriter
 
-    return SummaryWriter(folder, purge_step=step + 1 if step else None, flush_secs=30)
+    return SummaryWriter(folder, purge_step=step + 1, flush_secs=30)
 
 
 class Progress:

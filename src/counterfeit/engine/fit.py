@@ -201,8 +201,10 @@ class Fit:
             healthy = due and self.train.doctor != "off" and not self.doctor.suspects()
             try:
                 score = self._validate(step)
-            except BaseException:
+            except BaseException as error:
                 self._keep(step, None, healthy)  # what was learnt is worth more than its score
+                if isinstance(error, KeyboardInterrupt) and self.signals.caught:
+                    raise Interrupted(self.signals.caught, self.run, step) from error
                 raise
             self._keep(step, score, healthy)
             self.progress.pause()
@@ -260,10 +262,10 @@ class Fit:
     def _diverged(self, what: str, step: int) -> DivergedError:
         kept = checkpoint.checkpoints(self.run)
         good = f"the last good checkpoint is {kept[-1].name}" if kept else "no checkpoint had been saved"
+        finding = not_finite(what, step, self.train)
         if self.train.doctor != "off":
-            self._tell(not_finite(what, step))
-        text = f"training diverged at step {step}: {what}; {good}. Lower train.lr, set train.clip, or use fp32."
-        return DivergedError(text, what)
+            self._tell(finding)
+        return DivergedError(f"training diverged at step {step}: {what}; {good}. {finding.change}", what)
 
     def _unhealthy(self, failures: Sequence[Finding], step: int) -> UnhealthyError:
         path = checkpoint.healthy(self.run)

@@ -19,6 +19,7 @@ from counterfeit.data.cache import cache_dir
 __all__ = ["examine", "peak_memory"]
 
 PACKAGES = ("torch", "numpy", "pillow", "safetensors", "jsonargparse", "tensorboard", "matplotlib")
+KEPT = ("parzen-", "floor-", "statistics", "classifiers", ".")  # in the cache beside data: what metrics computed once
 
 
 def peak_memory(device: torch.device) -> int:
@@ -101,7 +102,7 @@ def data() -> dict[str, list[str]]:
 
 def _listed(root: Path) -> list[str]:
     names = (path.name for path in root.iterdir()) if root.is_dir() else ()
-    return sorted(name for name in names if not name.startswith("parzen-"))  # reference rows are no data
+    return sorted(name for name in names if not name.startswith(KEPT))
 
 
 def advice(found: Mapping[str, Any]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -10,9 +11,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from counterfeit.core import Decodes, Model, Samples
+from counterfeit.core import Assembles, Completes, Decodes, Enlarges, Model, Predicts, Samples, Translates
 from counterfeit.data.images import tile
 from counterfeit.data.source import Source
+from counterfeit.metrics.enlargement import enlarged
+from counterfeit.metrics.prediction import foreseen
+from counterfeit.metrics.sampling import spread
+from counterfeit.metrics.translation import everywhere, few
+from counterfeit.nets.masks import KINDS, mask_of
 
 __all__ = ["histogram", "means", "picture", "pictured"]
 
@@ -26,8 +32,47 @@ def means(model: Model, n: int) -> Tensor:
     raise ValueError(f"{type(model).__name__} does not sample; a model that samples is expected.")
 
 
+def completions(model: Any, source: Source, n: int) -> Tensor:
+    """Images, what is given of them, gray where it is missing, and completions: (rows, columns, *shape)."""
+    columns = max(3, math.isqrt(n))
+    x = spread(source, "valid", max(1, n // columns), device=model.device).x
+    mask = torch.stack([mask_of(KINDS[i % len(KINDS)], x.shape[1:]) for i in range(len(x))]).to(x)
+    draws = [model.complete(x, mask) for _ in range(columns - 2)]
+    return torch.stack([x, torch.where(mask == 1, x, 0.5), *draws], 1)
+
+
+def translations(model: Any, source: Source, n: int) -> Tensor:
+    """Images of every domain, and below them the same in the others: (1 + domains, columns, *shape)."""
+    domains = source.spec.classes
+    return everywhere(model, few(source, "valid", max(4, n // (1 + domains))).x, domains)
+
+
+def enlargements(model: Any, source: Source, n: int) -> Tensor:
+    """Images in few pixels, bicubic, enlarged by the model and true: (rows, 4, *shape)."""
+    return torch.stack(enlarged(model, spread(source, "valid", max(1, n // 4)).x), 1)
+
+
+def predictions(model: Any, source: Source, n: int) -> Tensor:
+    """Films, each above the frames that were given of it and those foreseen: (rows, frames, C, H, W)."""
+    films = spread(source, "valid", max(1, n // (2 * source.spec.shape[0])), device=model.device).x
+    found = foreseen(model, films)
+    return torch.stack([films, torch.cat([found.given, found.model], 1)], 1).flatten(0, 1)
+
+
+def puzzles(model: Any, source: Source, n: int) -> Tensor:
+    """Images above what is made of their patches: (rows, columns, *shape)."""
+    columns = max(2, math.isqrt(n))
+    x = spread(source, "valid", max(1, n // (2 * columns)) * columns, device=model.device).x
+    x = x[: max(1, len(x) // columns) * columns]  # whole rows
+    both = torch.stack([x, model.assemble(model.cut(x)[0])[0]])
+    return torch.cat([torch.stack([*pair]) for pair in zip(*(half.split(columns) for half in both), strict=True)])
+
+
 # what a model can do -> pictures of it, (rows, columns, *shape), from the seed in force; the first that fits is shown
-GRIDS: dict[type, Callable[[Any, Source, int], Tensor]] = {}
+GRIDS: dict[type, Callable[[Any, Source, int], Tensor]] = {
+    Assembles: puzzles, Completes: completions, Translates: translations,
+    Enlarges: enlargements, Predicts: predictions,
+}  # fmt: skip
 
 
 def pictured(model: Model) -> bool:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
-from types import FrameType
+from types import FrameType, MethodType
 from typing import Any
 
 __all__ = ["Signals"]
 
 
 class Signals(contextlib.AbstractContextManager["Signals"]):
-    """Remembers SIGINT and SIGTERM, so that the step in hand is finished; a second one stops at once."""
+    """Remembers SIGINT and SIGTERM, so that the step in hand is finished; a second one stops at once.
+
+    One within another, as where a metric trains what it compares by, tells the outer one what it caught.
+    """
 
     def __init__(self) -> None:
         self.caught = 0
@@ -26,6 +29,9 @@ class Signals(contextlib.AbstractContextManager["Signals"]):
     def __exit__(self, *_: object) -> None:
         for number, handler in self.before.items():
             signal.signal(number, handler)
+        outer = self.before.get(self.caught)
+        if isinstance(outer, MethodType) and isinstance(outer.__self__, Signals):
+            outer.__self__.caught = self.caught
 
     def _catch(self, number: int, _: FrameType | None) -> None:
         if self.caught:

@@ -112,7 +112,9 @@ class Part:
 class Average:
     """A second model whose weights follow the first's by exponential moving average, part by part.
 
-    Parts without an average, and buffers that are no floats, are copied when the model is asked for.
+    Parameters are averaged, and the running statistics of norms, which are those of their activations. What else a part
+    holds is no mean of anything, such as the vectors that spectral normalization iterates; it is copied when the model
+    is asked for, as are parts without an average.
     """
 
     def __init__(self, model: Model) -> None:
@@ -131,7 +133,7 @@ class Average:
     def track(self, name: str) -> list[tuple[Tensor, Tensor]]:
         """Begin, or go on, to average the submodule `name`: pairs of average and weight."""
         ours, theirs = self._twin().get_submodule(name), self.source.get_submodule(name)
-        pairs = zip(_floats(ours), _floats(theirs), strict=True)
+        pairs = zip(_averaged(ours), _averaged(theirs), strict=True)
         self.followed[name] = [(a.data, p.data) for a, p in pairs]
         return self.followed[name]
 
@@ -217,9 +219,10 @@ def _optimizer(parameters: list[nn.Parameter], rule: Rule) -> torch.optim.Optimi
     return kind(parameters, rule.lr, rule.betas, weight_decay=rule.weight_decay, fused=True)
 
 
-def _floats(module: nn.Module) -> Iterator[Tensor]:
+def _averaged(module: nn.Module) -> Iterator[Tensor]:
     yield from module.parameters()
-    yield from (b for b in module.buffers() if b.is_floating_point())
+    norms = (norm for norm in module.modules() if isinstance(norm, nn.modules.batchnorm._NormBase))
+    yield from (b for norm in norms for b in norm.buffers(recurse=False) if b.is_floating_point())
 
 
 def _generators(device: torch.device) -> list[torch.Generator]:

@@ -19,7 +19,6 @@ from torch import Tensor
 from counterfeit.core import Batch, Bounds, Decodes, Density, Encodes, Model, Samples
 from counterfeit.data.source import Source
 from counterfeit.data.stream import mix
-from counterfeit.data.toy import Toy
 from counterfeit.metrics.sampling import evaluating, spread
 from counterfeit.metrics.statistics import kmeans, nearest, seeded
 
@@ -74,8 +73,7 @@ def reference(source: Source, device: torch.device, seed: int) -> Reference:
         again = torch.randint(len(batch.x), (SAMPLES,)) if len(batch.x) <= SAMPLES else torch.arange(SAMPLES)
     train = batch.x.flatten(1).float()
     centers = kmeans(train, max(1, min(GROUPS, len(train) // 2)), seed=seed)
-    raw = source.raw
-    modes = raw.modes.to(device) if isinstance(raw, Toy) and raw is source and raw.modes is not None else None
+    modes = None if source.modes is None else source.modes.to(device)
     labels = batch.y is not None and batch.y.ndim == 1 and source.spec.classes > 1
     kinds = "modes" if modes is not None else "classes" if labels else ""
     return Reference(

@@ -1,8 +1,9 @@
 """Annealed importance sampling: the normalizer of an energy, and with it the log-likelihood of data.
 
 Chains start from a distribution that is known, and follow a path of densities to the one whose normalizer is sought;
-what the density changes by at each step, where the chain stands, multiplies into its weight. The mean weight is an
-unbiased estimate of the ratio of normalizers. Its logarithm is too low on average, so likelihoods come out too high.
+what the density changes by at each step, where the chain stands, multiplies into its weight. The mean weight estimates
+the ratio of normalizers, without bias where moves are fixed beforehand, and nearly so where kernels adapt their step to
+all chains together. Its logarithm is too low on average, so likelihoods come out too high.
 
 References:
     Annealed Importance Sampling, Neal, 2001 (arXiv physics/9803008).

@@ -19,23 +19,18 @@ from counterfeit.core import Batch, Bounds, Density, Energy, Judges, Model
 from counterfeit.data.source import SPLITS, Source
 from counterfeit.data.stream import mix
 from counterfeit.metrics.metric import Evaluation, Metric, Result
+from counterfeit.metrics.provided import Provided
 from counterfeit.metrics.ranks import average_precision, exceedance
 from counterfeit.metrics.reconstruction import Reconstructs, mean_squared_error, reconstruct
 from counterfeit.metrics.sampling import describe, evaluating, spread
 
-__all__ = ["ANOMALY", "Detection", "Detects", "detect", "find_with", "shuffled"]
+__all__ = ["ANOMALY", "Detection", "Detects", "detect", "finder", "shuffled"]
 
 QUERIES = 2_000  # examples, and anomalies, at most that are scored
+FEW = 100  # of either, below which a warning is given
 
 Score = Callable[[Model, Batch], Tensor]  # (B,), the higher the stranger
-Finder = Callable[[str, int | None], Source]
-_finders: list[Finder] = []
-
-
-def find_with(finder: Finder) -> None:
-    """Say what finds the data that `Evaluation.against` names, with images of a side in pixels where not None."""
-    _finders[:] = [finder]
-
+finder: Provided[[str, int | None], Source] = Provided("find the data that `against` names")  # with images of a side
 
 
 class Detection(NamedTuple):
@@ -69,8 +64,7 @@ def _reconstruction(model: Model, batch: Batch) -> Tensor:
 
 
 def _discriminator(model: Model, batch: Batch) -> Tensor:
-    labels = batch.y if getattr(model, "conditional", False) else None
-    return -cast(Judges, model).judge(batch.x, labels)[:, 0]
+    return -cast(Judges, model).judge(batch.x, batch.y if model.conditional else None)[:, 0]
 
 
 # A density is what the question is about, a bound and an energy stand for one; an autoencoder may rebuild anything; a
@@ -137,6 +131,8 @@ def compute(model: Model, source: Source, evaluation: Evaluation) -> Result:
     details: dict[str, Any] = {"aupr": best.aupr, "scores": {k: d._asdict() for k, d in found.items()}}
     details |= {"seed": evaluation.seed}
     n = len(normal.x)
+    if min(n, len(x)) < FEW:
+        details["warning"] = f"{len(x)} anomalies and {n} examples are few; take more"
     what = f"AUROC by {name} of {whence} against"
     return Result(best.auroc, best.error, n, f"{what} {describe(source, evaluation.split, n)}", details)
 
@@ -145,10 +141,8 @@ def _anomalies(x: Tensor, source: Source, evaluation: Evaluation) -> tuple[Tenso
     """Anomalies, (M, *shape), and where they are from, in words."""
     if evaluation.against is None:
         return shuffled(x, evaluation.seed), "as many examples, every value shuffled by itself,"
-    if not _finders:
-        raise ValueError(f"against={evaluation.against!r} came; nothing finds data here. Use `counterfeit evaluate`.")
     shape = source.raw.spec.shape
-    other = source.alike(_finders[0](evaluation.against, shape[-1] if len(shape) == 3 else None))
+    other = source.alike(finder(evaluation.against, shape[-1] if len(shape) == 3 else None))
     strange = spread(other, evaluation.split, min(QUERIES, evaluation.limit or QUERIES), device=x.device).x
     source.spec.check(strange, f"{source.name}, as whose anomalies {evaluation.against} came,", values=False)
     return strange, f"{describe(other, evaluation.split, len(strange))}"

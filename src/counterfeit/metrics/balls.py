@@ -1,4 +1,4 @@
-"""Balls around points that reach their k-th nearest neighbours, and who lies in them: tile by tile, decided exactly."""
+"""Balls around points that reach their k-th nearest neighbours, and pairs that lie close enough to matter, by tiles."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from torch import Tensor
 from counterfeit.data.progress import Bar
 from counterfeit.metrics.statistics import squared_distances
 
-__all__ = ["Balls", "Near", "Tally", "neighbours", "radii", "radii_among", "tiles"]
+__all__ = ["COPIED", "Near", "Pairs", "close", "neighbours", "radii", "radii_among", "squares_of"]
 
 SPARE = 3  # candidates beside the k nearest, whose order float32 may get wrong
 LISTED = 8  # times k: of so many neighbours, a random half holds k
-TOLERANCE = 2**-18  # of float32 squared distances, relative to the norms; nearer pairs are decided in float64
 CENTRED = 2**25  # values of points centred at once: 128 MB
 COPIED = 2**19  # values of points copied at once: 4 MB in float64, which a cache holds
+LOOKED = 2**20  # distances looked at together: all that is made of them takes 60 MB at most
 
 
 class Near(NamedTuple):
@@ -28,75 +28,44 @@ class Near(NamedTuple):
     positions: Tensor
 
 
-class Balls(NamedTuple):
-    """Squared radii (N,) around real examples, small and wide, and around samples, (M,)."""
+class Pairs(NamedTuple):
+    """Real examples and samples that lie close: positions of both, int64 (P,), and squared distances, float32 (P,)."""
 
-    small: Tensor
-    wide: Tensor
+    real: Tensor
     fake: Tensor
-
-
-class Tally:
-    """Counts who lies in whose ball, among real examples at positions `rows` and samples at `columns`.
-
-    Where `points`, both whole feature matrices, are given, pairs that float32 cannot decide are decided in float64.
-    """
-
-    def __init__(
-        self, balls: Balls, rows: Tensor, columns: Tensor, k: int, points: tuple[Tensor, Tensor] | None = None
-    ) -> None:
-        self.balls, self.rows, self.columns, self.k, self.points = balls, rows, columns, k, points
-        self.precise = torch.zeros(len(columns), dtype=torch.bool)
-        self.recalled, self.covered = torch.zeros(2, len(rows), dtype=torch.bool)
-        self.density = 0
-        if points:
-            self.norms = [_norms(x, points[1].mean(0)) for x in points]
-
-    def add(self, row: int, column: int, tile: Tensor) -> None:
-        """Count the squared distances `tile` from real examples at positions from `row` to samples from `column`."""
-        r, c = _span(self.rows, row, tile.shape[0]), _span(self.columns, column, tile.shape[1])
-        if not self.points:
-            tile = tile[self.rows[r] - row][:, self.columns[c] - column]
-        squares = (self.balls.small[r, None], self.balls.wide[r, None], self.balls.fake[c])
-        small, wide, fake = (self._inside(tile, radius, r, c) for radius in squares)
-        self.precise[c] |= small.any(0)
-        self.recalled[r] |= fake.any(1)
-        self.covered[r] |= wide.any(1)
-        self.density += int(wide.sum())
-
-    def _inside(self, tile: Tensor, radius: Tensor, r: slice, c: slice) -> Tensor:
-        if not self.points:
-            return tile < radius
-        reach = TOLERANCE * (self.norms[0][r, None] + self.norms[1].max())
-        inside = tile < (radius - reach).float()
-        doubtful = (tile < (radius + reach).float()) ^ inside
-        if bool(doubtful.any()):
-            i, j = doubtful.nonzero(as_tuple=True)
-            real, fake = (x[some] for x, some in zip(self.points, (r, c), strict=True))
-            inside[i, j] = _squares(real[i], fake[j]) < radius.expand_as(tile)[i, j]
-        return inside
-
-    def scores(self) -> tuple[float, float, float, float]:
-        """Precision, recall, density, coverage."""
-        precision, recall, coverage = (float(x.double().mean()) for x in (self.precise, self.recalled, self.covered))
-        return precision, recall, self.density / (self.k * len(self.columns)), coverage
-
-
-def _span(positions: Tensor, start: int, length: int) -> slice:
-    """Where in the sorted `positions` those from `start` lie."""
-    return slice(*torch.searchsorted(positions, torch.tensor([start, start + length])).tolist())
+    squares: Tensor
 
 
 def tiles(x: Tensor, y: Tensor, what: str) -> Iterator[tuple[int, int, Tensor]]:
-    """Squared distances from rows of `x` to rows of `y`, (R, C), with the positions of the first of both."""
+    """Squared distances from rows of `x` to rows of `y`, (R, C), with the positions of the first of both.
+
+    Memory is bounded: each takes the place of one before.
+    """
     columns = max(1_024, CENTRED // y.shape[1])
     with Bar(what, len(x) * -(-len(y) // columns)) as bar:
         for column in range(0, len(y), columns):
             row = 0
-            for tile in squared_distances(x, y[column : column + columns]):
-                yield row, column, tile
-                row += len(tile)
-                bar.update(len(tile))
+            for whole in squared_distances(x, y[column : column + columns], reuse=True):
+                for tile in whole.split(max(1, LOOKED // whole.shape[1])):
+                    yield row, column, tile
+                    row += len(tile)
+                    bar.update(len(tile))
+
+
+def close(real: Tensor, fake: Tensor, within: Tensor, around: Tensor) -> Iterator[Pairs]:
+    """Yield every pair nearer than what `within`, (N,), says of the real example, or `around`, (M,), of the sample.
+
+    Arguments:
+        real: real examples, (N, d).
+        fake: samples, (M, d).
+        within: squared distances, float32.
+        around: squared distances, float32.
+    """
+    for row, column, tile in tiles(real, fake, "neighbourhoods"):
+        near = tile < within[row : row + len(tile), None]
+        near |= tile < around[column : column + tile.shape[1]]
+        i, j = near.nonzero(as_tuple=True)
+        yield Pairs(i + row, j + column, tile[i, j])
 
 
 def neighbours(x: Tensor, k: int) -> Near:
@@ -116,11 +85,8 @@ def neighbours(x: Tensor, k: int) -> Near:
 def radii(x: Tensor, near: Near, *ks: int) -> list[Tensor]:
     """Squared distance of each point to its k-th neighbour in float64, (N,), for each k."""
     positions = near.positions[:, : max(ks) + SPARE]
-    rows, found = max(1, COPIED // (positions.shape[1] * x.shape[1])), []
-    for some, candidates in zip(x.split(rows), positions.split(rows), strict=True):
-        exact = _squares(some.repeat_interleave(candidates.shape[1], 0), x[candidates.flatten()])
-        found.append(exact.view(candidates.shape).sort(1).values)
-    ordered = torch.cat(found)
+    own = torch.arange(len(x)).repeat_interleave(positions.shape[1])
+    ordered = squares_of(x, x, own, positions.flatten()).view(positions.shape).sort(1).values
     return [ordered[:, k - 1] for k in ks]
 
 
@@ -133,11 +99,16 @@ def radii_among(near: Near, chosen: Tensor, k: int) -> Tensor:
     return near.squares[chosen, place]
 
 
-def _norms(x: Tensor, centre: Tensor) -> Tensor:
-    """Squared distances from `centre`, (N,), without a copy of `x`."""
-    return torch.cat([(some - centre).square_().sum(1) for some in x.split(max(1, COPIED // x.shape[1]))])
-
-
-def _squares(x: Tensor, y: Tensor) -> Tensor:
-    """Squared distances of corresponding rows in float64: the same bits for the same pair, whoever asks."""
-    return x.double().sub_(y).square_().sum(1)
+def squares_of(x: Tensor, y: Tensor, i: Tensor, j: Tensor) -> Tensor:
+    """Squared distances from `x[i]` to `y[j]` in float64, (P,): the same bits for the same pair, whoever asks."""
+    found = torch.empty(len(i), dtype=torch.float64)
+    rows = min(len(i), max(1, COPIED // x.shape[1]))
+    # rooms that last: what is freed beside what is kept, again and again, leaves holes that nothing fits
+    ours, theirs, gaps = x.new_empty(rows, x.shape[1]), y.new_empty(rows, x.shape[1]), found.new_empty(rows, x.shape[1])
+    for start in range(0, len(i), max(1, rows)):
+        some = slice(start, start + rows)
+        here = slice(len(i[some]))
+        torch.index_select(x, 0, i[some], out=ours[here])
+        torch.index_select(y, 0, j[some], out=theirs[here])
+        torch.sum(gaps[here].copy_(ours[here]).sub_(theirs[here]).square_(), 1, out=found[some])
+    return found

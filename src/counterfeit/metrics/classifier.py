@@ -1,12 +1,13 @@
 """The classifier of a data set: trained once on its training split, kept in the cache with hash and accuracy.
 
-Metrics know no engine, so whoever does says how to train (`train_with`); what is kept is one safetensors file, whose
+Metrics know no engine, so whoever does provides what trains (`trainer`); what is kept is one safetensors file, whose
 header holds the facts below.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
@@ -19,23 +20,18 @@ from counterfeit.core import Classifies, Kind, Spec
 from counterfeit.data.cache import atomic, cache_dir
 from counterfeit.data.source import Source
 from counterfeit.metrics.features import FeatureExtractor, weights_hash
+from counterfeit.metrics.provided import Provided
 from counterfeit.metrics.sampling import load
 from counterfeit.models.classifying.lenet import LeNet
 
-__all__ = ["classifier", "keep", "read", "right", "train_with"]
+__all__ = ["classifier", "keep", "read", "right", "trainer"]
 
 VERSION = "2"  # of the recipe, to raise when it changes: classifiers are kept in the cache
 SCALED = 10_000  # training examples at most, whose features have mean square 1
 FACTS = frozenset({"version", "source", "data", "shape", "kind", "classes", "channels", "features", "accuracy", "n",
                    "weights"})  # fmt: skip
 
-Trainer = Callable[[Source], LeNet]
-_trainers: list[Trainer] = []
-
-
-def train_with(trainer: Trainer) -> None:
-    """Say what trains a classifier on a source where the cache holds none."""
-    _trainers[:] = [trainer]
+trainer: Provided[[Source], LeNet] = Provided("train a classifier")
 
 
 def right(model: Classifies, x: Tensor, y: Tensor | None, batch_size: int = 500) -> Tensor:
@@ -51,7 +47,7 @@ def right(model: Classifies, x: Tensor, y: Tensor | None, batch_size: int = 500)
 
 
 def classifier(source: Source, weights: str | None = None, device: torch.device | str = "cpu") -> FeatureExtractor:
-    """Features of the LeNet of `source`, and its classes: from the cache, or trained now, once.
+    """Features of the LeNet of `source`, and its classes: from the cache, or trained now, once, or where it is damaged.
 
     Arguments:
         source: pictures with labels.
@@ -62,9 +58,7 @@ def classifier(source: Source, weights: str | None = None, device: torch.device 
         ValueError: the data have no labels, or the file is damaged or of another shape of data.
     """
     path = Path(weights).expanduser() if weights else _path(source)
-    if not weights and not path.is_file():
-        _train(source, path)
-    model, facts = read(path)
+    model, facts = read(path) if weights else _kept(source, path)
     if model.spec.shape != source.spec.shape:
         raise ValueError(
             f"{path} classifies images of shape {model.spec.shape}; {source.name} has {source.spec.shape}. "
@@ -107,12 +101,10 @@ def read(path: Path) -> tuple[LeNet, Mapping[str, str]]:
         raise ValueError(f"{path} is no classifier ({error}). Remove it, or give another file.") from None
     if not facts.keys() >= FACTS:
         raise ValueError(f"{path} is no classifier: its header lacks some of {', '.join(sorted(FACTS))}. Give another.")
-    shape = tuple(int(side) for side in facts["shape"].split())
-    spec = Spec(shape, cast(Kind, facts["kind"]), int(facts["classes"]))
-    model = LeNet(spec, int(facts["channels"]), int(facts["features"]))
     try:
-        model.load_state_dict(weights)
-    except RuntimeError:
+        model = _described(facts)
+        model.load_state_dict({name: value.float() for name, value in weights.items()}, assign=True)
+    except (ArithmeticError, RuntimeError, TypeError, ValueError):  # whatever a header says, nothing was allocated
         raise ValueError(f"{path} holds weights of another net than its header says. Remove it.") from None
     if weights_hash(model) != facts["weights"]:
         raise ValueError(
@@ -121,8 +113,27 @@ def read(path: Path) -> tuple[LeNet, Mapping[str, str]]:
     return model.requires_grad_(False).eval(), facts
 
 
+def _described(facts: Mapping[str, str]) -> LeNet:
+    """The net of a header, which may say anything: without memory for weights until they are found to fit."""
+    sizes = {name: int(facts[name]) for name in ("classes", "channels", "features")}
+    spec = Spec(tuple(int(side) for side in facts["shape"].split()), cast(Kind, facts["kind"]), sizes.pop("classes"))
+    with torch.device("meta"):
+        return LeNet(spec, **sizes)
+
+
 def _path(source: Source) -> Path:
     return cache_dir() / "classifiers" / f"{source.name}-{source.fingerprint}-{VERSION}.safetensors"
+
+
+def _kept(source: Source, path: Path) -> tuple[LeNet, Mapping[str, str]]:
+    """The classifier of `source`, trained where the cache holds none that can be read."""
+    if path.is_file():
+        try:
+            return read(path)
+        except ValueError:
+            warnings.warn(f"{path} is damaged; the classifier is trained again", stacklevel=2)
+    _train(source, path)
+    return read(path)
 
 
 def _train(source: Source, path: Path) -> None:
@@ -131,9 +142,7 @@ def _train(source: Source, path: Path) -> None:
             f"{source.name} has no labels; features `classifier` expects them. Take convolutions, or the weights of "
             "a classifier of other data."
         )
-    if not _trainers:
-        raise ValueError(f"{path} is missing and nothing here can train it. Import counterfeit.evaluation first.")
-    keep(_trainers[0](source), source, path)
+    keep(trainer(source), source, path)
 
 
 def _extractor(model: LeNet, facts: Mapping[str, str]) -> FeatureExtractor:

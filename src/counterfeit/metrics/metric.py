@@ -108,7 +108,7 @@ class Metric:
         labels: whether it asks for data with labels.
         applies: whether it can speak of a source.
         kind: what it is of the quantity that its summary names.
-        rows: the names of the numbers, where there are several, and which direction of each is better.
+        rows: the names of the numbers, where there are several, and which direction of each is better, None as above.
     """
 
     name: str
@@ -120,4 +120,4 @@ class Metric:
     labels: bool = False
     applies: Callable[[Source], bool] = lambda source: True  # noqa: ARG005
     kind: Literal["exact", "bound", "estimate"] = "estimate"
-    rows: Mapping[str, Literal["higher", "lower"]] = field(default_factory=dict)
+    rows: Mapping[str, Literal["higher", "lower"] | None] = field(default_factory=dict)

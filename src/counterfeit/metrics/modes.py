@@ -92,14 +92,13 @@ def _row(real: Coverage) -> dict[str, float]:
 
 
 def _mixture(source: Source) -> tuple[Tensor, float]:
-    modes, std = getattr(source.raw, "modes", None), getattr(source.raw, "std", None)
-    if modes is None or std is None or source is not source.raw:
+    if source.modes is None or source.std is None:
         raise ValueError(f"{source.name} names no modes; `modes` expects a source that does, as grid. Take `classes`.")
-    return modes, std
+    return source.modes, source.std
 
 
 def _has_modes(source: Source) -> bool:
-    return source is source.raw and None not in (getattr(source, "std", None), getattr(source, "modes", None))
+    return source.modes is not None and source.std is not None
 
 
 MODES = Metric("modes", "number of modes that samples reach", "", "higher", Samples, compute, applies=_has_modes)

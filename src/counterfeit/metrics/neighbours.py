@@ -16,7 +16,7 @@ from torch import Tensor
 from counterfeit.core import Model, Samples
 from counterfeit.data.source import Examples, Source
 from counterfeit.metrics.metric import Evaluation, Metric, Result
-from counterfeit.metrics.sampling import describe, draw_samples, load
+from counterfeit.metrics.sampling import describe, draw_samples, spread
 from counterfeit.metrics.statistics import Neighbours, mean_and_error, nearest, seeded
 
 __all__ = ["NEAREST", "copies", "nearest_examples", "references"]
@@ -32,17 +32,16 @@ def nearest_examples(x: Tensor, examples: Examples, k: int = 1, among: range | N
         x: (N, *shape) in the data's natural unit.
         examples: one split, positions in which the result's `indices` are.
         k: how many, nearest first.
-        among: positions to search, consecutive; all where None.
+        among: positions to search, rising; all where None.
     """
     among = range(len(examples)) if among is None else among
     if not 1 <= k <= len(among):
         raise ValueError(f"k={k} came; between 1 and {len(among)} neighbours are expected. Ask for fewer.")
     x, found = x.flatten(1).float(), []
-    for start in range(among.start, among.stop, CHUNK):
-        positions = torch.arange(start, min(start + CHUNK, among.stop))
+    for positions in torch.arange(among.start, among.stop, among.step).split(CHUNK):
         some = examples[positions].x.to(x.device).flatten(1)
         near = nearest(x, some, min(k, len(some)))
-        found.append(Neighbours(near.distances, near.indices + start))
+        found.append(Neighbours(near.distances, positions.to(x.device)[near.indices]))
     distances, indices = (torch.cat(parts, 1) for parts in zip(*found, strict=True))
     order = distances.topk(k, largest=False)
     return Neighbours(order.values, indices.gather(1, order.indices))
@@ -54,13 +53,13 @@ def copies(distances: Tensor, dims: int) -> int:
 
 
 def references(source: Source, n: int, device: torch.device) -> dict[str, dict[str, float]]:
-    """The same distance for what is known to be new: half of the training data from the other half, held-out data."""
+    """The same distance for what is known to be new: every other training example from the rest, held-out data."""
     train = source.split("train")
-    half = len(train) // 2
-    first = load(source, "train", min(n, half), device=device).x
-    held_out = load(source, "test", n, device=device).x
+    even, odd = (range(start, len(train), 2) for start in (0, 1))
+    first = spread(source, "train", n, device=device, among=even).x
+    held_out = spread(source, "test", n, device=device).x
     return {
-        "halves": _row(nearest_examples(first, train, among=range(half, len(train))).distances),
+        "halves": _row(nearest_examples(first, train, among=odd).distances),
         "held-out": _row(nearest_examples(held_out, train).distances),
     }
 
@@ -76,7 +75,7 @@ def compute(model: Model, source: Source, evaluation: Evaluation) -> Result:
             details["references"] = references(source, n, samples.device)
     if source.spec.bounded:
         details["copies"] = copies(distances, source.spec.dims)
-    what = f"mean Euclidean distance from {n} samples to their nearest example"
+    what = f"mean Euclidean distance from {n} samples, and evenly spaced references, to their nearest example"
     return Result(*mean_and_error(distances), n, f"{what}; {describe(source, 'train', len(train))}", details)
 
 

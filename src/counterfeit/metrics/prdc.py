@@ -10,6 +10,8 @@ References:
 from __future__ import annotations
 
 import math
+import statistics
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -18,13 +20,14 @@ from torch import Tensor
 
 from counterfeit.core import Model, Samples
 from counterfeit.data.source import Source
-from counterfeit.metrics.balls import Balls, Tally, neighbours, radii, radii_among, tiles
+from counterfeit.metrics.balls import close, neighbours
 from counterfeit.metrics.features import FeatureExtractor
 from counterfeit.metrics.frechet import check
 from counterfeit.metrics.metric import Evaluation, Metric, Result
 from counterfeit.metrics.reference import Compared, compare, floor
 from counterfeit.metrics.resampling import halves
 from counterfeit.metrics.sharing import once
+from counterfeit.metrics.tallies import Half, Tally
 
 __all__ = ["COVERAGE", "DENSITY", "PRDC", "PRECISION", "RECALL", "Score", "compute", "expected_coverage", "prdc"]
 
@@ -51,7 +54,9 @@ def prdc(
     """Precision, recall, density and coverage of features `fake`, (M, d), among `real`, (N, d).
 
     Distances are float32 of centred features, tile by tile; pairs too near to a radius are decided in float64, so the
-    counts are those of float64 throughout. Errors are deviations between halves of both, see `resampling`.
+    counts are those of float64 throughout. Errors are deviations between halves of both, see `resampling`. That of
+    density, a mean over samples, adds the variance that samples bring to the one that real examples bring, see
+    `tallies`: in many dimensions, where a few real examples lie near many samples, halves show too little of both.
 
     Arguments:
         real: features of real examples, N > k.
@@ -73,18 +78,22 @@ def prdc(
             "as there are that many neighbours. Take more."
         )
     near_real, near_fake = neighbours(real, max(k, wide)), neighbours(fake, k)
-    balls = Balls(*radii(real, near_real, k, wide), *radii(fake, near_fake, k))
-    whole = Tally(balls, torch.arange(len(real)), torch.arange(len(fake)), wide, (real, fake))
-    tallies = [whole]
-    for i, j in halves(len(real), len(fake), resamples, seed):
-        few = Balls(radii_among(near_real, i, k), radii_among(near_real, i, wide), radii_among(near_fake, j, k))
-        tallies.append(Tally(few, i, j, wide))
-    for row, column, tile in tiles(real, fake, "neighbourhoods"):
+    whole = Tally(real, fake, near_real, near_fake, k, wide)
+    parts = [Half(near_real, near_fake, i, j, k, wide) for i, j in halves(len(real), len(fake), resamples, seed)]
+    tallies: list[Tally | Half] = [whole, *parts]
+    limits = (torch.stack(each).amax(0) for each in zip(*(tally.limits for tally in tallies), strict=True))
+    for pairs in close(real, fake, *limits):
         for tally in tallies:
-            tally.add(row, column, tile)
-    scores = torch.tensor([tally.scores() for tally in tallies], dtype=torch.float64)  # (1 + resamples, 4)
-    errors = scores[1:].std(0).tolist() if resamples > 1 else [None] * 4
-    return {name: Score(float(v), e) for name, v, e in zip(SUMMARIES, scores[0], errors, strict=True)}
+            tally.add(pairs)
+    errors = _errors(whole, parts) if resamples > 1 else [None] * 4
+    return {name: Score(v, e) for name, v, e in zip(SUMMARIES, whole.scores(), errors, strict=True)}
+
+
+def _errors(whole: Tally, parts: Sequence[Half]) -> list[float]:
+    """Of precision, recall, density and coverage."""
+    precision, recall, coverage = torch.tensor([half.scores() for half in parts], dtype=torch.float64).std(0).tolist()
+    by_real = statistics.fmean(half.variance() for half in parts)
+    return [precision, recall, math.sqrt(whole.variance() + max(0.0, by_real)), coverage]
 
 
 def expected_coverage(n: int, m: int, k: int = WIDE) -> float:

@@ -7,7 +7,7 @@ References:
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, Protocol, cast, runtime_checkable
 
 import numpy as np
 import torch
@@ -17,14 +17,22 @@ from counterfeit.core import Batch, Encodes, Model
 from counterfeit.data.source import Source
 from counterfeit.metrics.metric import Evaluation, Metric, Result
 from counterfeit.metrics.proportions import wilson
-from counterfeit.metrics.sampling import describe, evaluating, load
+from counterfeit.metrics.sampling import describe, evaluating, spread
 from counterfeit.metrics.statistics import mean_and_error
 
-__all__ = ["PENALTIES", "PROBE", "Linear", "Probe", "logistic", "probe"]
+__all__ = ["PENALTIES", "PROBE", "Features", "Linear", "Probe", "logistic", "probe"]
 
 PENALTIES = (1.0, 1e-1, 1e-2, 1e-3, 1e-4)
 FITTED, CHOSEN = 5_000, 2_000  # training and validation examples at most
 ITERATIONS = 100
+
+
+@runtime_checkable
+class Features(Protocol):
+    """Shows what it knows of an example before that is squeezed into a code."""
+
+    def features(self, x: Tensor) -> Tensor:
+        """What codes are a linear function of, (B, features)."""
 
 
 class Linear(NamedTuple):
@@ -100,29 +108,37 @@ def probe(train: Batch, valid: Batch, test: Batch, classes: int, penalties: Sequ
 
 
 def compute(model: Model, source: Source, evaluation: Evaluation) -> Result:
-    """Accuracy of the probe on codes; beside it that on pixels."""
+    """Accuracy of the probe on codes; beside it those on pixels, and on features where the model shows them."""
     if evaluation.split == "valid":
         raise ValueError("split=valid came; the probe chooses its penalty there. Measure it on test, or leave it out.")
     sizes = {"train": FITTED, "valid": CHOSEN, "test": evaluation.limit}
-    parts = [load(source, split, size, evaluation.seed) for split, size in sizes.items()]
+    parts = [spread(source, split, size, evaluation.seed) for split, size in sizes.items()]
 
-    def codes(x: Tensor) -> Tensor:
-        encode = cast(Encodes, model).encode
-        with evaluating(model, evaluation.seed):
-            return torch.cat([encode(part.to(model.device)).cpu() for part in x.split(evaluation.batch_size)])
+    def asked(answer: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+        def batched(x: Tensor) -> Tensor:
+            with evaluating(model, evaluation.seed):
+                return torch.cat([answer(part.to(model.device)).cpu() for part in x.split(evaluation.batch_size)])
 
-    on_codes, on_pixels = (_probed(parts, features, source) for features in (codes, lambda x: x))
+        return batched
+
+    on_codes = _probed(parts, asked(cast(Encodes, model).encode), source)
+    beside = {"pixels": lambda x: x} | ({"features": asked(model.features)} if isinstance(model, Features) else {})
     value, error = mean_and_error(on_codes.correct.double())
-    pixels = dict(zip(("value", "error"), mean_and_error(on_pixels.correct.double()), strict=True))
     n = len(on_codes.correct)
     details: dict[str, Any] = {
         "interval": list(wilson(int(on_codes.correct.sum()), n)),
         "penalty": on_codes.penalty,
-        "references": {"pixels": pixels | {"n": n}},
+        "references": {name: _reference(_probed(parts, features, source)) for name, features in beside.items()},
         "seed": evaluation.seed,
     }
     what = f"accuracy of logistic regression on codes of {len(parts[0].x)} training examples, penalty chosen on valid"
-    return Result(value, error, n, f"{what}; {describe(source, evaluation.split, n)}", details)
+    data = f"all evenly spaced; {describe(source, evaluation.split, n)}"
+    return Result(value, error, n, f"{what} n={len(parts[1].x)}, {data}", details)
+
+
+def _reference(found: Probe) -> dict[str, float]:
+    value, error = mean_and_error(found.correct.double())
+    return {"value": value, "error": error, "n": len(found.correct)}
 
 
 def _probed(parts: Sequence[Batch], features: Callable[[Tensor], Tensor], source: Source) -> Probe:

@@ -61,10 +61,18 @@ def load(source: Source, split: str, n: int | None = None, seed: int = 0, device
     return Batch(batch.x.to(device), None if batch.y is None else batch.y.to(device))
 
 
-def spread(source: Source, split: str, n: int, seed: int = 0, device: torch.device | str = "cpu") -> Batch:
-    """`n` examples evenly spaced through a split (all where there are fewer), since some splits are sorted."""
+def spread(
+    source: Source, split: str, n: int | None = None, seed: int = 0, device: torch.device | str = "cpu",
+    among: range | None = None,
+) -> Batch:  # fmt: skip
+    """`n` examples evenly spaced through a split, or those of it `among`, since some splits are sorted.
+
+    All where `n` is None or 0, or where there are fewer; random transforms draw under `seed`.
+    """
     examples = source.split(split)
-    positions = torch.arange(min(n, len(examples))) * len(examples) // min(n, len(examples))
+    among = range(len(examples)) if among is None else among
+    n = min(n or len(among), len(among))
+    positions = among.start + among.step * (torch.arange(n) * len(among) // max(n, 1))
     with seeded(mix(seed, SPLITS.index(split))):
         batch = examples[positions]
     return Batch(batch.x.to(device), None if batch.y is None else batch.y.to(device))

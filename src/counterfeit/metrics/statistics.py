@@ -62,10 +62,11 @@ def bits_per_dim(nats: float, dims: int, offset: float = 0.0) -> float:
     return offset - nats / (dims * math.log(2))
 
 
-def squared_distances(x: Tensor, y: Tensor) -> Iterator[Tensor]:
+def squared_distances(x: Tensor, y: Tensor, reuse: bool = False) -> Iterator[Tensor]:
     """Squared Euclidean distances from the rows of `x`, (N, D), to those of `y`, (M, D), in consecutive tiles (R, M).
 
-    Both are centred first, so that float32 loses few digits in ‖x‖² - 2 x·y + ‖y‖²; no distance is below 0.
+    Both are centred first, so that float32 loses few digits in ‖x‖² - 2 x·y + ‖y‖²; no distance is below 0. With
+    `reuse`, every tile takes the place of the one before.
 
     Example:
         >>> list(squared_distances(torch.tensor([[0.0]]), torch.tensor([[3.0], [4.0]])))
@@ -76,10 +77,12 @@ def squared_distances(x: Tensor, y: Tensor) -> Iterator[Tensor]:
     centre = y.mean(0)
     y = y - centre
     y_norm, y_t = torch.linalg.vector_norm(y, dim=1).square_(), y.t()  # without a copy of squares
+    room = y.new_empty(min(len(x), _rows(y)), len(y)) if reuse else None
     for tile in x.split(_rows(y)):
         centred = tile - centre
         with _full_precision(x.device):
-            distances = torch.addmm(y_norm, centred, y_t, alpha=-2)  # (R, M)
+            out = None if room is None else room[: len(tile)]
+            distances = torch.addmm(y_norm, centred, y_t, alpha=-2, out=out)  # (R, M)
         yield distances.add_(centred.square().sum(1, keepdim=True)).clamp_(min=0)
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import NormalDist
 from typing import NamedTuple
@@ -22,7 +22,10 @@ from torch import Tensor
 
 from counterfeit.metrics.proportions import binomial_test, wilson
 
-__all__ = ["Choices", "Trials", "bradley_terry", "cluster_bootstrap", "d_prime", "forced_choice", "read_trials"]
+__all__ = [
+    "Choices", "Trials", "bradley_terry", "cluster_bootstrap", "columns", "d_prime", "forced_choice", "read_trials",
+    "read_wins",
+]  # fmt: skip
 
 
 class Trials(NamedTuple):
@@ -135,18 +138,65 @@ def read_trials(path: str | Path) -> dict[str, Trials]:
         ValueError: for a file or a row that cannot be read, with the number of its line.
     """
     found: dict[str, tuple[list[bool], list[str]]] = {}
-    with Path(path).open(encoding="utf-8", newline="") as file:
-        rows = csv.DictReader(file)
-        if missing := {"rater", "model", "correct"} - {*(rows.fieldnames or ())}:
-            lacking = ", ".join(sorted(missing))
-            raise ValueError(f"{path} has no column {lacking}; rater, model and correct are expected. Add it.")
-        for row in rows:
-            if row["correct"] not in ("0", "1"):
-                raise ValueError(f"{path}, line {rows.line_num}: correct is {row['correct']!r}; 0 or 1 is expected.")
-            answers, raters = found.setdefault(row["model"], ([], []))
-            answers.append(row["correct"] == "1")
-            raters.append(row["rater"])
+    for line, (rater, model, correct) in _rows(path, ("rater", "model", "correct")):
+        if correct not in ("0", "1"):
+            raise ValueError(f"{path}, line {line}: correct is {correct!r}; 0 or 1 is expected.")
+        answers, raters = found.setdefault(model, ([], []))
+        answers.append(correct == "1")
+        raters.append(rater)
     return {model: Trials(torch.tensor(answers), raters) for model, (answers, raters) in found.items()}
+
+
+def read_wins(path: str | Path) -> tuple[list[str], Tensor]:
+    """Names of models that were compared in pairs, and how often each won over each other one, (K, K).
+
+    Arguments:
+        path: a CSV file with the columns winner and loser.
+
+    Raises:
+        ValueError: for a file or a row that cannot be read, with the number of its line.
+    """
+    pairs = []
+    for line, (winner, loser) in _rows(path, ("winner", "loser")):
+        if winner == loser:
+            raise ValueError(f"{path}, line {line}: {winner} is compared with itself; two models are expected.")
+        pairs.append((winner, loser))
+    names = sorted({name for pair in pairs for name in pair})
+    wins = torch.zeros(len(names), len(names), dtype=torch.int64)
+    for winner, loser in pairs:
+        wins[names.index(winner), names.index(loser)] += 1
+    return names, wins
+
+
+def columns(path: str | Path) -> tuple[str, ...]:
+    """The columns that a CSV file names in its first line."""
+    return _table(path)[0]
+
+
+def _table(path: str | Path) -> tuple[tuple[str, ...], list[tuple[int, list[str]]]]:
+    """The columns of a CSV file, and the number and cells of each line below them that is not empty."""
+    try:
+        with Path(path).open(encoding="utf-8-sig", newline="") as file:  # spreadsheets write a mark before the text
+            reader = csv.reader(file)
+            head, *rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if row] or [(1, [])]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ValueError(f"{path} holds no table ({reason}). Give a CSV file, as text in UTF-8.") from None
+    return tuple(head[1]), rows
+
+
+def _rows(path: str | Path, wanted: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
+    """The number of each line, and its cells in the columns `wanted`."""
+    named, rows = _table(path)
+    if missing := [name for name in wanted if name not in named]:
+        lacking, all_of = ", ".join(missing), f"{', '.join(wanted[:-1])} and {wanted[-1]}"
+        raise ValueError(f"{path} has no column {lacking}; {all_of} are expected. Add it.")
+    if not rows:
+        raise ValueError(f"{path} holds no answers; a line for each is expected. Add them.")
+    for line, row in rows:
+        if len(row) != len(named) or not all(cells := [row[named.index(name)] for name in wanted]):
+            raise ValueError(f"{path}, line {line}: a cell is missing; {', '.join(wanted)} are expected. Complete it.")
+        yield line, cells
 
 
 def _numbered(trials: Trials) -> tuple[list[str], Tensor]:

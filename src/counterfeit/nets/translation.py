@@ -72,9 +72,11 @@ class ResnetGenerator(Net):
             for a, b in pairwise(reversed(channels))
             for layer in _layer(nn.ConvTranspose2d(a, b, 4, 2, 1, bias=False), b)
         ]
-        first = nn.Conv2d(spec.shape[0] + domains, width, 7, 1, 3, padding_mode="reflect", bias=False)
+        convolution = nn.Conv2d(spec.shape[0] + domains, width, 7, 1, 3, padding_mode="reflect", bias=domains > 0)
+        # a norm would take away what labels, the same at every place, add
+        first = (convolution, nn.ReLU(inplace=True)) if domains else _layer(convolution, width)
         body = [Residual(channels[-1]) for _ in range(blocks)]
-        self.body = nn.Sequential(*_layer(first, width), *downs, *body, *ups)
+        self.body = nn.Sequential(*first, *downs, *body, *ups)
         self.last = nn.Conv2d(width, spec.shape[0], 7, 1, 3, padding_mode="reflect")
         initialize(self)
 

@@ -12,6 +12,7 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import leaky_relu
 
 from counterfeit.core import Net, Spec
 from counterfeit.nets.conv import WIDEST, halvings, initialize
@@ -22,11 +23,11 @@ STYLE = 256  # size of what the code and the known pixels become together
 
 
 class Modulated(nn.Module):
-    """Batch normalization whose gains and shifts are linear in a style (Chen et al., 2018, eq. 2)."""
+    """Batch normalization whose gains and shifts depend on a style (Chen et al., 2018, eq. 2)."""
 
     def __init__(self, channels: int, style: int) -> None:
         super().__init__()
-        self.norm, self.linear = nn.BatchNorm2d(channels, affine=False), nn.Linear(style, 2 * channels)
+        self.norm, self.linear = nn.BatchNorm2d(channels), nn.Linear(style, 2 * channels, bias=False)
 
     def forward(self, h: Tensor, s: Tensor) -> Tensor:
         """(B, channels, H, W) and styles (B, style) -> (B, channels, H, W)."""
@@ -54,12 +55,13 @@ class Completion(Net):
         self.shape, self.start = spec.shape, (channels[-1], *sides)
         self.downs = nn.ModuleList(_down(*pair) for pair in pairwise([2 * spec.shape[0], *channels]))
         features = channels[-1] * sides[0] * sides[1]
-        self.style = nn.Sequential(nn.Linear(code_size + features, STYLE), nn.LeakyReLU(0.2))
+        self.known, self.code = nn.Linear(features, STYLE), nn.Linear(code_size, STYLE, bias=False)
         self.project = nn.Linear(STYLE, features)
         self.norms = nn.ModuleList(Modulated(2 * size, STYLE) for size in channels[::-1])
         ups = pairwise([*channels[::-1], spec.shape[0]])
         self.ups = nn.ModuleList(nn.ConvTranspose2d(2 * before, after, 4, 2, 1) for before, after in ups)
         initialize(self)
+        nn.init.normal_(self.code.weight, 0.0, code_size**-0.5)  # from the first step on, codes matter as much
 
     def forward(self, z: Tensor, x: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
         """Complete `x` where `mask`, both (B, C, H, W), is 0; where they are None, nothing is known."""
@@ -69,7 +71,7 @@ class Completion(Net):
         for down in self.downs:
             h = down(h)
             levels.append(h)
-        s = self.style(torch.cat([z, h.flatten(1)], 1))
+        s = leaky_relu(self.known(h.flatten(1)) + self.code(z), 0.2)
         h = self.project(s).unflatten(1, self.start)
         for norm, up, level in zip(self.norms, self.ups, reversed(levels), strict=True):
             h = up(norm(torch.cat([h, level], 1), s).relu())

@@ -15,13 +15,15 @@ from counterfeit import catalogue
 from counterfeit.evaluation import Outside, Tell, applicable, measure, metric_of
 from counterfeit.metrics.metric import Evaluation, Metric
 from counterfeit.report.cells import Cell, Table
+from counterfeit.report.compare_differences import differences, remedy
 from counterfeit.report.cost import COSTS, costs
 from counterfeit.report.facts import number
+from counterfeit.report.view import View
 from counterfeit.run import Run
 
-__all__ = ["OTHER", "Comparison", "Contestant", "Line", "compare", "cost_table", "lines", "named", "table"]
+__all__ = ["OTHER", "Comparison", "Contestant", "Line", "compare", "cost_table", "lines", "named", "notes", "table"]
 
-Contestant = Run | Outside
+Contestant = Run | Outside | View
 Entry = Mapping[str, Any]
 
 OTHER = "other protocol"
@@ -66,12 +68,14 @@ class Comparison:
         contestants: name -> run, or samples made elsewhere.
         lines: what was measured.
         differences: a sentence for every metric that was measured under several protocols.
+        remedy: what makes protocols agree, where anything does.
         costs: name -> quantity -> number.
     """
 
     contestants: Mapping[str, Contestant]
     lines: Sequence[Line]
     differences: Sequence[str]
+    remedy: str
     costs: Mapping[str, Mapping[str, float]]
 
     def to_dict(self) -> dict[str, Any]:
@@ -81,6 +85,7 @@ class Comparison:
             "metrics": [_line_to_dict(line) for line in self.lines],
             "not applicable": {name: self.lacking(name) for name in self.contestants},
             "differences": list(self.differences),
+            "remedy": self.remedy,
         }
 
     def lacking(self, name: str) -> list[str]:
@@ -116,7 +121,14 @@ def compare(
         for name, one in contestants.items()
     }
     measured = lines(found, {name for name, one in contestants.items() if isinstance(one, Outside) and one.real})
-    return Comparison(contestants, measured, differences(measured), costs(contestants))
+    said = differences(measured, contestants)
+    return Comparison(contestants, measured, said, remedy(contestants, options) if said else "", costs(contestants))
+
+
+def notes(comparison: Comparison) -> list[str]:
+    """What is to be said of a comparison as a whole: what differs, what to do, and whose samples are no draws."""
+    views = [f"{name}: {one.how}" for name, one in comparison.contestants.items() if isinstance(one, View)]
+    return [*comparison.differences, *filter(None, [comparison.remedy]), *(f"{text}." for text in views)]
 
 
 def _with_samples(one: Contestant, options: Mapping[str, Any], samples: int) -> Mapping[str, Any]:
@@ -193,20 +205,6 @@ def _close(a: Entry, b: Entry) -> bool:
     return abs(a["value"] - b["value"]) <= 2 * math.hypot(a["error"] or 0.0, b["error"] or 0.0)
 
 
-def differences(measured: Sequence[Line]) -> list[str]:
-    """A sentence for all metrics that were measured under several protocols differing alike: in what they differ."""
-    found: dict[tuple[str, ...], list[str]] = {}
-    for metric in dict.fromkeys(line.metric for line in measured):
-        group = [line for line in measured if line.metric == metric]
-        clauses = [line.protocol.split("; ") for line in group]
-        own = [[c for c in mine if not all(c in theirs for theirs in clauses)] for mine in clauses]
-        parts = [f"{', '.join(line.cells)} ({'; '.join(what)})" for line, what in zip(group, own, strict=True)]
-        if len(group) > 1:
-            found.setdefault(tuple(parts), []).append(metric)
-    ways = {parts: f"measured in {len(parts)} ways, between which nothing is ranked" for parts in found}
-    return [f"{', '.join(names)}: {ways[parts]}: {' against '.join(parts)}." for parts, names in found.items()]
-
-
 def table(comparison: Comparison) -> Table:
     """A row for each metric and protocol; below it what differs, and every protocol."""
     names = list(comparison.contestants)
@@ -219,7 +217,7 @@ def table(comparison: Comparison) -> Table:
         cells = [cell(comparison, line, name) for name in names]
         rows.append([Cell(label), Cell(line.kind), *cells])
         protocols.append(f"{label}: {line.protocol}.")
-    return Table(["metric", "kind", *names], rows, [*comparison.differences, *protocols])
+    return Table(["metric", "kind", *names], rows, [*notes(comparison), *protocols])
 
 
 def cell(comparison: Comparison, line: Line, name: str) -> Cell:

@@ -13,6 +13,7 @@ from counterfeit.report.compare import Contestant
 from counterfeit.report.figure import Figure, Picture
 from counterfeit.report.figures import line, neighbours, plane, samples, themed, walks
 from counterfeit.report.markup import join, tag
+from counterfeit.report.view import trained
 from counterfeit.run import Run
 
 __all__ = ["colors", "curves", "figures"]
@@ -24,9 +25,10 @@ PAIRS = 2  # of codes
 
 def figures(contestants: Mapping[str, Contestant]) -> Iterator[Figure]:
     """Figures of every contestant that has them, in the order of a page."""
-    data = {one.source.fingerprint: one for one in contestants.values() if grids.has_images(one)}
+    shown = {name: trained(one) or one for name, one in contestants.items()}
+    data = {one.source.raw.fingerprint: one for one in shown.values() if grids.has_images(one)}
     yield from map(_data, data.values())
-    able = {name: one for name, one in contestants.items() if isinstance(one.model, Samples)}
+    able = {name: one for name, one in shown.items() if isinstance(one.model, Samples)}
     seen = {name: one for name, one in able.items() if grids.has_images(one)}
     for name, one in able.items():
         yield from (_named(name, figure, figure.caption) for figure in _samples(one))
@@ -36,7 +38,7 @@ def figures(contestants: Mapping[str, Contestant]) -> Iterator[Figure]:
     for name, one in seen.items():
         if isinstance(one.model, Decodes):
             yield _named(name, walks(one, WIDTH, PAIRS), "")
-    yield from curves({name: one for name, one in contestants.items() if isinstance(one, Run)})
+    yield from curves({name: one for name, one in shown.items() if isinstance(one, Run)})
 
 
 def colors(names: list[str], theme: plot.Theme) -> dict[str, str]:

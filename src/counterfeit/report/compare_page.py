@@ -8,15 +8,17 @@ from pathlib import Path
 
 import counterfeit
 from counterfeit.data.cache import atomic
+from counterfeit.evaluation import Outside
 from counterfeit.report import plot
 from counterfeit.report.cells import Cell
 from counterfeit.report.compare import OTHER, Comparison, Contestant, Line, cell, cost_table
 from counterfeit.report.compare_figures import colors, figures
+from counterfeit.report.doctor import options
 from counterfeit.report.facts import number
 from counterfeit.report.figure import Figure
 from counterfeit.report.markup import Markup, tag
 from counterfeit.report.page import document, panels, section
-from counterfeit.run import Run
+from counterfeit.report.view import View
 
 __all__ = ["page", "write"]
 
@@ -73,17 +75,22 @@ def _contestant(name: str, one: Contestant, names: list[str]) -> Markup:
 
 
 def _about(one: Contestant) -> str:
-    if not isinstance(one, Run):
+    if isinstance(one, Outside):
         return f"{'real data' if one.real else 'samples made elsewhere'}, against {one.source.name}"
-    recipe = "" if one.config.recipe == one.config.model else f", recipe {one.config.recipe}"
-    return f"{one.config.model}{recipe}, on {one.config.data.name}, seed {one.config.train.seed}, {one.checkpoint.name}"
+    run = one.run if isinstance(one, View) else one
+    config, how = run.config, f"; {one.how}, against {one.source.name}" if isinstance(one, View) else ""
+    recipe = "" if config.recipe == config.model else f", recipe {config.recipe}"
+    data = " after ".join(filter(None, [config.data.name, ", ".join(config.data.transforms)]))
+    return f"{config.model}{recipe}, on {data}, seed {config.train.seed}, {run.checkpoint.name}{how}"
 
 
 def _differences(comparison: Comparison) -> Iterator[Markup]:
     if comparison.differences:
         said = tag("p", "Not all was measured in the same way: a row has one protocol, and is ranked by itself.")
         items = tag("ul", *(tag("li", sentence) for sentence in comparison.differences))
-        yield tag("div", said, tag("details", tag("summary", "What differs"), items, open="open"), class_="warning")
+        more = tag("details", tag("summary", "What differs"), items, open="open")
+        advice = [tag("p", *options(comparison.remedy))] if comparison.remedy else []
+        yield tag("div", said, *advice, more, class_="warning")
 
 
 def _numbers(comparison: Comparison, names: list[str]) -> Markup:

@@ -11,6 +11,7 @@ import torch
 from counterfeit.core import Model, Samples
 from counterfeit.evaluation import Outside
 from counterfeit.metrics.sampling import evaluating
+from counterfeit.report.view import View, trained
 from counterfeit.run import Run
 
 __all__ = ["COSTS", "costs", "sampling_seconds"]
@@ -24,9 +25,9 @@ REPEATS = 5
 PATIENCE = 2.0  # seconds of one draw, beyond which it is not repeated
 
 
-def costs(contestants: Mapping[str, Run | Outside]) -> dict[str, dict[str, float]]:
+def costs(contestants: Mapping[str, Run | Outside | View]) -> dict[str, dict[str, float]]:
     """Name -> quantity -> number; nothing for samples made elsewhere."""
-    runs = {name: one for name, one in contestants.items() if isinstance(one, Run)}
+    runs = {name: run for name, one in contestants.items() if (run := trained(one))}
     drawing = sampling_seconds({name: run.model for name, run in runs.items() if isinstance(run.model, Samples)})
     found: dict[str, dict[str, float]] = {name: {} for name in contestants}
     for name, run in runs.items():

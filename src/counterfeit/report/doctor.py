@@ -8,7 +8,7 @@ from typing import Any
 from counterfeit.report.markup import Markup, tag
 from counterfeit.run import Run
 
-__all__ = ["told"]
+__all__ = ["options", "told"]
 
 
 def told(run: Run) -> list[Markup]:
@@ -31,10 +31,10 @@ def _finding(event: dict[str, Any]) -> Markup | None:
     kind, severity, saw, why, change = (str(found.get(k, "")) for k in ("kind", "severity", "saw", "why", "change"))
     name = tag("strong", kind.replace("-", " ").capitalize())
     head = tag("p", name, f" at step {event['step']:,} ({severity}): {saw}.")
-    return tag("div", head, tag("p", f"{why} ", *_options(change)), class_="warning")
+    return tag("div", head, tag("p", f"{why} ", *options(change)), class_="warning")
 
 
-def _options(text: str) -> list[str]:
+def options(text: str) -> list[str]:
     """What stands between backticks as code."""
     return [tag("code", part) if i % 2 else part for i, part in enumerate(text.split("`"))]
 

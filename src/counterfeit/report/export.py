@@ -1,8 +1,8 @@
-"""Samples as files."""
+"""Samples and codes as files."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ from counterfeit.data.cache import atomic
 from counterfeit.data.images import save_png, tile, to_uint8
 from counterfeit.engine.pictures import histogram
 
-__all__ = ["write_samples"]
+__all__ = ["write_pictures", "write_samples"]
 
 
 def write_samples(x: Tensor, out: Path) -> Path:
@@ -20,8 +20,8 @@ def write_samples(x: Tensor, out: Path) -> Path:
 
     Arguments:
         x: samples in the data's natural unit, (N, *shape).
-        out: a .png, for a grid of images or a histogram of points; a .npy or .npz (array `x`), for the values; or a
-            path without suffix, for a folder of 00000.png, 00001.png, ….
+        out: a .png, for a grid of images, films in rows or a histogram of points; a .npy or .npz (array `x`), for the
+            values; or a path without suffix, for a folder of 00000.png, 00001.png, ….
 
     Returns:
         `out`.
@@ -39,15 +39,40 @@ def write_samples(x: Tensor, out: Path) -> Path:
     return out
 
 
+def write_pictures(images: Sequence[Tensor], out: Path) -> None:
+    """Write images, (C, H, W) each, of any sizes, as 00000.png, 00001.png, … into a new or empty folder.
+
+    Raises:
+        ValueError: where the folder already holds something.
+    """
+    if out.is_file() or (out.is_dir() and any(out.iterdir())):
+        raise ValueError(f"{out} already holds something; a new or empty folder is expected. Choose another --out.")
+    for index, image in enumerate(images):
+        save_png(out / f"{index:05d}.png", to_uint8(image))
+
+
+def write_codes(z: Tensor, y: Tensor | None, out: Path) -> None:
+    """Write codes `z`, (N, latent), to a .npy, or to a .npz beside labels `y`, (N,), where there are any."""
+    arrays = {"z": z.numpy()} | ({} if y is None else {"y": y.cpu().numpy()})
+    with atomic(out) as part, part.open("wb") as file:
+        if out.suffix.lower() == ".npz":
+            np.savez(file, **arrays)  # type: ignore[arg-type]
+        else:
+            np.save(file, z.numpy(), allow_pickle=False)
+
+
 def _images(x: Tensor) -> bool:
     return x.ndim == 4 and x.shape[1] in (1, 3)
 
 
 def _grid(x: Tensor, out: Path) -> None:
+    if x.ndim == 5 and _images(x[0]):  # films, a row each
+        save_png(out, tile(x.flatten(0, 1), x.shape[1]))
+        return
     if not _images(x) and (x.ndim != 2 or x.shape[1] > 2):
         raise ValueError(
-            f"samples have shape {tuple(x.shape)}; a picture shows (N, 1 or 3, H, W), (N, 1) or (N, 2). "
-            "Choose a .npy as --out."
+            f"samples have shape {tuple(x.shape)}; a picture shows (N, 1 or 3, H, W), films (N, frames, 1 or 3, H, W), "
+            "(N, 1) or (N, 2). Choose a .npy as --out."
         )
     save_png(out, tile(x) if _images(x) else histogram(x))
 
@@ -67,7 +92,4 @@ def _folder(x: Tensor, out: Path) -> None:
         raise ValueError(
             f"samples have shape {tuple(x.shape)}; single pictures are (N, 1 or 3, H, W). Choose a .npy as --out."
         )
-    if out.is_file() or (out.is_dir() and any(out.iterdir())):
-        raise ValueError(f"{out} already holds something; a new or empty folder is expected. Choose another --out.")
-    for index, pixels in enumerate(to_uint8(x)):
-        save_png(out / f"{index:05d}.png", pixels)
+    write_pictures([*x], out)

@@ -16,7 +16,7 @@ __all__ = [
     "Goal", "Measurement", "Row", "duration", "facts", "goals", "measurement", "measurements", "number", "summary",
 ]  # fmt: skip
 
-SHOWN = ("references", "warning", "note", "histogram", "values")  # details that have a place of their own
+SHOWN = ("references", "warning", "note", "histogram", "values", "scores")  # details that have a place of their own
 
 
 class Row(NamedTuple):
@@ -131,6 +131,7 @@ def measurement(name: str, entry: Mapping[str, Any], used: str = "") -> Measurem
     """A result, as in `evaluation.json`, in words; with a warning where it is of another checkpoint than `used`."""
     metric, details = metric_of(name), entry.get("details", {})
     references = [_row(f"{key} (reference)", row) for key, row in details.get("references", {}).items()]
+    references += [_row(f"by {key}", _score(row)) for key, row in details.get("scores", {}).items()]
     unit = f", in {metric.unit}" if metric and metric.unit else ""
     better = f"; {metric.better} is better" if metric and metric.better else ""
     what = f"{metric.summary} ({metric.kind})" if metric else name
@@ -176,6 +177,11 @@ def _goal(goal: Mapping[str, Any], evaluation: Mapping[str, Any]) -> Goal:
 def _row(name: str, row: Mapping[str, Any]) -> Row:
     n = row.get("n")
     return Row(name, number(row["value"], row.get("error")), f"{n:,}" if n else "")
+
+
+def _score(row: Mapping[str, float]) -> Mapping[str, float]:
+    """AUROC by one kind of score, of which `anomaly` gives several."""
+    return {"value": row["auroc"], "error": row["error"]}
 
 
 def _warnings(entry: Mapping[str, Any], used: str) -> list[str]:

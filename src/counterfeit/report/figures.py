@@ -9,10 +9,23 @@ import numpy as np
 import torch
 
 from counterfeit import catalogue
-from counterfeit.core import Decodes, Encodes, Samples
+from counterfeit.core import Assembles, Completes, Decodes, Encodes, Enlarges, Predicts, Samples, Structured, Translates
 from counterfeit.data.images import encode_png, tile
 from counterfeit.evaluation import Subject
-from counterfeit.report import grids, plot, points
+from counterfeit.metrics.attributes import Depicts
+from counterfeit.report import (
+    assembly,
+    captions,
+    completion,
+    edits,
+    enlargement,
+    grids,
+    plot,
+    points,
+    prediction,
+    translation,
+    traversals,
+)
 from counterfeit.report.animation import animation, frames, pictures
 from counterfeit.report.figure import Figure, Picture
 from counterfeit.run import Run
@@ -34,15 +47,36 @@ def _of_model(run: Run) -> Iterator[Figure]:
     model, shape = run.model, run.source.raw.spec.shape
     if isinstance(model, Samples) and shape in ((1,), (2,)):
         yield from line(run) if shape == (1,) else plane(run)
+    if isinstance(model, Predicts):
+        yield prediction.predictions(run)
     if not grids.has_images(run):
         return
+    if isinstance(model, Assembles):
+        yield assembly.assemblies(run)
+    if isinstance(model, Completes):
+        yield completion.completions(run)
+    if isinstance(model, Enlarges):
+        yield enlargement.enlargements(run, WIDTH)
+    if isinstance(model, Translates):
+        yield from translation.translations(run)
     if isinstance(model, Samples):
         yield samples(run)
         yield neighbours(run)
+    if isinstance(model, Depicts):
+        yield from captions.captions(run)
+    yield from _of_codes(run)
+
+
+def _of_codes(run: Run) -> Iterator[Figure]:
+    model = run.model
     if isinstance(model, Decodes):
         yield walks(run)
-        if isinstance(model, Encodes):
-            yield _reconstructions(run)
+    if isinstance(model, Decodes) and isinstance(model, Encodes):
+        yield _reconstructions(run)
+        if run.source.spec.classes:
+            yield edits.edits(run)
+    if isinstance(model, Structured):
+        yield from traversals.traversals(run)
 
 
 def _of_training(run: Run) -> Iterator[Figure]:

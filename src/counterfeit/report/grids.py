@@ -90,13 +90,13 @@ def reconstructions(run: Subject, n: int) -> tuple[Tensor, Tensor]:
     return run.source.natural(x), run.source.natural(again)
 
 
-def stacked(rows: Sequence[tuple[Tensor, Tensor]], gap: int = 12) -> np.ndarray:
-    """Pairs of rows of images, (N, C, H, W) each, one above the other, with a transparent `gap` between pairs.
+def stacked(rows: Sequence[tuple[Tensor, ...]], gap: int = 12) -> np.ndarray:
+    """Groups of rows of images, (N, C, H, W) each, one above the other, with a transparent `gap` between groups.
 
     Returns:
         uint8 (height, width, 4).
     """
-    bands = [_opaque(tile(torch.cat(pair), len(pair[0]))) for pair in rows]
+    bands = [_opaque(tile(torch.cat(group), len(group[0]))) for group in rows]
     space = np.zeros((gap, *bands[0].shape[1:]), np.uint8)
     return np.concatenate([piece for band in bands for piece in (band, space)][:-1])
 

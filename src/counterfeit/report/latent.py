@@ -1,7 +1,9 @@
-"""Paths between codes.
+"""Paths between codes, and directions among them that mean something.
 
 References:
     Sampling Generative Networks, White, 2016 (arXiv 1609.04468).
+    Deep Convolutional GANs, Radford et al., 2015 (arXiv 1511.06434), section 6.3: arithmetic on means of codes.
+    InfoGAN, Chen et al., 2016 (arXiv 1606.03657), figure 2: traversals.
 """
 
 from __future__ import annotations
@@ -10,10 +12,13 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from torch.nn.functional import one_hot
 
-from counterfeit.core import Decodes
+from counterfeit.core import Decodes, Structured
 
-__all__ = ["Path", "interpolate", "lerp", "slerp"]
+__all__ = [
+    "Path", "class_means", "interpolate", "lerp", "move", "slerp", "traverse_categories", "traverse_continuous",
+]  # fmt: skip
 
 Path = Callable[[Tensor, Tensor, Tensor], Tensor]
 
@@ -49,3 +54,63 @@ def interpolate(model: Decodes, a: Tensor, b: Tensor, steps: int, path: Path) ->
     """Decode `steps` codes on the `path` from each of `a`, (N, latent), to each of `b`: (N, steps, *shape)."""
     codes = path(a, b, torch.linspace(0, 1, steps, device=a.device))
     return model.decode(codes.flatten(0, 1)).unflatten(0, (len(a), steps))
+
+
+def class_means(z: Tensor, y: Tensor, classes: int) -> Tensor:
+    """The mean of the codes `z`, (N, latent), of each class of the labels `y`, (N,): (classes, latent).
+
+    That of a class without examples is not a number.
+
+    Example:
+        >>> class_means(torch.tensor([[1.0], [3.0], [5.0]]), torch.tensor([0, 0, 1]), 2)
+        tensor([[2.],
+                [5.]])
+    """
+    of_class = one_hot(y, classes).to(z.dtype)
+    return (of_class.mT @ z) / of_class.sum(0)[:, None]
+
+
+def move(model: Decodes, z: Tensor, direction: Tensor, amounts: Tensor) -> Tensor:
+    """Decode each of the codes `z`, (N, latent), moved by each of the `amounts`, (T,), of a `direction`.
+
+    Arguments:
+        model: what decodes.
+        z: where to start.
+        direction: where to, (latent,), or (N, latent) for each its own.
+        amounts: how far, in lengths of the direction.
+
+    Returns:
+        (N, T, *shape).
+    """
+    codes = z[:, None] + amounts[:, None] * direction.expand_as(z)[:, None]
+    return model.decode(codes.flatten(0, 1)).unflatten(0, codes.shape[:2])
+
+
+def traverse_categories(model: Structured, rows: int) -> Tensor:
+    """Decode `rows` drawn codes in every category, the rest of the code held: (rows, categories, *shape)."""
+    noise, categories, _ = model.structure()
+    z = model.prior(rows)[:, None].repeat(1, categories, 1)
+    z[:, :, noise : noise + categories] = torch.eye(categories).to(z)
+    return model.decode(z.flatten(0, 1)).unflatten(0, (rows, categories))
+
+
+def traverse_continuous(model: Structured, which: int, steps: int, rows: int, extent: float = 2.0) -> Tensor:
+    """Decode one code with a continuous value from -`extent` to `extent`, in each of the first categories.
+
+    Arguments:
+        model: what decodes.
+        which: of the continuous values, from 0.
+        steps: how many of its values.
+        rows: categories at most, or drawn codes where there are no categories; all else is one code's.
+        extent: the largest value; the paper shows 2, twice as far as codes lie in training.
+
+    Returns:
+        (rows, steps, *shape).
+    """
+    noise, categories, _ = model.structure()
+    z = model.prior(1).repeat(min(rows, categories), 1) if categories else model.prior(rows)
+    if categories:
+        z[:, noise : noise + categories] = torch.eye(categories)[:rows].to(z)
+    codes = z[:, None].repeat(1, steps, 1)
+    codes[:, :, noise + categories + which] = torch.linspace(-extent, extent, steps).to(z)
+    return model.decode(codes.flatten(0, 1)).unflatten(0, (len(z), steps))

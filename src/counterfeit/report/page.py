@@ -9,6 +9,7 @@ from itertools import groupby
 from pathlib import Path
 
 from counterfeit.config import dump
+from counterfeit.core import Samples
 from counterfeit.data.cache import atomic
 from counterfeit.report.doctor import told
 from counterfeit.report.facts import facts, goals, measurements, summary
@@ -94,9 +95,10 @@ def _unmeasured(run: Run) -> Markup:
 def _commands(run: Run) -> list[Markup]:
     path, steps = _path(run), run.config.train.steps
     longer = "" if run.state["step"] < steps else f" --train.steps {2 * steps}   # train on, for as long again"
+    samples = isinstance(run.model, Samples)
     shell = (
-        f"counterfeit sample {path} --n 100 --out samples.png\n"
-        f"counterfeit evaluate {path}\n"
+        (f"counterfeit sample {path} --n 100 --out samples.png\n" if samples else "")
+        + f"counterfeit evaluate {path}\n"
         f"counterfeit resume {path}{longer}\n"
         f"counterfeit report {path}"
     )
@@ -104,8 +106,8 @@ def _commands(run: Run) -> list[Markup]:
     python = (
         "import counterfeit as cf\n\n"
         f"run = cf.Run({str(run.path)!r})\n"
-        f"x = run.sample(100)   # ({shape})\n"
-        "results = run.evaluate()"
+        + (f"x = run.sample(100)   # ({shape})\n" if samples else "model = run.model\n")
+        + "results = run.evaluate()"
     )
     return [code(shell), code(python)]
 

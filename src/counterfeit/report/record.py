@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shlex
 import statistics
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -16,13 +17,14 @@ from counterfeit import catalogue
 from counterfeit.config import command
 from counterfeit.evaluation import Outside
 from counterfeit.metrics.metric import Result
+from counterfeit.report.view import View, trained
 from counterfeit.run import Run, write_json
 
 __all__ = ["machine", "record"]
 
 
 def record(
-    subjects: Mapping[str, Run | Outside], results: Mapping[str, Mapping[str, Result]], path: Path
+    subjects: Mapping[str, Run | Outside | View], results: Mapping[str, Mapping[str, Result]], path: Path, derive: str
 ) -> Path:
     """Write measured results with their costs, commands and protocols as JSON.
 
@@ -30,18 +32,17 @@ def record(
         subjects: name -> trained run, for instance one a seed, or samples made elsewhere.
         results: name -> metric -> result.
         path: the file to write.
+        derive: the command that measures them.
     """
-    rows = [{"run": name, **_of_run(one), "metrics": _metrics(results[name])} for name, one in subjects.items()]
+    runs = {name: trained(one) for name, one in subjects.items()}
+    rows = [{"run": name, **_of_run(run), "metrics": _metrics(results[name])} for name, run in runs.items()]
     names = [name for name in next(iter(results.values())) if all(name in found for found in results.values())]
-    ours = [results[name] for name, one in subjects.items() if isinstance(one, Run)]
+    ours = [results[name] for name, run in runs.items() if run]
     content = {
         "name": path.stem,
         "measured": f"{datetime.now():%Y-%m-%d}",
         "machine": machine(),
-        "commands": [
-            *(row["command"] for row in rows if "command" in row),
-            f"counterfeit evaluate RUN… --metrics {','.join(names)}",
-        ],
+        "commands": [*(row["command"] for row in rows if "command" in row), derive],
         "summary": {name: _spread([one[name].value for one in ours]) for name in names if _alike(ours, name)},
         "rows": rows,
     }
@@ -52,7 +53,7 @@ def record(
 
 def _alike(results: Sequence[Mapping[str, Result]], name: str) -> bool:
     """Whether numbers share a protocol; others have no mean."""
-    return len({found[name].fingerprint for found in results if name in found}) == 1
+    return len({found[name].fingerprint for found in results}) == 1
 
 
 def machine() -> dict[str, Any]:
@@ -68,12 +69,12 @@ def _metrics(results: Mapping[str, Result]) -> dict[str, Any]:
     return {name: result.to_dict() for name, result in results.items()}
 
 
-def _of_run(run: Run | Outside) -> dict[str, Any]:
-    if not isinstance(run, Run):
+def _of_run(run: Run | None) -> dict[str, Any]:
+    if not run:
         return {}
-    state = run.state
+    state, usual = run.state, catalogue.configure(catalogue.recipe(run.config.recipe))
     return {
-        "command": command(run.config, catalogue.configure(catalogue.recipe(run.config.recipe))),
+        "command": f"{command(run.config, usual)} --out {shlex.quote(str(run.path))}",
         "seed": run.config.train.seed,
         "checkpoint": run.checkpoint.name,
         "steps": state["step"],

@@ -40,17 +40,15 @@ def families(data: str = "digits", steps: int = STEPS, tell: Tell | None = None)
     Arguments:
         data: the name of a source.
         steps: training steps that are timed; costs do not depend on how well a model is trained.
-        tell: told of each model.
+        tell: told of each model and of what is timed of it.
     """
     chosen = {recipe.model: recipe for recipe in reversed(catalogue.recipes().values()) if _generative(recipe, data)}
     if not chosen:
         raise ValueError(f"no recipe is on {data}; digits has some. `counterfeit list recipes` shows all.")
     found = {}
     for number, (model, recipe) in enumerate(sorted(chosen.items()), 1):
-        if tell:
-            tell(model, number, len(chosen))
         with tempfile.TemporaryDirectory() as folder:
-            found[model] = _family(recipe, Path(folder) / "run", steps)
+            found[model] = _family(recipe, Path(folder) / "run", steps, _telling(tell, model, number, len(chosen)))
     return found
 
 
@@ -88,7 +86,13 @@ def _generative(recipe: Recipe, data: str) -> bool:
     return on_data and any(issubclass(model, able) for able in (Samples, Density, Bounds, Energy))
 
 
-def _family(recipe: Recipe, folder: Path, steps: int) -> Row:
+def _telling(tell: Tell | None, model: str, number: int, count: int) -> Callable[[str], None]:
+    """What tells of a measurement of the model `number` of `count`."""
+    return lambda what: tell(f"{model}, {what}", number, count) if tell else None
+
+
+def _family(recipe: Recipe, folder: Path, steps: int, now: Callable[[str], None]) -> Row:
+    now(f"{steps} steps of training")
     log = {"log_every": max(1, steps // 4), "save_every": steps, "tensorboard": False, "validate": None}
     run = train(recipe.name, out=folder, settings={"train": {"steps": steps, **log}}, show=False)
     model, batch = run.model, run.config.train.batch_size
@@ -98,11 +102,12 @@ def _family(recipe: Recipe, folder: Path, steps: int) -> Row:
     parts = {name: sum(p.numel() for p in part.parameters()) for name, part in model.named_children()}
     updates = len(list(model.train().updates(lambda: x, Clock(0, steps))))
     model.eval()
+    now("codes and samples")
     return {
         "recipe": recipe.name, "data": f"{run.source.name} {run.source.fingerprint}", "batch_size": batch,
         "step_seconds": 1 / speed, "training_seconds": training / speed, "updates_a_step": updates,
         "inference_seconds": _encoding(run), "parts": parts,
-        **_of_samples(model), **_of_density(run),
+        **_of_samples(model), **_of_density(run, now),
     }  # fmt: skip
 
 
@@ -123,12 +128,16 @@ def _of_samples(model: Model) -> Row:
     return {"sampling_seconds": sampling_seconds({"": model})[""], "chain": chain}
 
 
-def _of_density(run: Run) -> Row:
+def _of_density(run: Run, now: Callable[[str], None]) -> Row:
     """The best that can be said of log p(x), and how long the test split takes."""
     able = [catalogue.metric(name) for name in applicable(run)]
     able = [metric for metric in able if metric.unit == "nats"]
     kind = next((kind for kind in KINDS if any(metric.kind == kind for metric in able)), None)
-    seconds = {m.name: _seconds(lambda m=m: run.evaluate(m.name), 1) for m in able if m.kind == kind}  # type: ignore[misc]
+    seconds = {}
+    for metric in able:
+        if metric.kind == kind:
+            now(metric.name)
+            seconds[metric.name] = _seconds(lambda m=metric: run.evaluate(m.name), 1)  # type: ignore[misc]
     return {"density": kind, "density_seconds": seconds, "density_examples": len(run.source.split("test"))}
 
 

@@ -25,6 +25,7 @@ from counterfeit.core import (
     Model,
     Net,
     Spec,
+    Structure,
     Update,
     check_codes,
     check_labels,
@@ -107,11 +108,21 @@ class Rules:
 
 
 class Fake(NamedTuple):
-    """Samples in training: `x`, (B, *shape), made from the codes `z`, (B, code_size), of the labels `y`, (B,)."""
+    """Samples in training: `x`, (B, *shape), made from the codes `z`, (B, code_size).
+
+    The discriminator is told `y`, (B, …), beside them, and beside data the same, or `real_y` where it is given: labels
+    where the game is conditional, codes where data have some too.
+    """
 
     x: Tensor
     z: Tensor
     y: Tensor | None
+    real_y: Tensor | None = None
+
+    def told(self) -> tuple[Tensor | None, Tensor | None]:
+        """What the discriminator is told beside data and beside samples, without gradients."""
+        on_real = self.y if self.real_y is None else self.real_y
+        return None if on_real is None else on_real.detach(), None if self.y is None else self.y.detach()
 
 
 class Game(Model):
@@ -130,6 +141,9 @@ class Game(Model):
     Raises:
         ValueError: where a conditional game has data without labels.
     """
+
+    makers: tuple[str, ...] = ("generator",)
+    """The parts that move with the generator."""
 
     def __init__(
         self, spec: Spec, generator: Net, discriminator: Net, noise: Noise, noise_size: int, rules: Rules,
@@ -162,15 +176,15 @@ class Game(Model):
             loss = self._imitation(out, real, fake)
             logs = self._logs("generator", loss)
             loss = self._and_beside("generator", loss, logs, None, out, real, fake)
-        yield Update(loss, ("generator",), logs)
+        yield Update(loss, self.makers, logs)
 
     def _discriminator(self, real: Batch, fake: Fake, clock: Clock) -> Update:
-        y = fake.y
+        real_y, fake_y = fake.told()
         if self.apart:
-            on_real, on_fake = self.judge(real.x, y), self.judge(fake.x.detach(), y)
+            on_real, on_fake = self.judge(real.x, real_y), self.judge(fake.x.detach(), fake_y)
         else:
-            both = self.judge(torch.cat([real.x, fake.x.detach()]), None if y is None else torch.cat([y, y]))
-            on_real, on_fake = both.chunk(2)
+            told = None if real_y is None or fake_y is None else torch.cat([real_y, fake_y])
+            on_real, on_fake = self.judge(torch.cat([real.x, fake.x.detach()]), told).chunk(2)
         loss = self.rules.discrimination(on_real[:, :1], on_fake[:, :1])
         logs = self._logs("discriminator", loss, real=on_real[:, :1], fake=on_fake[:, :1])
         loss = self._and_beside("discriminator", loss, logs, on_real, on_fake, real, fake)
@@ -223,8 +237,12 @@ class Game(Model):
             self.spec.check(x, f"{type(self).__name__}.judge")
         return self.discriminator(x) if y is None else self.discriminator(x, y)
 
+    def slope(self, real: Tensor, fake: Fake, step: int) -> Tensor | None:
+        """The weighted penalty on the slope of the discriminator, scalar; None where `step` has none."""
+        return self.rules.slope(lambda x: self.judge(x, fake.told()[0])[:, :1], real, fake.x, step)
+
     def _penalty(self, real: Tensor, fake: Fake, clock: Clock, logs: dict[str, Tensor]) -> Tensor | float:
-        penalty = self.rules.slope(lambda x: self.judge(x, fake.y)[:, :1], real, fake.x, clock.step)
+        penalty = self.slope(real, fake, clock.step)
         if penalty is None:
             return 0.0
         logs["discriminator/penalty"] = penalty.detach()
@@ -235,12 +253,21 @@ class Game(Model):
         return logs | {f"{player}/{name}": self.objective.shown(v.detach()).mean() for name, v in outputs.items()}
 
     @property
+    def labels(self) -> int:
+        """How many labels `prior` and `sample` choose from: the data's where the game is conditional, else 0."""
+        return self.spec.classes if self.conditional else 0
+
+    def structure(self) -> Structure:
+        """What a code is made of: noise, and a label where there are labels."""
+        return Structure(self.noise_size, self.labels)
+
+    @property
     def code_size(self) -> int:
-        """Size of a code: the noise, and one for each class where the game is conditional."""
-        return self.noise_size + (self.spec.classes if self.conditional else 0)
+        """Size of a code."""
+        return sum(self.structure())
 
     def prior(self, n: int, y: Tensor | None = None) -> Tensor:
-        """Draw `n` codes, (n, code_size): noise, then the labels `y`, (n,), one-hot where the game is conditional.
+        """Draw `n` codes, (n, code_size): noise, then the labels `y`, (n,), one-hot where there are labels.
 
         All labels are equally likely where `y` is None.
         """
@@ -248,10 +275,10 @@ class Game(Model):
         draw = torch.randn if self.noise == "gaussian" else torch.rand
         z = draw(n, self.noise_size, device=self.device)
         z = z if self.noise == "gaussian" else (z - 0.5) * 12**0.5  # unit variance
-        if not self.conditional:
+        if not self.labels:
             return z
-        y = torch.randint(self.spec.classes, (n,), device=self.device) if y is None else y
-        return torch.cat([z, one_hot(y, self.spec.classes).to(z.dtype)], 1)
+        y = torch.randint(self.labels, (n,), device=self.device) if y is None else y
+        return torch.cat([z, one_hot(y, self.labels).to(z.dtype)], 1)
 
     def decode(self, z: Tensor) -> Tensor:
         """The examples that the codes `z`, (B, code_size), stand for, (B, *shape)."""
@@ -263,9 +290,9 @@ class Game(Model):
 
         Arguments:
             n: how many.
-            y: their labels, (n,), where the game is conditional; all labels are equally likely where None.
+            y: their labels, (n,), where there are labels; all are equally likely where None.
         """
-        check_request(n, None if self.conditional else y)
-        y = None if y is None else check_labels(y, n, self.spec.classes).to(self.device)
+        check_request(n, y if not self.labels else None)
+        y = None if y is None else check_labels(y, n, self.labels).to(self.device)
         x = self.generator(self.prior(n, y))
         return x.round() if self.spec.kind == "binary" else x

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy, one_hot
+from torch.nn.functional import cross_entropy
 
-from counterfeit.core import Batch, Spec, check_request
+from counterfeit.core import Batch, Spec, Structure
 from counterfeit.models.adversarial.game import Fake, Game, Noise, Player, Rules
 from counterfeit.nets.conv import ConvPlayers
 
@@ -45,7 +45,7 @@ class InfoGAN(Game):
 
     Example:
         >>> model = InfoGAN(Spec((1, 8, 8)), nets=ConvPlayers(width=8, discriminator_width=8))
-        >>> model.classify(model.sample(2)).shape
+        >>> model.cluster(model.sample(2)).shape
         torch.Size([2, 10])
     """
 
@@ -73,16 +73,18 @@ class InfoGAN(Game):
         self.categorical_weight, self.continuous_weight = categorical_weight, continuous_weight
 
     @property
-    def code_size(self) -> int:
-        """Size of a code: noise, categorical and continuous codes."""
-        return self.noise_size + self.categories + self.continuous
+    def labels(self) -> int:
+        """Values of the categorical code: what samples can be asked for, though data never show it."""
+        return self.categories
+
+    def structure(self) -> Structure:
+        """What a code is made of: noise, a category, continuous codes."""
+        return Structure(self.noise_size, self.categories, self.continuous)
 
     def prior(self, n: int, y: Tensor | None = None) -> Tensor:
         """Draw `n` codes, (n, code_size), of the categories `y`, (n,), where given."""
-        check_request(n)
-        y = torch.randint(self.categories, (n,), device=self.device) if y is None else y
-        c = 2 * torch.rand(n, self.continuous, device=self.device) - 1
-        return torch.cat([super().prior(n), one_hot(y, self.categories).to(c.dtype), c], 1)
+        z = super().prior(n, y)
+        return torch.cat([z, 2 * torch.rand(n, self.continuous, device=self.device) - 1], 1)
 
     def beside(
         self, player: Player, on_real: Tensor | None, on_fake: Tensor, real: Batch, fake: Fake  # noqa: ARG002
@@ -95,7 +97,7 @@ class InfoGAN(Game):
             losses["continuous"] = self.continuous_weight * (mean - c).square().sum(1).mean()
         return losses
 
-    def classify(self, x: Tensor) -> Tensor:
+    def cluster(self, x: Tensor) -> Tensor:
         """Log-probability of each category in nats, (B, categories); which class it stands for is for you to find."""
-        self.spec.check(x, "InfoGAN.classify")
+        self.spec.check(x, "InfoGAN.cluster")
         return self.discriminator(x)[:, 1 : 1 + self.categories].log_softmax(1)

@@ -11,21 +11,22 @@ __all__ = ["TOPICS", "Topic"]
 
 
 class Topic(NamedTuple):
-    """What a topic shows, and the unit of information that is customary there."""
+    """What a topic shows, how many seconds of one core it takes, and its customary unit of information."""
 
     summary: str
+    seconds: float
     unit: str = "nats"
 
 
 TOPICS = {
-    "football": Topic("information content and entropy of two football matches", "bits"),
-    "divergences": Topic("entropy, cross-entropy, KL and JSD in four ways, which agree"),
-    "discriminator": Topic("a trained discriminator against the optimal one on known densities"),
-    "game": Topic("C(G) = -log 4 + 2 JSD, traced while adversarial nets are trained"),
-    "figure1": Topic("figure 1 of the founding paper as an animation of a training run"),
-    "gradients": Topic("what the generator's objectives give it to descend while it is poor"),
-    "fits": Topic("one Gaussian fitted to two peaks by KL, reverse KL and JSD"),
-    "convergence": Topic("Algorithm 1 converges over distributions, and may turn in circles over parameters"),
-    "parameters": Topic("2ⁿ - 1, n and 2n - 1: how many parameters n binary variables take"),
-    "helvetica": Topic("mode collapse on the grid of 25: provoked, detected and cured"),
+    "football": Topic("information content and entropy of two football matches", 3, "bits"),
+    "divergences": Topic("entropy, cross-entropy, KL and JSD in four ways, which agree", 3),
+    "discriminator": Topic("a trained discriminator against the optimal one on known densities", 35),
+    "game": Topic("C(G) = -log 4 + 2 JSD, traced while adversarial nets are trained", 90),
+    "figure1": Topic("figure 1 of the founding paper as an animation of a training run", 45),
+    "gradients": Topic("what the generator's objectives give it to descend while it is poor", 8),
+    "fits": Topic("one Gaussian fitted to two peaks by KL, reverse KL and JSD", 6),
+    "convergence": Topic("Algorithm 1 converges over distributions, and may turn in circles over parameters", 5),
+    "parameters": Topic("2ⁿ - 1, n and 2n - 1: how many parameters n binary variables take", 3),
+    "helvetica": Topic("mode collapse on the grid of 25: provoked, detected and cured", 70),
 }

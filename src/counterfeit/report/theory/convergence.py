@@ -83,7 +83,7 @@ def _distributions(path: torch.Tensor, unit: Unit, theme: Theme, axes: Any) -> N
         left.step(where, np.append(path[step], path[step][-1]), where="post", color=orange, alpha=opacity,
                   label=f"step {step}", linewidth=1.4)  # fmt: skip
     left.set(xlabel="outcome", ylabel="probability", xticks=outcomes)
-    left.legend(frameon=False, labelcolor="linecolor", handlelength=1.2)
+    left.legend(frameon=False, labelcolor=[*[orange] * len(shown), blue], handlelength=1.2)
     p, steps = torch.tensor(DATA, dtype=torch.float64), range(len(path))
     right.plot(steps, [jsd(p, q, unit) for q in path], color=theme.curves[4], label="JSD(p, q)")
     right.plot(steps, [kl(p, q, unit) for q in path], color=theme.curves[3], label="KL(p ‖ q)")

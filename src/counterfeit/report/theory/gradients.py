@@ -89,6 +89,6 @@ def _draw(seen: list[Seen], theme: Theme, axes: Any) -> None:
     right.plot([s[0] for s in seen], [s[1] for s in seen], color=theme.ink, linewidth=1, linestyle=":")
     right.annotate("D(G(z))", seen[-1][:2], (-4, 5), textcoords="offset points", ha="right", color=theme.ink)
     left.set(xlabel="D(G(z))", ylabel="pull on the logit", xlim=(0, 1), ylim=(0, 1.5))
-    left.legend(frameon=False, labelcolor="linecolor", handlelength=1.2, loc="upper center")
+    left.legend(frameon=False, labelcolor="linecolor", handlelength=1.2, loc="upper left")
     right.set(yscale="log", xlabel="step of the discriminator", ylabel="norm of the generator's gradient")
     right.set_xlim(0, STEPS)

@@ -17,7 +17,7 @@ from counterfeit.data.toy import Grid
 from counterfeit.metrics.metric import Result
 from counterfeit.report.plot import Theme
 from counterfeit.report.theory.topic import Evidence, Lesson, drawn
-from counterfeit.report.theory.watch import QUIET, scratch
+from counterfeit.report.theory.watch import QUIET, scratch, shown
 from counterfeit.run import Run, resume, train
 from counterfeit.theory.information import Unit
 
@@ -71,12 +71,14 @@ def lesson(unit: Unit, seed: int) -> Lesson:  # noqa: ARG001
 def _patients(seed: int) -> dict[str, Patient]:
     slow = {"train.parts.discriminator.lr": SLOW, "train.parts.generator.ema": 0.0}
     with scratch() as place:
-        sick = train("gan-grid", out=place / "sick", steps=SHORT, seed=seed, settings={**QUIET, **slow}, show=False)
+        sick = train(
+            "gan-grid", out=place / "sick", steps=SHORT, seed=seed, settings={**QUIET, **slow}, show=shown()
+        )
         seen = {"provoked": _examine(sick)}
         usual = {"train.parts.discriminator.lr": USUAL, "train.parts.generator.ema": 0.998}
-        after = resume(place / "sick", {"train.steps": SHORT + 6_000, **usual}, show=False)
+        after = resume(place / "sick", {"train.steps": SHORT + 6_000, **usual}, show=shown())
         seen["going on by the recipe"] = _examine(after)
-        seen["the recipe"] = _examine(train("gan-grid", out=place / "well", seed=seed, settings=QUIET, show=False))
+        seen["the recipe"] = _examine(train("gan-grid", out=place / "well", seed=seed, settings=QUIET, show=shown()))
     return seen
 
 

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from counterfeit.config import Train
 from counterfeit.core import Batch, Clock, Draw, Model, Spec, Update
+from counterfeit.data.progress import Bar
 from counterfeit.engine.distributed import Processes
 from counterfeit.engine.step import Stepper
 from counterfeit.losses import OBJECTIVES
@@ -47,8 +48,10 @@ def trained(draw: Callable[[int, int], Batch], steps: int, seed: int) -> Judge:
             lr=LR, betas=(0.9, 0.99), schedule="linear", steps=steps, batch_size=BATCH, ema=EMA, device="cpu"
         )  # fmt: skip
         stepper = Stepper(model, train, Processes())
-        for step in range(steps):
-            stepper.step([lambda step=step: draw(BATCH, step)], Clock(step, steps))  # type: ignore[misc]
+        with Bar("a discriminator", steps) as bar:
+            for step in range(steps):
+                stepper.step([lambda step=step: draw(BATCH, step)], Clock(step, steps))  # type: ignore[misc]
+                bar.update(1)
     averaged = stepper.average.model()
     if not isinstance(averaged, Judge):
         raise ValueError(f"{type(averaged).__name__} came; a Judge is expected. Train one.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from counterfeit.engine.fit import Interrupted
 from counterfeit.models.adversarial.game import Game
 from counterfeit.run import build, train
 
-__all__ = ["QUIET", "scratch", "watched"]
+__all__ = ["QUIET", "scratch", "shown", "watched"]
 
 QUIET = {"train.device": "cpu", "train.threads": 1, "train.tensorboard": False}
 
@@ -30,6 +31,11 @@ def scratch() -> Iterator[Path]:
             raise KeyboardInterrupt from None
 
 
+def shown() -> bool:
+    """Whether the progress of training is shown: on a terminal; elsewhere the doctor would be heard too."""
+    return sys.stderr.isatty()
+
+
 def watched(recipe: str, steps: int, every: int, seed: int, settings: Mapping[str, Any]) -> Iterator[tuple[int, Game]]:
     """Train a recipe in a folder that is removed after, and yield its step and model every `every` steps.
 
@@ -38,7 +44,7 @@ def watched(recipe: str, steps: int, every: int, seed: int, settings: Mapping[st
     often = {"train.save_every": every, "train.keep": steps // every + 1, "train.samples": 1}
     with scratch() as folder:
         chosen = {**QUIET, **often, **settings}
-        run = train(recipe, out=folder / "run", steps=steps, seed=seed, settings=chosen, show=False)
+        run = train(recipe, out=folder / "run", steps=steps, seed=seed, settings=chosen, show=shown())
         model = build(run.config, run.source, torch.device("cpu"))
         if not isinstance(model, Game):
             raise ValueError(f"{recipe} trains a {type(model).__name__}; a generator and a discriminator are expected.")

@@ -1,0 +1,131 @@
+"""Take images to another domain, one of the classes that the run was trained on; or draw them in more pixels.
+
+Which of the two a run does depends on its model: one that enlarges takes pictures of any size and no --to.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from counterfeit.cli.options import writable
+from counterfeit.cli.output import say
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from counterfeit.run import Run
+
+EXAMPLE = """examples:
+  counterfeit translate runs/first --to horse                       test images that are no horses
+  counterfeit translate runs/first --to horse --input deer.jpg --out horse.png
+  counterfeit translate runs/first --to horse --input deer/ --out horses/
+  counterfeit translate runs/large --input small.png --out large.png   by a model that enlarges
+"""
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """What the verb takes."""
+    parser.add_argument("run", metavar="RUN", help="a run folder of a model that translates or enlarges")
+    parser.add_argument("--to", metavar="DOMAIN", help="the domain to go to: a class of the run's data, or its number")
+    parser.add_argument("--input", metavar="PATH", help="a picture, folder or zip of yours, in place of test images")
+    parser.add_argument("--count", type=int, default=24, help="how many test images (default: 24)")
+    parser.add_argument("--split", default="test", choices=("train", "valid", "test"), help="of which split")
+    parser.add_argument(
+        "--out",
+        help="a .png, with the result of one picture, or of several rows of pictures above what they became; a .npy "
+        "array; or a folder for single pictures (default: RUN/translations.png)",
+    )
+    parser.add_argument("--checkpoint", default="best", help="best, newest or a step (default: best)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, mps")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
+    """Translate or enlarge."""
+    args = parser.parse_args(arguments)
+    from counterfeit.core import Enlarges, Translates
+    from counterfeit.run import Run
+
+    if args.count < 1:
+        raise ValueError(f"--count {args.count} came; at least 1 is expected.")
+    source = Run(args.run, args.checkpoint, args.device)
+    if not isinstance(source.model, (Translates, Enlarges)):
+        raise ValueError(f"{type(source.model).__name__} neither translates nor enlarges. Name another run.")
+    out = Path(args.out) if args.out else source.path / "translations.png"
+    writable(str(out), folder=out.is_dir() or not out.suffix)
+    if isinstance(source.model, Translates):
+        label = domain(source, args.to)
+        before, after = translated(source, args, label)
+        words = f"{len(after)} images taken to {name(source, label)}"
+    else:
+        before, after = enlarged(source, args)
+        words = f"{len(after)} images drawn in {source.model.factor} times as many pixels a side"
+    write(before, after, out)
+    say(f"{words} by {source.name}: {out}")
+    if args.json:
+        print(json.dumps({"run": args.run, "to": args.to, "images": len(after), "out": str(out)}))
+    return 0
+
+
+def domain(run: Run, to: str | None) -> int:
+    """The label of the domain of that name or number."""
+    names = [name(run, label) for label in range(run.source.spec.classes)]
+    if to in names:
+        return names.index(to)
+    if to is None or not to.isdecimal() or int(to) >= len(names):
+        came = "no --to" if to is None else f"--to {to}"
+        raise ValueError(f"{came} came; one of {', '.join(names)} is expected. Name the domain to go to.")
+    return int(to)
+
+
+def name(run: Run, label: int) -> str:
+    """What a domain is called."""
+    return str(run.source.class_names[label]) if run.source.class_names else str(label)
+
+
+def translated(run: Run, args: argparse.Namespace, to: int) -> tuple[list[Tensor], list[Tensor]]:
+    """Images, and the same in the domain `to`, in the data's natural unit, (C, H, W) each."""
+    from counterfeit.data.inputs import read_inputs
+    from counterfeit.metrics.translation import few
+
+    if args.input:
+        x = read_inputs(args.input, run.source.spec).x
+    else:
+        found = few(run.source, args.split, args.count * run.source.spec.classes)
+        x = found.x[found.y != to][: args.count]
+    return [*run.source.natural(x)], [*run.translate(x, to)]
+
+
+def enlarged(run: Run, args: argparse.Namespace) -> tuple[list[Tensor], list[Tensor]]:
+    """Images, and the same in more pixels, in the data's natural unit, (C, H, W) each."""
+    from counterfeit.data.inputs import read_whole
+    from counterfeit.metrics.sampling import spread
+
+    if args.to is not None:
+        raise ValueError(f"--to {args.to} came; {run.name} enlarges and knows no domains. Leave it out.")
+    if args.input:
+        x = read_whole(args.input, run.source.spec.shape[0])
+    else:
+        x = [*spread(run.source, args.split, args.count).x]
+    return x, [run.enlarge(one[None])[0] for one in x]
+
+
+def write(before: list[Tensor], after: list[Tensor], out: Path) -> None:
+    """Write results: a single one, or rows above what they became, as a .png; an array; or a folder of pictures."""
+    import torch
+
+    from counterfeit.data.images import save_png, to_uint8
+    from counterfeit.report.export import write_pictures, write_samples
+    from counterfeit.report.translation import beside
+
+    if out.is_dir() or not out.suffix:
+        write_pictures(after, out)
+    elif len({x.shape for x in after}) > 1:
+        raise ValueError(f"{out} holds pictures of one size; these are of several. Name a folder as --out.")
+    elif out.suffix.lower() != ".png":
+        write_samples(torch.stack(after), out)
+    else:
+        save_png(out, to_uint8(after[0]) if len(after) == 1 else beside(torch.stack(before), torch.stack(after)))

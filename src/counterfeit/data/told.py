@@ -1,0 +1,140 @@
+"""A folder of pictures with captions of the user's own, in `captions.jsonl`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from counterfeit.core import Batch
+from counterfeit.data.cache import DataError
+from counterfeit.data.fixed import pick
+from counterfeit.data.folder import Folder
+from counterfeit.data.source import Examples
+from counterfeit.data.words import encode, split, vocabulary
+
+__all__ = ["CAPTIONS", "ToldFolder", "read_captions"]
+
+CAPTIONS = "captions.jsonl"
+
+
+class Told(Examples):
+    """Pictures of `examples` at positions `which`, (N,), with captions `y`, (N, length)."""
+
+    def __init__(self, examples: Examples, which: Tensor, y: Tensor) -> None:
+        self.examples, self.which, self.y = examples, which, y
+
+    @property
+    def streamed(self) -> bool:
+        """Whether pictures are decoded when they are drawn."""
+        return self.examples.streamed
+
+    def __len__(self) -> int:
+        return len(self.which)
+
+    def __getitem__(self, index: Tensor) -> Batch:
+        index = index.to(self.y.device)
+        return Batch(self.examples[self.which[index]].x, self.y[index])
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the pictures held in memory."""
+        return self.examples.nbytes
+
+    def to(self, device: torch.device | str) -> Told:
+        """The same on `device`, where the pictures are held in memory."""
+        return Told(self.examples.to(device), self.which.to(device), self.y.to(device))
+
+
+class ToldFolder(Folder):
+    """A folder of pictures and `captions.jsonl`, a line {"file": "below/the/folder.png", "caption": "…"} for each.
+
+    A picture may have several captions; those without one are left out. Folders of classes count for nothing.
+
+    Arguments:
+        path: the folder.
+        size: as for a folder without captions.
+        memory: likewise.
+
+    Raises:
+        DataError: `captions.jsonl` cannot be read, or names a picture that is not there.
+    """
+
+    name = "captioned-folder"
+    summary = "a folder of pictures with a caption for each in captions.jsonl"
+
+    def __init__(self, path: str | Path, size: int | None = None, memory: int = 4 << 30) -> None:
+        super().__init__(path, size, memory)
+        self.captions = read_captions(self.pictures.path / CAPTIONS)
+        known = {*self.pictures.names}
+        for number, (file, _) in enumerate(self.captions, 1):
+            if file not in known:
+                raise DataError(f"{CAPTIONS}: caption {number} is of {file!r}, which is no picture of {path}. Mend it.")
+        silent = len(known) - len({file for file, _ in self.captions})
+        self.warning = "; ".join(filter(None, [self.warning, f"{silent} pictures have no caption" if silent else ""]))
+        texts = [text for _, text in self.captions]
+        length = max(len(split(text)) for text in texts)
+        self.class_names = ()
+        self.spec = replace(self.spec, classes=0, words=vocabulary(texts), length=length)
+
+    @classmethod
+    def told(cls, path: Path) -> bool:
+        """Whether there are captions in the folder `path`."""
+        return (path / CAPTIONS).is_file()
+
+    def split(self, name: str) -> Examples:
+        """The examples of the split "train", "valid" or "test": one for each caption."""
+        pictures = super().split(name)
+        place = {self.pictures.names[i]: at for at, i in enumerate(pick(self.layout.splits, name))}
+        rows = [row for row, (file, _) in enumerate(self.captions) if file in place]
+        if not rows:
+            raise DataError(f"no picture of the split {name} of {self.pictures.path} has a caption. Write some.")
+        return Told(pictures, torch.tensor([place[self.captions[row][0]] for row in rows]), self._tokens[rows])
+
+    @cached_property
+    def _tokens(self) -> Tensor:
+        return encode([text for _, text in self.captions], self.spec.words, self.spec.length)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A short hash of names, of the files' content, of the shape they are decoded to and of captions."""
+        return hashlib.sha256(repr((super().fingerprint, self.captions)).encode()).hexdigest()[:16]
+
+
+def read_captions(path: Path) -> list[tuple[str, str]]:
+    """The (file, caption) pairs in a file of JSON lines.
+
+    Raises:
+        DataError: a line that is no such pair, or a caption without a word.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read ({error}). Save it as UTF-8 text.") from None
+    found = list(_pairs(path, lines))
+    if not found:
+        raise DataError(f"{path} holds no captions; a line for each picture is expected. {REMEDY}")
+    return found
+
+
+def _pairs(path: Path, lines: list[str]) -> Iterator[tuple[str, str]]:
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            entry = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise DataError(f"{path}, line {number} is not JSON ({error}). {REMEDY}") from None
+        file, text = (entry.get(key) if isinstance(entry, dict) else None for key in ("file", "caption"))
+        if not isinstance(file, str) or not isinstance(text, str) or not split(text):
+            raise DataError(f"{path}, line {number} names no file and caption. {REMEDY}")
+        yield file, text
+
+
+REMEDY = 'Write {"file": "cat.png", "caption": "a cat"}.'

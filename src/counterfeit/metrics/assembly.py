@@ -1,0 +1,144 @@
+"""Whether patches are put where they came from, and whether what is painted around them looks like data.
+
+References:
+    Unsupervised Holistic Image Generation from Key Local Patches, Lee et al., 2017 (arXiv 1703.10730).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import permutations
+from typing import Any, NamedTuple, cast
+
+import torch
+from torch import Tensor
+from torch.nn.functional import one_hot
+
+from counterfeit.core import Assembles, Model
+from counterfeit.data.source import Source
+from counterfeit.metrics.frechet import frechet_distance
+from counterfeit.metrics.metric import Evaluation, Metric, Result
+from counterfeit.metrics.reference import extractor, real
+from counterfeit.metrics.resampling import half_sampled
+from counterfeit.metrics.sampling import describe, evaluating, load, spread
+from counterfeit.metrics.sharing import once
+from counterfeit.metrics.statistics import mean_and_error, seeded
+from counterfeit.nets.patches import paste
+
+__all__ = ["ASSEMBLY", "Puzzle", "at_random", "nearest_assembly", "placed", "puzzles", "solved"]
+
+TOLERANCE = 0.07  # of an image's side that a patch may be off its place
+SEARCHED = 5_000  # training images at most among which the nearest are sought
+CHUNK = 250  # puzzles compared with them at once
+
+
+class Puzzle(NamedTuple):
+    """Images, (N, *shape), their patches, (N, K, C, size, size), and the corners where those lie, (N, K, 2)."""
+
+    x: Tensor
+    patches: Tensor
+    corners: Tensor
+
+
+def puzzles(model: Model, x: Tensor, batch_size: int) -> Puzzle:
+    """The patches that `model` cuts from images."""
+    cut = [cast(Assembles, model).cut(part) for part in x.split(batch_size)]
+    patches, corners = (torch.cat(parts) for parts in zip(*cut, strict=True))
+    return Puzzle(x, patches, corners)
+
+
+def solved(model: Model, patches: Tensor, batch_size: int, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """Images around patches, (N, *shape), and the likeliest corners of each, (N, K, 2)."""
+    images, corners = [], []
+    with evaluating(model, seed):
+        for part in patches.split(batch_size):
+            x, places = cast(Assembles, model).assemble(part.to(model.device))
+            best = places.flatten(2).argmax(2)
+            images.append(x)
+            corners.append(torch.stack([best // places.shape[3], best % places.shape[3]], 2))
+    return torch.cat(images), torch.cat(corners)
+
+
+def placed(found: Tensor, true: Tensor, tolerance: int) -> Tensor:
+    """The share of each image's patches at most `tolerance` pixels off, down or across: (N, K, 2) each -> (N,).
+
+    Example:
+        >>> placed(torch.tensor([[[0, 0], [5, 5]]]), torch.tensor([[[1, 2], [5, 9]]]), 2)
+        tensor([0.5000], dtype=torch.float64)
+    """
+    return ((found - true).abs().amax(2) <= tolerance).double().mean(1)
+
+
+def at_random(patches: Tensor, shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    """Patches pasted anywhere on black: images (N, *shape), and their corners, (N, K, 2)."""
+    n, k, size = *patches.shape[:2], patches.shape[-1]
+    rows, columns = (side - size + 1 for side in shape[1:])
+    place = torch.randint(rows * columns, (n, k))
+    places = one_hot(place, rows * columns).view(n, k, rows, columns).to(patches)
+    return paste(patches, places, shape)[0], torch.stack([place // columns, place % columns], 2)
+
+
+def nearest_assembly(patches: Tensor, known: Puzzle) -> tuple[Tensor, Tensor]:
+    """The image of `known` whose patches, in the best order, are nearest to `patches`, and its corners in that order.
+
+    Returns:
+        (N, *shape) and (N, K, 2).
+    """
+    k, orders = patches.shape[1], torch.tensor([*permutations(range(patches.shape[1]))])
+    rows, best = known.patches.flatten(2).flatten(0, 1), []
+    for part in patches.split(CHUNK):
+        squares = torch.cdist(part.flatten(2).flatten(0, 1), rows).square().view(len(part), k, -1, k)
+        totals = torch.stack([sum(squares[:, i, :, order[i]] for i in range(k)) for order in orders])  # type: ignore[misc]
+        best.append(totals.permute(1, 2, 0).flatten(1).argmin(1))  # of every image in every order
+    image, order = torch.cat(best) // len(orders), orders[torch.cat(best) % len(orders)]
+    return known.x[image], known.corners[image].gather(1, order[..., None].expand(-1, -1, 2))
+
+
+def compute(model: Model, source: Source, evaluation: Evaluation) -> Mapping[str, Result]:
+    """Share of patches that are put in their places, and the Fréchet distance of the images around them."""
+    n = min(evaluation.samples, evaluation.limit or evaluation.samples)
+    asked = puzzles(model, spread(source, evaluation.split, n, evaluation.seed, model.device).x, evaluation.batch_size)
+    train = spread(source, "train", SEARCHED, evaluation.seed, model.device).x
+    with seeded(evaluation.seed):
+        solutions = {
+            "": solved(model, asked.patches, evaluation.batch_size, evaluation.seed),
+            "nearest neighbour": nearest_assembly(asked.patches, puzzles(model, train, evaluation.batch_size)),
+            "pasted at random": at_random(asked.patches, source.spec.shape),
+        }
+    tolerance = max(1, round(TOLERANCE * max(source.spec.shape[1:])))
+    k, size = asked.patches.shape[1], asked.patches.shape[-1]
+    what = f"{k} patches of {size}x{size} pixels each; {describe(source, evaluation.split, len(asked.x))}"
+    shares = {who: placed(corners.cpu(), asked.corners.cpu(), tolerance) for who, (_, corners) in solutions.items()}
+    rows = {who: dict(zip(("value", "error"), mean_and_error(s), strict=True)) for who, s in shares.items() if who}
+    protocol = f"share of patches at most {tolerance} pixels off, likeliest place; {what}"
+    accuracy = Result(*mean_and_error(shares[""]), len(asked.x), protocol, {"references": rows})
+    images = {who: source.natural(x) for who, (x, _) in solutions.items()}
+    return {"places": accuracy, "assembly-fid": _distance(model, source, evaluation, images, what)}
+
+
+def _distance(
+    model: Model, source: Source, evaluation: Evaluation, images: Mapping[str, Tensor], what: str
+) -> Result:  # fmt: skip
+    raw = source.raw
+    by = once(
+        ("extractor", raw.name, raw.fingerprint, evaluation.features, evaluation.weights),
+        lambda: extractor(raw, evaluation, model.device),
+    )
+    reference = real(raw, evaluation.split, evaluation.limit, by).features
+    features = {who: by(x) for who, x in images.items()}
+    features["real"] = by(load(raw, "train", len(images[""]), evaluation.seed).x)
+    rows = {who: {"value": frechet_distance(some, reference)} for who, some in features.items() if who}
+    details: dict[str, Any] = {
+        "references": rows, "note": "biased upwards by few examples: compare at equal numbers only"
+    }  # fmt: skip
+    error = half_sampled(frechet_distance, features[""], reference, evaluation.bootstrap)
+    value = frechet_distance(features[""], reference)
+    protocol = f"Fréchet distance of images around patches to held-out ones; {by.protocol}; {what}"
+    return Result(value, error, len(images[""]), protocol, details)
+
+
+ASSEMBLY = Metric(
+    "assembly", "patches put in their places, and the Fréchet distance of images around them", "", None, Assembles,
+    compute, applies=lambda source: len(source.spec.shape) == 3 and source.spec.bounded,
+    rows={"places": "higher", "assembly-fid": "lower"},
+)  # fmt: skip

@@ -1,0 +1,43 @@
+"""What a metric needs of the rooms after its own, which it may not import: they provide it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Generic, ParamSpec, TypeVar
+
+__all__ = ["Provided"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Provided(Generic[P, T]):
+    """A function that is named here, called here, and written elsewhere.
+
+    Arguments:
+        task: what it is for, in words.
+
+    Example:
+        >>> double: Provided[[int], int] = Provided("double a number")
+        >>> double.by(lambda x: 2 * x)
+        >>> double(21)
+        42
+    """
+
+    def __init__(self, task: str) -> None:
+        self.task = task
+        self.function: Callable[P, T] | None = None
+
+    def by(self, function: Callable[P, T]) -> None:
+        """Provide it, in place of any before."""
+        self.function = function
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call what was provided.
+
+        Raises:
+            ValueError: where nothing was.
+        """
+        if self.function is None:
+            raise ValueError(f"nothing here can {self.task}. Import counterfeit.evaluation first.")
+        return self.function(*args, **kwargs)

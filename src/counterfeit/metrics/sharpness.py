@@ -1,0 +1,32 @@
+"""How sharp pictures are: the mean size of their gradient, beside that of true ones."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from counterfeit.metrics.statistics import mean_and_error
+
+__all__ = ["relative_sharpness", "sharpness"]
+
+
+def sharpness(x: Tensor) -> Tensor:
+    """Mean length of the gradient from pixel to pixel, (B, …, H, W) -> (B,).
+
+    Example:
+        >>> import torch
+        >>> sharpness(torch.tensor([[0.0, 1.0], [0.0, 1.0]])[None])
+        tensor([1.])
+    """
+    across, down = x.diff(dim=-1)[..., :-1, :], x.diff(dim=-2)[..., :, :-1]
+    return (across.square() + down.square()).sqrt().flatten(1).mean(1)
+
+
+def relative_sharpness(x: Tensor, truth: Tensor) -> tuple[float, float]:
+    """Mean sharpness of `x` as a multiple of that of `truth`, both (B, …, H, W), and its standard error.
+
+    Below 1 is blur, above 1 is noise or false detail.
+    """
+    ours, theirs = sharpness(x).double(), sharpness(truth).double()
+    ratio = float(ours.mean() / theirs.mean())
+    _, error = mean_and_error((ours - ratio * theirs) / theirs.mean())  # to first order
+    return ratio, error

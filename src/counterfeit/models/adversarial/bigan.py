@@ -1,0 +1,154 @@
+"""Adversarial nets that infer codes: an encoder plays on the generator's side.
+
+References:
+    Adversarial Feature Learning, Donahue et al., 2016 (arXiv 1605.09782): BiGAN.
+    Adversarially Learned Inference, Dumoulin et al., 2016 (arXiv 1606.00704): ALI, the same with random codes.
+    ALICE: Towards Understanding Adversarial Learning for Joint Distribution Matching, Li et al., 2017
+        (arXiv 1709.01215): cycle consistency.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import cast
+
+import torch
+from torch import Tensor
+from torch.nn.functional import leaky_relu
+
+from counterfeit.core import Batch, Net, Spec, check_codes
+from counterfeit.models.adversarial.game import Fake, Game, Noise, Player, Rules
+from counterfeit.nets.conv import ConvDiscriminator, ConvPlayers
+from counterfeit.nets.mlp import MLP
+
+__all__ = ["BiGAN", "Pairs"]
+
+MIRRORED = {"non-saturating", "minimax", "hinge", "wasserstein"}  # data's part is that of samples with the other sign
+
+
+class Pairs(Net):
+    """Examples (B, *shape) and codes (B, code_size) -> (B, 1): each seen by itself, then both together.
+
+    Arguments:
+        image: examples -> (B, units).
+        code_size: size of a code.
+        units: of each hidden layer.
+    """
+
+    def __init__(self, image: Net, code_size: int, units: int) -> None:
+        super().__init__()
+        self.code_size, self.image = code_size, image
+        self.code = MLP(code_size, (units,), units, "leaky-relu")
+        self.joint = MLP(2 * units, (units,), 1, "leaky-relu")
+
+    def forward(self, x: Tensor, z: Tensor) -> Tensor:
+        """(B, *shape) and (B, code_size) -> (B, 1)."""
+        check_codes(z, self.code_size)
+        return self.joint(leaky_relu(torch.cat([self.image(x), self.code(z)], 1), 0.2))
+
+
+class BiGAN(Game):
+    """Bidirectional adversarial nets: the discriminator tells pairs (x, E(x)) of data from pairs (G(z), z).
+
+    The generator and the encoder move together. Where no discriminator can tell the pairs apart, the encoder inverts
+    the generator (2016, theorem 2).
+
+    References:
+        Adversarial Feature Learning, Donahue et al., 2016 (arXiv 1605.09782).
+        Adversarially Learned Inference, Dumoulin et al., 2016 (arXiv 1606.00704).
+
+    Arguments:
+        spec: what the data are: gray or RGB images.
+        random: draw codes of data from a Gaussian whose mean and scale are inferred, as ALI does.
+        image_weight: weight of the squared error of reconstructed data, mean over pixels (ALICE).
+        code_weight: weight of the squared error of reconstructed codes.
+        encoder_width: channels of the encoder after its first convolution; each smaller level has twice as many.
+        units: of the layers by which the discriminator sees codes, and pairs.
+        nets: sizes and norms of both players.
+        noise: the prior over codes, of unit variance.
+        noise_size: size of a code.
+        rules: what the game is played for, and what keeps it stable.
+
+    Raises:
+        ValueError: where the data are no images, or the rules do not fit pairs.
+
+    Example:
+        >>> model = BiGAN(Spec((1, 8, 8)), nets=ConvPlayers(width=8, discriminator_width=8), encoder_width=8)
+        >>> model.decode(model.encode(model.sample(2))).shape
+        torch.Size([2, 1, 8, 8])
+    """
+
+    makers = ("generator", "encoder")
+
+    def __init__(
+        self,
+        spec: Spec,
+        random: bool = False,
+        image_weight: float = 0.0,
+        code_weight: float = 0.0,
+        encoder_width: int = 64,
+        units: int = 512,
+        nets: ConvPlayers = ConvPlayers(),  # noqa: B008
+        noise: Noise = "gaussian",
+        noise_size: int = 100,
+        rules: Rules = Rules(),  # noqa: B008
+    ) -> None:
+        if not min(image_weight, code_weight) >= 0:
+            came = f"image_weight={image_weight} and code_weight={code_weight} came"
+            raise ValueError(f"{came}; at least 0 is expected of both. Raise them.")
+        if rules.objective not in MIRRORED:
+            known = ", ".join(sorted(MIRRORED))
+            raise ValueError(f"objective {rules.objective} came; pairs are judged by one of {known}. Change it.")
+        discriminator = Pairs(nets.discriminator(spec, outputs=units), noise_size, units)
+        super().__init__(spec, nets.generator(spec, noise_size), discriminator, noise, noise_size, rules)
+        self.encoder = ConvDiscriminator(spec, encoder_width, "batch", outputs=(1 + random) * noise_size)
+        self.random, self.image_weight, self.code_weight = random, image_weight, code_weight
+
+    def forge(self, real: Batch) -> Fake:
+        """As many samples as there are data, the discriminator told their codes, and of data those inferred."""
+        z = self.prior(len(real.x))
+        return Fake(self.generator(z), z, z, self.infer(real.x))
+
+    def infer(self, x: Tensor) -> Tensor:
+        """Codes of examples `x` as the game is played with them, (B, code_size): drawn, where they are random."""
+        mean, *log_scale = self.encoder(x).split(self.noise_size, 1)
+        return mean + log_scale[0].exp() * torch.randn_like(mean) if log_scale else mean
+
+    def judge(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """The logits of examples `x` and codes `y`, (B, 1), those that `encode` finds where None."""
+        z, noise = self.encode(x) if y is None else y, self.rules.instance_noise if self.training else 0.0
+        return super().judge(x, z + noise * torch.randn_like(z) if noise else z)
+
+    def slope(self, real: Tensor, fake: Fake, step: int) -> Tensor | None:
+        """The weighted penalty on the slope of the discriminator in pairs, scalar; None where `step` has none."""
+        dims, (real_z, fake_z) = self.spec.dims, cast(tuple[Tensor, Tensor], fake.told())
+
+        def critic(pair: Tensor) -> Tensor:
+            return self.judge(pair[:, :dims].unflatten(1, self.spec.shape), pair[:, dims:])
+
+        pairs = torch.cat([real.flatten(1), real_z], 1), torch.cat([fake.x.flatten(1), fake_z], 1)
+        return self.rules.slope(critic, *pairs, step)
+
+    def beside(
+        self, player: Player, on_real: Tensor | None, on_fake: Tensor, real: Batch, fake: Fake  # noqa: ARG002
+    ) -> Mapping[str, Tensor]:  # fmt: skip
+        """The encoder's part of the objective, by which data pass for samples, and what pairs miss being inverse."""
+        if player == "discriminator" or fake.real_y is None:
+            return {}
+        losses = {"encoder": self.objective.generator(-self.judge(real.x, fake.real_y))}
+        if self.image_weight:
+            error = (self.generator(fake.real_y) - real.x).square().mean()
+            losses["image"] = self.image_weight * error
+        if self.code_weight:
+            losses["code"] = self.code_weight * (self.infer(fake.x) - fake.z).square().mean()
+        return losses
+
+    def encode(self, x: Tensor) -> Tensor:
+        """The inferred code of each example, or its mean where codes are random, (B, code_size)."""
+        self.spec.check(x, "BiGAN.encode")
+        return self.encoder(x)[:, : self.noise_size]
+
+    def features(self, x: Tensor) -> Tensor:
+        """What the encoder's last layer is linear in, (B, features)."""
+        self.spec.check(x, "BiGAN.features")
+        return self.encoder.features(x)

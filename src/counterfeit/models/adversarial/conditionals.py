@@ -1,0 +1,159 @@
+"""All conditionals p(x_S | x_rest) of images by one pair of adversarial nets: any part, given any other.
+
+References:
+    Generative Adversarial Nets, Goodfellow et al., 2014 (arXiv 1406.2661), section 7: "One can approximately model all
+        conditionals p(x_S | x_not S) by training a family of conditional models that share parameters."
+    Multi-Prediction Deep Boltzmann Machines, Goodfellow et al., 2013.
+    Strictly Proper Scoring Rules, Prediction, and Estimation, Gneiting & Raftery, 2007.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from counterfeit.core import Batch, Net, Spec
+from counterfeit.models.adversarial.game import Fake, Game, Noise, Player, Rules
+from counterfeit.nets.augment import augment
+from counterfeit.nets.conv import ConvDiscriminator, ConvPlayers
+from counterfeit.nets.masks import check_mask, random_masks
+from counterfeit.nets.unet import Completion
+
+__all__ = ["Conditionals", "energy_score"]
+
+NETS = ConvPlayers(discriminator_norm="none")
+
+
+def energy_score(x: Tensor, a: Tensor, b: Tensor, mask: Tensor) -> Tensor:
+    """Energy score of two draws `a` and `b` for the missing values of `x`, scalar.
+
+    ½ ‖x - a‖ + ½ ‖x - b‖ - ½ ‖a - b‖ in root mean squares over what is missing: its expectation is lowest where the
+    draws come from the distribution of `x` and nowhere else, so it asks for accuracy and diversity alike.
+
+    Arguments:
+        x: what was there, (B, *shape).
+        a: a draw.
+        b: another.
+        mask: 1 where `x` is known.
+
+    Example:
+        >>> x, mask = torch.ones(1, 4), torch.zeros(1, 4)
+        >>> energy_score(x, 0 * x, 2 * x, mask)  # both are 1 away, and 2 apart
+        tensor(0.)
+    """
+    missing = (1 - mask).flatten(1)
+    share = missing / missing.sum(1, keepdim=True).clamp(min=1)
+
+    def distance(u: Tensor, v: Tensor) -> Tensor:
+        return ((u - v).flatten(1).square() * share).sum(1).add(1e-12).sqrt()  # 1e-12: the root has no slope at 0
+
+    return 0.5 * (distance(x, a) + distance(x, b) - distance(a, b)).mean()
+
+
+class PairDiscriminator(Net):
+    """Images and masks (B, C, H, W) -> (B, 1), the higher the likelier what was missing is real."""
+
+    def __init__(self, body: ConvDiscriminator) -> None:
+        super().__init__()
+        self.body = body
+
+    def features(self, x: Tensor, mask: Tensor) -> Tensor:
+        """(B, C, H, W) and masks -> (B, features): all that the output knows of each image by itself."""
+        return self.body.features(torch.cat([x, mask], 1))
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """(B, C, H, W) and masks -> (B, 1)."""
+        return self.body(torch.cat([x, mask], 1))
+
+
+class Conditionals(Game):
+    """All conditionals of images: one generator draws any missing part given the rest, or the whole given nothing.
+
+    In training, every second example is completed twice under a mask drawn at random, and the discriminator judges
+    pairs of an image and a mask. At the optimum completions follow p(x_S | x_rest) for every S that masks cover.
+
+    References:
+        Generative Adversarial Nets, Goodfellow et al., 2014 (arXiv 1406.2661), section 7.
+        Multi-Prediction Deep Boltzmann Machines, Goodfellow et al., 2013.
+
+    Arguments:
+        spec: what the data are: gray or RGB images.
+        nets: sizes and norms of both players.
+        score_weight: weight of the energy score of two completions, which the right distribution makes lowest.
+        noise: the prior over codes, of unit variance.
+        noise_size: size of a code.
+        rules: what the game is played for, and what keeps it stable.
+
+    Raises:
+        ValueError: where the data are no images or their sides cannot be halved.
+
+    Example:
+        >>> model = Conditionals(Spec((1, 8, 8)), ConvPlayers(width=8, discriminator_width=8)).eval()
+        >>> x, mask = torch.rand(2, 1, 8, 8), torch.ones(2, 1, 8, 8)
+        >>> torch.equal(model.complete(x, mask), x)  # nothing is missing
+        True
+    """
+
+    generator: Completion
+
+    def __init__(
+        self,
+        spec: Spec,
+        nets: ConvPlayers = NETS,
+        score_weight: float = 1.0,
+        noise: Noise = "gaussian",
+        noise_size: int = 100,
+        rules: Rules = Rules(),  # noqa: B008
+    ) -> None:
+        if not score_weight >= 0:
+            raise ValueError(f"score_weight={score_weight} came; at least 0 is expected. Raise it.")
+        pair = replace(spec, shape=(2 * spec.shape[0], *spec.shape[1:]))
+        generator, discriminator = Completion(spec, noise_size, nets.width), PairDiscriminator(nets.discriminator(pair))
+        super().__init__(spec, generator, discriminator, noise, noise_size, rules)
+        self.score_weight = score_weight
+
+    def forge(self, real: Batch) -> Fake:
+        """As many completions as there are data, two of each in the first half, told the mask."""
+        n, half = len(real.x), (len(real.x) + 1) // 2
+        x, mask = real.x[:half], random_masks(half, self.spec.shape, self.device)
+        x, mask = (torch.cat([twice, twice])[:n] for twice in (x, mask))
+        z = self.prior(n)
+        return Fake(self.generator(z, x, mask), z, mask)
+
+    def judge(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """The discriminator's outputs on images `x` and masks `y`, (B, 1), moved alike while training.
+
+        Nothing is known where `y` is None: images are judged as samples of the whole are.
+        """
+        mask = torch.zeros_like(x) if y is None else y
+        if not self.training:
+            return super().judge(x, mask)
+        names, noise = self.rules.augment, self.rules.instance_noise
+        x = augment(x, [name for name in names if name == "color"])
+        x, mask = augment(torch.cat([x, mask], 1), [name for name in names if name != "color"]).chunk(2, 1)
+        return self.discriminator(x + noise * torch.randn_like(x) if noise else x, mask)
+
+    def beside(
+        self, player: Player, on_real: Tensor | None, on_fake: Tensor, real: Batch, fake: Fake  # noqa: ARG002
+    ) -> Mapping[str, Tensor]:  # fmt: skip
+        """The energy score of both completions of each example."""
+        pairs, half = len(real.x) // 2, (len(real.x) + 1) // 2
+        if player == "discriminator" or not self.score_weight or not pairs or fake.y is None:
+            return {}
+        a, b = fake.x[:pairs], fake.x[half:]
+        return {"score": self.score_weight * energy_score(real.x[:pairs], a, b, fake.y[:pairs])}
+
+    def complete(self, x: Tensor, mask: Tensor) -> Tensor:
+        """A draw of what is missing given the rest, (B, C, H, W); what is known stays as it is.
+
+        Arguments:
+            x: images; their values where they are missing do not matter.
+            mask: 1 where `x` is known and 0 where it is missing, (B, C, H, W).
+        """
+        self.spec.check(x, "Conditionals.complete")
+        mask = check_mask(mask, x, "Conditionals.complete")
+        y = self.generator(self.prior(len(x)), x, mask)
+        return y.round() if self.spec.kind == "binary" else y

@@ -1,0 +1,117 @@
+"""Next-frame prediction with an adversary.
+
+References:
+    Unsupervised Learning of Visual Structure using Predictive Generative Networks, Lotter, Kreiman and Cox, 2015
+        (arXiv 1511.06380).
+    Scheduled Sampling for Sequence Prediction with Recurrent Neural Networks, Bengio et al., 2015 (arXiv 1506.03099).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from counterfeit.core import Batch, Clock, Draw, Spec, Update
+from counterfeit.models.adversarial.game import Rules
+from counterfeit.models.adversarial.targeted import Targeted
+from counterfeit.nets.conv import ConvNorm
+from counterfeit.nets.films import SHRUNK, FilmDiscriminator, FramePredictor
+
+__all__ = ["NextFrame"]
+
+RULES = Rules(penalty="r1", penalty_weight=0.1, penalty_every=4)
+
+
+class NextFrame(Targeted):
+    """Foresees how a film goes on: an encoder, a recurrent net and a decoder, trained by squared error and a game.
+
+    The squared error alone gives the mean of all that may come, which is blurred. The discriminator is shown a film
+    whose first frames are true, and so asks for frames that are sharp and fit what was before. Training begins with the
+    next frame alone, as in the paper: true ones are read in the place of those foreseen, ever fewer of them, until it
+    goes on from its own as in a rollout.
+
+    References:
+        Unsupervised Learning of Visual Structure using Predictive Generative Networks, Lotter, Kreiman and Cox, 2015
+            (arXiv 1511.06380).
+
+    Arguments:
+        spec: what the data are: films (frames, C, H, W) in [0, 1].
+        seen: frames that it is shown in training; it foresees the others.
+        forcing: share of training over which true frames, read in the place of foreseen ones, become rarer; 0 for none.
+        width: channels of the recurrent state, which lies at a quarter of the sides.
+        discriminator_width: channels of the discriminator after its first convolution.
+        discriminator_norm: of the discriminator's levels ("batch") or weights ("spectral").
+        adversarial_weight: weight of the adversarial loss beside the mean squared error; at 0 only that is left.
+        rules: what the game is played for, and what keeps it stable.
+
+    Raises:
+        ValueError: where the data are no films, their sides are no multiples of 4, or no frame is left to foresee.
+
+    Example:
+        >>> NextFrame(Spec((8, 1, 16, 16)), width=4).predict(torch.rand(2, 3, 1, 16, 16), steps=10).shape
+        torch.Size([2, 10, 1, 16, 16])
+    """
+
+    generator: FramePredictor
+
+    def __init__(
+        self,
+        spec: Spec,
+        seen: int = 5,
+        forcing: float = 0.5,
+        width: int = 64,
+        discriminator_width: int = 32,
+        discriminator_norm: ConvNorm = "none",
+        adversarial_weight: float = 0.01,
+        rules: Rules = RULES,
+    ) -> None:
+        if len(spec.shape) != 4 or not spec.bounded or any(side % SHRUNK for side in spec.shape[2:]):
+            raise ValueError(
+                f"data of kind {spec.kind} and shape {spec.shape} came; films (frames, C, H, W) in [0, 1] whose sides "
+                f"are multiples of {SHRUNK} are expected. Take data moving-digits, say."
+            )
+        if not 1 <= seen < spec.shape[0]:
+            raise ValueError(
+                f"seen={seen} came; 1 to {spec.shape[0] - 1} of {spec.shape[0]} frames are expected. Change it, or "
+                "data.options.frames."
+            )
+        if not 0 <= forcing <= 1:
+            raise ValueError(f"forcing={forcing} came; a share from 0 to 1 is expected. Correct it.")
+        generator = FramePredictor(spec.shape[1], width)
+        discriminator = FilmDiscriminator(spec, discriminator_width, discriminator_norm)
+        super().__init__(spec, generator, discriminator, adversarial_weight, rules)
+        self.seen, self.forcing, self.told = seen, forcing, 0.0
+
+    def initialize(self, data: Batch) -> None:
+        """Start at the mean shade of the data: in dark films, most of the first steps would go there."""
+        self.generator.begin(data.x.mean().clamp(0.01, 0.99))
+
+    def updates(self, draw: Draw, clock: Clock) -> Iterator[Update]:
+        """The game and the errors, with as many true frames read as this time of training has."""
+        self.told = max(0.0, 1 - clock.step / (self.forcing * clock.steps)) if self.forcing else 0.0
+        yield from super().updates(draw, clock)
+
+    def forge(self, x: Tensor) -> Tensor:
+        """The films `x` with all but their first frames foreseen."""
+        seen, truth = x.tensor_split([self.seen], 1)
+        steps = truth.shape[1]
+        told = torch.rand(len(x), steps, device=x.device) < self.told if self.told else None
+        return torch.cat([seen, self.generator(seen, steps, truth, told)], 1)
+
+    def errors(self, x: Tensor, fake: Tensor) -> Mapping[str, Tensor]:
+        """The mean squared error of the frames foreseen."""
+        return {"frames": (fake - x)[:, self.seen :].square().mean()}
+
+    def predict(self, x: Tensor, steps: int) -> Tensor:
+        """The `steps` frames that follow the frames `x`, (B, any number, C, H, W), as (B, steps, C, H, W).
+
+        Each is foreseen from all before it, whether given or foreseen.
+        """
+        given = max(1, x.shape[1]) if isinstance(x, Tensor) and x.ndim == 5 else self.seen
+        replace(self.spec, shape=(given, *self.spec.shape[1:])).check(x, "NextFrame.predict")
+        if steps < 1:
+            raise ValueError(f"steps={steps} came; at least 1 is expected. Ask for more.")
+        return self.generator(x, steps)

@@ -1,0 +1,149 @@
+"""Whole images from a few of their patches, which come without their places.
+
+References:
+    Unsupervised Holistic Image Generation from Key Local Patches, Lee et al., 2017 (arXiv 1703.10730).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from counterfeit.core import Batch, Spec, check_request
+from counterfeit.models.adversarial.game import Fake, Game, Noise, Player, Rules
+from counterfeit.nets.conv import ConvPlayers
+from counterfeit.nets.patches import PatchGenerator, covered, key_patches
+
+__all__ = ["PuzzleGAN"]
+
+KEPT = 1_024  # training images whose patches samples are made of
+NETS = ConvPlayers(discriminator_norm="none")
+
+
+class PuzzleGAN(Game):
+    """Puzzle-GAN: from key patches of an image, without their places, the whole image and where the patches lie.
+
+    The patches are cut where the image has the strongest edges. One net says where each lies, as a distribution over
+    places; another paints the image around them. The places descend their negative log-likelihood in the image that
+    the patches are from, in place of the squared difference of masks of the paper.
+
+    References:
+        Unsupervised Holistic Image Generation from Key Local Patches, Lee et al., 2017 (arXiv 1703.10730).
+
+    Arguments:
+        spec: what the data are: gray or RGB images.
+        pieces: how many patches.
+        piece_size: side of a patch in pixels.
+        spatial_weight: weight of the places (spatial loss).
+        appearance_weight: weight of the absolute difference of patches and what is painted there (appearance loss).
+        features: of a patch.
+        nets: sizes and norms of both players.
+        noise: the prior over what patches leave open, of unit variance.
+        noise_size: its size.
+        rules: what the game is played for, and what keeps it stable.
+
+    Raises:
+        ValueError: where the data are no images, or too small for so many patches.
+
+    Example:
+        >>> model = PuzzleGAN(Spec((1, 16, 16)), piece_size=4, nets=ConvPlayers(width=8, discriminator_width=8)).eval()
+        >>> patches, corners = model.cut(torch.rand(2, 1, 16, 16))
+        >>> image, places = model.assemble(patches)
+        >>> image.shape, places.shape
+        (torch.Size([2, 1, 16, 16]), torch.Size([2, 3, 13, 13]))
+    """
+
+    generator: PatchGenerator
+
+    def __init__(
+        self,
+        spec: Spec,
+        pieces: int = 3,
+        piece_size: int = 8,
+        spatial_weight: float = 1.0,
+        appearance_weight: float = 10.0,
+        features: int = 256,
+        nets: ConvPlayers = NETS,
+        noise: Noise = "gaussian",
+        noise_size: int = 32,
+        rules: Rules = Rules(),  # noqa: B008
+    ) -> None:
+        room = 4 * pieces * piece_size**2  # however the first ones lie, another finds its place
+        if len(spec.shape) != 3 or min(pieces, piece_size) < 1 or room > spec.shape[1] * spec.shape[2]:
+            raise ValueError(
+                f"{pieces} patches of {piece_size}x{piece_size} of data of shape {spec.shape} came; patches that cover "
+                "at most a quarter of images (C, H, W) are expected. Set model.pieces or model.piece_size."
+            )
+        if min(spatial_weight, appearance_weight) < 0:
+            raise ValueError(
+                f"spatial_weight={spatial_weight} and appearance_weight={appearance_weight} came; at least 0 is "
+                "expected. Raise them."
+            )
+        generator = PatchGenerator(spec, pieces, piece_size, noise_size, nets.width, features)
+        super().__init__(spec, generator, nets.discriminator(spec), noise, noise_size, rules)
+        self.pieces, self.piece_size = pieces, piece_size
+        self.spatial_weight, self.appearance_weight = spatial_weight, appearance_weight
+        self.kept: Tensor
+        self.register_buffer("kept", torch.zeros(KEPT, math.prod(generator.patch)))
+
+    def initialize(self, data: Batch) -> None:
+        """Keep the patches of training images, evenly spaced."""
+        rows = torch.arange(KEPT, device=data.x.device) * len(data.x) // KEPT
+        self.kept.copy_(self.cut(data.x[rows])[0].flatten(1))
+
+    def cut(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Key patches of images `x`, (B, pieces, C, size, size), and their upper left corners, int64 (B, pieces, 2)."""
+        self.spec.check(x, "PuzzleGAN.cut")
+        return key_patches(x, self.pieces, self.piece_size)
+
+    def assemble(self, patches: Tensor) -> tuple[Tensor, Tensor]:
+        """A draw of the image around patches, (B, C, H, W), and where each lies, (B, pieces, rows, columns).
+
+        Arguments:
+            patches: (B, pieces, C, size, size), in any order.
+        """
+        if patches.shape[1:] != self.generator.patch or not patches.is_floating_point():
+            want = f"(B, {', '.join(map(str, self.generator.patch))}) of floating point"
+            raise ValueError(
+                f"`patches` has shape {tuple(patches.shape)}, dtype {patches.dtype}; {want} is expected. Use `cut`."
+            )
+        places = self.generator.places(patches)
+        x = self.generator.paint(super().prior(len(patches)), patches, places)
+        return x.round() if self.spec.kind == "binary" else x, places
+
+    def forge(self, real: Batch) -> Fake:
+        """An image around the patches of each of the data, with gradients."""
+        z = self._code(key_patches(real.x, self.pieces, self.piece_size)[0])
+        return Fake(self.generator(z), z, None)
+
+    def beside(
+        self, player: Player, on_real: Tensor | None, on_fake: Tensor, real: Batch, fake: Fake  # noqa: ARG002
+    ) -> Mapping[str, Tensor]:  # fmt: skip
+        """Where patches lie, in nats (spatial loss), and that they look there as they came (appearance loss)."""
+        if player == "discriminator":
+            return {}
+        patches, corners = key_patches(real.x, self.pieces, self.piece_size)
+        logits = self.generator.locator(patches)
+        true = corners[..., 0] * logits.shape[3] + corners[..., 1]
+        spatial = cross_entropy(logits.flatten(2).flatten(0, 1), true.flatten())
+        off = (fake.x - real.x).abs() * covered(corners, self.piece_size, self.spec.shape)
+        appearance = off.sum((1, 2, 3)).mean() / (self.pieces * self.piece_size**2 * self.spec.shape[0])
+        return {"spatial": self.spatial_weight * spatial, "appearance": self.appearance_weight * appearance}
+
+    @property
+    def code_size(self) -> int:
+        """Size of a code: the noise and the patches' pixels."""
+        return self.noise_size + self.kept.shape[1]
+
+    def prior(self, n: int, y: Tensor | None = None) -> Tensor:
+        """Draw `n` codes, (n, code_size): noise, and the patches of training images."""
+        check_request(n, y)
+        return self._code(self.kept[torch.randint(KEPT, (n,), device=self.device)])
+
+    def _code(self, patches: Tensor) -> Tensor:
+        """Noise before patches, (n, pieces, C, size, size) -> (n, code_size)."""
+        return torch.cat([super().prior(len(patches)), patches.flatten(1)], 1)

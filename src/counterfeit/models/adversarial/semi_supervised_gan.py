@@ -1,0 +1,121 @@
+"""Adversarial nets that learn to classify from few labels.
+
+References:
+    Improved Techniques for Training GANs, Salimans et al., 2016 (arXiv 1606.03498), section 5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from counterfeit.core import Batch, Clock, Draw, Spec, Update, check_labels
+from counterfeit.models.adversarial.game import Fake, Game, Noise, Player, Rules
+from counterfeit.nets.conv import ConvPlayers
+
+__all__ = ["SemiSupervisedGAN"]
+
+NETS = ConvPlayers(discriminator_norm="none", dropout=0.3)
+RULES = Rules(objective="feature-matching", fresh=False)
+
+
+class SemiSupervisedGAN(Game):
+    """Semi-supervised adversarial nets: the discriminator tells K classes of data, and samples as one more.
+
+    It has K outputs l; an image is data with probability Z / (Z + 1), Z = sum exp(l), so that fixing the output of the
+    class of samples at 0 loses nothing. Of the labels, only those of `labelled` training examples are ever looked at,
+    as many of each class, drawn by the training seed and kept with the weights.
+
+    References:
+        Improved Techniques for Training GANs, Salimans et al., 2016 (arXiv 1606.03498), section 5.
+
+    Arguments:
+        spec: what the data are: gray or RGB images with labels.
+        labelled: number of training examples whose labels are used.
+        supervised_weight: weight of the log-likelihood of these labels.
+        unlabelled: whether the game is played at all; without it, labelled examples alone train a classifier.
+        nets: sizes and norms of both players.
+        noise: the prior over codes, of unit variance.
+        noise_size: size of a code.
+        rules: what the game is played for, and what keeps it stable.
+
+    Raises:
+        ValueError: where the data are no images, or have no labels, or `labelled` is no multiple of their classes.
+
+    Example:
+        >>> model = SemiSupervisedGAN(Spec((1, 8, 8), classes=10), nets=ConvPlayers(width=8, discriminator_width=8))
+        >>> model.classify(model.sample(2)).shape
+        torch.Size([2, 10])
+    """
+
+    labelled_x: Tensor
+    labelled_y: Tensor
+
+    def __init__(
+        self,
+        spec: Spec,
+        labelled: int = 100,
+        supervised_weight: float = 1.0,
+        unlabelled: bool = True,
+        nets: ConvPlayers = NETS,
+        noise: Noise = "gaussian",
+        noise_size: int = 100,
+        rules: Rules = RULES,
+    ) -> None:
+        if spec.classes < 1:
+            raise ValueError("data without labels came; a classifier expects labels. Choose data with classes.")
+        if labelled < spec.classes or labelled % spec.classes:
+            raise ValueError(f"labelled={labelled} came; a multiple of {spec.classes} classes is expected. Change it.")
+        generator, discriminator = nets.generator(spec, noise_size), nets.discriminator(spec, spec.classes)
+        super().__init__(spec, generator, discriminator, noise, noise_size, rules)
+        self.supervised_weight, self.unlabelled = supervised_weight, unlabelled
+        self.register_buffer("labelled_x", torch.zeros(labelled, *spec.shape))
+        self.register_buffer("labelled_y", torch.arange(labelled) % spec.classes)
+
+    @torch.no_grad()
+    def initialize(self, data: Batch) -> None:
+        """Choose the examples whose labels are looked at, as many of each class; all others stay hidden."""
+        y = check_labels(data.y, len(data.x), self.spec.classes)
+        shuffled = torch.randperm(len(y), device=y.device)
+        share = len(self.labelled_y) // self.spec.classes
+        chosen = [shuffled[y[shuffled] == label][:share] for label in range(self.spec.classes)]
+        if any(len(some) < share for some in chosen):
+            raise ValueError(
+                f"a class with {min(map(len, chosen))} training examples came; at least {share} of each are expected. "
+                f"Lower `labelled`."
+            )
+        positions = torch.cat(chosen)
+        self.labelled_x.copy_(data.x[positions])
+        self.labelled_y.copy_(y[positions])
+
+    def updates(self, draw: Draw, clock: Clock) -> Iterator[Update]:
+        """The game of Algorithm 1, or one step of a classifier of the labelled examples where it is not played."""
+        if self.unlabelled:
+            yield from super().updates(draw, clock)
+        else:
+            loss = self._supervised(len(draw().x))
+            yield Update(loss, ("discriminator",), {"discriminator/loss": loss.detach()})
+
+    def judge(self, x: Tensor, y: Tensor | None = None) -> Tensor:  # noqa: ARG002
+        """The logit log Z of data against samples, and those of the classes, (B, 1 + classes)."""
+        logits = super().judge(x)
+        return torch.cat([logits.logsumexp(1, keepdim=True), logits], 1)
+
+    def beside(
+        self, player: Player, on_real: Tensor | None, on_fake: Tensor, real: Batch, fake: Fake  # noqa: ARG002
+    ) -> Mapping[str, Tensor]:  # fmt: skip
+        """Less the log-likelihood of the labels that the discriminator may see (section 5, L_supervised)."""
+        return {"class": self._supervised(len(real.x))} if player == "discriminator" else {}
+
+    def _supervised(self, n: int) -> Tensor:
+        positions = torch.randint(len(self.labelled_y), (n,), device=self.device)
+        logits = self.judge(self.labelled_x[positions])[:, 1:]
+        return self.supervised_weight * cross_entropy(logits, self.labelled_y[positions])
+
+    def classify(self, x: Tensor) -> Tensor:
+        """Log-probability of each class in nats, (B, classes), of images that are data."""
+        self.spec.check(x, "SemiSupervisedGAN.classify")
+        return self.discriminator(x).log_softmax(1)

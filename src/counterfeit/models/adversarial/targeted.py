@@ -1,0 +1,85 @@
+"""A generator that has a target for everything it makes, and an adversary beside the error.
+
+References:
+    Context Encoders: Feature Learning by Inpainting, Pathak et al., 2016 (arXiv 1604.07379), for the sum of both.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
+
+from torch import Tensor
+
+from counterfeit.core import Clock, Draw, Model, Net, Spec, Update, frozen
+from counterfeit.losses import OBJECTIVES
+from counterfeit.models.adversarial.game import Rules
+
+__all__ = ["Targeted"]
+
+
+class Targeted(Model):
+    """The generator descends its errors and, weighted, an adversarial loss: errors alone blur what they cannot tell.
+
+    Arguments:
+        spec: what the data are.
+        generator: what `forge` asks.
+        discriminator: examples (B, *shape) -> (B, 1), a logit.
+        adversarial_weight: of the adversarial loss; at 0 the generator is trained by itself.
+        rules: what the game is played for, and what keeps it stable; new samples would be the same, so none are drawn.
+
+    Raises:
+        ValueError: where the weight is negative, or the objective is no function of the discriminator's output.
+    """
+
+    def __init__(
+        self, spec: Spec, generator: Net, discriminator: Net, adversarial_weight: float, rules: Rules
+    ) -> None:
+        super().__init__(spec)
+        if not adversarial_weight >= 0:
+            raise ValueError(f"adversarial_weight={adversarial_weight} came; at least 0 is expected. Raise it.")
+        if OBJECTIVES[rules.objective].features:
+            raise ValueError(f"objective {rules.objective} came; one of outputs is expected. Take non-saturating, say.")
+        self.generator, self.discriminator = generator, discriminator
+        self.adversarial_weight, self.rules = adversarial_weight, rules
+        self.discriminator.twice = rules.penalty != "none"
+
+    @abstractmethod
+    def forge(self, x: Tensor) -> Tensor:
+        """What the generator makes in the place of the examples `x`, both (B, *shape), with gradients."""
+
+    @abstractmethod
+    def errors(self, x: Tensor, fake: Tensor) -> Mapping[str, Tensor]:
+        """Named and weighted errors of what was made in the place of `x`, scalars."""
+
+    def updates(self, draw: Draw, clock: Clock) -> Iterator[Update]:
+        """`k` steps of the discriminator, where there is a game, then one of the generator on the last minibatch."""
+        for _ in range(self.rules.k if self.adversarial_weight else 1):
+            x = draw().x
+            fake = self.forge(x)
+            if self.adversarial_weight:
+                yield self._discriminator(x, fake.detach(), clock)
+                self.rules.clamp(self.discriminator)
+        with frozen(self.discriminator):
+            losses = dict(self.errors(x, fake))
+            if self.adversarial_weight:
+                imitation = OBJECTIVES[self.rules.objective].generator(self.judge(fake)[:, :1])
+                losses["adversarial"] = self.adversarial_weight * imitation
+        logs = {f"generator/{name}": loss.detach() for name, loss in losses.items()}
+        yield Update(sum(losses.values(), fake.new_zeros(())), ("generator",), logs)
+
+    def _discriminator(self, x: Tensor, fake: Tensor, clock: Clock) -> Update:
+        on_real, on_fake = self.judge(x), self.judge(fake)
+        loss, shown = self.rules.discrimination(on_real, on_fake), OBJECTIVES[self.rules.objective].shown
+        logs = {"loss": loss.detach(), "real": shown(on_real.detach()).mean(), "fake": shown(on_fake.detach()).mean()}
+        penalty = self.rules.slope(self.judge, x, fake, clock.step)
+        if penalty is not None:
+            loss, logs["penalty"] = loss + penalty, penalty.detach()
+        return Update(loss, ("discriminator",), {f"discriminator/{name}": value for name, value in logs.items()})
+
+    def judge(self, x: Tensor, y: Tensor | None = None) -> Tensor:  # noqa: ARG002
+        """The discriminator's logit of examples `x`, (B, 1), augmented and blurred while training."""
+        if self.training:
+            return self.discriminator(self.rules.seen(x))
+        self.spec.check(x, f"{type(self).__name__}.judge")
+        return self.discriminator(x)

@@ -1,0 +1,129 @@
+"""Images from captions.
+
+References:
+    Generative Adversarial Text to Image Synthesis, Reed et al., 2016 (arXiv 1605.05396).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from counterfeit.core import Batch, Spec, check_captions, check_request
+from counterfeit.models.adversarial.game import Fake, Game, Noise, Player, Rules
+from counterfeit.nets.conv import ConvPlayers
+from counterfeit.nets.text import TextDiscriminator, TextGenerator
+
+__all__ = ["Text2Image"]
+
+KEPT = 4_096  # captions of the training data, from which samples without a caption draw theirs
+
+
+class Text2Image(Game):
+    """Images from captions: a discriminator that also refuses real images with a caption of another (GAN-CLS).
+
+    Each player has an encoder of captions, which learns by what that player descends. Samples for which no caption is
+    given take one of the training data, some thousands of which the model keeps.
+
+    References:
+        Generative Adversarial Text to Image Synthesis, Reed et al., 2016 (arXiv 1605.05396).
+
+    Arguments:
+        spec: what the data are: images with captions.
+        mismatch: weight of telling images with their caption from images with another's (Algorithm 1).
+        interpolation: weight of samples for what lies between two captions (GAN-INT, eq. 5); 0 for none.
+        caption_size: size of a caption's code.
+        nets: sizes and norms of both players.
+        noise: the prior over what captions leave open, of unit variance.
+        noise_size: its size.
+        rules: what the game is played for, and what keeps it stable.
+
+    Raises:
+        ValueError: where the data are no images, or have no captions.
+
+    Example:
+        >>> spec = Spec((3, 16, 16), words=("a", "red", "seven"), length=4)
+        >>> model = Text2Image(spec, nets=ConvPlayers(width=8, discriminator_width=8))
+        >>> model.sample(2, torch.tensor([[1, 2, 3, 0], [1, 3, 0, 0]])).shape
+        torch.Size([2, 3, 16, 16])
+    """
+
+    generator: TextGenerator
+    discriminator: TextDiscriminator
+
+    def __init__(
+        self,
+        spec: Spec,
+        mismatch: float = 1.0,
+        interpolation: float = 0.0,
+        caption_size: int = 64,
+        nets: ConvPlayers = ConvPlayers(),  # noqa: B008
+        noise: Noise = "gaussian",
+        noise_size: int = 64,
+        rules: Rules = Rules(),  # noqa: B008
+    ) -> None:
+        if not spec.words or spec.length < 1:
+            raise ValueError("data without captions came; text2image expects some. Take captioned-digits, for example.")
+        if min(mismatch, interpolation) < 0 or caption_size < 1:
+            raise ValueError(
+                f"mismatch={mismatch}, interpolation={interpolation} and caption_size={caption_size} came; weights of "
+                "at least 0 and a size of at least 1 are expected. Raise them."
+            )
+        generator = TextGenerator(spec, nets, noise_size, caption_size)
+        super().__init__(spec, generator, TextDiscriminator(spec, nets, caption_size), noise, noise_size, rules)
+        self.mismatch, self.interpolation, self.caption_size = mismatch, interpolation, caption_size
+        self.conditional = True  # both players are told what belongs to an image, though it is no label
+        self.captions: Tensor
+        self.register_buffer("captions", torch.zeros(KEPT, spec.length, dtype=torch.int64))
+
+    def initialize(self, data: Batch) -> None:
+        """Keep captions, evenly spaced through those of the training data."""
+        y = check_captions(data.y, len(data.x), self.spec)
+        self.captions.copy_(y[torch.arange(KEPT, device=y.device) * len(y) // KEPT])
+
+    def forge(self, real: Batch) -> Fake:
+        """A sample for the caption of each of the data, with gradients."""
+        y = check_captions(real.y, len(real.x), self.spec, values=False)
+        z = self.prior(len(y), y)
+        return Fake(self.generator(z), z, y)
+
+    def beside(
+        self, player: Player, on_real: Tensor | None, on_fake: Tensor, real: Batch, fake: Fake  # noqa: ARG002
+    ) -> Mapping[str, Tensor]:  # fmt: skip
+        """What else Algorithm 1 asks: to refuse other captions; and to please with what lies between two."""
+        if on_real is not None and self.mismatch:
+            return {"mismatch": self.mismatch * self.rules.discrimination(on_real[:, :1], on_real[:, 1:])}
+        if on_real is None and self.interpolation and fake.y is not None:
+            y, other = fake.y[::2], fake.y.roll(1, 0)[::2]  # half as many, to save time
+            share = torch.rand(len(y), 1, device=self.device)
+            x = self.generator(self._code(self.generator.encoder(y).lerp(self.generator.encoder(other), share)))
+            between = self.discriminator.encoder(y).lerp(self.discriminator.encoder(other), share)
+            return {"between": self.interpolation * self.objective.generator(self.judge(x, between)[:, :1])}
+        return {}
+
+    @property
+    def code_size(self) -> int:
+        """Size of a code: the noise and a caption's."""
+        return self.noise_size + self.caption_size
+
+    def prior(self, n: int, y: Tensor | None = None) -> Tensor:
+        """Draw `n` codes, (n, code_size): noise, then the codes of the captions `y`, (n, length), or of kept ones."""
+        check_request(n)
+        y = self.captions[torch.randint(KEPT, (n,), device=self.device)] if y is None else y
+        return self._code(self.generator.encoder(y))
+
+    def _code(self, caption: Tensor) -> Tensor:
+        """Noise before the codes of captions, (n, caption_size) -> (n, code_size)."""
+        return torch.cat([super().prior(len(caption)), caption], 1)
+
+    def sample(self, n: int, y: Tensor | None = None) -> Tensor:
+        """Draw `n` images, (n, C, H, W).
+
+        Arguments:
+            n: how many.
+            y: their captions as tokens, (n, length); some of the training data's where None.
+        """
+        check_request(n)
+        return self.generator(self.prior(n, None if y is None else check_captions(y, n, self.spec).to(self.device)))

@@ -1,0 +1,1 @@
+"""Models that translate examples from one domain to another."""

@@ -1,0 +1,168 @@
+"""Cycle-consistent adversarial nets: translation between two domains without pairs.
+
+References:
+    Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks, Zhu et al., 2017 (arXiv
+        1703.10593).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import l1_loss
+
+from counterfeit.core import Batch, Clock, Draw, Model, Spec, Update, check_labels, frozen
+from counterfeit.losses import OBJECTIVES
+from counterfeit.models.adversarial.game import Rules
+from counterfeit.nets.translation import ImagePool, PatchDiscriminator, ResnetGenerator
+
+__all__ = ["CycleGAN", "halves"]
+
+RULES = Rules(objective="least-squares", fresh=False)
+Pair = tuple[Tensor, Tensor]
+
+
+class Halves(NamedTuple):
+    """As many examples of domain 0 as of domain 1, (B / 2, *shape) each, and whether there were any of both, scalar."""
+
+    x: Pair
+    whole: Tensor
+
+
+def halves(real: Batch) -> Halves:
+    """Half a minibatch of each domain: where one is rarer its examples are repeated, and some others left out.
+
+    Raises:
+        ValueError: where there are no labels, or fewer than two examples.
+
+    Example:
+        >>> x = torch.arange(6.0).view(6, 1)
+        >>> [half.flatten().tolist() for half in halves(Batch(x, torch.tensor([0, 1, 0, 0, 1, 0]))).x]
+        [[0.0, 2.0, 3.0], [1.0, 4.0, 1.0]]
+    """
+    n = len(real.x)
+    if n < 2:
+        raise ValueError(f"minibatches of {n} came; CycleGAN expects 2 or more at once. Raise train.batch_size.")
+    y, place = check_labels(real.y, n, 2, values=False), torch.arange(n // 2, device=real.x.device)
+    counts = [(y == domain).sum() for domain in (0, 1)]
+    first, second = (  # no size depends on the labels, so nothing waits for the device
+        real.x[(y != domain).argsort(stable=True)[place % count.clamp(min=1)]] for domain, count in enumerate(counts)
+    )
+    return Halves((first, second), ((counts[0] > 0) & (counts[1] > 0)).to(real.x.dtype))
+
+
+class CycleGAN(Model):
+    """Cycle-consistent adversarial nets: two generators, each into a domain, that undo each other.
+
+    The domains are the data's two classes. Each has a discriminator of patches, which sees fakes out of a pool.
+
+    References:
+        Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks, Zhu et al., 2017 (arXiv
+            1703.10593).
+
+    Arguments:
+        spec: what the data are: gray or RGB images in two classes, whose sides can be halved.
+        width: channels of the generators at full size; half the side has twice as many.
+        blocks: residual blocks of each generator.
+        discriminator_width: channels of the discriminators after their first convolution.
+        cycle_weight: weight of the distance from an image to its translation and back; 0 leaves the cycle out.
+        identity_weight: weight of the distance from an image to what the generator into its own domain makes of it.
+        pool: fakes that are kept for each discriminator; 0 shows it the newest only.
+        rules: what the game is played for, and what keeps it stable.
+
+    Raises:
+        ValueError: where the data are no images, or not of two classes.
+
+    Example:
+        >>> model = CycleGAN(Spec((1, 8, 8), classes=2), width=4, blocks=1, discriminator_width=4)
+        >>> model.translate(torch.rand(3, 1, 8, 8), torch.tensor([0, 1, 1])).shape
+        torch.Size([3, 1, 8, 8])
+    """
+
+    def __init__(
+        self,
+        spec: Spec,
+        width: int = 64,
+        blocks: int = 9,
+        discriminator_width: int = 64,
+        cycle_weight: float = 10.0,
+        identity_weight: float = 5.0,
+        pool: int = 50,
+        rules: Rules = RULES,
+    ) -> None:
+        if spec.classes != 2:
+            raise ValueError(
+                f"data of {spec.classes} classes came; CycleGAN expects 2, its domains. Give two folders of pictures "
+                "in one, choose two with data.classes, or take stargan for more."
+            )
+        super().__init__(spec)
+        self.objective = OBJECTIVES[rules.objective]
+        if self.objective.features:
+            raise ValueError(f"objective {rules.objective} came; one of patches is expected. Take least-squares.")
+        self.cycle_weight, self.identity_weight, self.rules = cycle_weight, identity_weight, rules
+        self.generator = nn.ModuleList(ResnetGenerator(spec, width, blocks) for _ in range(2))
+        judges = [PatchDiscriminator(spec, discriminator_width) for _ in range(2)]
+        for net in judges:
+            net.twice = rules.penalty != "none"
+        self.discriminator = nn.ModuleList(judges)
+        self.pool = nn.ModuleList(ImagePool(pool, spec.shape) for _ in range(2))
+
+    def updates(self, draw: Draw, clock: Clock) -> Iterator[Update]:
+        """`k` steps of both discriminators, each on a fresh minibatch, then one of both generators."""
+        for _ in range(self.rules.k):
+            real = halves(draw())
+            with torch.set_grad_enabled(not self.rules.fresh):
+                fake = self._cross(real.x)
+            yield self._discriminators(real, fake, clock)
+            self.rules.clamp(self.discriminator)
+        with frozen(self.discriminator):
+            fake = self._cross(real.x) if self.rules.fresh else fake
+            update = self._generators(real, fake)
+        yield update
+
+    def _cross(self, x: Pair) -> Pair:
+        """Images of domain 1 taken into domain 0, and of 0 into 1."""
+        return self.generator[0](x[1]), self.generator[1](x[0])
+
+    def _discriminators(self, real: Halves, fake: Pair, clock: Clock) -> Update:
+        logs: dict[str, Tensor] = {}
+        losses = [self._discriminator(domain, real.x[domain], fake[domain], clock, logs) for domain in (0, 1)]
+        loss = torch.stack(losses).sum()
+        return Update(real.whole * loss, ("discriminator",), logs | {"discriminator/loss": loss.detach()})
+
+    def _discriminator(self, domain: int, x: Tensor, fake: Tensor, clock: Clock, logs: dict[str, Tensor]) -> Tensor:
+        net, shown = self.discriminator[domain], self.pool[domain](fake.detach())
+        on_real, on_fake = net(self.rules.seen(torch.cat([x, shown]))).chunk(2)
+        for name, out in {"real": on_real, "fake": on_fake}.items():
+            logs[f"discriminator/{name}-{domain}"] = self.objective.shown(out.detach()).mean()
+        loss = self.rules.discrimination(on_real, on_fake)
+        penalty = self.rules.slope(lambda x: net(self.rules.seen(x)).mean(1), x, shown, clock.step)
+        return loss if penalty is None else loss + penalty
+
+    def _generators(self, real: Halves, fake: Pair) -> Update:
+        outputs = [net(self.rules.seen(x)) for net, x in zip(self.discriminator, fake, strict=True)]
+        losses = {"loss": torch.stack([self.objective.generator(out) for out in outputs]).sum()}
+        if self.cycle_weight:
+            losses["cycle"] = self.cycle_weight * _distance(self._cross(fake), real.x)  # eq. 2
+        if self.identity_weight:
+            same = self.generator[0](real.x[0]), self.generator[1](real.x[1])
+            losses["identity"] = self.identity_weight * _distance(same, real.x)  # section 5.2
+        logs = {f"generator/{name}": loss.detach() for name, loss in losses.items()}
+        return Update(real.whole * torch.stack([*losses.values()]).sum(), ("generator",), logs)
+
+    def translate(self, x: Tensor, to: Tensor) -> Tensor:
+        """Images `x`, (B, C, H, W), in the domains `to`, (B,), as (B, C, H, W)."""
+        self.spec.check(x, "CycleGAN.translate")
+        to, out = check_labels(to, len(x), 2), torch.empty_like(x)
+        for domain, generator in enumerate(self.generator):
+            if bool((to == domain).any()):
+                out[to == domain] = generator(x[to == domain])
+        return out
+
+
+def _distance(found: Pair, expected: Pair) -> Tensor:
+    """Mean absolute difference in [-1, 1], the paper's unit of pixels, over both domains, scalar."""
+    return torch.stack([2 * l1_loss(*pair) for pair in zip(found, expected, strict=True)]).sum()

@@ -1,0 +1,104 @@
+"""Super-resolution by adversarial nets.
+
+References:
+    Photo-Realistic Single Image Super-Resolution Using a Generative Adversarial Network, Ledig et al., 2016
+        (arXiv 1609.04802).
+    Autoencoding beyond Pixels Using a Learned Similarity Metric, Larsen et al., 2015 (arXiv 1512.09300), for the
+        discriminator's features as content.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from counterfeit.core import Spec
+from counterfeit.models.adversarial.game import Rules
+from counterfeit.models.adversarial.targeted import Targeted
+from counterfeit.nets.conv import ConvDiscriminator, ConvNorm
+from counterfeit.nets.enlarging import Enlarger, shrink
+
+__all__ = ["SRGAN"]
+
+RULES = Rules(penalty="r1", penalty_weight=0.5, penalty_every=4)
+
+
+class SRGAN(Targeted):
+    """Super-resolution by adversarial nets: draws pictures in two or four times as many pixels a side.
+
+    It learns from the pictures of any data, which it makes small itself. The error of pixels alone gives the mean of
+    all pictures that a small one may have been, which is blurred; the discriminator, which is shown pictures of full
+    size, asks for one of them, and its features, rather than pixels, say what it is to look like.
+
+    References:
+        Photo-Realistic Single Image Super-Resolution Using a Generative Adversarial Network, Ledig et al., 2016
+            (arXiv 1609.04802).
+
+    Arguments:
+        spec: what the data are: gray or RGB images.
+        factor: how many times as many pixels a side, 2 or 4.
+        width: channels of the generator.
+        blocks: residual blocks of the generator.
+        discriminator_width: channels of the discriminator after its first convolution.
+        discriminator_norm: of the discriminator's levels ("batch") or weights ("spectral").
+        pixel_weight: weight of the mean squared error of pixels.
+        feature_weight: weight of the squared error of the discriminator's features, as a share of their square.
+        adversarial_weight: weight of the adversarial loss; at 0 only the error of pixels is left.
+        rules: what the game is played for, and what keeps it stable.
+
+    Raises:
+        ValueError: where the data are no images, or their sides are no multiples of `factor`.
+
+    Example:
+        >>> SRGAN(Spec((3, 32, 32)), width=4, blocks=1).enlarge(torch.rand(2, 3, 10, 12)).shape
+        torch.Size([2, 3, 40, 48])
+    """
+
+    generator: Enlarger
+    discriminator: ConvDiscriminator
+
+    def __init__(
+        self,
+        spec: Spec,
+        factor: int = 4,
+        width: int = 48,
+        blocks: int = 5,
+        discriminator_width: int = 32,
+        discriminator_norm: ConvNorm = "none",
+        pixel_weight: float = 1.0,
+        feature_weight: float = 0.01,
+        adversarial_weight: float = 0.002,
+        rules: Rules = RULES,
+    ) -> None:
+        if spec.kind != "image" or len(spec.shape) != 3 or any(side % factor for side in spec.shape[1:]):
+            raise ValueError(
+                f"data of kind {spec.kind} and shape {spec.shape} came; images in [0, 1] whose sides are multiples of "
+                f"{factor} are expected. Set data.size, or another factor."
+            )
+        generator = Enlarger(spec.shape[0], width, blocks, factor)
+        discriminator = ConvDiscriminator(spec, discriminator_width, discriminator_norm)
+        super().__init__(spec, generator, discriminator, adversarial_weight, rules)
+        self.factor, self.pixel_weight, self.feature_weight = factor, pixel_weight, feature_weight
+
+    def forge(self, x: Tensor) -> Tensor:
+        """The images `x`, made small and enlarged again."""
+        return self.generator(shrink(x, self.factor))
+
+    def errors(self, x: Tensor, fake: Tensor) -> Mapping[str, Tensor]:
+        """Squared errors of pixels and, in a game, of features (eq. 4 and 5)."""
+        found = {"pixels": self.pixel_weight * (fake - x).square().mean()}
+        if self.adversarial_weight and self.feature_weight:
+            with torch.no_grad():
+                wanted = self.discriminator.features(x).float()
+            off = (self.discriminator.features(fake).float() - wanted).square().sum(1)
+            found["features"] = self.feature_weight * (off / wanted.square().sum(1)).mean()
+        return found
+
+    def enlarge(self, x: Tensor) -> Tensor:
+        """Pictures in [0, 1], (B, C, H, W) of any size, as (B, C, factor H, factor W)."""
+        shape = tuple(x.shape[2:]) if isinstance(x, Tensor) and x.ndim == 4 else self.spec.shape[1:]
+        replace(self.spec, shape=(self.spec.shape[0], *shape)).check(x, "SRGAN.enlarge")
+        return self.generator(x).clamp(0, 1)

@@ -1,0 +1,130 @@
+"""One generator that translates between any number of domains.
+
+References:
+    StarGAN: Unified Generative Adversarial Networks for Multi-Domain Image-to-Image Translation, Choi et al., 2018
+        (arXiv 1711.09020).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy, l1_loss
+
+from counterfeit.core import Batch, Clock, Draw, Model, Spec, Update, check_labels, frozen
+from counterfeit.losses import OBJECTIVES
+from counterfeit.models.adversarial.game import Rules
+from counterfeit.nets.translation import DomainDiscriminator, ResnetGenerator
+
+__all__ = ["StarGAN"]
+
+RULES = Rules(objective="wasserstein", k=5, penalty="gradient")
+
+
+class StarGAN(Model):
+    """StarGAN: one generator, told which domain to go to, and a discriminator that also names the domain.
+
+    The domains are the data's classes.
+
+    References:
+        StarGAN: Unified Generative Adversarial Networks for Multi-Domain Image-to-Image Translation, Choi et al., 2018
+            (arXiv 1711.09020).
+
+    Arguments:
+        spec: what the data are: gray or RGB images in two classes or more, whose sides can be halved.
+        width: channels of the generator at full size; half the side has twice as many.
+        blocks: residual blocks of the generator.
+        discriminator_width: channels of the discriminator after its first convolution; smaller levels have more.
+        domain_weight: weight of the log-likelihood of the domain.
+        cycle_weight: weight of the distance from an image to its translation and back; 0 leaves the cycle out.
+        rules: what the game is played for, and what keeps it stable.
+
+    Raises:
+        ValueError: where the data are no images, or not of two classes at least.
+
+    Example:
+        >>> model = StarGAN(Spec((3, 8, 8), classes=3), width=4, blocks=1, discriminator_width=4)
+        >>> model.translate(torch.rand(3, 3, 8, 8), torch.tensor([0, 1, 2])).shape
+        torch.Size([3, 3, 8, 8])
+    """
+
+    def __init__(
+        self,
+        spec: Spec,
+        width: int = 64,
+        blocks: int = 6,
+        discriminator_width: int = 64,
+        domain_weight: float = 1.0,
+        cycle_weight: float = 10.0,
+        rules: Rules = RULES,
+    ) -> None:
+        if spec.classes < 2:
+            raise ValueError(
+                f"data of {spec.classes} classes came; StarGAN expects 2 or more, its domains. Give folders of "
+                "pictures in one, or choose data with labels."
+            )
+        super().__init__(spec)
+        self.objective = OBJECTIVES[rules.objective]
+        if self.objective.features:
+            raise ValueError(f"objective {rules.objective} came; one of patches is expected. Take wasserstein.")
+        self.domain_weight, self.cycle_weight, self.rules = domain_weight, cycle_weight, rules
+        self.generator = ResnetGenerator(spec, width, blocks, spec.classes)
+        self.discriminator = DomainDiscriminator(spec, discriminator_width, spec.classes)
+        self.discriminator.twice = rules.penalty != "none"
+
+    def updates(self, draw: Draw, clock: Clock) -> Iterator[Update]:
+        """`k` steps of the discriminator, each on a fresh minibatch and domains to go to, then one of the generator."""
+        for _ in range(self.rules.k):
+            real = draw()
+            y, to = check_labels(real.y, len(real.x), self.spec.classes, values=False), self._anywhere(len(real.x))
+            with torch.set_grad_enabled(not self.rules.fresh):
+                fake = self.generator(real.x, to)
+            yield self._discriminator(real.x, y, fake, clock)
+            self.rules.clamp(self.discriminator)
+        with frozen(self.discriminator):
+            fake = self.generator(real.x, to) if self.rules.fresh else fake
+            update = self._generator(real, y, fake, to)
+        yield update
+
+    def _anywhere(self, n: int) -> Tensor:
+        """Domains, all equally likely, (n,)."""
+        return (torch.rand(n, device=self.device) * self.spec.classes).long()
+
+    def _judge(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits of the patches, (B, patches), and of the domains, (B, domains)."""
+        out = self.discriminator(self.rules.seen(x))
+        return out[:, : -self.spec.classes], out[:, -self.spec.classes :]
+
+    def _discriminator(self, x: Tensor, y: Tensor, fake: Tensor, clock: Clock) -> Update:
+        patches, domains = self._judge(torch.cat([x, fake.detach()]))
+        on_real, on_fake = patches.chunk(2)
+        losses = {
+            "loss": self.rules.discrimination(on_real, on_fake),
+            "domain": self.domain_weight * cross_entropy(domains[: len(x)], y),  # eq. 2
+        }
+        penalty = self.rules.slope(lambda x: self._judge(x)[0].mean(1), x, fake, clock.step)
+        losses |= {} if penalty is None else {"penalty": penalty}
+        shown = {"real": on_real, "fake": on_fake}
+        logs = {f"discriminator/{k}": self.objective.shown(v.detach()).mean() for k, v in shown.items()}
+        return self._update("discriminator", losses, logs)
+
+    def _generator(self, real: Batch, y: Tensor, fake: Tensor, to: Tensor) -> Update:
+        patches, domains = self._judge(fake)
+        losses = {
+            "loss": self.objective.generator(patches),
+            "domain": self.domain_weight * cross_entropy(domains, to),  # eq. 3
+        }
+        if self.cycle_weight:
+            losses["cycle"] = self.cycle_weight * 2 * l1_loss(self.generator(fake, y), real.x)  # eq. 4, in [-1, 1]
+        return self._update("generator", losses, {})
+
+    def _update(self, player: str, losses: dict[str, Tensor], logs: dict[str, Tensor]) -> Update:
+        logs |= {f"{player}/{name}": loss.detach() for name, loss in losses.items()}
+        return Update(torch.stack([*losses.values()]).sum(), (player,), logs)
+
+    def translate(self, x: Tensor, to: Tensor) -> Tensor:
+        """Images `x`, (B, C, H, W), in the domains `to`, (B,), as (B, C, H, W)."""
+        self.spec.check(x, "StarGAN.translate")
+        return self.generator(x, check_labels(to, len(x), self.spec.classes))

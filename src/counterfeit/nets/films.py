@@ -1,0 +1,116 @@
+"""Nets for films: one that foresees frames, and a discriminator of whole films.
+
+References:
+    Convolutional LSTM Network: A Machine Learning Approach for Precipitation Nowcasting, Shi et al., 2015 (arXiv
+        1506.04214).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import leaky_relu
+
+from counterfeit.core import Net, Spec
+from counterfeit.nets.conv import ConvDiscriminator, ConvNorm
+
+__all__ = ["ConvLSTM", "FilmDiscriminator", "FramePredictor"]
+
+State = tuple[Tensor, Tensor]
+SHRUNK = 4  # times fewer pixels a side at which the state lies
+
+
+class ConvLSTM(nn.Module):
+    """An LSTM whose maps are convolutions: what it remembers lies in places.
+
+    Arguments:
+        inputs: channels of what it reads.
+        channels: of its state.
+    """
+
+    def __init__(self, inputs: int, channels: int) -> None:
+        super().__init__()
+        self.gates, self.channels = nn.Conv2d(inputs + channels, 4 * channels, 3, padding=1), channels
+
+    def forward(self, x: Tensor, state: State | None = None) -> State:
+        """(B, inputs, H, W) and the state before -> hidden and cell state, (B, channels, H, W) each."""
+        zeros = x.new_zeros(len(x), self.channels, *x.shape[2:])
+        h, c = state or (zeros, zeros.float())
+        entry, keep, leave, new = self.gates(torch.cat([x, h.to(x.dtype)], 1)).float().chunk(4, 1)
+        c = keep.sigmoid() * c + entry.sigmoid() * new.tanh()  # float32: it is a sum over all frames
+        return leave.sigmoid() * c.tanh(), c
+
+
+class FramePredictor(Net):
+    """Frames (B, T, C, H, W) in [0, 1] -> those that follow, (B, steps, C, H, W).
+
+    A convolutional encoder of each frame, a convolutional LSTM, and a decoder of its state and of the last frame's
+    finer features, which the state need not hold. Beyond the first frame it goes on from what it foresaw, or from the
+    truth where it is told.
+
+    Arguments:
+        channels: of a frame.
+        width: channels of the state.
+    """
+
+    def __init__(self, channels: int, width: int) -> None:
+        super().__init__()
+        half = max(1, width // 2)
+        self.fine, self.coarse = nn.Conv2d(channels, half, 4, 2, 1), nn.Conv2d(half, width, 4, 2, 1)
+        self.cell = ConvLSTM(width, width)
+        self.up = nn.Sequential(nn.Conv2d(width, 4 * half, 3, padding=1), nn.PixelShuffle(2), nn.LeakyReLU(0.2))
+        self.last = nn.Sequential(
+            nn.Conv2d(2 * half, width, 3, padding=1), nn.LeakyReLU(0.2),
+            nn.Conv2d(width, 4 * channels, 3, padding=1), nn.PixelShuffle(2),
+        )  # fmt: skip
+        for layer in self.modules():  # weaker signals would fade on their way, and all films look alike for long
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight, a=0.2)
+                nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+
+    @torch.no_grad()
+    def begin(self, shade: Tensor) -> None:
+        """Foresee pixels around the scalar `shade`, in (0, 1), before training."""
+        self.last[2].bias.copy_(shade.logit().expand_as(self.last[2].bias))  # type: ignore[operator, arg-type]
+
+    def forward(self, x: Tensor, steps: int, truth: Tensor | None = None, told: Tensor | None = None) -> Tensor:
+        """(B, T, C, H, W) -> (B, steps, C, H, W), reading `truth`, of that shape, where `told`, (B, steps), is true."""
+        state: State | None = None
+        frames: list[Tensor] = []
+        for frame in x.unbind(1):
+            fine, state = self._read(frame, state)
+        for step in range(steps):
+            if frames:
+                read = frames[-1]
+                if truth is not None and told is not None:
+                    read = torch.where(told[:, step - 1].view(-1, 1, 1, 1), truth[:, step - 1], read)
+                fine, state = self._read(read, state)
+            frames.append(self._drawn(state[0], fine))  # type: ignore[index]
+        return torch.stack(frames, 1)
+
+    def _read(self, x: Tensor, state: State | None) -> tuple[Tensor, State]:
+        """Fine features of a frame, (B, width / 2, H / 2, W / 2), and the state after it."""
+        fine = leaky_relu(self.fine(2 * x - 1), 0.2)
+        return fine, self.cell(leaky_relu(self.coarse(fine), 0.2), state)
+
+    def _drawn(self, h: Tensor, fine: Tensor) -> Tensor:
+        up = self.up(h.to(fine.dtype))
+        return self.last(torch.cat([up, fine.to(up.dtype)], 1)).float().sigmoid()
+
+
+class FilmDiscriminator(ConvDiscriminator):
+    """Films (B, T, C, H, W) in [0, 1] -> (B, 1): strided convolutions that see all frames at once.
+
+    Arguments:
+        spec: what the films are.
+        width: channels after the first convolution; every smaller level has twice those of the one before.
+        norm: of every level but the first ("batch"), or of every weight ("spectral").
+    """
+
+    def __init__(self, spec: Spec, width: int, norm: ConvNorm) -> None:
+        frames, channels, *sides = spec.shape
+        super().__init__(Spec((frames * channels, *sides)), width, norm)
+
+    def features(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """(B, T, C, H, W) -> (B, features), what the output is linear in."""
+        return super().features(x.flatten(1, 2), y)

@@ -1,0 +1,87 @@
+"""Nets that read captions: an encoder, and players that are told what it says.
+
+References:
+    Convolutional Neural Networks for Sentence Classification, Kim, 2014 (arXiv 1408.5882).
+    Generative Adversarial Text to Image Synthesis, Reed et al., 2016 (arXiv 1605.05396).
+    cGANs with Projection Discriminator, Miyato and Koyama, 2018 (arXiv 1802.05637).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import leaky_relu
+
+from counterfeit.core import Net, Spec, check_captions
+from counterfeit.nets.conv import ConvPlayers
+
+__all__ = ["CaptionEncoder", "TextDiscriminator", "TextGenerator"]
+
+
+class CaptionEncoder(Net):
+    """Tokens (B, length) -> codes (B, code_size): words and their neighbours, of which each feature keeps the most.
+
+    Arguments:
+        words: how many words there are; token 0 is none.
+        code_size: size of a code.
+        width: features of a word.
+    """
+
+    def __init__(self, words: int, code_size: int, width: int = 128) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(words + 1, width, padding_idx=0)
+        self.convolution, self.last = nn.Conv1d(width, width, 3, padding=1), nn.Linear(width, code_size)
+
+    def forward(self, y: Tensor) -> Tensor:
+        """(B, length) -> (B, code_size)."""
+        h = self.embedding(y).mT  # (B, width, length)
+        h = self.convolution(h).relu() * (y > 0)[:, None]  # nothing is read off the padding
+        return self.last(h.amax(2)).float()
+
+
+class TextGenerator(Net):
+    """Codes (B, noise and caption) -> images; it holds the encoder that makes the caption's part of a code.
+
+    Arguments:
+        spec: what the data are: images with captions.
+        players: sizes and norms.
+        noise_size: size of the noise.
+        caption_size: size of a caption's code.
+    """
+
+    def __init__(self, spec: Spec, players: ConvPlayers, noise_size: int, caption_size: int) -> None:
+        super().__init__()
+        self.encoder = CaptionEncoder(len(spec.words), caption_size)
+        self.body = players.generator(spec, noise_size + caption_size)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """(B, noise_size + caption_size) -> (B, C, H, W)."""
+        return self.body(z)
+
+
+class TextDiscriminator(Net):
+    """Images and captions -> (B, 2): whether an image is real and shows what its caption says, or what another's says.
+
+    The other is the caption before it in the minibatch, which costs next to nothing once the image has been looked at.
+
+    Arguments:
+        spec: what the data are: images with captions.
+        players: sizes and norms.
+        caption_size: size of a caption's code.
+        features: of an image, on which the caption is projected.
+    """
+
+    def __init__(self, spec: Spec, players: ConvPlayers, caption_size: int, features: int = 256) -> None:
+        super().__init__()
+        self.encoder = CaptionEncoder(len(spec.words), caption_size)
+        self.body = players.discriminator(spec, outputs=features)
+        self.spec, self.real, self.match = spec, nn.Linear(features, 1), nn.Linear(caption_size, features)
+
+    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """(B, C, H, W), and tokens (B, length) or codes (B, caption_size) -> (B, 2)."""
+        h = leaky_relu(self.body(x), 0.2)
+        if y is None or not y.is_floating_point():
+            y = self.encoder(check_captions(y, len(x), self.spec, values=False))
+        sought = self.match(y)
+        match = (torch.stack([sought, sought.roll(1, 0)], 1) * h[:, None]).sum(2)  # (B, 2)
+        return self.real(h).float() + match.float() / h.shape[1] ** 0.5

@@ -1,0 +1,450 @@
+"""Pictures with captions: what the words mean, what was never seen together, and a model that is told them."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from counterfeit import catalogue
+from counterfeit.cli import main
+from counterfeit.config import Config, Data
+from counterfeit.core import Batch, Clock, Spec, check_captions
+from counterfeit.data.cache import DataError
+from counterfeit.data.captions import COLORS, POSITIONS, CaptionedDigits, CaptionedShapes
+from counterfeit.data.check import check
+from counterfeit.data.digits import Digits
+from counterfeit.data.told import ToldFolder, read_captions
+from counterfeit.data.words import caption, encode, split, vocabulary
+from counterfeit.engine import classifier as engine
+from counterfeit.metrics import attributes as module
+from counterfeit.metrics.attributes import ATTRIBUTES, Depicts, Named, shares
+from counterfeit.metrics.features import FeatureExtractor
+from counterfeit.metrics.metric import Evaluation
+from counterfeit.metrics.statistics import seeded
+from counterfeit.models.adversarial.dcgan import DCGAN
+from counterfeit.models.adversarial.text2image import KEPT, Text2Image
+from counterfeit.nets.conv import ConvPlayers
+from counterfeit.nets.text import CaptionEncoder, TextDiscriminator
+from counterfeit.report.captions import captions, labelled
+from counterfeit.run import Run, train
+
+SPEC, CLOCK = Spec((3, 8, 8), words=("a", "blue", "cat", "dog", "red"), length=4), Clock(0, 10)
+TINY = ConvPlayers(width=4, discriminator_width=4, discriminator_norm="none")
+
+
+@pytest.fixture(autouse=True)
+def same_numbers() -> Iterator[None]:
+    with seeded(0):
+        yield
+
+
+@pytest.fixture(scope="module")
+def shapes() -> CaptionedShapes:
+    return CaptionedShapes(16)
+
+
+@pytest.fixture(scope="module")
+def digits() -> CaptionedDigits:
+    return CaptionedDigits(digits="bundled")
+
+
+def model(**arguments) -> Text2Image:
+    return Text2Image(SPEC, nets=TINY, **{"noise_size": 3, "caption_size": 5} | arguments)
+
+
+def batch(n: int = 6) -> Batch:
+    return Batch(torch.rand(n, *SPEC.shape), torch.randint(1, 6, (n, 4)))
+
+
+# Words ----------------------------------------------------------------------------------------------------------------
+
+
+def test_tokens_are_places_in_the_vocabulary_and_say_what_was_said():
+    words = vocabulary(["A red cat.", "the cat's red hat"])
+    assert words == ("a", "cat", "cat's", "hat", "red", "the")
+    tokens = encode(["A RED cat!"], words, 5)
+    assert tokens.tolist() == [[1, 5, 2, 0, 0]]
+    assert caption(tokens[0], words) == "a red cat"
+
+
+def test_an_unknown_word_is_told_with_the_nearest_known_one():
+    with pytest.raises(ValueError, match=r"'sevven' came; .* expected\. Try 'seven'"):
+        encode(["a sevven"], ("a", "seven", "zero"), 3)
+
+
+@pytest.mark.parametrize("text", ["", "?!", "a a a a"])
+def test_captions_of_no_words_or_too_many_are_refused(text):
+    with pytest.raises(ValueError, match="expected"):
+        encode([text], ("a",), 3)
+
+
+@pytest.mark.parametrize("y", [None, torch.zeros(2, 3).long(), torch.zeros(2, 4), torch.full((2, 4), 6)])
+def test_tokens_that_do_not_fit_the_data_are_refused(y):
+    with pytest.raises(ValueError, match="expected"):
+        check_captions(y, 2, SPEC)
+
+
+# Composed pictures ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["shapes", "digits"])
+def test_captions_say_nothing_but_the_truth(name, request):
+    source = request.getfixturevalue(name)
+    for part in ("train", "test"):
+        said, truth = source.asked(source.split(part).first().y), source.truth(part)
+        assert bool(((said == truth) | (said == -1)).all())
+        assert bool((said[:, 0] >= 0).all())
+        assert float((said[:, 1:] < 0).double().mean()) == pytest.approx(0.1, abs=0.03)
+
+
+def test_every_phrase_of_the_grammar_is_understood(shapes):
+    every = torch.cartesian_prod(*(torch.arange(len(values)) for values in shapes.attributes.values()))
+    texts = shapes.describe(every)
+    assert len({*texts}) == len(every) == 6 * 6 * 2 * 9
+    assert torch.equal(shapes.asked(encode(texts, shapes.spec.words, shapes.spec.length)), every)
+    other = ["at the middle a tiny ring", "a big circle in blue at the bottom right"]
+    found = shapes.asked(encode(other, shapes.spec.words, shapes.spec.length))
+    assert found.tolist() == [[5, -1, 0, 4], [0, 2, 1, 8]]
+
+
+def test_a_digit_may_be_called_by_its_number(digits):
+    y = encode(["a green 7", "a green seven"], digits.spec.words, digits.spec.length)
+    assert torch.equal(*digits.asked(y))
+
+
+def test_pairs_kept_out_are_in_the_test_split_alone(shapes):
+    assert not bool(shapes.unseen(shapes.truth("train")).any())
+    assert not bool(shapes.unseen(shapes.truth("valid")).any())
+    share = 1 - (1 - 1 / 6) * (1 - 1 / 9)
+    assert float(shapes.unseen(shapes.truth("test")).double().mean()) == pytest.approx(share, abs=0.03)
+
+
+def test_every_value_of_every_attribute_is_seen_with_every_kind_but_one(shapes):
+    truth = shapes.truth("train")
+    for column, values, kept_out in ((1, len(COLORS), 1), (2, 2, 0), (3, len(POSITIONS), 1)):
+        pairs = {*zip(truth[:, 0].tolist(), truth[:, column].tolist(), strict=True)}
+        assert len(pairs) == 6 * (values - kept_out)
+
+
+def test_pictures_have_the_color_size_and_place_that_they_should(shapes):
+    x, truth = shapes.split("test").first().x, shapes.truth("test")
+    light = x.amax(1)  # (N, 16, 16)
+    brightest = x.flatten(2).amax(2)
+    expected = torch.tensor([*COLORS.values()])[truth[:, 1]] / 255
+    solid = truth[:, 0] != 5  # rings of 7 pixels are thinner than a pixel
+    torch.testing.assert_close(brightest[solid], expected[solid], atol=0.02, rtol=0)
+    total = light.sum((1, 2))
+    for i, axis in enumerate((1, 2)):
+        centre = (light.sum(3 - axis) * torch.arange(16.0)).sum(1) / total
+        third = truth[:, 3] // 3 if i == 0 else truth[:, 3] % 3
+        means = [float(centre[third == place].mean()) for place in range(3)]
+        assert means[0] < means[1] - 1.5 < means[2] - 3
+    for kind in range(6):
+        areas = [float(total[(truth[:, 0] == kind) & (truth[:, 2] == size)].mean()) for size in (0, 1)]
+        assert areas[1] == pytest.approx((11 / 7) ** 2 * areas[0], rel=0.1)
+
+
+def test_digits_are_those_of_their_caption(digits):
+    assert torch.equal(digits.truth("train")[:, 0], Digits().split("train").first().y)
+    assert digits.spec.shape == (3, 32, 32)
+
+
+def test_sources_are_the_same_every_time_and_differ_by_their_options():
+    same, whole = CaptionedDigits(16, digits="bundled"), CaptionedDigits(16, digits="bundled").unabridged()
+    other = CaptionedDigits(8, digits="bundled")
+    assert CaptionedDigits(16, digits="bundled").fingerprint == same.fingerprint
+    assert len({same.fingerprint, whole.fingerprint, other.fingerprint}) == 3
+
+
+@pytest.mark.parametrize(("options", "words"), [({"pairs": "none"}, "pairs"), ({"digits": "own"}, "digits")])
+def test_options_that_make_no_sense_are_refused(options, words):
+    with pytest.raises(ValueError, match=f"data.options.{words}.* expected"):
+        CaptionedDigits(**options)
+    with pytest.raises(ValueError, match="8 pixels"):
+        CaptionedShapes(4)
+
+
+def test_a_check_of_the_data_takes_captions_for_no_labels(tmp_path):
+    assert check(folder(tmp_path)).splits["train"].classes == {}
+
+
+# Folders --------------------------------------------------------------------------------------------------------------
+
+
+def write(root, lines, pictures=("a.png", "below/b.png", "c.png")):
+    for i, name in enumerate(pictures):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((8, 8, 3), (60 * i, 9, 9), np.uint8)).save(root / name)
+    (root / "captions.jsonl").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return root
+
+
+def line(file, text):
+    return json.dumps({"file": file, "caption": text})
+
+
+def folder(root) -> ToldFolder:
+    lines = [line("a.png", "A cat"), line("below/b.png", "a big dog"), line("a.png", "one cat, again")]
+    return catalogue.source(Data(str(write(root, ["", *lines]))))
+
+
+def test_a_folder_with_captions_has_an_example_for_each(tmp_path):
+    source = folder(tmp_path)
+    assert isinstance(source, ToldFolder)
+    assert source.spec == Spec((3, 8, 8), words=("a", "again", "big", "cat", "dog", "one"), length=3)
+    x, y = source.split("train").first()
+    shades = (255 * x[:, 0, 0, 0]).round().tolist()
+    found = {caption(row, source.spec.words): shade for row, shade in zip(y, shades, strict=True)}
+    assert found == {"a cat": 0, "a big dog": 60, "one cat again": 0}
+    assert "1 pictures have no caption" in source.warning
+
+
+def test_pictures_too_many_for_memory_are_streamed_with_their_captions(tmp_path):
+    held = folder(tmp_path).split("train")
+    streamed = ToldFolder(tmp_path, memory=1).split("train")
+    assert streamed.streamed
+    assert not held.streamed
+    index = torch.tensor([2, 0])
+    assert all(torch.equal(a, b) for a, b in zip(held[index], streamed[index], strict=True))
+
+
+def test_captions_are_part_of_the_fingerprint(tmp_path):
+    before = folder(tmp_path).fingerprint
+    write(tmp_path, [line("a.png", "a dog")])
+    assert ToldFolder(tmp_path).fingerprint != before
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [([], "no captions"), (["{"], "line 1 is not JSON"), (['{"file": "a.png"}'], "line 1 names"), (["[1]"], "line 1"),
+     ([line("a.png", "...")], "line 1"), ([line("z.png", "a cat")], "'z.png'")],
+)  # fmt: skip
+def test_captions_that_cannot_be_used_are_told(tmp_path, lines, words):
+    with pytest.raises(DataError, match=words):
+        ToldFolder(write(tmp_path, lines))
+
+
+def test_captions_that_cannot_be_read_are_told(tmp_path):
+    (tmp_path / "captions.jsonl").write_bytes(b"\xff\xfe\xff")
+    with pytest.raises(DataError, match="UTF-8"):
+        read_captions(tmp_path / "captions.jsonl")
+
+
+# The model ------------------------------------------------------------------------------------------------------------
+
+
+def test_an_encoder_reads_nothing_off_the_padding_and_heeds_every_word_and_its_neighbours():
+    net = CaptionEncoder(5, 6)
+    y = torch.tensor([[1, 2, 3, 0, 0], [1, 3, 2, 0, 0], [1, 2, 4, 0, 0]])
+    code = net(y)
+    torch.testing.assert_close(net(y[:, :4]), code)
+    assert not torch.allclose(code[0], code[1])
+    assert not torch.allclose(code[0], code[2])
+
+
+def test_the_discriminator_also_judges_with_the_caption_before():
+    net, (x, y) = TextDiscriminator(SPEC, TINY, 5), batch()
+    out = net(x, y)
+    torch.testing.assert_close(out[:, 1], net(x, y.roll(1, 0))[:, 0])
+    torch.testing.assert_close(out, net(x, net.encoder(y)))
+
+
+def test_the_discriminator_descends_the_loss_of_three_kinds_of_pairs():
+    """Algorithm 1: log s_r + (log (1 - s_w) + log (1 - s_f)) / 2."""
+    net, real = model(), batch()
+    update = next(net.updates(lambda: real, CLOCK))
+    with seeded(0):
+        net = model()  # the same weights and, below, the same noise
+        fake = net.forge(real)
+    sigmoid = lambda x, y: net.discriminator(x, y)[:, :1].sigmoid()  # noqa: E731
+    right, fooled = sigmoid(real.x, real.y).log(), (1 - sigmoid(fake.x, real.y)).log()
+    wrong = (1 - sigmoid(real.x, real.y.roll(1, 0))).log()
+    expected = -(right + (wrong + fooled) / 2).mean()
+    assert update.parts == ("discriminator",)
+    assert float(update.loss.detach()) == pytest.approx(float(expected.detach()), rel=1e-4)
+
+
+def test_interpolation_lies_between_the_captions_of_two():
+    net, real = model(interpolation=1.0), batch()
+    seen: list[Tensor] = []
+    net.judge = lambda x, y: (seen.append(y), torch.zeros(len(x), 2))[1]
+    fake = net.forge(real)
+    found = net.beside("generator", None, torch.zeros(6, 2), real, fake)
+    codes = net.discriminator.encoder(real.y)
+    a, b = codes[::2], codes.roll(1, 0)[::2]
+    share = ((seen[0] - a) / (b - a)).mean(1, keepdim=True)
+    torch.testing.assert_close(seen[0], a + share * (b - a), atol=1e-5, rtol=1e-4)
+    assert 0 < float(share.detach().min()) < float(share.detach().max()) < 1
+    assert float(found["between"]) == pytest.approx(np.log(2), rel=1e-5)
+
+
+def test_samples_heed_the_caption_and_without_one_take_those_of_the_training_data():
+    net = model().eval()
+    one, other = (encode([text], SPEC.words, 4).expand(3, -1) for text in ("a red cat", "a blue dog"))
+    drawn = []
+    for y in (one, one, other):
+        with seeded(1):
+            drawn.append(net.sample(3, y))
+    assert torch.equal(drawn[0], drawn[1])
+    assert not torch.allclose(drawn[0], drawn[2])
+    y = torch.tensor([[1, 2, 0, 0], [1, 5, 4, 0]])
+    net.initialize(Batch(torch.rand(2, *SPEC.shape), y))
+    assert net.captions.shape == (KEPT, 4)
+    assert {*map(tuple, net.captions.tolist())} == {*map(tuple, y.tolist())}
+    codes = net.prior(50)[:, 3:]
+    near = torch.cdist(codes, net.generator.encoder(y))
+    assert {*near.argmin(1).tolist()} == {0, 1}
+    assert float(near.detach().amin(1).max()) < 1e-4
+
+
+@pytest.mark.parametrize("y", [torch.zeros(2).long(), torch.zeros(3, 4).long(), torch.full((2, 4), 9)])
+def test_captions_that_do_not_fit_are_refused(y):
+    with pytest.raises(ValueError, match="expected"):
+        model().sample(2, y)
+
+
+def test_the_model_asks_for_captions_and_weights_that_make_sense():
+    with pytest.raises(ValueError, match="without captions came"):
+        Text2Image(replace(SPEC, words=()), nets=TINY)
+    with pytest.raises(ValueError, match="mismatch=-1"):
+        model(mismatch=-1)
+
+
+# The metric -----------------------------------------------------------------------------------------------------------
+
+
+class Oracle(Text2Image):
+    """Draws a picture of the data with what a caption asks for; `wrong` changes the color of every one."""
+
+    def __init__(self, source, wrong=False):
+        super().__init__(source.spec, nets=TINY)
+        self.source, self.wrong = source, wrong
+
+    def sample(self, n, y=None):
+        asked = self.source.asked(y).clamp(min=0)
+        asked[:, 1] = (asked[:, 1] + self.wrong) % len(COLORS)
+        kinds = torch.arange(n)
+        return self.source._paint("test", kinds, asked, torch.zeros(n, 2)).float() / 255
+
+
+def painted(source) -> FeatureExtractor:
+    """A classifier that compares pictures with every one there may be."""
+    every = torch.cartesian_prod(*(torch.arange(len(values)) for values in source.attributes.values()))
+    known = source._paint("test", torch.arange(len(every)), every, torch.zeros(len(every), 2)).float() / 255
+
+    def head(x):
+        chances = (-torch.cdist(x, known.flatten(1)).square() * 10).softmax(1).double()
+        parts = [torch.zeros(len(x), len(v)).double().index_add_(1, every[:, c], chances) / 4
+                 for c, v in enumerate(source.attributes.values())]  # fmt: skip
+        return torch.cat(parts, 1).log()
+
+    return FeatureExtractor("painted", "pictures", lambda x: x.flatten(1), head=head)
+
+
+@pytest.mark.parametrize("wrong", [False, True])
+def test_attributes_are_found_where_they_are_and_not_where_they_are_not(shapes, monkeypatch, wrong):
+    monkeypatch.setattr(module, "classifier", lambda source, device: painted(shapes))
+    found = ATTRIBUTES.compute(Oracle(shapes, wrong), shapes, Evaluation(samples=300))
+    assert {*found} == {"attributes-seen", "attributes-unseen"}
+    assert found["attributes-seen"].n + found["attributes-unseen"].n == 300
+    for result in found.values():
+        rows = result.details["references"]
+        assert all(rows[f"{name}, samples"]["value"] == 1 for name in ("kind", "size", "position"))
+        assert rows["color, samples"]["value"] == (not wrong)
+        assert rows["real images"]["value"] > 0.95  # a few lie off their places
+        assert result.value == pytest.approx(0.76 if wrong else 1.0, abs=0.03)
+        assert json.loads(json.dumps(result.to_dict())) == result.to_dict()
+
+
+def test_shares_count_only_what_was_asked():
+    found = torch.tensor([[1, 2, 3, 4], [1, 2, 3, 4], [0, 0, 0, 0]])
+    asked = torch.tensor([[1, 2, 0, 0], [1, -1, -1, -1], [1, -1, 0, -1]])
+    assert shares(found, asked).tolist() == [0.5, 1.0, 0.5]
+
+
+def test_the_classifier_is_asked_for_every_attribute_and_sees_all_pairs(digits):
+    named = Named(digits)
+    assert named.spec.classes == 10 + 6 + 2 + 9
+    x, y = named.split("train").first()
+    truth = named.pictures.truth("train")
+    assert bool(digits.unseen(truth).any())
+    assert bool((y[:, None] == truth + torch.tensor([0, 10, 16, 18])).any(1).all())
+    assert float((y < 10).double().mean()) == pytest.approx(0.5, abs=0.05)
+    assert bool((named.split("test").first().y < 10).all())
+    assert torch.equal(x, named.pictures.split("train").first().x)
+    assert named.fingerprint == Named(digits).fingerprint != digits.fingerprint
+
+
+def test_one_classifier_is_trained_for_all_attributes_and_tells_colors_soon(tmp_path, monkeypatch):
+    configure = catalogue.configure
+
+    def quick(*given: object) -> Config:
+        config = configure(*given)
+        return replace(config, train=replace(config.train, steps=150))
+
+    monkeypatch.setattr(engine.catalogue, "configure", quick)
+    monkeypatch.setenv("COUNTERFEIT_CACHE", str(tmp_path))
+    source = CaptionedDigits(8, digits="bundled")
+    found = ATTRIBUTES.compute(Text2Image(source.spec, nets=TINY), source, Evaluation(samples=100))
+    assert len([*tmp_path.glob("classifiers/captioned-digits-attributes-*.safetensors")]) == 1
+    rows = found["attributes-seen"].details["references"]
+    assert rows["color, real images"]["value"] > 0.35  # of six
+    assert rows["real images"]["value"] > found["attributes-seen"].value
+    assert "trained on captioned-digits-attributes" in found["attributes-seen"].protocol
+
+
+def test_the_metric_asks_for_a_model_that_depicts_and_for_data_with_attributes(shapes):
+    assert isinstance(model(), Depicts)
+    assert not isinstance(DCGAN(Spec((3, 8, 8)), TINY), Depicts)
+    assert ATTRIBUTES.applies(shapes)
+    assert not ATTRIBUTES.applies(Digits())
+
+
+# Runs -----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> Run:
+    recipe = catalogue.recipe("text2image")
+    return train("text2image", out=tmp_path_factory.mktemp("runs") / "told", settings=recipe.smoke, show=False)
+
+
+def test_a_caption_on_the_command_line_is_what_samples_are_asked_for(run, tmp_path):
+    out = tmp_path / "x.npy"
+    assert main(["sample", str(run.path), "--n", "3", "--caption", "A big red circle", "--out", str(out)]) == 0
+    y = encode(["a big red circle"], run.source.spec.words, run.source.spec.length).expand(3, -1)
+    expected = np.round(run.sample(3, 0, y).numpy() * 255)
+    assert np.abs(np.round(np.load(out) * 255) - expected).max() <= 1
+
+
+def test_a_word_that_is_unknown_ends_with_one_clear_line(run, capsys):
+    assert main(["sample", str(run.path), "--caption", "a big rad circle"]) == 2
+    (said,) = capsys.readouterr().err.strip().splitlines()
+    assert "'rad' came" in said
+    assert "'red'" in said
+
+
+def test_figures_show_captions_with_pictures_and_walks_between_them(run):
+    first, second = captions(run)
+    assert first.alt.count("never") == 4
+    assert second.alt.count("from ") == 4
+    assert first.dark is not None
+    assert split(first.alt)
+
+
+def test_a_label_stands_above_its_pictures():
+    band = np.full((10, 30), 200, np.uint8)
+    image = Image.open(io.BytesIO(labelled(["a", "b"], [band, band], "#000000")))
+    assert image.mode == "RGBA"
+    pixels = np.asarray(image)
+    assert bool((pixels[18:28, :30] == (200, 200, 200, 255)).all())
+    assert pixels[:18, :, 3].max() > 0  # ink
+    assert pixels[28:34, :, 3].max() == 0

@@ -1,0 +1,173 @@
+"""Super-resolution: making pictures small, what the net adds, its losses, and the metric beside closed forms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+import checks
+from counterfeit.core import Batch, Clock, Model, Spec
+from counterfeit.data.source import InMemory, Source
+from counterfeit.metrics.enlargement import ENLARGEMENT, enlarged, feature_distance
+from counterfeit.metrics.features import pixels
+from counterfeit.metrics.metric import Evaluation
+from counterfeit.metrics.reconstruction import psnr
+from counterfeit.metrics.sharpness import relative_sharpness, sharpness
+from counterfeit.metrics.statistics import seeded
+from counterfeit.models.translation.srgan import SRGAN
+from counterfeit.nets.enlarging import Enlarger, bicubic, shrink
+
+SPEC, CLOCK = Spec((1, 16, 16)), Clock(0, 10)
+
+
+@pytest.fixture(autouse=True)
+def same_numbers() -> Iterator[None]:
+    with seeded(0):
+        yield
+
+
+def small(**settings: object) -> SRGAN:
+    return SRGAN(SPEC, **{"factor": 2, "width": 4, "blocks": 1, "discriminator_width": 4, **settings})
+
+
+def smooth(n: int = 8, side: int = 16) -> Tensor:
+    return interpolate(torch.rand(n, 1, 4, 4), side, mode="bicubic").clamp(0, 1)
+
+
+class Smooth(Source):
+    name, summary, spec = "smooth", "smooth noise", SPEC
+
+    def split(self, name):
+        with seeded(0):
+            return InMemory(smooth(40))
+
+
+class Bicubic(Model):
+    """Enlarges by bicubic interpolation."""
+
+    factor = 2
+
+    def updates(self, draw, clock):
+        return iter(())
+
+    @property
+    def device(self):
+        return torch.device("cpu")
+
+    def enlarge(self, x):
+        return bicubic(x, self.factor).clamp(0, 1)
+
+
+def test_making_small_keeps_means_and_makes_small_what_was_made_large():
+    flat = torch.full((1, 1, 16, 16), 0.3)
+    torch.testing.assert_close(shrink(flat, 4), flat[..., :4, :4])
+    ramp = torch.linspace(0, 1, 32).expand(1, 1, 32, 32)
+    inside = shrink(ramp, 2)[0, 0, 0, 2:-2]
+    torch.testing.assert_close(inside, ramp[0, 0, 0].view(-1, 2).mean(1)[2:-2])
+
+
+def test_making_small_removes_what_small_pictures_cannot_hold():
+    board = (torch.arange(16)[:, None] + torch.arange(16)) % 2 * 1.0
+    inside = shrink(board[None, None], 4)[..., 1:-1, 1:-1]
+    torch.testing.assert_close(inside, torch.full((1, 1, 2, 2), 0.5), atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize("factor", [2, 4])
+def test_a_net_whose_last_layer_is_silent_is_bicubic(factor):
+    net, x = Enlarger(3, 4, 2, factor), torch.rand(2, 3, 5, 7)
+    torch.nn.init.zeros_(net.last.weight)
+    torch.nn.init.zeros_(net.last.bias)
+    assert net(x).shape == (2, 3, 5 * factor, 7 * factor)
+    torch.testing.assert_close(net(x), bicubic(x, factor))
+
+
+def test_without_the_game_only_the_squared_error_of_pixels_is_descended():
+    model, x = small(adversarial_weight=0.0, pixel_weight=2.0), smooth()
+    (update,) = model.updates(lambda: Batch(x), CLOCK)
+    off = model.generator(shrink(x, 2)) - x
+    assert update.parts == ("generator",)
+    torch.testing.assert_close(update.loss, 2 * off.square().mean())
+
+
+def test_the_generator_descends_pixels_features_and_the_weighted_game():
+    model, x = small(adversarial_weight=0.5, feature_weight=3.0), smooth()
+    first, second = model.updates(lambda: Batch(x), CLOCK)
+    fake, d = model.forge(x), model.discriminator
+    wanted, off = d.features(x), d.features(fake) - d.features(x)
+    share = (off.square().sum(1) / wanted.square().sum(1)).mean()
+    game = torch.nn.functional.softplus(-d(fake)).mean()
+    assert (first.parts, second.parts) == (("discriminator",), ("generator",))
+    torch.testing.assert_close(second.loss, (fake - x).square().mean() + 3 * share + 0.5 * game)
+
+
+def test_factors_and_sides_are_told_from_wrong_ones():
+    with pytest.raises(ValueError, match="factor=8 came; 2 or 4"):
+        SRGAN(SPEC, factor=8)
+    with pytest.raises(ValueError, match=r"\(1, 30, 30\) came; .* multiples of 4"):
+        SRGAN(Spec((1, 30, 30)))
+    with pytest.raises(ValueError, match="adversarial_weight=-1 came"):
+        small(adversarial_weight=-1)
+
+
+def test_sharpness_of_a_ramp_is_its_slope():
+    ramp = (0.3 * torch.arange(5)[:, None] + 0.4 * torch.arange(6)).expand(2, 1, 5, 6)
+    torch.testing.assert_close(sharpness(ramp), torch.full((2,), 0.5))
+
+
+def test_relative_sharpness_is_a_ratio_whose_error_vanishes_where_it_is_the_same_for_all():
+    x = torch.rand(20, 1, 8, 8)
+    assert relative_sharpness(x / 2, x) == pytest.approx((0.5, 0.0), abs=1e-6)
+    found, error = relative_sharpness(torch.rand(20, 1, 8, 8), x)
+    assert abs(found - 1) < 5 * error
+
+
+def test_bicubic_pictures_measure_as_the_reference_row_does():
+    results = ENLARGEMENT.compute(Bicubic(SPEC), Smooth(), Evaluation(features="pixels"))
+    assert set(results) == set(ENLARGEMENT.rows)
+    for result in results.values():
+        reference = result.details["references"]["bicubic"]
+        assert (result.value, result.error) == (reference["value"], reference["error"])
+        assert result.n == 40
+    assert results["enlarged-psnr"].value > results["enlarged-psnr"].details["references"]["nearest"]["value"]
+
+
+def test_what_is_measured_is_what_the_functions_say():
+    truth = smooth(40)
+    found = enlarged(Bicubic(SPEC), truth)
+    torch.testing.assert_close(found.nearest[..., ::2, ::2], shrink(truth, 2))
+    assert bool((psnr(found.model, truth) > psnr(found.nearest, truth)).float().mean() > 0.9)
+    assert feature_distance(truth, truth, pixels(SPEC)).tolist() == [0.0] * 40
+
+
+def test_any_picture_of_the_right_channels_is_enlarged():
+    model = small().eval()
+    assert model.enlarge(torch.rand(2, 1, 5, 9)).shape == (2, 1, 10, 18)
+    with pytest.raises(ValueError, match=r"\(2, 3, 8, 8\); SRGAN.enlarge expects \(B, 1, 8, 8\)"):
+        model.enlarge(torch.rand(2, 3, 8, 8))
+
+
+def test_new_pixels_are_equal_before_training():
+    net = Enlarger(1, 4, 1, 2)
+    h = net.ups[:2](torch.randn(2, 4, 5, 5))
+    assert torch.equal(h[..., ::2, ::2].repeat_interleave(2, 2).repeat_interleave(2, 3), h)
+
+
+@pytest.mark.parametrize(
+    ("how", "words"), [("noise", "differently"), ("range", "pixels lie"), ("size", "come back as")]
+)
+def test_the_common_check_sees_the_fault(how, words, monkeypatch):
+    model = small()
+    enlarge = model.enlarge
+    wrong = {
+        "noise": lambda x: (enlarge(x) + 0.1 * torch.rand(())).clamp(0, 1),
+        "range": lambda x: enlarge(x) + 1,
+        "size": lambda x: enlarge(x)[..., 1:],
+    }
+    checks.enlarging(model)
+    monkeypatch.setattr(model, "enlarge", wrong[how])
+    with pytest.raises(AssertionError, match=words):
+        checks.enlarging(model)

@@ -1,0 +1,238 @@
+"""Films: how digits move, what is foreseen from what, the losses, and the metric beside closed forms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+import checks
+from counterfeit.core import Batch, Clock, Model, Spec
+from counterfeit.data.films import COUNTS, MovingDigits, bounced, render
+from counterfeit.data.source import InMemory, Source
+from counterfeit.engine.pictures import picture
+from counterfeit.metrics.metric import Evaluation
+from counterfeit.metrics.prediction import PREDICTION, foreseen
+from counterfeit.metrics.statistics import seeded
+from counterfeit.models.adversarial.game import Rules
+from counterfeit.models.adversarial.next_frame import NextFrame
+from counterfeit.nets.films import ConvLSTM, FramePredictor
+
+SPEC, CLOCK = Spec((6, 1, 8, 8)), Clock(0, 10)
+
+
+@pytest.fixture(autouse=True)
+def same_numbers() -> Iterator[None]:
+    with seeded(0):
+        yield
+
+
+@pytest.fixture(scope="module")
+def source() -> MovingDigits:
+    return MovingDigits(size=16, frames=6, of="digits")
+
+
+def small(**settings: object) -> NextFrame:
+    return NextFrame(SPEC, **{"seen": 2, "width": 4, "discriminator_width": 4, **settings})
+
+
+def films(n: int = 4) -> Tensor:
+    return torch.rand(n, *SPEC.shape)
+
+
+class Brighter(Source):
+    """Films of one shade, each frame 0.1 brighter than the one before."""
+
+    name, summary, spec = "brighter", "films that get brighter", SPEC
+
+    def split(self, name):
+        shade = 0.05 * torch.arange(8)[:, None] + 0.1 * torch.arange(6)
+        stripes = torch.linspace(0, 0.05, 8).expand(8, 8)
+        return InMemory(shade[:, :, None, None, None] + stripes)
+
+
+class Copies(Model):
+    """Repeats the last frame."""
+
+    def updates(self, draw, clock):
+        return iter(())
+
+    @property
+    def device(self):
+        return torch.device("cpu")
+
+    def predict(self, x, steps):
+        return x[:, -1:].expand(-1, steps, -1, -1, -1)
+
+
+# Data -----------------------------------------------------------------------------------------------------------------
+
+
+def test_what_goes_straight_on_bounces_off_both_edges():
+    t = np.arange(60)
+    found = [0.3]
+    speed = 0.07
+    for _ in t[1:]:
+        ahead = found[-1] + speed
+        if not 0 <= ahead <= 1:
+            ahead, speed = (2 - ahead if ahead > 1 else -ahead), -speed
+        found.append(ahead)
+    np.testing.assert_allclose(bounced(0.3 + 0.07 * t), found, atol=1e-12)
+
+
+def test_digits_are_where_their_corners_say_and_the_brighter_one_is_seen():
+    digits = np.array([[[[10, 20]], [[15, 15]]]], np.uint8).repeat(2, 2)  # (1, 2, 2, 2)
+    corners = np.array([[[[0, 0], [1, 2]], [[2, 0], [1, 2]]]])  # (1, 2, 2 frames, 2)
+    first, second = render(digits, corners, 4)[0, :, 0]
+    assert first.tolist() == [[10, 20, 0, 0], [10, 20, 0, 0], [15, 15, 0, 0], [15, 15, 0, 0]]
+    assert second.tolist() == [[0, 0, 0, 0], [0, 0, 15, 20], [0, 0, 15, 20], [0, 0, 0, 0]]
+
+
+def test_films_are_the_same_every_time_and_others_in_every_split(source):
+    again = MovingDigits(size=16, frames=6, of="digits")
+    assert dict(source.sizes) == COUNTS
+    assert source.split("valid").x.shape == (1_000, 6, 1, 16, 16)
+    assert source.split("valid").x.dtype == torch.uint8
+    assert again.fingerprint == source.fingerprint
+    assert not torch.equal(source.split("valid").x, source.split("test").x)
+
+
+def test_digits_move_and_stay_whole(source):
+    x = source.split("test").x.float()
+    assert bool((x[:, 1:] != x[:, :-1]).flatten(1).any(1).all())
+    one = MovingDigits(size=16, frames=6, digits=1, of="digits").split("test").x.float()
+    mass = one.sum((2, 3, 4))
+    assert torch.equal(mass, mass[:, :1].expand_as(mass))  # nothing leaves the frame
+
+
+def test_no_digit_is_in_two_splits(source):
+    held = {split: {row.tobytes() for row in source.cast.split(split).x.numpy()} for split in ("train", "test")}
+    assert not held["train"] & held["test"]
+
+
+@pytest.mark.parametrize(("key", "value"), [("size", 4), ("frames", 1), ("digits", 0), ("of", "cats")])
+def test_films_that_cannot_be_are_told(key, value):
+    with pytest.raises(ValueError, match=f"{key}={value!r} came; moving-digits"):
+        MovingDigits(**{key: value})
+
+
+# Model ----------------------------------------------------------------------------------------------------------------
+
+
+def test_a_cell_whose_gates_are_open_sums_what_it_reads():
+    cell = ConvLSTM(1, 1)
+    torch.nn.init.zeros_(cell.gates.weight)
+    cell.gates.bias.data = torch.tensor([50.0, 50.0, 50.0, 50.0])  # entry, keep, leave: 1; new: tanh(50) = 1
+    h, c = cell(torch.zeros(1, 1, 2, 2), cell(torch.zeros(1, 1, 2, 2)))
+    torch.testing.assert_close(c, torch.full((1, 1, 2, 2), 2.0))
+    torch.testing.assert_close(h, c.tanh())
+
+
+def test_a_rollout_goes_on_from_what_was_foreseen():
+    net, x = FramePredictor(1, 4), films()
+    one = net(x, 1)
+    torch.testing.assert_close(net(x, 3)[:, 1:], net(torch.cat([x, one], 1), 2))
+
+
+def test_where_it_is_told_the_truth_is_read():
+    net, x, truth = FramePredictor(1, 4), films(), films()[:, :3]
+    told = torch.tensor([[True, False, True]]).expand(4, 3)
+    second = net(torch.cat([x, truth[:, :1]], 1), 2)
+    torch.testing.assert_close(net(x, 3, truth, told)[:, 1:], second)
+
+
+@pytest.mark.parametrize(("step", "share"), [(0, 1.0), (20, 0.5), (40, 0.0), (70, 0.0)])
+def test_true_frames_become_rarer(step, share):
+    model = small(forcing=0.4)
+    next(model.updates(lambda: Batch(films()), Clock(step, 100)))
+    assert model.told == pytest.approx(share)
+
+
+def test_frames_foreseen_do_not_hang_on_those_that_come():
+    model, x = small(), films()
+    other = torch.cat([x[:, :2], films()[:, 2:]], 1)
+    assert torch.equal(model.forge(x), model.forge(other))
+    assert torch.equal(model.forge(x)[:, :2], x[:, :2])
+
+
+def test_without_the_game_only_the_squared_error_of_frames_foreseen_is_descended():
+    model, x = small(adversarial_weight=0.0, forcing=0.0), films()
+    (update,) = model.updates(lambda: Batch(x), CLOCK)
+    torch.testing.assert_close(update.loss, (model.predict(x[:, :2], 4) - x[:, 2:]).square().mean())
+
+
+def test_the_discriminator_sees_the_whole_film():
+    model = small()
+    x = films().requires_grad_()
+    (slope,) = torch.autograd.grad(model.judge(x).sum(), x)
+    assert bool((slope.abs().amax((0, 2, 3, 4)) > 0).all())
+
+
+def test_as_many_discriminator_steps_as_the_rules_say_come_before_the_generators():
+    model = small(rules=Rules(k=3))
+    parts = [update.parts[0] for update in model.updates(lambda: Batch(films()), CLOCK)]
+    assert parts == ["discriminator"] * 3 + ["generator"]
+
+
+def test_what_is_no_film_is_told():
+    with pytest.raises(ValueError, match=r"\(1, 8, 8\) came; films"):
+        NextFrame(Spec((1, 8, 8)))
+    with pytest.raises(ValueError, match="seen=6 came; 1 to 5 of 6"):
+        small(seen=6)
+    with pytest.raises(ValueError, match="feature-matching came; one of outputs"):
+        small(rules=Rules(objective="feature-matching"))
+
+
+# Metric and pictures --------------------------------------------------------------------------------------------------
+
+
+def test_copies_measure_as_the_reference_row_does_and_as_the_closed_form():
+    results = PREDICTION.compute(Copies(SPEC), Brighter(), Evaluation())
+    assert set(results) == set(PREDICTION.rows)
+    for result in results.values():
+        reference = result.details["references"]["last frame"]
+        assert (result.value, result.error) == (reference["value"], reference["error"])
+    assert results["next-frame-mse"].value == pytest.approx(0.01)
+    assert results["rollout-mse"].value == pytest.approx(0.01 * (1 + 4 + 9 + 16) / 4)
+    assert results["rollout-mse"].details["by_step"] == pytest.approx([0.01, 0.04, 0.09, 0.16])
+    assert results["rollout-sharpness"].value == pytest.approx(1)
+
+
+def test_the_model_is_given_the_beginning_only():
+    x = Brighter().split("test").first().x
+    found = foreseen(Copies(SPEC), x)
+    assert torch.equal(found.given, x[:, :2])
+    assert torch.equal(found.truth, x[:, 2:])
+    assert torch.equal(found.model, found.copied)
+
+
+def test_the_picture_of_a_film_model_has_two_rows_a_film():
+    pixels = picture(small().eval(), Brighter(), 24)
+    assert pixels.shape == (4 * (56 + 2) + 2, 6 * (56 + 2) + 2)
+
+
+def test_the_first_frames_foreseen_have_the_shade_of_the_data():
+    model = small(width=32)
+    model.initialize(Batch(torch.full((3, *SPEC.shape), 0.1)))
+    model.generator.last[2].weight.data.zero_()
+    torch.testing.assert_close(model.predict(films(), 2), torch.full((4, 2, 1, 8, 8), 0.1))
+
+
+@pytest.mark.parametrize(
+    ("how", "words"), [("blind", "whatever was given"), ("hurried", "first frame is off"), ("range", "pixels lie")]
+)
+def test_the_common_check_sees_the_fault(how, words, monkeypatch):
+    model = small()
+    predict = model.predict
+    wrong = {
+        "blind": lambda x, steps: predict(0 * x, steps),
+        "hurried": lambda x, steps: predict(x, steps).flip(1),
+        "range": lambda x, steps: 2 * predict(x, steps),
+    }
+    checks.foreseeing(model)
+    monkeypatch.setattr(model, "predict", wrong[how])
+    with pytest.raises(AssertionError, match=words):
+        checks.foreseeing(model)

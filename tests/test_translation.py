@@ -1,0 +1,474 @@
+"""Unpaired translation: domains and their hidden maps, the pool, the losses, the metric, the verb."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from counterfeit import catalogue
+from counterfeit.catalogue import Recipe
+from counterfeit.cli import main
+from counterfeit.config import Data
+from counterfeit.core import Batch, Clock, Model, Spec, Translates, Update
+from counterfeit.data.chosen import chosen
+from counterfeit.data.digits import Digits
+from counterfeit.data.folder import Folder
+from counterfeit.data.hidden import LOOKS, MOVES, HiddenDigits, Paired, domain, move
+from counterfeit.data.images import save_png
+from counterfeit.data.source import InMemory, Source
+from counterfeit.engine.pictures import picture
+from counterfeit.metrics import translation
+from counterfeit.metrics.features import FeatureExtractor
+from counterfeit.metrics.metric import Evaluation
+from counterfeit.metrics.translation import (
+    DOMAIN_ACCURACY,
+    TRANSLATION,
+    absolute_error,
+    elsewhere,
+    everywhere,
+    few,
+    translate,
+)
+from counterfeit.models.adversarial.game import Rules
+from counterfeit.models.translation.cyclegan import CycleGAN, halves
+from counterfeit.models.translation.stargan import StarGAN
+from counterfeit.nets.translation import DomainDiscriminator, ImagePool, PatchDiscriminator, ResnetGenerator
+from counterfeit.report.translation import beside, translations
+from counterfeit.run import Run
+
+DOMAINS = ("plain", "negative+slanted", "red", "blueprint+turned", "sunny+mirrored")
+TWO, THREE = Spec((1, 8, 8), classes=2), Spec((3, 8, 8), classes=3)
+TINY = {"width": 2, "blocks": 1, "discriminator_width": 2}
+
+
+@pytest.fixture(scope="module")
+def hidden():
+    return HiddenDigits(digits="digits")
+
+
+class Knows(Model):
+    """Translates as the truth does; `shift` is added to all that it gives."""
+
+    def __init__(self, source, shift=0.0):
+        super().__init__(source.spec)
+        self.source, self.shift, self.weight = source, shift, nn.Parameter(torch.zeros(()))
+
+    def updates(self, draw, clock):
+        yield Update(self.weight * draw().x.mean())
+
+    def translate(self, x, to):
+        negative = x.mean((1, 2, 3)) > 0.5  # which domain it came from shows
+        return (self.source.truth(x, negative.long(), to) + self.shift).clamp(0, 1)
+
+
+# --- data
+
+@pytest.mark.parametrize("name", MOVES)
+def test_moves_lose_no_pixel(name):
+    x = torch.rand(3, 2, 9, 9)
+    assert not torch.equal(move(x, name), x)
+    assert torch.equal(move(move(x, name), name, back=True), x)
+
+
+@pytest.mark.parametrize("name", [*LOOKS, "negative+slanted", "blueprint+turned+mirrored"])
+def test_a_domain_can_be_read_back(name):
+    x = torch.randint(0, 256, (2, 1, 8, 8)) / 255
+    one = domain(name)
+    channels = 1 if one.look in (LOOKS["plain"], LOOKS["negative"]) else 3
+    torch.testing.assert_close(one.read(one.show(x, channels)), x, atol=1e-6, rtol=0)
+
+
+def test_truth_there_and_back_is_the_picture_but_for_eight_bits():
+    source = HiddenDigits(domains=DOMAINS, digits="digits")
+    x, y = source.split("test").first()
+    for label in range(len(DOMAINS)):
+        to = torch.full_like(y, label)
+        there = source.truth(x, y, to)
+        torch.testing.assert_close(source.truth(there, to, y), x, atol=1 / 255, rtol=0)
+        own = y == label
+        torch.testing.assert_close(there[own], x[own], atol=1 / 255, rtol=0)
+
+
+def test_domains_hold_disjoint_digits_in_equal_numbers(hidden):
+    x, y = hidden.split("test").first()
+    plain = hidden.truth(x, y, torch.zeros_like(y))
+    torch.testing.assert_close(plain, Digits().split("test").first().x, atol=1 / 255, rtol=0)
+    for split in ("train", "valid", "test"):
+        counts = torch.bincount(hidden.split(split).first().y)
+        assert int(counts.max() - counts.min()) <= 1
+    assert isinstance(hidden, Paired)
+
+
+@pytest.mark.parametrize("options", [
+    {"domains": ["plain"]}, {"domains": ["plain", "plain"]}, {"domains": "plain"}, {"domains": ["plain", "green"]},
+    {"domains": ["plain", "red+sunny"]}, {"digits": "letters"},
+])  # fmt: skip
+def test_domains_that_are_none_are_refused(options):
+    with pytest.raises(ValueError, match=r"came;.*expected"):
+        catalogue.source(Data("hidden-digits", options={"digits": "digits", **options}))
+
+
+def test_chosen_classes_become_labels_in_the_order_named():
+    whole, pair = Digits(), chosen(Digits(), ["8", "3"])
+    x, y = whole.split("train").first()
+    ours = pair.split("train").first()
+    assert torch.equal(ours.x, x[(y == 8) | (y == 3)])
+    assert torch.equal(ours.y, (y[(y == 8) | (y == 3)] == 3).long())
+    assert pair.spec.classes == 2
+    assert pair.class_names == ("8", "3")
+    assert pair.fingerprint != chosen(whole, ["3", "8"]).fingerprint != whole.fingerprint
+
+
+def test_classes_are_chosen_by_settings():
+    settings = {"data": {"name": "digits", "classes": "3,8"}}
+    config = catalogue.configure(Recipe("mine", "", {"model": {"name": "cyclegan"}}), settings)
+    assert config.data.classes == ("3", "8")
+    assert catalogue.source(config.data).class_names == ("3", "8")
+
+
+@pytest.mark.parametrize(("data", "classes", "says"), [
+    ("digits", ("3", "eigth"), "no class of digits"), ("digits", ("3", "3"), "different"),
+    ("grid", ("a", "b"), "has no classes"),
+])  # fmt: skip
+def test_classes_that_are_none_are_refused(data, classes, says):
+    with pytest.raises(ValueError, match=says):
+        catalogue.source(Data(data, classes=classes))
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    for i, kind in enumerate(("deer", "dog", "horse")):
+        for j in range(12):
+            save_png(tmp_path / "pictures" / kind / f"{j}.png", np.full((10, 12, 3), 20 * j + i, np.uint8))
+    return tmp_path / "pictures"
+
+
+@pytest.mark.parametrize("memory", [0, 4 << 30])
+def test_classes_of_a_folder_are_chosen_whether_held_or_streamed(pictures, memory):
+    pair = chosen(Folder(pictures, size=8, memory=memory), ["horse", "deer"])
+    x, y = pair.split("train").first()
+    assert set(((x * 255).round().long().amax((1, 2, 3)) % 20).tolist()) == {0, 2}  # no dogs
+    assert torch.equal((x * 255).round().long().amax((1, 2, 3)) % 20 == 0, y == 1)
+
+
+# --- nets and the pool
+
+@pytest.mark.parametrize("side", [8, 14, 28, 32])
+def test_a_generator_keeps_the_shape_and_range(side):
+    x = torch.rand(2, 3, side, side)
+    y = ResnetGenerator(Spec((3, side, side)), 2, 1)(x).detach()
+    assert y.shape == x.shape
+    assert 0 <= float(y.min()) <= float(y.max()) <= 1
+
+
+def test_instance_norm_does_not_take_labels_away():
+    net, x = ResnetGenerator(THREE, 2, 1, domains=3), torch.rand(1, 3, 8, 8)
+    with torch.no_grad():
+        assert float((net(x, torch.tensor([0])) - net(x, torch.tensor([1]))).abs().max()) > 1e-3
+
+
+def test_a_patch_depends_on_its_surroundings_alone():
+    net = PatchDiscriminator(Spec((1, 64, 64)), 2).eval()
+    for module in net.modules():  # whose statistics are of the whole image
+        if isinstance(module, nn.InstanceNorm2d):
+            module.forward = lambda x: x
+    x = torch.rand(1, 1, 64, 64, requires_grad=True)
+    out = net(x)
+    side = int(out.shape[1] ** 0.5)
+    assert side**2 == out.shape[1] > 1
+    (gradient,) = torch.autograd.grad(out[0, 0], x)
+    rows = torch.where(gradient[0, 0].abs().sum(1) > 0)[0]
+    assert int(rows.max()) < 63
+
+
+def test_a_domain_discriminator_judges_patches_and_domains():
+    assert DomainDiscriminator(Spec((3, 32, 32)), 2, 5)(torch.rand(2, 3, 32, 32)).shape == (2, 4 * 4 + 5)
+
+
+def test_a_pool_hands_back_what_comes_until_it_is_full():
+    pool, x = ImagePool(6, (1,)), torch.arange(1.0, 7.0).view(6, 1)
+    assert torch.equal(pool(x[:4]), x[:4])
+    assert torch.equal(pool(x[4:]), x[4:])
+    assert torch.equal(pool.images, x)
+
+
+def test_a_full_pool_exchanges_half_and_loses_none():
+    torch.manual_seed(0)
+    pool, exchanged = ImagePool(50, (1,)), 0
+    pool(torch.arange(50.0).view(50, 1))
+    for turn in range(100):
+        held = pool.images.flatten().tolist()
+        new = torch.arange(8.0).view(8, 1) + 50 + 8 * turn
+        out = pool(new)
+        assert sorted(out.flatten().tolist() + pool.images.flatten().tolist()) == sorted(held + new.flatten().tolist())
+        exchanged += int((out != new).sum())
+    assert exchanged / 800 == pytest.approx(0.5, abs=0.08)
+
+
+def test_a_pool_may_be_smaller_than_what_comes_or_empty():
+    x = torch.rand(5, 2)
+    assert torch.equal(ImagePool(0, (2,))(x), x)
+    pool = ImagePool(3, (2,))
+    assert torch.equal(pool(x), x)
+    assert torch.equal(pool.images, x[:3])
+    assert torch.equal(pool(x)[3:], x[3:])
+
+
+def test_a_pool_is_part_of_what_is_saved():
+    model = CycleGAN(TWO, **TINY, pool=4)
+    assert {"pool.0.images", "pool.0.seen", "pool.1.images", "pool.1.seen"} <= set(model.state_dict())
+
+
+# --- models
+
+@pytest.mark.parametrize("y", [[0, 1, 0, 1, 0, 1], [0, 0, 0, 0, 1, 0], [1, 1, 1, 1, 1, 0]])
+def test_halves_hold_as_many_of_both(y):
+    y = torch.tensor(y)
+    (first, second), whole = halves(Batch(torch.arange(6.0).view(6, 1), y))
+    assert first.shape == second.shape == (3, 1)
+    assert bool(whole)
+    assert set(y[first.flatten().long()].tolist()) == {0}
+    assert set(y[second.flatten().long()].tolist()) == {1}
+
+
+def test_a_minibatch_of_one_domain_teaches_nothing_and_breaks_nothing():
+    model = CycleGAN(TWO, **TINY)
+    batch = Batch(torch.rand(6, 1, 8, 8), torch.zeros(6, dtype=torch.long))
+    assert [float(update.loss.detach()) for update in model.updates(lambda: batch, Clock(0, 1))] == [0.0, 0.0]
+
+
+def test_the_losses_of_cyclegan_are_those_of_the_paper():
+    torch.manual_seed(0)
+    model = CycleGAN(TWO, **TINY, pool=0, cycle_weight=10.0, identity_weight=5.0)
+    x, y = torch.rand(6, 1, 8, 8), torch.tensor([0, 1, 0, 1, 0, 1])
+    (a, b), (to_a, to_b), (judge_a, judge_b) = (x[::2], x[1::2]), model.generator, model.discriminator
+    with torch.no_grad():
+        square = lambda v: v.square().mean()  # noqa: E731
+        distance = lambda v, w: 2 * (v - w).abs().mean()  # noqa: E731
+        judged = [0.5 * (square(judge(r) - 1) + square(judge(f))) for judge, r, f in
+                  ((judge_a, a, to_a(b)), (judge_b, b, to_b(a)))]  # fmt: skip
+        fooled = 0.5 * square(judge_a(to_a(b)) - 1) + 0.5 * square(judge_b(to_b(a)) - 1)
+        cycle = distance(to_a(to_b(a)), a) + distance(to_b(to_a(b)), b)
+        same = distance(to_a(a), a) + distance(to_b(b), b)
+    first, second = model.updates(lambda: Batch(x, y), Clock(0, 1))
+    assert float(first.loss.detach()) == pytest.approx(float(sum(judged)), rel=1e-5)
+    assert float(second.loss.detach()) == pytest.approx(float(fooled + 10 * cycle + 5 * same), rel=1e-5)
+
+
+def test_translation_goes_through_the_generator_into_the_domain():
+    model, x = CycleGAN(TWO, **TINY).eval(), torch.rand(3, 1, 8, 8)
+    with torch.no_grad():
+        found = model.translate(x, torch.tensor([1, 0, 1]))
+        torch.testing.assert_close(found[1:2], model.generator[0](x[1:2]))
+        torch.testing.assert_close(found[::2], model.generator[1](x[::2]))
+
+
+def test_the_losses_of_stargan_are_those_of_the_paper():
+    torch.manual_seed(0)
+    model = StarGAN(THREE, **TINY, rules=Rules(objective="wasserstein"), domain_weight=2.0, cycle_weight=10.0)
+    x, y, to = torch.rand(4, 3, 8, 8), torch.tensor([0, 1, 2, 1]), torch.tensor([1, 2, 0, 1])
+    model._anywhere = lambda n: to
+    with torch.no_grad():
+        out = [model.discriminator(v) for v in (x, model.generator(x, to))]
+        named = [nn.functional.cross_entropy(o[:, -3:], v) for o, v in zip(out, (y, to), strict=True)]
+        back = 2 * (model.generator(model.generator(x, to), y) - x).abs().mean()
+        real, fake = (o[:, :-3].mean() for o in out)
+    first, second = model.updates(lambda: Batch(x, y), Clock(0, 1))
+    assert float(first.loss.detach()) == pytest.approx(float(fake - real + 2 * named[0]), rel=1e-4)
+    assert float(second.loss.detach()) == pytest.approx(float(-fake + 2 * named[1] + 10 * back), rel=1e-4)
+
+
+@pytest.mark.parametrize(("cls", "weights"), [
+    (CycleGAN, {"cycle_weight": 0.0, "identity_weight": 0.0}), (StarGAN, {"cycle_weight": 0.0}),
+])  # fmt: skip
+def test_the_cycle_can_be_left_out(cls, weights):
+    model = cls(TWO, **TINY, **weights)
+    batch = Batch(torch.rand(4, 1, 8, 8), torch.tensor([0, 1, 1, 0]))
+    *_, last = model.updates(lambda: batch, Clock(0, 1))
+    assert "generator/cycle" not in last.logs
+
+
+@pytest.mark.parametrize(("cls", "classes"), [(CycleGAN, 0), (CycleGAN, 3), (StarGAN, 0), (StarGAN, 1)])
+def test_data_without_the_right_number_of_domains_are_refused(cls, classes):
+    with pytest.raises(ValueError, match=rf"data of {classes} classes came; .* expects 2"):
+        cls(Spec((1, 8, 8), classes=classes), **TINY)
+
+
+@pytest.mark.parametrize("to", [torch.tensor([0, 2]), torch.tensor([0]), torch.tensor([0.0, 1.0])])
+@pytest.mark.parametrize("cls", [CycleGAN, StarGAN])
+def test_domains_that_are_none_are_refused_by_translate(cls, to):
+    with pytest.raises(ValueError, match="expected"):
+        cls(TWO, **TINY).translate(torch.rand(2, 1, 8, 8), to)
+
+
+def test_patches_have_no_features_to_match():
+    with pytest.raises(ValueError, match="feature-matching"):
+        CycleGAN(TWO, **TINY, rules=Rules(objective="feature-matching"))
+
+
+# --- the metric
+
+def test_the_truth_has_no_error(hidden):
+    found = TRANSLATION.compute(Knows(hidden), hidden, Evaluation(limit=40, batch_size=7))
+    assert found["translation-error"].value == pytest.approx(0, abs=1e-6)
+    assert found["cycle-error"].value == pytest.approx(0, abs=1e-6)
+    rows = found["translation-error"].details["references"]
+    assert rows["identity"]["value"] > 0.5
+    assert 0.1 < rows["mean image"]["value"] < 0.4
+
+
+def test_the_error_is_the_mean_distance_to_the_truth(hidden):
+    model, limit = Knows(hidden, shift=0.25), 60
+    x, y = hidden.split("test").first(limit)
+    truth = hidden.truth(x, y, 1 - y)
+    each = ((truth + 0.25).clamp(0, 1) - truth).abs().flatten(1).mean(1)
+    found = TRANSLATION.compute(model, hidden, Evaluation(limit=limit))["translation-error"]
+    assert found.value == pytest.approx(float(each.mean()), abs=1e-6)
+    assert found.error == pytest.approx(float(each.std(correction=0)) / limit**0.5, rel=1e-4)
+    assert found.details["references"]["identity"]["value"] == pytest.approx(float((x - truth).abs().mean()), abs=1e-5)
+
+
+def test_without_a_known_truth_only_the_way_back_is_measured():
+    source = chosen(Digits(), ["3", "8"])
+    assert set(TRANSLATION.compute(CycleGAN(source.spec, **TINY), source, Evaluation(limit=20))) == {"cycle-error"}
+
+
+def test_every_other_domain_has_its_turn():
+    y = torch.arange(3).repeat(8)
+    to = elsewhere(y, 3)
+    pairs = torch.bincount(3 * y + to, minlength=9).view(3, 3)
+    assert torch.equal(pairs, 4 * (1 - torch.eye(3, dtype=torch.long)))
+
+
+def test_few_examples_are_shared_among_labels(hidden):
+    assert few(hidden, "test", 10).y.tolist() == [0] * 5 + [1] * 5
+
+
+def test_absolute_error_takes_pairs_alone():
+    assert absolute_error(torch.zeros(2, 4), torch.tensor([[1.0] * 4, [0.5] * 4])).tolist() == [1.0, 0.5]
+    with pytest.raises(ValueError, match="equal ones"):
+        absolute_error(torch.zeros(2, 4), torch.zeros(2, 3))
+
+
+def test_a_classifier_tells_the_domain_asked_for(hidden, monkeypatch):
+    by = FeatureExtractor("brightness", "mean of all pixels", lambda x: x.flatten(1).mean(1, keepdim=True),
+                          head=lambda features: torch.cat([1 - features, features], 1).log())  # fmt: skip
+    monkeypatch.setattr(translation, "classifier", lambda source, weights, device: by)
+    found = DOMAIN_ACCURACY.compute(Knows(hidden), hidden, Evaluation(limit=60))
+    assert found.value > 0.95
+    assert found.details["references"]["identity"]["value"] < 0.05
+
+
+def test_translating_leaves_modes_and_random_states(hidden):
+    model = CycleGAN(hidden.spec, **TINY).train()
+    state = torch.get_rng_state()
+    found = translate(model, hidden.split("test").first(5), Evaluation())
+    assert torch.equal(torch.get_rng_state(), state)
+    assert model.training
+    assert found.there.shape == found.back.shape == found.x.shape
+
+
+def test_pictures_show_inputs_above_every_domain(hidden):
+    model = CycleGAN(hidden.spec, **TINY)
+    assert everywhere(model, torch.rand(5, 1, 8, 8), 2).shape == (3, 5, 1, 8, 8)
+    assert picture(model, hidden, 12).ndim == 2
+
+
+# --- the verb
+
+SETTINGS = [
+    "--model.width", "2", "--model.blocks", "1", "--model.discriminator_width", "2", "--train.steps", "2",
+    "--train.batch_size", "8", "--train.save_every", "2", "--train.tensorboard", "false", "--no-evaluate",
+    "--no-report",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("translate") / "run"
+    settings = ["--data", "hidden-digits", "--data.options.digits", "digits", *SETTINGS]
+    assert main(["train", "cyclegan", "--out", str(folder), *settings]) == 0
+    return folder
+
+
+def size(path):
+    with Image.open(path) as image:
+        return image.size
+
+
+def fails(capsys, *words):
+    capsys.readouterr()
+    assert main(["translate", *map(str, words)]) == 2
+    error = capsys.readouterr().err.strip()
+    assert error.count("\n") == 0, error
+    return error
+
+
+def test_a_report_shows_translations(run):
+    (figure,) = translations(Run(run))
+    assert "plain to negative+shifted; negative+shifted to plain" in figure.caption
+    assert "hidden truth" in figure.caption
+
+
+def test_what_was_given_stands_above_what_it_became():
+    before, after = torch.zeros(3, 1, 64, 64), torch.ones(3, 1, 128, 128)
+    grid = beside(before, after, columns=2)
+    rows = [int(grid[2 + 130 * row + 64, 64]) for row in range(4)]
+    assert rows == [0, 255, 0, 255]
+    assert int(grid[2 + 130 * 2 + 64, 64 + 130]) == 128  # the fourth is missing
+
+
+def test_translate_writes_test_images_above_what_they_became(run, tmp_path, capsys):
+    out = tmp_path / "out.png"
+    words = ["translate", str(run), "--to", "negative+shifted", "--count", "5", "--out", str(out), "--json"]
+    assert main(words) == 0
+    assert json.loads(capsys.readouterr().out) == {
+        "run": str(run), "to": "negative+shifted", "images": 5, "out": str(out)
+    }  # fmt: skip
+    assert size(out)[0] == 2 + 5 * (size(out)[1] - 2) // 2  # five columns, two rows
+
+
+def test_translate_takes_pictures_of_ones_own(run, pictures, tmp_path):
+    one, many = tmp_path / "one.png", tmp_path / "many"
+    deer = str(pictures / "deer" / "3.png")
+    assert main(["translate", str(run), "--to", "0", "--input", deer, "--out", str(one)]) == 0
+    assert size(one) == (8, 8)
+    assert main(["translate", str(run), "--to", "plain", "--input", str(pictures / "deer"), "--out", str(many)]) == 0
+    assert len([*many.iterdir()]) == 12
+    array = tmp_path / "all.npy"
+    assert main(["translate", str(run), "--to", "plain", "--input", str(pictures), "--out", str(array)]) == 0
+    assert np.load(array, allow_pickle=False).shape == (36, 1, 8, 8)
+
+
+def test_translate_says_what_is_wrong(run, tmp_path, capsys):
+    assert "negative+shifted" in fails(capsys, run)
+    assert "--to green came" in fails(capsys, run, "--to", "green")
+    assert "--to 2 came" in fails(capsys, run, "--to", "2")
+    assert "count 0" in fails(capsys, run, "--to", "0", "--count", "0")
+    assert "does not exist" in fails(capsys, run, "--to", "0", "--input", tmp_path / "none.png")
+    assert "no run folder" in fails(capsys, tmp_path, "--to", "0")
+
+
+def test_a_folder_of_two_folders_of_pictures_is_trained_on(pictures, tmp_path):
+    out = tmp_path / "run"
+    words = ["--data", str(pictures), "--data.size", "8", "--data.classes", "horse,deer", *SETTINGS]
+    assert main(["train", "cyclegan", "--out", str(out), *words]) == 0
+    assert main(["translate", str(out), "--to", "horse"]) == 0
+    assert (out / "translations.png").is_file()
+
+
+def test_pictures_in_one_folder_are_refused(pictures, tmp_path, capsys):
+    words = ["train", "cyclegan", "--data", str(pictures / "deer"), "--data.size", "8", "--out", str(tmp_path / "run")]
+    assert main([*words, *SETTINGS]) == 2
+    assert "data of 0 classes came; CycleGAN expects 2" in capsys.readouterr().err
+
+
+def test_both_models_translate():
+    assert all(issubclass(cls, Translates) for cls in (CycleGAN, StarGAN))
+    assert all(isinstance(source, type) and issubclass(source, Source) for source in catalogue.sources().values())
+    assert isinstance(HiddenDigits(digits="digits").split("valid"), InMemory)
