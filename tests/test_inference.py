@@ -28,6 +28,7 @@ from counterfeit.nets.conv import ConvPlayers
 from counterfeit.report.edits import directions, edit, edits, means, read_direction
 from counterfeit.report.figures import figures
 from counterfeit.report.latent import class_means, move, traverse_categories, traverse_continuous
+from counterfeit.report.traversals import traversals
 from counterfeit.run import Run, train
 
 SPEC, CLOCK = Spec((1, 8, 8), classes=10), Clock(0, 10)
@@ -235,10 +236,11 @@ def test_no_fraction_of_training_is_refused():
         Auxiliary(SPEC, fixed_from=1.5)
 
 
-def test_codes_are_linear_in_features_and_the_probe_tells_of_both(run):
-    x = run.source.split("test").first(20).x
+def test_features_are_means_over_places_and_the_probe_tells_of_them_too(run):
+    x, encoder = run.source.split("test").first(20).x, run.model.encoder
     with torch.no_grad():
-        assert torch.allclose(run.model.encoder.head(run.model.features(x)), run.model.encode(x), atol=1e-5)
+        assert torch.allclose(encoder.pooled(x, 1), encoder.features(x).unflatten(1, (-1, 16)).mean(2), atol=1e-6)
+        assert run.model.features(x).shape == (20, 9 * 4)
     assert {*run.evaluate("probe")["probe"].details["references"]} == {"pixels", "features"}
 
 
@@ -277,6 +279,12 @@ def test_the_parts_of_a_code_add_up(model):
     made = model(SPEC, nets=NETS, noise_size=3)
     assert isinstance(made, Structured)
     assert sum(made.structure()) == made.prior(2).shape[1]
+
+
+def test_the_report_shows_traversals_of_what_a_code_is_made_of(tmp_path):
+    made = train("infogan", out=tmp_path / "run", settings=catalogue.recipes()["infogan"].smoke, show=False)
+    names = [figure.name for figure in traversals(made)]
+    assert names == ["traversal-categories", "traversal-continuous-1", "traversal-continuous-2"]
 
 
 # Edits ----------------------------------------------------------------------------------------------------------------

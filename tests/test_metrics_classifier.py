@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 import counterfeit as cf
 from counterfeit import catalogue
 from counterfeit.config import Config
-from counterfeit.core import Spec
+from counterfeit.core import Model, Spec
 from counterfeit.data.digits import Digits
 from counterfeit.data.source import InMemory, Source
 from counterfeit.engine import checkpoint
@@ -24,6 +24,7 @@ from counterfeit.metrics.accuracy import ACCURACY
 from counterfeit.metrics.classifier import classifier, keep, read, trainer
 from counterfeit.metrics.features import rounded
 from counterfeit.metrics.inception_score import CLASSIFIER_SCORE
+from counterfeit.metrics.labels import LABEL_ACCURACY
 from counterfeit.metrics.metric import Evaluation
 from counterfeit.metrics.msssim import MS_SSIM
 from counterfeit.models.classifying.lenet import LeNet
@@ -231,3 +232,37 @@ def test_a_header_of_a_huge_net_takes_no_memory(kept, tmp_path, fact, said):
     with pytest.raises(ValueError, match=r"holds weights of another net than its header says") as error:
         classifier(Digits(), str(path))
     assert "\n" not in str(error.value)
+
+
+class Copies(Model):
+    """Gives held-out digits of the labels asked for; of the next label where it is `wrong`."""
+
+    conditional = True
+
+    def __init__(self, wrong: bool = False) -> None:
+        super().__init__(Digits().spec)
+        self.weight, self.wrong = torch.nn.Parameter(torch.zeros(1)), wrong
+        self.x, self.y = Digits().split("test").first()
+
+    def updates(self, draw, clock):
+        yield from ()
+
+    def sample(self, n, y=None):
+        labels = (torch.randint(10, (n,)) if y is None else y) + self.wrong
+        return torch.stack([self.x[self.y == int(label) % 10][i % 5] for i, label in enumerate(labels)])
+
+
+def test_samples_of_the_labels_asked_for_are_recognized_as_well_as_data(kept):
+    found = LABEL_ACCURACY.compute(Copies(), Digits(), Evaluation(samples=100))
+    assert found.value > 0.8
+    assert abs(found.value - found.details["references"]["real"]["value"]) < 0.15
+    assert sum(found.details["by label"]) / 10 == pytest.approx(found.value, abs=1e-3)
+    assert LABEL_ACCURACY.compute(Copies(wrong=True), Digits(), Evaluation(samples=100)).value < 0.1
+
+
+def test_models_without_labels_are_not_asked_for_them():
+    model = catalogue.model_class("gan")(Digits().spec)
+    assert not LABEL_ACCURACY.suits(model)
+    assert LABEL_ACCURACY.suits(Copies())
+    with pytest.raises(ValueError, match="expects a conditional model"):
+        LABEL_ACCURACY.compute(model, Digits(), Evaluation(samples=10))

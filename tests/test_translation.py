@@ -104,6 +104,11 @@ def test_domains_hold_disjoint_digits_in_equal_numbers(hidden):
     assert isinstance(hidden, Paired)
 
 
+def test_domains_are_named_by_a_list_or_with_commas():
+    listed, text = HiddenDigits(domains=["plain", "red"], digits="digits"), HiddenDigits(None, "plain,red", "digits")
+    assert listed.fingerprint == text.fingerprint
+
+
 @pytest.mark.parametrize("options", [
     {"domains": ["plain"]}, {"domains": ["plain", "plain"]}, {"domains": "plain"}, {"domains": ["plain", "green"]},
     {"domains": ["plain", "red+sunny"]}, {"digits": "letters"},

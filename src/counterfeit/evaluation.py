@@ -141,7 +141,7 @@ def applicable(subject: Subject, names: Sequence[str] | None = None) -> list[str
     singly = [m for m in every.values() if not m.rows or not set(m.rows) <= set(every)]
     chosen = singly if names is None else _named(names)
     chosen = [m for m in chosen if (labels or not m.labels) and m.applies(subject.source)]
-    return [m.name for m in chosen if isinstance(subject.model, m.needs)]
+    return [m.name for m in chosen if isinstance(subject.model, m.needs) and m.suits(subject.model)]
 
 
 def _named(names: Sequence[str]) -> list[Metric]:

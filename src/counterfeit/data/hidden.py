@@ -138,7 +138,8 @@ class HiddenDigits(Source):
         kinds: Mapping[str, type[Fixed]] = {"mnist": MNIST, "digits": Digits}
         if digits not in kinds:
             raise ValueError(f"digits {digits!r} came; mnist or digits is expected. Correct data.options.digits.")
-        if isinstance(domains, str) or len({*domains}) < max(2, len(domains)):
+        domains = domains.split(",") if isinstance(domains, str) else domains  # as on the command line
+        if len({*domains}) < max(2, len(domains)):
             raise ValueError(f"domains {domains!r} came; two or more different ones are expected. Name others.")
         self.digits, self.class_names = kinds[digits](size), tuple(map(str, domains))
         self.domains = [domain(name) for name in self.class_names]

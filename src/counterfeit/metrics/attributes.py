@@ -24,7 +24,7 @@ from counterfeit.metrics.statistics import mean_and_error
 
 __all__ = ["ATTRIBUTES", "Depicts", "Named", "shares"]
 
-KIND = 0.5  # how often the classifier is asked for the kind, which is the hardest to tell, while it learns
+KIND = 0.7  # how often the classifier is asked for the kind, which is the hardest to tell, while it learns
 
 
 @runtime_checkable

@@ -107,6 +107,7 @@ class Metric:
             under `evaluation.seed`, leaves random states alone.
         labels: whether it asks for data with labels.
         applies: whether it can speak of a source.
+        suits: whether it can speak of a model that has the capability.
         kind: what it is of the quantity that its summary names.
         rows: the names of the numbers, where there are several, and which direction of each is better, None as above.
     """
@@ -119,5 +120,6 @@ class Metric:
     compute: Callable[[Model, Source, Evaluation], Result | Mapping[str, Result]]
     labels: bool = False
     applies: Callable[[Source], bool] = lambda source: True  # noqa: ARG005
+    suits: Callable[[Model], bool] = lambda model: True  # noqa: ARG005
     kind: Literal["exact", "bound", "estimate"] = "estimate"
     rows: Mapping[str, Literal["higher", "lower"] | None] = field(default_factory=dict)

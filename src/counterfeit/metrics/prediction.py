@@ -72,7 +72,7 @@ def compute(model: Model, source: Source, evaluation: Evaluation) -> Mapping[str
     how = f"after {given} given ones; {describe(source, evaluation.split, len(films))}"
     rolled = f"{steps} frames, each foreseen from those before,"
     blur = "mean gradient, as a multiple of the truth's,"
-    by_step = {"by_step": ours.mean(0).tolist(), "copies_by_step": copies.mean(0).tolist()}
+    by_step = {"by_step": _rounded(ours.mean(0)), "copies_by_step": _rounded(copies.mean(0))}
     rows: Mapping[str, tuple[str, tuple[float, float], tuple[float, float], dict[str, Any]]] = {
         "next-frame-mse": (
             "mean squared error of the frame", mean_and_error(ours[:, 0]), mean_and_error(copies[:, 0]), {}
@@ -87,6 +87,10 @@ def compute(model: Model, source: Source, evaluation: Evaluation) -> Mapping[str
         name: Result(*mine, len(films), f"{what} {how}", _details(evaluation, theirs) | more)
         for name, (what, mine, theirs, more) in rows.items()
     }
+
+
+def _rounded(values: Tensor) -> list[float]:
+    return [round(value, 6) for value in values.tolist()]
 
 
 def _sharpness(found: Foreseen, steps: int) -> tuple[tuple[float, float], tuple[float, float]]:

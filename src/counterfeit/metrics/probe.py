@@ -32,7 +32,7 @@ class Features(Protocol):
     """Shows what it knows of an example before that is squeezed into a code."""
 
     def features(self, x: Tensor) -> Tensor:
-        """What codes are a linear function of, (B, features)."""
+        """What codes are made from, (B, features)."""
 
 
 class Linear(NamedTuple):

@@ -31,7 +31,9 @@ def evaluating(model: Model, seed: int) -> Iterator[None]:
             module.training = mode
 
 
-def draw_samples(model: Model, n: int, seed: int = 0, batch_size: int = 1_000) -> Tensor:
+def draw_samples(
+    model: Model, n: int, seed: int = 0, batch_size: int = 1_000, y: Tensor | None = None
+) -> Tensor:
     """Draw `n` examples from `model` in the data's natural unit, (n, *shape), on its device.
 
     Arguments:
@@ -39,6 +41,7 @@ def draw_samples(model: Model, n: int, seed: int = 0, batch_size: int = 1_000) -
         n: how many.
         seed: of the draw, which leaves the random state as it was.
         batch_size: how many are drawn at once; the draw depends on it.
+        y: the label of each, (n,), where the model takes labels and they are not left to it.
 
     Raises:
         ValueError: where the model does not sample, or its samples are not finite.
@@ -48,7 +51,9 @@ def draw_samples(model: Model, n: int, seed: int = 0, batch_size: int = 1_000) -
     if n < 1 or batch_size < 1:
         raise ValueError(f"n={n} and batch_size={batch_size} came; at least 1 is expected of both. Ask for more.")
     with evaluating(model, seed):
-        x = torch.cat([model.sample(min(batch_size, n - start)) for start in range(0, n, batch_size)])
+        sizes = [min(batch_size, n - start) for start in range(0, n, batch_size)]
+        labels = [None] * len(sizes) if y is None else y.split(sizes)
+        x = torch.cat([model.sample(size, some) for size, some in zip(sizes, labels, strict=True)])
     if not bool(torch.isfinite(x).all()):
         raise ValueError("some samples are not finite; finite ones are expected. Evaluate an earlier checkpoint.")
     return x

@@ -16,7 +16,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import one_hot
+from torch.nn.functional import adaptive_avg_pool2d, one_hot
 from torch.nn.utils.parametrizations import spectral_norm
 
 from counterfeit.core import Net, Spec, check_labels
@@ -129,7 +129,8 @@ class ConvDiscriminator(Net):
             layers += [convolution, *([nn.BatchNorm2d(after)] if batch else []), nn.LeakyReLU(0.2, inplace=True)]
             layers += [nn.Dropout(dropout)] if dropout else []
         layers += [MinibatchDeviation()] if deviation else []
-        size = (channels[-1] + deviation) * (spec.shape[1] >> levels) * (spec.shape[2] >> levels)
+        self.smallest = spec.shape[1] >> levels, spec.shape[2] >> levels
+        size = (channels[-1] + deviation) * self.smallest[0] * self.smallest[1]
         self.body, self.maps = nn.Sequential(*layers, nn.Flatten()), maps
         self.others = MinibatchDiscrimination(size, discrimination) if discrimination else nn.Identity()
         self.head = Head(size + discrimination, outputs, 0 if maps else classes)
@@ -144,6 +145,10 @@ class ConvDiscriminator(Net):
             labels = one_hot(y, self.maps).to(x.dtype)[:, :, None, None]
             x = torch.cat([x, labels.expand(-1, -1, *x.shape[2:])], 1)
         return self.body(x)
+
+    def pooled(self, x: Tensor, places: int = 3) -> Tensor:
+        """(B, C, H, W) -> (B, channels places²): features averaged over `places` x `places` parts of an image."""
+        return adaptive_avg_pool2d(self.features(x).unflatten(1, (-1, *self.smallest)), places).flatten(1)
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """(B, C, H, W) and labels (B,) where there are classes -> (B, outputs)."""

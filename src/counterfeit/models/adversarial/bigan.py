@@ -149,6 +149,6 @@ class BiGAN(Game):
         return self.encoder(x)[:, : self.noise_size]
 
     def features(self, x: Tensor) -> Tensor:
-        """What the encoder's last layer is linear in, (B, features)."""
+        """The encoder's last level, averaged over 3 x 3 places of the image, (B, features)."""
         self.spec.check(x, "BiGAN.features")
-        return self.encoder.features(x)
+        return self.encoder.pooled(x)
