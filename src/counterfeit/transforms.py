@@ -208,8 +208,9 @@ def build(names: Sequence[str]) -> Chain:
         ValueError: for a name that is unknown; says which known one is nearest.
 
     Example:
-        >>> build(["binarize", "flatten"]).spec(Spec((1, 28, 28)))
-        Spec(shape=(784,), kind='binary', classes=0)
+        >>> spec = build(["binarize", "flatten"]).spec(Spec((1, 28, 28)))
+        >>> spec.shape, spec.kind
+        ((784,), 'binary')
     """
     for name in names:
         if name not in TRANSFORMS:
