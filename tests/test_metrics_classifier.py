@@ -266,3 +266,12 @@ def test_models_without_labels_are_not_asked_for_them():
     assert LABEL_ACCURACY.suits(Copies())
     with pytest.raises(ValueError, match="expects a conditional model"):
         LABEL_ACCURACY.compute(model, Digits(), Evaluation(samples=10))
+
+
+def test_a_cache_that_cannot_be_written_costs_the_classifier_and_no_more(tmp_path, monkeypatch, short, capsys):
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("COUNTERFEIT_CACHE", str(tmp_path / "file"))
+    trainer.by(train_classifier)
+    by = classifier(Digits())
+    assert by(torch.rand(3, 1, 8, 8)).shape == (3, 64)
+    assert "nothing can be kept in the cache" in capsys.readouterr().err

@@ -59,7 +59,7 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     args = parser.parse_args(arguments)
     from counterfeit.data.images import save_png
     from counterfeit.report.completion import board
-    from counterfeit.report.export import write_samples
+    from counterfeit.report.export import write_samples, writer
     from counterfeit.run import Run
 
     for name in ("count", "n"):
@@ -67,6 +67,7 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
             raise ValueError(f"--{name} {getattr(args, name)} came; at least 1 is expected.")
     source = Run(args.run, args.checkpoint, args.device)
     out = Path(args.out) if args.out else source.path / "completions.png"
+    writer(out)
     writable(str(out if out.suffix else out / "00000.png"))
     x, mask = given(source, args)
     draws = source.complete(x, mask, args.n, args.seed)

@@ -35,11 +35,12 @@ def options(parser: argparse.ArgumentParser) -> None:
 def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     """Sample."""
     args = parser.parse_args(arguments)
-    from counterfeit.report.export import write_samples
+    from counterfeit.report.export import write_samples, writer
     from counterfeit.run import Run
 
     source = Run(args.run, args.checkpoint, args.device)
     place = args.out or str(source.path / "samples.png")
+    writer(Path(place))
     writable(place, folder=Path(place).is_dir() or not Path(place).suffix)
     y = None if args.caption is None else source.tokens(args.caption, args.n)
     out = write_samples(source.sample(args.n, args.seed, y, mean=args.mean and y is None), Path(place))

@@ -47,6 +47,7 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     """Translate or enlarge."""
     args = parser.parse_args(arguments)
     from counterfeit.core import Enlarges, Translates
+    from counterfeit.report.export import writer
     from counterfeit.run import Run
 
     if args.count < 1:
@@ -55,6 +56,7 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     if not isinstance(source.model, (Translates, Enlarges)):
         raise ValueError(f"{type(source.model).__name__} neither translates nor enlarges. Name another run.")
     out = Path(args.out) if args.out else source.path / "translations.png"
+    writer(out)
     writable(str(out), folder=out.is_dir() or not out.suffix)
     if isinstance(source.model, Translates):
         label = domain(source, args.to)

@@ -26,7 +26,7 @@ from counterfeit.data.progress import Bar
 
 __all__ = [
     "DataError", "File", "Found", "atomic", "cache_dir", "find", "keep_arrays", "load_arrays", "local",
-    "locate", "memo",
+    "locate", "memo", "store",
 ]  # fmt: skip
 
 Arrays = Mapping[str, np.ndarray]
@@ -120,7 +120,7 @@ def find(file: File, who: str, keep: bool = True) -> Found:
         if data is not None:
             path = cache_dir() / file.name
             if keep:
-                _keep(path, partial(_write, raw=raw))
+                store(path, partial(_write, raw=raw))
             return Found(data, path, bool(file.digests))
         failures.append(f"{url} ({failure or 'not the expected content'})")
     raise DataError(_missing(file, who, failures))
@@ -142,7 +142,7 @@ def keep_arrays(name: str, arrays: Arrays) -> None:
         with part.open("wb") as file:  # a path would be given the suffix .npz
             np.savez(file, **arrays)  # type: ignore[arg-type]
 
-    _keep(cache_dir() / name, write)
+    store(cache_dir() / name, write)
 
 
 def memo(key: str, compute: Callable[[], Arrays]) -> Arrays:
@@ -170,7 +170,8 @@ def _write(part: Path, raw: bytes) -> None:
     part.write_bytes(raw)
 
 
-def _keep(path: Path, write: Callable[[Path], None]) -> None:
+def store(path: Path, write: Callable[[Path], object]) -> None:
+    """Keep a file in the cache, whole or not at all; where that cannot be, one line says so and work goes on."""
     try:
         with atomic(path) as part:
             write(part)

@@ -270,7 +270,7 @@ class Fit:
     def _unhealthy(self, failures: Sequence[Finding], step: int) -> UnhealthyError:
         path = checkpoint.healthy(self.run)
         good = f"the last healthy checkpoint is {path.name}" if path else "no checkpoint is healthy"
-        what = "; ".join(f"{f.kind.replace('-', ' ')}: {f.saw}" for f in failures) or "a failure"
+        what = ", ".join(f.kind.replace("-", " ") for f in failures) or "a failure"  # what it saw was told before
         text = f"the doctor stopped training at step {step}: {what}; {good}. `counterfeit doctor` says what to change."
         return UnhealthyError(text, what)
 

@@ -13,11 +13,12 @@ from typing import cast
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from counterfeit.core import Classifies, Kind, Spec
-from counterfeit.data.cache import atomic, cache_dir
+from counterfeit.data import cache
+from counterfeit.data.cache import cache_dir
 from counterfeit.data.source import Source
 from counterfeit.metrics.features import FeatureExtractor, weights_hash
 from counterfeit.metrics.provided import Provided
@@ -72,8 +73,8 @@ def classifier(source: Source, weights: str | None = None, device: torch.device 
     return _extractor(model.to(device), facts)
 
 
-def keep(model: LeNet, source: Source, path: Path) -> None:
-    """Write a trained classifier with its facts, whole or not at all."""
+def keep(model: LeNet, source: Source, path: Path) -> Mapping[str, str]:
+    """Write a trained classifier with its facts, which are returned, whole or not at all."""
     test = load(source, "test", device=model.device)
     correct = right(model.eval(), *test)
     model.normalize(load(source, "train", SCALED, device=model.device).x)
@@ -83,8 +84,9 @@ def keep(model: LeNet, source: Source, path: Path) -> None:
         "channels": str(model.channels), "features": str(model.features),
         "accuracy": repr(float(correct.double().mean())), "n": str(len(correct)), "weights": weights_hash(model),
     }  # fmt: skip
-    with atomic(path) as part:
-        save_file({name: value.cpu().contiguous() for name, value in model.state_dict().items()}, part, facts)
+    weights = {name: value.cpu().contiguous() for name, value in model.state_dict().items()}
+    cache.store(path, lambda part: part.write_bytes(save(weights, facts)))
+    return facts
 
 
 def read(path: Path) -> tuple[LeNet, Mapping[str, str]]:
@@ -132,17 +134,14 @@ def _kept(source: Source, path: Path) -> tuple[LeNet, Mapping[str, str]]:
             return read(path)
         except ValueError:
             warnings.warn(f"{path} is damaged; the classifier is trained again", stacklevel=2)
-    _train(source, path)
-    return read(path)
-
-
-def _train(source: Source, path: Path) -> None:
     if source.spec.classes < 2:
         raise ValueError(
             f"{source.name} has no labels; features `classifier` expects them. Take convolutions, or the weights of "
             "a classifier of other data."
         )
-    keep(trainer(source), source, path)
+    model = trainer(source)
+    facts = keep(model, source, path)
+    return model.requires_grad_(False).eval(), facts
 
 
 def _extractor(model: LeNet, facts: Mapping[str, str]) -> FeatureExtractor:

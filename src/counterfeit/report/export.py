@@ -12,7 +12,7 @@ from counterfeit.data.cache import atomic
 from counterfeit.data.images import save_png, tile, to_uint8
 from counterfeit.engine.pictures import histogram
 
-__all__ = ["write_pictures", "write_samples"]
+__all__ = ["write_codes", "write_pictures", "write_samples", "writer"]
 
 
 def write_samples(x: Tensor, out: Path) -> Path:
@@ -29,14 +29,23 @@ def write_samples(x: Tensor, out: Path) -> Path:
     Raises:
         ValueError: where samples of this shape cannot be written so.
     """
+    writer(out)(x, out)
+    return out
+
+
+def writer(out: Path) -> Callable[[Tensor, Path], None]:
+    """What writes samples to a path, by its suffix.
+
+    Raises:
+        ValueError: where nothing does.
+    """
     writers: dict[str, Callable[[Tensor, Path], None]] = {".png": _grid, ".npy": _array, ".npz": _arrays, "": _folder}
     suffix = "" if out.is_dir() else out.suffix.lower()
     if suffix not in writers:
         raise ValueError(
             f"{out} ends in {suffix}; .png, .npy, .npz or a folder's name is expected. Choose another --out."
         )
-    writers[suffix](x, out)
-    return out
+    return writers[suffix]
 
 
 def write_pictures(images: Sequence[Tensor], out: Path) -> None:
