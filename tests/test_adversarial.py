@@ -15,9 +15,11 @@ from counterfeit.losses import OBJECTIVES, smoothing
 from counterfeit.metrics.statistics import seeded
 from counterfeit.models.adversarial.acgan import ACGAN
 from counterfeit.models.adversarial.cgan import CGAN
+from counterfeit.models.adversarial.conditionals import Conditionals
 from counterfeit.models.adversarial.dcgan import DCGAN
 from counterfeit.models.adversarial.game import Game, Rules
 from counterfeit.models.adversarial.infogan import InfoGAN
+from counterfeit.models.adversarial.semi_supervised_gan import SemiSupervisedGAN
 from counterfeit.models.adversarial.sngan import SNGAN
 from counterfeit.models.adversarial.wgan_gp import WGANGP
 from counterfeit.nets.conv import (
@@ -312,3 +314,50 @@ def test_minibatch_discrimination_tells_a_collapsed_minibatch():
     same, various = layer(one.expand(8, 4))[:, 4:], layer(torch.randn(8, 4))[:, 4:]
     torch.testing.assert_close(same, torch.full((8, 3), 7.0))
     assert bool((various < same).all())
+
+
+# Few labels -----------------------------------------------------------------------------------------------------------
+
+
+def test_few_labels_are_as_many_of_each_class_and_the_seeds_own():
+    data = Batch(torch.rand(200, 1, 8, 8), torch.arange(200) % 10)
+    models = [SemiSupervisedGAN(LABELLED, labelled=20, **TINY) for _ in range(3)]
+    for model, seed in zip(models, (0, 0, 1), strict=True):
+        with seeded(seed):
+            model.initialize(data)
+        assert torch.bincount(model.labelled_y).tolist() == [2] * 10
+        for x, y in zip(model.labelled_x, model.labelled_y, strict=True):
+            assert any(torch.equal(x, some) for some in data.x[data.y == y])
+    assert torch.equal(models[0].labelled_x, models[1].labelled_x)
+    assert not torch.equal(models[0].labelled_x, models[2].labelled_x)
+
+
+def test_data_with_too_few_labels_are_refused():
+    model = SemiSupervisedGAN(LABELLED, labelled=100, **TINY)
+    with pytest.raises(ValueError, match="a class with 5 training examples came"):
+        model.initialize(Batch(torch.rand(50, 1, 8, 8), torch.arange(50) % 10))
+
+
+def test_samples_are_a_class_whose_output_is_fixed_at_zero():
+    model, x = SemiSupervisedGAN(LABELLED, labelled=20, **TINY).eval(), torch.rand(6, 1, 8, 8)
+    with torch.no_grad():
+        outputs = torch.cat([model.discriminator(x), torch.zeros(6, 1)], 1).softmax(1)
+        torch.testing.assert_close(model.judge(x)[:, 0].sigmoid(), 1 - outputs[:, 10])
+        torch.testing.assert_close(model.classify(x).exp(), outputs[:, :10] / outputs[:, :10].sum(1, keepdim=True))
+
+
+def test_a_classifier_alone_learns_from_the_labelled_examples():
+    model = SemiSupervisedGAN(LABELLED, labelled=20, unlabelled=False, **TINY)
+    updates = [*model.updates(batch, CLOCK)]
+    assert [update.parts for update in updates] == [("discriminator",)]
+    assert float(updates[0].loss.detach()) == pytest.approx(math.log(10), rel=0.02)  # it knows nothing yet
+    updates[0].loss.backward()
+    assert all(p.grad is None for p in model.generator.parameters())
+
+
+def test_masks_are_moved_with_their_images_where_features_are_matched():
+    rules = Rules(objective="feature-matching", augment=("translation",))
+    model, x = Conditionals(Spec((1, 8, 8)), nets=ConvPlayers(**SIZES), rules=rules), torch.rand(32, 1, 8, 8)
+    moved, mask = model.shown(x, (x > 0.5).float())
+    assert torch.equal(mask, (moved > 0.5).float())
+    assert not torch.equal(moved, x)

@@ -195,21 +195,24 @@ def test_a_domain_discriminator_judges_patches_and_domains():
     assert DomainDiscriminator(Spec((3, 32, 32)), 2, 5)(torch.rand(2, 3, 32, 32)).shape == (2, 4 * 4 + 5)
 
 
+WHOLE = torch.ones(())  # a minibatch that holds both domains
+
+
 def test_a_pool_hands_back_what_comes_until_it_is_full():
     pool, x = ImagePool(6, (1,)), torch.arange(1.0, 7.0).view(6, 1)
-    assert torch.equal(pool(x[:4]), x[:4])
-    assert torch.equal(pool(x[4:]), x[4:])
+    assert torch.equal(pool(x[:4], WHOLE), x[:4])
+    assert torch.equal(pool(x[4:], WHOLE), x[4:])
     assert torch.equal(pool.images, x)
 
 
 def test_a_full_pool_exchanges_half_and_loses_none():
     torch.manual_seed(0)
     pool, exchanged = ImagePool(50, (1,)), 0
-    pool(torch.arange(50.0).view(50, 1))
+    pool(torch.arange(50.0).view(50, 1), WHOLE)
     for turn in range(100):
         held = pool.images.flatten().tolist()
         new = torch.arange(8.0).view(8, 1) + 50 + 8 * turn
-        out = pool(new)
+        out = pool(new, WHOLE)
         assert sorted(out.flatten().tolist() + pool.images.flatten().tolist()) == sorted(held + new.flatten().tolist())
         exchanged += int((out != new).sum())
     assert exchanged / 800 == pytest.approx(0.5, abs=0.08)
@@ -217,11 +220,20 @@ def test_a_full_pool_exchanges_half_and_loses_none():
 
 def test_a_pool_may_be_smaller_than_what_comes_or_empty():
     x = torch.rand(5, 2)
-    assert torch.equal(ImagePool(0, (2,))(x), x)
+    assert torch.equal(ImagePool(0, (2,))(x, WHOLE), x)
     pool = ImagePool(3, (2,))
-    assert torch.equal(pool(x), x)
+    assert torch.equal(pool(x, WHOLE), x)
     assert torch.equal(pool.images, x[:3])
-    assert torch.equal(pool(x)[3:], x[3:])
+    assert torch.equal(pool(x, WHOLE)[3:], x[3:])
+
+
+def test_a_pool_keeps_nothing_of_a_minibatch_that_lacks_a_domain():
+    pool, x = ImagePool(2, (1,)), torch.tensor([[1.0], [2.0]])
+    assert torch.equal(pool(x, 0 * WHOLE), x)
+    assert int(pool.seen) == 0
+    pool(x, WHOLE)
+    assert torch.equal(pool(-x, 0 * WHOLE), -x)
+    assert torch.equal(pool.images, x)
 
 
 def test_a_pool_is_part_of_what_is_saved():

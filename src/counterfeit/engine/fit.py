@@ -97,7 +97,7 @@ class Fit:
         self.examples, self.trained = resident(source.split("train"), model.device), False
         found = checkpoint.newest(run) if resume and checkpoint.checkpoints(run) else None
         if found is None and isinstance(model, Initializes):
-            with seeded(train.seed):
+            with seeded(train.seed, model.device):
                 model.initialize(self.examples.first(_fits(self.examples)))
         self.events: Events | None = None
         self._stand(found)

@@ -171,20 +171,23 @@ class ImagePool(nn.Module):
         self.register_buffer("seen", torch.zeros((), dtype=torch.long))
 
     @torch.no_grad()
-    def forward(self, x: Tensor) -> Tensor:
-        """Images to show in place of `x`, (B, *shape); without a look at the device's memory from the host."""
+    def forward(self, x: Tensor, whole: Tensor) -> Tensor:
+        """Images to show in place of `x`, (B, *shape); without a look at the device's memory from the host.
+
+        Where `whole`, a scalar, is 0, nothing is kept and `x` comes back.
+        """
         size, n = len(self.images), min(len(x), len(self.images))
         if not n:
             return x
         place = self.seen + torch.arange(n, device=x.device)
         full = self.seen >= size
         slot = torch.where(full, torch.rand(size, device=x.device).argsort()[:n], place % size)  # all of them distinct
-        swap = full & (torch.rand(n, device=x.device) < 0.5)
-        keep = swap | (~full & (place < size))
+        swap = full & (torch.rand(n, device=x.device) < 0.5) & (whole > 0)
+        keep = swap | (~full & (place < size) & (whole > 0))
         shape = (n, *[1] * (x.ndim - 1))
         kept, new = self.images[slot], x[:n]
         self.images[slot] = torch.where(keep.view(shape), new, kept)
-        self.seen += n
+        self.seen += n * (whole > 0)
         return torch.cat([torch.where(swap.view(shape), kept, new), x[n:]])
 
 

@@ -128,13 +128,16 @@ class Conditionals(Game):
 
         Nothing is known where `y` is None: images are judged as samples of the whole are.
         """
-        mask = torch.zeros_like(x) if y is None else y
-        if not self.training:
-            return super().judge(x, mask)
+        return super().judge(x, torch.zeros_like(x) if y is None else y)
+
+    def shown(self, x: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """What the discriminator in training sees of images `x`, (B, *shape), and of their masks, moved alike."""
+        if y is None:
+            return super().shown(x, y)
         names, noise = self.rules.augment, self.rules.instance_noise
         x = augment(x, [name for name in names if name == "color"])
-        x, mask = augment(torch.cat([x, mask], 1), [name for name in names if name != "color"]).chunk(2, 1)
-        return self.discriminator(x + noise * torch.randn_like(x) if noise else x, mask)
+        x, mask = augment(torch.cat([x, y], 1), [name for name in names if name != "color"]).chunk(2, 1)
+        return x + noise * torch.randn_like(x) if noise else x, mask
 
     def beside(
         self, player: Player, on_real: Tensor | None, on_fake: Tensor, real: Batch, fake: Fake  # noqa: ARG002

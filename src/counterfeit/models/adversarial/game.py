@@ -193,10 +193,13 @@ class Game(Model):
     def _imitation(self, out: Tensor, real: Batch, fake: Fake) -> Tensor:
         if self.objective.features is None:
             return self.objective.generator(out[:, :1])
-        labels = () if fake.y is None else (fake.y,)
         with torch.no_grad():
-            wanted = self.discriminator.features(self.rules.seen(real.x), *labels)  # type: ignore[operator]
-        return self.objective.features(wanted, self.discriminator.features(self.rules.seen(fake.x), *labels))  # type: ignore[operator]
+            wanted = self._features(real.x, fake.told()[0])
+        return self.objective.features(wanted, self._features(fake.x, fake.y))
+
+    def _features(self, x: Tensor, y: Tensor | None) -> Tensor:
+        shown = [some for some in self.shown(x, y) if some is not None]
+        return self.discriminator.features(*shown)  # type: ignore[operator]
 
     def beside(
         self, player: Player, on_real: Tensor | None, on_fake: Tensor, real: Batch, fake: Fake  # noqa: ARG002
@@ -232,10 +235,14 @@ class Game(Model):
     def judge(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """The discriminator's outputs on examples `x`, (B, 1 + more), augmented and blurred while training."""
         if self.training:
-            x = self.rules.seen(x)
+            x, y = self.shown(x, y)
         else:
             self.spec.check(x, f"{type(self).__name__}.judge")
         return self.discriminator(x) if y is None else self.discriminator(x, y)
+
+    def shown(self, x: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """What the discriminator in training sees of examples `x`, (B, *shape), and of what it is told, `y`."""
+        return self.rules.seen(x), y
 
     def slope(self, real: Tensor, fake: Fake, step: int) -> Tensor | None:
         """The weighted penalty on the slope of the discriminator, scalar; None where `step` has none."""

@@ -129,12 +129,12 @@ class CycleGAN(Model):
 
     def _discriminators(self, real: Halves, fake: Pair, clock: Clock) -> Update:
         logs: dict[str, Tensor] = {}
-        losses = [self._discriminator(domain, real.x[domain], fake[domain], clock, logs) for domain in (0, 1)]
+        losses = [self._discriminator(domain, real, fake[domain], clock, logs) for domain in (0, 1)]
         loss = torch.stack(losses).sum()
         return Update(real.whole * loss, ("discriminator",), logs | {"discriminator/loss": loss.detach()})
 
-    def _discriminator(self, domain: int, x: Tensor, fake: Tensor, clock: Clock, logs: dict[str, Tensor]) -> Tensor:
-        net, shown = self.discriminator[domain], self.pool[domain](fake.detach())
+    def _discriminator(self, domain: int, real: Halves, fake: Tensor, clock: Clock, logs: dict[str, Tensor]) -> Tensor:
+        net, x, shown = self.discriminator[domain], real.x[domain], self.pool[domain](fake.detach(), real.whole)
         on_real, on_fake = net(self.rules.seen(torch.cat([x, shown]))).chunk(2)
         for name, out in {"real": on_real, "fake": on_fake}.items():
             logs[f"discriminator/{name}-{domain}"] = self.objective.shown(out.detach()).mean()
