@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits as bernoulli
 
+from counterfeit.catalogue import model_class
 from counterfeit.core import Batch, Clock, Net, Spec
 from counterfeit.losses import OBJECTIVES, smoothing
 from counterfeit.metrics.statistics import seeded
@@ -58,6 +59,13 @@ def test_players_fit_any_image_whose_sides_can_be_halved(model, shape):
     assert x.shape == (3, *shape)
     assert 0 <= float(x.detach().min()) <= float(x.detach().max()) <= 1
     assert made.judge(x).shape == (3, 1)
+
+
+@pytest.mark.parametrize("name", ["dcgan", "conditionals", "progan"])
+def test_what_ends_in_a_sigmoid_refuses_data_beyond_0_and_1(name):
+    with pytest.raises(ValueError, match=r"kind 'real' came; images in \[0, 1\].*symmetric and logit") as error:
+        model_class(name)(Spec((1, 16, 16), "real"))
+    assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("shape", [(1, 7, 8), (1, 4, 4), (12,)])

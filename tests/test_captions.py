@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -21,9 +22,11 @@ from counterfeit.data.cache import DataError
 from counterfeit.data.captions import COLORS, POSITIONS, CaptionedDigits, CaptionedShapes
 from counterfeit.data.check import check
 from counterfeit.data.digits import Digits
+from counterfeit.data.source import Source
 from counterfeit.data.told import ToldFolder, read_captions
 from counterfeit.data.words import caption, encode, split, vocabulary
 from counterfeit.engine import classifier as engine
+from counterfeit.evaluation import Outside, measure
 from counterfeit.metrics import attributes as module
 from counterfeit.metrics.attributes import ATTRIBUTES, Depicts, Named, shares
 from counterfeit.metrics.features import FeatureExtractor
@@ -33,6 +36,7 @@ from counterfeit.models.adversarial.dcgan import DCGAN
 from counterfeit.models.adversarial.text2image import KEPT, Text2Image
 from counterfeit.nets.conv import ConvPlayers
 from counterfeit.nets.text import CaptionEncoder, TextDiscriminator
+from counterfeit.report import captions as report
 from counterfeit.report.captions import captions, labelled
 from counterfeit.run import Run, train
 
@@ -233,9 +237,33 @@ def test_captions_that_cannot_be_used_are_told(tmp_path, lines, words):
 
 
 def test_captions_that_cannot_be_read_are_told(tmp_path):
+    write(tmp_path, [])
     (tmp_path / "captions.jsonl").write_bytes(b"\xff\xfe\xff")
     with pytest.raises(DataError, match="UTF-8"):
-        read_captions(tmp_path / "captions.jsonl")
+        ToldFolder(tmp_path)
+    with pytest.raises(DataError, match="captions cannot be read"):
+        read_captions(b"\xff", "captions")
+
+
+@pytest.mark.parametrize("root", ["", "all/"])
+def test_captions_are_read_from_a_zip_as_from_a_folder(tmp_path, root):
+    held, archive = folder(tmp_path / "pictures"), tmp_path / "pictures.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        for path in sorted((tmp_path / "pictures").rglob("*.*")):
+            file.write(path, root + path.relative_to(tmp_path / "pictures").as_posix())
+    source = catalogue.source(Data(str(archive)))
+    assert source.spec == held.spec
+    assert source.warning == held.warning
+    pairs = [sorted(zip(x.flatten(1).tolist(), y.tolist(), strict=True))
+             for x, y in (each.split("train").first() for each in (source, held))]  # fmt: skip
+    assert pairs[0] == pairs[1]
+
+
+def test_a_folder_without_captions_is_told(tmp_path):
+    write(tmp_path, [])
+    (tmp_path / "captions.jsonl").unlink()
+    with pytest.raises(DataError, match=r"holds no captions\.jsonl"):
+        ToldFolder(tmp_path)
 
 
 # The model ------------------------------------------------------------------------------------------------------------
@@ -303,6 +331,11 @@ def test_samples_heed_the_caption_and_without_one_take_those_of_the_training_dat
     near = torch.cdist(codes, net.generator.encoder(y))
     assert {*near.argmin(1).tolist()} == {0, 1}
     assert float(near.detach().amin(1).max()) < 1e-4
+
+
+def test_samples_of_binary_data_are_binary():
+    x = Text2Image(replace(SPEC, kind="binary"), nets=TINY).eval().sample(4)
+    assert {*x.unique().tolist()} <= {0.0, 1.0}
 
 
 @pytest.mark.parametrize("y", [torch.zeros(2).long(), torch.zeros(3, 4).long(), torch.full((2, 4), 9)])
@@ -401,6 +434,30 @@ def test_one_classifier_is_trained_for_all_attributes_and_tells_colors_soon(tmp_
     assert "trained on captioned-digits-attributes" in found["attributes-seen"].protocol
 
 
+@pytest.mark.parametrize(("name", "says"), [
+    ("attributes", r"attributes \(.*\) does not apply to captioned-folder"),
+    ("label-accuracy", "label-accuracy asks for data with labels; captioned-folder has none"),
+])  # fmt: skip
+def test_metrics_that_captions_of_ones_own_do_not_suit_are_refused(tmp_path, name, says):
+    source = folder(tmp_path)
+    subject = Outside("mine", Text2Image(source.spec, nets=TINY), source)
+    with pytest.raises(ValueError, match=says):
+        measure(subject, [name], Evaluation(samples=10))
+
+
+def test_a_source_need_only_know_its_attributes(shapes, monkeypatch):
+    """No class is asked for, so that a source of another kind can be measured too."""
+
+    class Other(Source):
+        name, summary, spec = "other", "", shapes.spec
+        attributes, truth, asked, unseen = shapes.attributes, shapes.truth, shapes.asked, shapes.unseen
+        unabridged, split = shapes.unabridged, shapes.split
+
+    monkeypatch.setattr(module, "classifier", lambda source, device: painted(shapes))
+    assert ATTRIBUTES.applies(Other())
+    assert ATTRIBUTES.compute(Oracle(shapes, False), Other(), Evaluation(samples=50))["attributes-seen"].value > 0.95
+
+
 def test_the_metric_asks_for_a_model_that_depicts_and_for_data_with_attributes(shapes):
     assert isinstance(model(), Depicts)
     assert not isinstance(DCGAN(Spec((3, 8, 8)), TINY), Depicts)
@@ -423,6 +480,17 @@ def test_a_caption_on_the_command_line_is_what_samples_are_asked_for(run, tmp_pa
     y = encode(["a big red circle"], run.source.spec.words, run.source.spec.length).expand(3, -1)
     expected = np.round(run.sample(3, 0, y).numpy() * 255)
     assert np.abs(np.round(np.load(out) * 255) - expected).max() <= 1
+
+
+def test_samples_of_a_caption_are_one_or_more(run, capsys):
+    assert main(["sample", str(run.path), "--caption", "a big red circle", "--n", "-5"]) == 2
+    assert "n=-5 came" in capsys.readouterr().err
+
+
+def test_a_single_caption_is_shown_without_a_walk(run, monkeypatch):
+    one, notes = report._chosen(run.source)
+    monkeypatch.setattr(report, "_chosen", lambda source: (one[:1], notes[:1]))
+    assert [figure.name for figure in captions(run)] == ["captions"]
 
 
 def test_a_word_that_is_unknown_ends_with_one_clear_line(run, capsys):

@@ -311,6 +311,12 @@ def test_an_interrupt_that_says_nothing_is_named(capsys):
 # Places to write, checked before the work -----------------------------------------------------------------------------
 
 
+def test_a_folder_in_use_is_told_before_any_work(run, tmp_path, capsys, monkeypatch):
+    (tmp_path / "mine.png").write_text("")
+    monkeypatch.setattr("counterfeit.run.Run.sample", lambda *args: pytest.fail("it began to work"))
+    assert "already holds something" in fails(capsys, "sample", str(run), "--out", str(tmp_path))
+
+
 @pytest.mark.parametrize(
     "words",
     [

@@ -27,7 +27,7 @@ from counterfeit.models.adversarial.game import Rules
 from counterfeit.nets.conv import ConvPlayers
 from counterfeit.nets.masks import KINDS, check_mask, mask_of, random_masks
 from counterfeit.report.completion import TINT, board, tinted
-from counterfeit.run import train
+from counterfeit.run import Run, train
 
 SIGMA, MEAN = 0.1, 0.5
 SPEC = Spec((1, 8, 8))
@@ -38,11 +38,11 @@ class Noise(Source):
 
     name, summary = "noise", "independent normal values"
 
-    def __init__(self, n=400):
-        self.spec, self.n = SPEC, n
+    def __init__(self, n=400, seed=0):
+        self.spec, self.n, self.seed = SPEC, n, seed
 
     def split(self, name):
-        g = torch.Generator().manual_seed(["train", "valid", "test"].index(name))
+        g = torch.Generator().manual_seed(3 * self.seed + ["train", "valid", "test"].index(name))
         return InMemory((MEAN + SIGMA * torch.randn(self.n, *SPEC.shape, generator=g)).clamp(0, 1))
 
 
@@ -60,6 +60,11 @@ class Filler(Model):
         self.spec.check(x, "Filler.complete")
         mask = check_mask(mask, x, "Filler.complete")
         return torch.where(mask == 1, x, (self.loc + self.sigma * torch.randn_like(x)).clamp(0, 1))
+
+
+class Knows(Filler):
+    def complete(self, x, mask):
+        return x
 
 
 class Sure(Filler):
@@ -278,8 +283,35 @@ def test_one_who_is_sure_has_no_diversity_and_less_error():
 
 def test_the_distance_knows_the_right_distribution_from_a_sure_one():
     right, sure = (measured(model, 2_000, 20_000)["completion-fid"] for model in (Filler(), Sure()))
-    assert right.value < right.details["references"]["real"]["value"] < sure.value / 3
+    real = right.details["references"]["real"]["value"]
+    assert right.value == pytest.approx(real, abs=4 * right.error)
+    assert real < sure.value / 3
     assert sure.details["references"]["mean image"]["value"] == pytest.approx(sure.value, rel=0.1)
+
+
+def test_what_is_completed_never_meets_itself():
+    """Whoever knows the truth is as far from other held-out images as training images are, not at 0."""
+    truth = measured(Knows(), 2_000, 20_000)["completion-fid"]
+    assert truth.value == pytest.approx(truth.details["references"]["real"]["value"], rel=0.1)
+    assert truth.n == 1_000
+    assert "to 1000 at odd ones" in truth.protocol
+
+
+def test_each_image_counts_once_in_the_distance():
+    found = measured(Filler(), 20, 10_000)  # each comes under all kinds of mask
+    assert "20 images, 120 masks" in found["completion-error"].protocol
+    assert found["completion-fid"].n == 10
+
+
+def test_the_error_of_the_distance_is_that_of_other_images():
+    found = [COMPLETION.compute(Filler(), Noise(800, seed), Evaluation(samples=16_000, features="pixels"))
+             ["completion-fid"] for seed in range(12)]  # fmt: skip
+    deviation = torch.tensor([result.value for result in found]).std()
+    assert float(deviation) == pytest.approx(sum(result.error for result in found) / 12, rel=0.5)
+
+
+def test_too_few_images_have_no_distance():
+    assert set(measured(Filler(), 3, 100)) == {"completion-error", "completion-diversity"}
 
 
 def test_results_are_numbers_with_protocols():
@@ -287,7 +319,8 @@ def test_results_are_numbers_with_protocols():
     assert set(found) == set(COMPLETION.rows)
     for result in found.values():
         assert json.loads(json.dumps(result.to_dict())) == result.to_dict()
-        assert "60 images, 60 masks" in result.protocol
+    assert all("60 images, 60 masks" in found[f"completion-{name}"].protocol for name in ("error", "diversity"))
+    assert "one draw under one mask of each" in found["completion-fid"].protocol
 
 
 def test_errors_are_those_of_repeated_draws():
@@ -310,7 +343,8 @@ def test_few_images_come_under_several_kinds_of_mask():
 def test_many_images_come_under_one_kind_each():
     asked = given(Noise(), Evaluation(samples=1_000))
     assert (len(asked.x), asked.images) == (100, 100)
-    assert torch.bincount(asked.kind).tolist() == [17, 17, 17, 17, 16, 16]
+    assert sorted(torch.bincount(asked.kind).tolist()) == [16, 16, 17, 17, 17, 17]
+    assert {*asked.kind[::2].tolist()} == {*asked.kind[1::2].tolist()} == {*range(6)}
 
 
 def test_the_nearest_completion_is_the_one_found_by_search():
@@ -466,6 +500,13 @@ def test_bad_input_is_one_clear_line(run, tmp_path, capsys, words, came):
     error = capsys.readouterr().err.strip()
     assert error.count("\n") == 0, error
     assert came in error
+
+
+def test_a_folder_in_use_is_told_before_any_work(run, tmp_path, capsys, monkeypatch):
+    (tmp_path / "mine.png").write_text("")
+    monkeypatch.setattr(Run, "complete", lambda *args: pytest.fail("it began to work"))
+    assert main(["complete", str(run.path), "--out", str(tmp_path)]) == 2
+    assert "already holds something" in capsys.readouterr().err
 
 
 def test_a_model_that_does_not_complete_says_so(tmp_path, capsys):

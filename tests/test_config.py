@@ -1,6 +1,9 @@
 """Settings: one name everywhere, types from signatures, errors that name the remedy."""
 
+import shlex
+
 import pytest
+from PIL import Image
 
 from counterfeit import catalogue
 from counterfeit.catalogue import Recipe, configure
@@ -116,3 +119,59 @@ def test_dotted_and_nested_settings_meet_and_the_callers_own_stay_as_they_were()
     given = {"train.steps": 5, "train": {"lr": 0.1}, "train.seed": 2}
     assert nest(given) == {"train": {"steps": 5, "lr": 0.1, "seed": 2}}
     assert given == {"train.steps": 5, "train": {"lr": 0.1}, "train.seed": 2}
+
+
+# Other data than the recipe's own ------------------------------------------------------------------------------------
+
+OWN = Recipe(
+    "own", "", {
+        "model": {"name": "gan"},
+        "data": {"name": "hidden-digits", "size": 16, "options": {"domains": ["plain", "red"]}, "classes": ["red"]},
+    },
+)  # fmt: skip
+
+
+def test_options_and_classes_of_the_recipes_data_do_not_reach_other_data():
+    data = configure(OWN, {"train": {"steps": 5}}, settings(data__name="digits")).data
+    assert (data.name, data.size, data.options, data.classes) == ("digits", 16, {}, ())
+    for given in ({}, settings(data__name="hidden-digits"), settings(data__size=8)):
+        data = configure(OWN, given).data
+        assert (data.options, data.classes) == ({"domains": ["plain", "red"]}, ("red",))
+    assert OWN.settings["data"]["options"]
+
+
+def test_options_and_classes_given_for_other_data_are_theirs():
+    mine = {"data": {"options": {"memory": 5}, "classes": "a,b"}}
+    for layers in ((mine, settings(data__name="pictures/")), (settings(data__name="pictures/"), mine)):
+        data = configure(OWN, *layers).data
+        assert (data.options, data.classes) == ({"memory": 5}, ("a", "b"))
+
+
+@pytest.mark.parametrize("name", ["stargan", "cyclegan-cifar10", "next-frame"])
+def test_a_recipe_trains_on_a_folder_of_ones_own(name, tmp_path):
+    for number in range(4):
+        path = tmp_path / "ab"[number % 2] / f"{number}.png"
+        path.parent.mkdir(exist_ok=True)
+        Image.new("RGB", (8, 8), (number, 0, 0)).save(path)
+    source = catalogue.source(configure(catalogue.recipe(name), settings(data__name=str(tmp_path))).data)
+    assert source.class_names == ("a", "b")
+
+
+def test_data_that_are_no_settings_are_one_clear_line():
+    with pytest.raises(ValueError, match="data is no setting"):
+        configure(RECIPE, {"data": 5})
+
+
+@pytest.mark.parametrize(("text", "classes"), [
+    ("001,002", ("001", "002")), ("yes,no", ("yes", "no")), ("1e3", ("1e3",)), ("null, 1-1-1", ("null", "1-1-1")),
+    ("[001, no]", ("001", "no")), ("['001', '7']", ("001", "7")), ("[]", ()), ("", ()),
+    ("[a]: b", ("[a]: b",)), ("[a, b", ("[a, b",)),
+])  # fmt: skip
+def test_texts_in_a_list_are_as_they_were_typed(text, classes):
+    assert configure(RECIPE, settings(data__classes=text)).data.classes == classes
+
+
+def test_a_command_gives_texts_back_as_they_were():
+    changed = configure(RECIPE, settings(data__classes="001,no,a b"))
+    key, value = shlex.split(command(changed, configure(RECIPE)))[3:]
+    assert configure(RECIPE, nest({key[2:]: value})) == changed

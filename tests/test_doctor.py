@@ -3,6 +3,7 @@
 import json
 import math
 from dataclasses import replace
+from inspect import signature
 
 import pytest
 import torch
@@ -284,6 +285,47 @@ def test_advice_is_made_from_the_settings(gan):
     assert "Make its task harder or its steps smaller: `--train.lr 0.001` or" in diagnose(fast)[0].change
 
 
+CONVOLUTIONAL = [name for name, cls in catalogue.models().items() if "nets" in signature(cls).parameters]
+
+
+def convolutional(name, **settings):
+    """The model of settings as `train` makes it, small, on data that have all that it may ask for."""
+    config = catalogue.configure(
+        catalogue.Recipe(name, "", {"model": {"name": name}}),
+        {"model": {"width": 2, "discriminator_width": 2, "noise_size": 2, **settings}},
+    )
+    words = {"words": ("a",), "length": 1} if name == "text2image" else {"classes": 10}
+    return catalogue.model_class(name)(Spec((1, 32, 32), **words), **config.arguments)
+
+
+@pytest.mark.parametrize("name", CONVOLUTIONAL)
+def test_dropout_is_advised_to_convolutions_as_one_rate_and_not_where_they_drop_as_much(name):
+    for rate, advised in ((0.1, True), (0.25, False)):
+        change = diagnose(chart(convolutional(name, dropout=rate), {}, WON))[0].change
+        assert ("`--model.dropout 0.2`" in change) == advised
+        assert change.count("dropout") == advised
+    assert Chart([], Train(), convolutional(name, width=4)).setting("width", 0) == 4
+
+
+def test_dropout_is_advised_to_perceptrons_as_two_rates_and_to_others_not_at_all(gan):
+    assert "`--model.dropout 0.2,0.5`" in diagnose(chart(gan, {}, WON))[0].change
+    dropping = catalogue.model_class("gan")(Spec((1, 8, 8)), (8,), discriminator_hidden=(8,), dropout=(0.3, 0.5))
+    assert "dropout" not in diagnose(chart(dropping, {}, WON))[0].change
+    assert "dropout" not in diagnose(chart(catalogue.model_class("sngan")(Spec((1, 8, 8)), 4, 4), {}, WON))[0].change
+
+
+def test_what_is_already_so_is_not_advised(gan):
+    dead = {"dead/generator.body.hidden.1": 0.9}
+    assert gan.norm == "batch"
+    change = diagnose(chart(gan, dead))[0].change
+    assert "model.norm" not in change
+    assert "`--model.activation leaky-relu`" in change
+    leaky = catalogue.model_class("gan")(Spec((1, 8, 8)), (8,), "leaky-relu", "none", discriminator_hidden=(8,))
+    change = diagnose(chart(leaky, dead))[0].change
+    assert "model.activation" not in change
+    assert "`--model.norm batch`" in change
+
+
 def test_a_learning_rate_far_too_high_is_lowered_to_a_usual_one(gan):
     wild = chart(gan, {"gain/generator": 90.0, "gain/discriminator": 70.0})
     for lr, parts, says in [
@@ -379,7 +421,7 @@ def test_a_watched_run_goes_on_and_is_told_once(tmp_path, monkeypatch, capsys):
 
 def test_a_stopped_run_keeps_its_checkpoints(tmp_path, monkeypatch):
     plant(monkeypatch, 6)
-    says = r"at step 6: mode collapse: all alike; the last healthy checkpoint is step-00000004"
+    says = r"at step 6: mode collapse; the last healthy checkpoint is step-00000004"
     with pytest.raises(UnhealthyError, match=says):
         trained(tmp_path, settings(doctor="stop", keep=1))
     assert [path.name for path in checkpoint.checkpoints(tmp_path)] == ["step-00000004", "step-00000006"]
@@ -396,7 +438,7 @@ def test_a_rollback_goes_on_from_the_healthy_checkpoint_with_half_the_rate(tmp_p
     assert checkpoint.read_state(checkpoint.newest(back))["rollbacks"] == 1
     note = next(event for event in read_events(back) if "rollback" in event)
     assert (note["step"], note["rollback"]["from"], note["rollback"]["lr_times"]) == (6, 8, 0.5)
-    assert note["rollback"]["because"] == "mode collapse: all alike"
+    assert note["rollback"]["because"] == "mode collapse"
     assert [event["step"] for event in read_events(back) if "a/loss" in event] == [*range(1, 11)]
 
 

@@ -15,11 +15,13 @@ from counterfeit.data.source import InMemory, Source
 from counterfeit.metrics.enlargement import ENLARGEMENT, enlarged, feature_distance
 from counterfeit.metrics.features import pixels
 from counterfeit.metrics.metric import Evaluation
+from counterfeit.metrics.prediction import PREDICTION
 from counterfeit.metrics.reconstruction import psnr
 from counterfeit.metrics.sharpness import relative_sharpness, sharpness
 from counterfeit.metrics.statistics import seeded
 from counterfeit.models.translation.srgan import SRGAN
 from counterfeit.nets.enlarging import Enlarger, bicubic, shrink
+from counterfeit.report.compare import best
 
 SPEC, CLOCK = Spec((1, 16, 16)), Clock(0, 10)
 
@@ -123,6 +125,17 @@ def test_relative_sharpness_is_a_ratio_whose_error_vanishes_where_it_is_the_same
     assert relative_sharpness(x / 2, x) == pytest.approx((0.5, 0.0), abs=1e-6)
     found, error = relative_sharpness(torch.rand(20, 1, 8, 8), x)
     assert abs(found - 1) < 5 * error
+
+
+def test_neither_direction_of_sharpness_is_better():
+    """1 is ideal: the noisiest pictures are the sharpest, and are not crowned."""
+    rows = {**ENLARGEMENT.rows, **PREDICTION.rows}
+    assert {name for name, better in rows.items() if better is None} == {
+        "enlarged-sharpness", "next-frame-sharpness", "rollout-sharpness",
+    }  # fmt: skip
+    noisy = {name: {"value": value, "error": 0.01} for name, value in (("noise", 9.0), ("ideal", 1.0))}
+    assert best("enlarged-sharpness", noisy) == frozenset()
+    assert best("enlarged-psnr", noisy) == {"noise"}
 
 
 def test_bicubic_pictures_measure_as_the_reference_row_does():

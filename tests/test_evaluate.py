@@ -17,10 +17,11 @@ from counterfeit.cli import main
 from counterfeit.config import Data
 from counterfeit.core import Bounds, Decodes, Density, Samples, Spec
 from counterfeit.data.source import InMemory
-from counterfeit.evaluation import applicable, measure, metric_of, outside
+from counterfeit.evaluation import Outside, applicable, measure, metric_of, outside
 from counterfeit.metrics.given import Array, Given
 from counterfeit.metrics.metric import Evaluation, Metric, Result
 from counterfeit.metrics.sampling import draw_samples
+from counterfeit.run import train
 
 DIGITS = Data("digits")
 TRAIN = catalogue.source("digits").split("train").first(60).x
@@ -151,6 +152,36 @@ def test_what_only_repeats_other_metrics_is_asked_by_name_alone() -> None:
     repeats = [name for name, metric in every.items() if metric.rows and {*metric.rows} <= {*every}]
     assert {*repeats}.isdisjoint(applicable(outside("digits:test")))
     assert applicable(outside("digits:test"), repeats) == repeats
+
+
+def test_what_the_data_or_the_model_do_not_suit_is_refused_by_name_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    def made(name: str, **more) -> Metric:
+        return Metric(name, "a number", "", None, Samples, lambda *_: Result(1.0, None, 50, name), **more)
+
+    for metric in (
+        made("of-points", applies=lambda source: len(source.spec.shape) == 1), made("of-labels", labels=True),
+        made("of-games", suits=lambda model: hasattr(model, "discriminator")),
+    ):  # fmt: skip
+        monkeypatch.setitem(catalogue.metrics(), metric.name, metric)
+    ring = catalogue.source("ring")
+    points = Outside("points", Given(ring.spec, ring.split("test"), "points"), ring)
+    for subject, name, says in (
+        (outside("digits:test"), "of-points", r"of-points \(a number\) does not apply to digits, image data of shape"),
+        (points, "of-labels", "of-labels asks for data with labels; ring has none"),
+        (points, "of-games", r"of-games \(a number\) cannot be asked of points\. Take "),
+    ):
+        assert name not in applicable(subject)
+        with pytest.raises(ValueError, match=says) as error:
+            measure(subject, [name], Evaluation(samples=10))
+        assert "\n" not in str(error.value)
+    assert measure(points, ["of-points"], Evaluation(samples=10))["of-points"].value == 1
+
+
+def test_a_metric_that_does_not_suit_the_model_is_no_validation(tmp_path: Path) -> None:
+    says = r"train\.validate: label-accuracy cannot choose among checkpoints of gan: .* cannot be asked of gan"
+    with pytest.raises(ValueError, match=says):
+        train("gan", settings={"train.validate": "label-accuracy"}, out=tmp_path / "run", show=False)
+    assert not (tmp_path / "run").exists()
 
 
 def test_all_stands_for_what_applies() -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from copy import deepcopy
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate
 
 from counterfeit.core import Batch, Clock, Spec
@@ -119,6 +120,41 @@ def test_weights_are_standard_normal_and_signals_keep_their_scale(size):
 
 def test_the_doctor_counts_weights_as_they_are_used():
     assert gain(EqualConv2d(100, 8, 3)) == pytest.approx(math.sqrt(2), rel=0.05)
+
+
+def test_the_doctor_asks_layers_how_they_scale_their_weights():
+    class Halved(nn.Linear):
+        weight_scale = 0.5
+
+    layer, plain = Halved(4, 3), nn.Linear(4, 3)
+    plain.load_state_dict(layer.state_dict())
+    assert gain(layer) == pytest.approx(gain(plain) / 2)
+
+
+def test_training_does_not_wait_for_the_device_to_tell_the_stage():
+    made = model()
+    made.train().generator.grow(1.5)
+    made.generator.stage = made.generator.stage.to("meta")  # it cannot be read
+    assert made.generator.standing() == (2, 0.5)
+    with pytest.raises(RuntimeError, match="meta"):
+        made.eval().generator.standing()
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_the_stage_that_was_loaded_rules_until_the_next_step(training):
+    made, again = model(1.5), model(0)
+    again.train(training).load_state_dict(made.state_dict())
+    assert again.generator.standing() == again.discriminator.standing() == (2, 0.5)
+    again.generator.grow(1)
+    assert again.generator.standing() == (1, 1.0)
+
+
+def test_a_copy_in_evaluation_goes_by_the_stage_it_was_given():
+    made = model(1)
+    twin = deepcopy(made).eval()
+    made.generator.grow(2)
+    twin.generator.stage.copy_(made.generator.stage)
+    assert twin.generator.standing() == (2, 1.0)
 
 
 def test_growing_is_a_share():

@@ -383,7 +383,9 @@ def test_pictures_of_ones_own_are_reconstructed_and_changed(run, tmp_path, capsy
         (["--edit", "new.gif", "--to", "1"], "a .png is expected"),
         (["--to", "1"], "without --edit"),
         (["--count", "5", "--edit", "new.png", "--to", "eleven"], "class 'eleven' came"),
+        (["--count", "5", "--edit", "new.png", "--to", "1", "--from", "12"], "class '12' came"),
         (["--count", "5", "--edit", "new.png", "--direction", "way.npy"], "way.npy is no array file"),
+        (["--count", "1", "--edit", "new.png", "--to", "1", "--from", "0"], "is of class 0"),
         (["--input", "nothing.png"], "nothing.png"),
     ],
 )
@@ -393,6 +395,22 @@ def test_bad_input_is_one_line(words, says, run, tmp_path, monkeypatch, capsys):
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert error.startswith("counterfeit encode: error: ")
     assert says in error
+    assert not (run.path / "codes.npz").exists()  # refused before any work
+
+
+def test_a_model_that_does_not_decode_to_images_is_told_before_any_work(run, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("counterfeit.report.grids.has_images", lambda run: False)
+    for words in (["--reconstruct", "pairs.png"], ["--edit", "new.png", "--to", "1"]):
+        assert main(["encode", str(run.path), "--out", str(tmp_path / "z.npy"), *words]) == 2
+        assert "decodes to images is expected" in capsys.readouterr().err
+    assert not [*tmp_path.iterdir()]
+
+
+def test_reconstructions_need_not_fill_their_rows(run, tmp_path):
+    words = ["encode", str(run.path), "--count", "14", "--out", str(tmp_path / "z.npy")]
+    assert main([*words, "--reconstruct", str(tmp_path / "pairs.png")]) == 0
+    with Image.open(tmp_path / "pairs.png") as picture:
+        assert picture.size == (12 * 58 + 2, 2 * (2 * 58 + 2) + 12)
 
 
 def test_a_model_that_does_not_encode_is_named(tmp_path, capsys):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from dataclasses import replace
 
@@ -264,8 +265,12 @@ def test_models_without_labels_are_not_asked_for_them():
     model = catalogue.model_class("gan")(Digits().spec)
     assert not LABEL_ACCURACY.suits(model)
     assert LABEL_ACCURACY.suits(Copies())
-    with pytest.raises(ValueError, match="expects a conditional model"):
-        LABEL_ACCURACY.compute(model, Digits(), Evaluation(samples=10))
+
+
+def test_labels_that_were_not_asked_for_have_no_share(kept):
+    found = LABEL_ACCURACY.compute(Copies(), Digits(), Evaluation(samples=4, limit=20))
+    assert len(found.details["by label"]) == 4
+    json.dumps(found.to_dict(), allow_nan=False)
 
 
 def test_a_cache_that_cannot_be_written_costs_the_classifier_and_no_more(tmp_path, monkeypatch, short, capsys):

@@ -53,6 +53,10 @@ def test_every_requirement_is_pinned(extra: str) -> None:
     assert {canonical(requirement) for requirement in required} - pinned == set()
 
 
+def test_pillow_has_fonts_of_any_size_and_tells_transparency() -> None:
+    assert "pillow>=10.1" in PROJECT["dependencies"]
+
+
 def test_constraints_are_plain_pins() -> None:
     pins = [line.partition(" ;")[0] for line in CONSTRAINTS.splitlines() if not line.startswith("#")]
     assert [pin for pin in pins if not re.fullmatch(r"[\w.-]+==[\w.]+", pin)] == []

@@ -167,7 +167,8 @@ def test_patches_that_do_not_fit_are_refused(patches):
         model().eval().assemble(patches)
 
 
-@pytest.mark.parametrize("arguments", [{"pieces": 0}, {"piece_size": 9}, {"pieces": 5}, {"spatial_weight": -1.0}])
+@pytest.mark.parametrize("arguments", [{"pieces": 0}, {"piece_size": 9}, {"pieces": 5},
+                                       {"pieces": 7, "piece_size": 2}, {"spatial_weight": -1.0}])  # fmt: skip
 def test_puzzles_that_make_no_sense_are_refused(arguments):
     with pytest.raises(ValueError, match="expected"):
         model(**arguments)
@@ -201,6 +202,24 @@ def test_the_nearest_image_is_found_in_whatever_order_its_patches_come():
     assert torch.equal(found, corners[chosen][:, order])
 
 
+def test_every_order_of_every_image_is_tried():
+    known, asked = torch.rand(5, 3, 1, 2, 2), torch.rand(300, 3, 1, 2, 2)
+    x, corners = torch.arange(5.0), torch.arange(3).expand(5, 3)[..., None].expand(-1, -1, 2)
+    image, found = nearest_assembly(asked, Puzzle(x, known, corners))
+    orders = [*itertools.permutations(range(3))]
+    totals = torch.stack([(asked[:, None] - known[:, order]).square().flatten(2).sum(2) for order in orders], 2)
+    best = totals.flatten(1).argmin(1)
+    assert torch.equal(image, x[best // 6])
+    assert torch.equal(found[..., 0], torch.tensor(orders)[best % 6])
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_orders_are_sought_where_the_patches_are():
+    x = torch.rand(5, 1, 8, 8, device="cuda")
+    patches, corners = key_patches(x, 2, 3)
+    assert torch.equal(nearest_assembly(patches.flip(1), Puzzle(x, patches, corners))[1], corners.flip(1))
+
+
 class Knows(PuzzleGAN):
     """Has seen every digit, and finds each by its patches."""
 
@@ -222,6 +241,7 @@ def test_who_knows_the_images_is_right_and_those_who_do_not_stand_beside():
     # of 49 places, those at most one off: 9 in the middle, fewer at the border
     assert rows["pasted at random"]["value"] == pytest.approx((19 / 49) ** 2, abs=0.05)
     assert distance.value < distance.details["references"]["pasted at random"]["value"]
+    assert distance.value == pytest.approx(distance.details["references"]["real"]["value"], rel=0.3)
     assert json.loads(json.dumps(places.to_dict())) == places.to_dict()
     assert places.n == 250
 

@@ -190,6 +190,14 @@ def test_framed_column_shows_the_neighbours_in_color() -> None:
     assert not (grid[:, :-60] == grids.FRAME).all(2).any()
 
 
+def test_rows_that_are_shorter_end_in_gray() -> None:
+    rows = [(torch.zeros(3, 1, 56, 56), torch.zeros(2, 1, 56, 56)), (torch.zeros(1, 3, 56, 56),)]
+    pixels = grids.stacked(rows, gap=4)
+    assert pixels.shape == (2 * 58 + 2 + 4 + 58 + 2, 3 * 58 + 2, 4)
+    centres = [[int(pixels[row, 30 + 58 * column, 0]) for column in range(3)] for row in (30, 88, 152)]
+    assert centres == [[0, 0, 0], [0, 0, 128], [0, 128, 128]]
+
+
 def test_pairs_are_stacked_with_a_transparent_gap() -> None:
     rows = [(torch.rand(5, 3, 56, 56), torch.rand(5, 3, 56, 56)) for _ in range(2)]
     grid = grids.stacked(rows, gap=10)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from torch import nn
 from counterfeit import catalogue
 from counterfeit.catalogue import Recipe
 from counterfeit.cli import main
+from counterfeit.cli.translate import translated
 from counterfeit.config import Data
 from counterfeit.core import Batch, Clock, Model, Spec, Translates, Update
 from counterfeit.data.chosen import chosen
@@ -49,6 +51,18 @@ TINY = {"width": 2, "blocks": 1, "discriminator_width": 2}
 @pytest.fixture(scope="module")
 def hidden():
     return HiddenDigits(digits="digits")
+
+
+class Fixed(Source):
+    """The same examples in every split."""
+
+    name, summary = "fixed", "the same in every split"
+
+    def __init__(self, x, y, classes):
+        self.spec, self.examples = Spec(tuple(x.shape[1:]), classes=classes), InMemory(x, y)
+
+    def split(self, name):
+        return self.examples
 
 
 class Knows(Model):
@@ -464,8 +478,8 @@ def test_translate_takes_pictures_of_ones_own(run, pictures, tmp_path):
 
 def test_translate_says_what_is_wrong(run, tmp_path, capsys):
     assert "negative+shifted" in fails(capsys, run)
-    assert "--to green came" in fails(capsys, run, "--to", "green")
-    assert "--to 2 came" in fails(capsys, run, "--to", "2")
+    assert "class 'green' came" in fails(capsys, run, "--to", "green")
+    assert "class '2' came" in fails(capsys, run, "--to", "2")
     assert "count 0" in fails(capsys, run, "--to", "0", "--count", "0")
     assert "does not exist" in fails(capsys, run, "--to", "0", "--input", tmp_path / "none.png")
     assert "no run folder" in fails(capsys, tmp_path, "--to", "0")
@@ -477,6 +491,44 @@ def test_a_folder_of_two_folders_of_pictures_is_trained_on(pictures, tmp_path):
     assert main(["train", "cyclegan", "--out", str(out), *words]) == 0
     assert main(["translate", str(out), "--to", "horse"]) == 0
     assert (out / "translations.png").is_file()
+    (figure,) = translations(Run(out))  # one test picture, so one of two domains
+    assert figure.alt.startswith("1 bands")
+
+
+def test_domains_with_few_examples_have_shorter_rows():
+    x, y = Digits().split("test").first()
+    some = torch.cat([torch.where(y == label)[0][:n] for label, n in enumerate((6, 4, 0, 2))])
+    source = Fixed(x[some], y[some], 5)
+    run = SimpleNamespace(source=source, model=StarGAN(source.spec, **TINY))
+    cycles, everywhere_ = translations(run)
+    assert cycles.alt.startswith("3 bands")
+    assert "3 to" in cycles.caption
+    assert everywhere_.alt.startswith("12 test examples")
+
+
+def test_classes_are_called_by_name_or_number(hidden, pictures):
+    assert [hidden.label(name) for name in ("negative+shifted", "1")] == [1, 1]
+    assert hidden.called(1) == "negative+shifted"
+    unnamed = Fixed(torch.zeros(2, 1, 8, 8), torch.arange(2), 2)
+    assert (unnamed.called(1), unnamed.label("0")) == ("1", 0)
+    for source, says in ((hidden, "one of plain, negative"), (Folder(pictures / "dog", size=8), "data with classes")):
+        with pytest.raises(ValueError, match=f"class '7' came; {says}"):
+            source.label("7")
+
+
+def test_images_of_every_other_domain_are_translated():
+    source = Digits()
+    run = SimpleNamespace(source=source, translate=lambda x, to: x)
+    before, _ = translated(run, SimpleNamespace(input=None, split="test", count=9), to=4)
+    x, y = source.split("test").first()
+    found = y[torch.cdist(torch.stack(before).flatten(1), x.flatten(1)).argmin(1)]
+    assert {*found.tolist()} == {*range(10)} - {4}
+
+
+def test_a_folder_in_use_is_told_before_any_work(run, tmp_path, capsys, monkeypatch):
+    (tmp_path / "mine.png").write_text("")
+    monkeypatch.setattr(Run, "translate", lambda *args: pytest.fail("it began to work"))
+    assert "already holds something" in fails(capsys, run, "--to", "0", "--out", tmp_path)
 
 
 def test_pictures_in_one_folder_are_refused(pictures, tmp_path, capsys):

@@ -184,9 +184,21 @@ def _check_sections(name: str, content: Mapping[str, Any]) -> None:
 
 
 def configure(chosen: Recipe, *layers: Mapping[str, Any]) -> Config:
-    """The settings of a recipe with `layers` of nested settings over it."""
+    """The settings of a recipe with `layers` of nested settings over it.
+
+    The recipe's `data.options` and `data.classes` are those of its own source: over other data they count for nothing.
+    """
+    settings, own = dict(chosen.settings), _data(chosen.settings)
+    name = own.get("name", Data.name)
+    if any(_data(layer).get("name", name) != name for layer in layers):
+        settings["data"] = {key: value for key, value in own.items() if key not in ("options", "classes")}
     cls = model_class(chosen.model)
-    return parse(chosen.name, chosen.model, cls, _unnamed(chosen.settings), *map(_unnamed, layers))
+    return parse(chosen.name, chosen.model, cls, _unnamed(settings), *map(_unnamed, layers))
+
+
+def _data(settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    data = settings.get("data")
+    return data if isinstance(data, Mapping) else {}
 
 
 def _unnamed(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -369,12 +369,26 @@ def _mapping(dotted: str, value: Any, types_by_key: Mapping[str, Any]) -> tuple[
 
 def _convert(value: Any, hint: Any) -> Any:
     if isinstance(value, str) and not _takes_text(hint):
-        value = _value(value)
+        value = _texts(value) if _of_texts(hint) else _value(value)
     if typing.get_origin(hint) is not tuple:
         return value
     values = list(value) if isinstance(value, (list, tuple)) else [value]
-    texts = typing.get_args(hint)[0] is str  # a class may be called 3
-    return [str(item) if texts and type(item) is int else item for item in values]
+    return [str(item) if _of_texts(hint) and type(item) is int else item for item in values]  # a class called 3
+
+
+def _of_texts(hint: Any) -> bool:
+    return typing.get_origin(hint) is tuple and typing.get_args(hint)[0] is str
+
+
+def _texts(text: str) -> Any:
+    """The texts in a list as a person or `command` writes it, as they are: a class may be called 001, or no."""
+    if text[:1] != "[":
+        return [part.strip() for part in text.split(",") if part.strip()]
+    try:
+        found = yaml.compose(text, yaml.SafeLoader)  # texts that YAML has not made values of
+    except yaml.YAMLError:
+        return text
+    return [node.value for node in found.value] if isinstance(found, yaml.SequenceNode) else text
 
 
 def _resolve(parser: Any, settings: Mapping[str, Any], types_by_key: Mapping[str, Any]) -> Any:

@@ -18,9 +18,9 @@ from torch import Tensor, nn
 
 __all__ = [
     "Assembles", "Batch", "Bounds", "Classifies", "Clock", "Clusters", "Completes", "Decodes", "Density", "Draw",
-    "Encodes", "Energy", "Enlarges", "Initializes", "Judges", "Kind", "Model", "Net", "Predicts", "Samples", "Scores",
-    "Spec", "Structure", "Structured", "Translates", "Update", "check_captions", "check_codes", "check_labels",
-    "check_request", "frozen",
+    "Encodes", "Energy", "Enlarges", "Initializes", "Judges", "Kind", "Model", "Net", "Predicts", "Samples", "Scaled",
+    "Scores", "Spec", "Structure", "Structured", "Translates", "Update", "check_captions", "check_codes",
+    "check_labels", "check_request", "frozen",
 ]  # fmt: skip
 
 Kind = Literal["image", "binary", "real"]
@@ -116,6 +116,14 @@ class Net(nn.Module):
 
     twice: bool = False
     """Whether it is differentiated twice (a gradient penalty); such a net stays eager."""
+
+
+@runtime_checkable
+class Scaled(Protocol):
+    """A layer that multiplies its weights when it uses them."""
+
+    weight_scale: float
+    """What it multiplies them by."""
 
 
 class Model(nn.Module, ABC):

@@ -24,7 +24,7 @@ from counterfeit.metrics.metric import Evaluation, Metric, Result
 from counterfeit.metrics.sampling import evaluating
 from counterfeit.metrics.sharing import sharing
 
-__all__ = ["Outside", "Subject", "Tell", "applicable", "draw", "measure", "metric_of", "outside"]
+__all__ = ["Outside", "Subject", "Tell", "applicable", "draw", "measure", "metric_of", "outside", "refusal"]
 
 trainer.by(train_classifier)  # metrics know no engine
 finder.by(lambda name, size: catalogue.source(Data(name, size)))  # and no catalogue
@@ -137,11 +137,23 @@ def applicable(subject: Subject, names: Sequence[str] | None = None) -> list[str
 
     Each stands once. Of all, those are left out that only give what other metrics give one by one.
     """
-    labels, every = subject.source.spec.classes > 0, catalogue.metrics()
+    every = catalogue.metrics()
     singly = [m for m in every.values() if not m.rows or not set(m.rows) <= set(every)]
     chosen = singly if names is None else _named(names)
-    chosen = [m for m in chosen if (labels or not m.labels) and m.applies(subject.source)]
-    return [m.name for m in chosen if isinstance(subject.model, m.needs) and m.suits(subject.model)]
+    return [m.name for m in chosen if not refusal(m, subject.model, subject.source, subject.name)]
+
+
+def refusal(metric: Metric, model: Model, source: Source, who: str) -> str:
+    """Why a metric cannot be asked of a model, called `who`, and these data; "" where it can."""
+    if not isinstance(model, metric.needs):
+        has = ", ".join(catalogue.capabilities(type(model)))
+        return f"{metric.name} asks for a model that has {metric.needs.__name__}; {who} has {has}."
+    if metric.labels and not source.spec.classes:
+        return f"{metric.name} asks for data with labels; {source.name} has none."
+    if not metric.applies(source):
+        came = f"{source.spec.kind} data of shape {source.spec.shape}"
+        return f"{metric.name} ({metric.summary}) does not apply to {source.name}, {came}."
+    return "" if metric.suits(model) else f"{metric.name} ({metric.summary}) cannot be asked of {who}."
 
 
 def _named(names: Sequence[str]) -> list[Metric]:
@@ -166,12 +178,8 @@ def measure(
     """
     chosen = _named(applicable(subject) if "all" in names else names)
     for metric in chosen:
-        if not isinstance(subject.model, metric.needs):
-            has = ", ".join(catalogue.capabilities(type(subject.model)))
-            raise ValueError(
-                f"{metric.name} asks for a model that has {metric.needs.__name__}; {subject.name} has {has}. "
-                f"Take {', '.join(applicable(subject))}."
-            )
+        if why := refusal(metric, subject.model, subject.source, subject.name):
+            raise ValueError(f"{why} Take {', '.join(applicable(subject))}.")
     results: dict[str, Result] = {}
     with sharing():
         for number, metric in enumerate(chosen, 1):

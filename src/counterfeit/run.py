@@ -38,7 +38,7 @@ from counterfeit.engine.distributed import Processes, processes
 from counterfeit.engine.doctor import Examination, examine
 from counterfeit.engine.events import read_events
 from counterfeit.engine.fit import LateError, Summary, Validate, fit
-from counterfeit.evaluation import Tell, applicable, draw, measure
+from counterfeit.evaluation import Tell, applicable, draw, measure, refusal
 from counterfeit.metrics.completion import completed
 from counterfeit.metrics.metric import Evaluation, Result
 from counterfeit.metrics.sampling import evaluating
@@ -90,7 +90,7 @@ def start(chosen: Recipe, config: Config, out: Path | None, show: bool = True) -
     source = catalogue.source(config.data)
     model = build(config, source, device)
     group = processes()
-    _check(config, model, group)
+    _check(config, model, source, group)
     description = config.to_dict() | describe(chosen, source, model)
     folder = Path(group.agree(str(out or default_folder(config.recipe))))
     if group.leads:
@@ -268,6 +268,7 @@ class Run:
         spec = self.source.spec
         if not spec.words:
             raise ValueError(f"a caption came; {self.name} learnt from data without captions. Leave it out.")
+        check_request(n)
         return encode([caption], spec.words, spec.length).expand(n, -1)
 
     def evaluate(self, *metrics: str, tell: Tell | None = None, **options: Any) -> dict[str, Result]:
@@ -310,7 +311,7 @@ class Run:
         source = catalogue.source(self.config.data)
         _same_data(self.description, source)
         model = build(self.config, source, device)
-        _check(self.config, model, group)
+        _check(self.config, model, source, group)
         if checkpoint.checkpoints(self.path) and self.state["step"] > self.config.train.steps:
             raise ValueError(
                 f"train.steps: {self.config.train.steps} came; {self.path} stands at step {self.state['step']}. "
@@ -417,7 +418,7 @@ def versions() -> dict[str, str]:
     }  # fmt: skip
 
 
-def _check(config: Config, model: Model, group: Processes) -> None:
+def _check(config: Config, model: Model, source: Source, group: Processes) -> None:
     if config.train.batch_size % (group.world * config.train.micro_batches):
         raise ValueError(
             f"train.batch_size: {config.train.batch_size} came; a multiple of {group.world} processes times "
@@ -429,10 +430,10 @@ def _check(config: Config, model: Model, group: Processes) -> None:
             raise ValueError(f"train.parts.{part}: the model has no such part; it has {known}.")
     if config.train.validate:
         metric = catalogue.metric(config.train.validate)
-        if metric.better is None or not isinstance(model, metric.needs):
-            raise ValueError(
-                f"train.validate: {metric.name} cannot choose among checkpoints of {config.model}. Leave it out."
-            )
+        why = refusal(metric, model, source, config.model) if metric.better else "neither direction of it is better."
+        if why:
+            said = f"train.validate: {metric.name} cannot choose among checkpoints of {config.model}"
+            raise ValueError(f"{said}: {why} Leave it out.")
     for name in config.evaluate.metrics:
         catalogue.metric(name)
 

@@ -68,13 +68,14 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     source = Run(args.run, args.checkpoint, args.device)
     out = Path(args.out) if args.out else source.path / "completions.png"
     writer(out)
-    writable(str(out if out.suffix else out / "00000.png"))
+    folder = out.is_dir() or not out.suffix
+    writable(str(out), folder=folder)
     x, mask = given(source, args)
     draws = source.complete(x, mask, args.n, args.seed)
-    if out.suffix.lower() == ".png":
+    if out.suffix.lower() == ".png" and not folder:
         save_png(out, board(source.source.natural(x), mask, draws, truth=not args.input))
     else:
-        write_samples(draws if out.suffix else draws.flatten(0, 1), out)
+        write_samples(draws.flatten(0, 1) if folder else draws, out)
     say(f"Completions by {source.name} of {len(x)} image{'s' * (len(x) > 1)}, {args.n} each: {out}")
     if args.json:
         facts = {"run": args.run, "mask": args.mask, "images": len(x), "n": args.n, "seed": args.seed}

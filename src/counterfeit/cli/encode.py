@@ -64,7 +64,10 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     out = Path(args.out) if args.out else source.path / "codes.npz"
     for place in (str(out), args.reconstruct, args.edit):
         writable(place)
+    if args.reconstruct or args.edit:
+        _decodes(source)
     batch = given(source, args)
+    course = way(source, batch, args) if args.edit else None
     z = source.encode(batch.x, args.seed)
     write_codes(z, batch.y, out)
     say(f"{len(z)} codes of size {z.shape[1]} of {source.name}: {out}")
@@ -72,8 +75,8 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     if args.reconstruct:
         facts |= {"reconstruct": args.reconstruct, "mse": reconstruct(source, batch.x, args)}
         say(f"Reconstructions, mean squared error {facts['mse']:.4g}: {args.reconstruct}")
-    if args.edit:
-        edit(source, batch, args)
+    if course:
+        edit(source, *course, args)
         facts["edit"] = args.edit
         say(f"Edits: {args.edit}")
     if args.json:
@@ -117,28 +120,32 @@ def reconstruct(run: Run, x: Tensor, args: argparse.Namespace) -> float:
     from counterfeit.metrics.reconstruction import mean_squared_error, reconstruct
     from counterfeit.report.grids import stacked
 
-    _decodes(run)
     y = reconstruct(run.model, x, 1_000, args.seed).cpu()
     shown = (run.source.natural(some[: 4 * SHOWN]).split(SHOWN) for some in (x, y))
     save_png(args.reconstruct, stacked(list(zip(*shown, strict=True))))
     return float(mean_squared_error(x, y).mean())
 
 
-def edit(run: Run, batch: Batch, args: argparse.Namespace) -> None:
-    """Write images, of the class that codes move from where one is named, and what they turn into."""
-    from counterfeit.data.images import save_png
-    from counterfeit.report.edits import board, directions, edit, read_direction
+def way(run: Run, batch: Batch, args: argparse.Namespace) -> tuple[Tensor, Tensor]:
+    """Images to change, (N, *shape), of the class to move from where one is named; and where codes move, (latent,)."""
+    from counterfeit.report.edits import directions, read_direction
 
-    _decodes(run)
     if args.direction:
-        way, away = read_direction(args.direction, run.encode(batch.x[:1]).shape[1]), None
+        direction, away = read_direction(args.direction, run.encode(batch.x[:1]).shape[1]), None
     else:
-        way, away = directions(run, args.to, args.away)
+        direction, away = directions(run, args.to, args.away)
     chosen = batch.x if away is None or batch.y is None else batch.x[batch.y == away]
     if not len(chosen):
         raise ValueError(f"none of {len(batch.x)} images is of class {args.away}; one is expected. Raise --count.")
-    x = chosen[:SHOWN]
-    changed = edit(run, x, way, torch.linspace(0, args.strength, STEPS))
+    return chosen[:SHOWN], direction
+
+
+def edit(run: Run, x: Tensor, direction: Tensor, args: argparse.Namespace) -> None:
+    """Write the images `x`, (N, *shape), beside what they turn into."""
+    from counterfeit.data.images import save_png
+    from counterfeit.report.edits import board, edit
+
+    changed = edit(run, x, direction, torch.linspace(0, args.strength, STEPS))
     save_png(args.edit, board(run.source.natural(x), changed))
 
 

@@ -61,7 +61,7 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     if isinstance(source.model, Translates):
         label = domain(source, args.to)
         before, after = translated(source, args, label)
-        words = f"{len(after)} images taken to {name(source, label)}"
+        words = f"{len(after)} images taken to {source.source.called(label)}"
     else:
         before, after = enlarged(source, args)
         words = f"{len(after)} images drawn in {source.model.factor} times as many pixels a side"
@@ -74,30 +74,24 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
 
 def domain(run: Run, to: str | None) -> int:
     """The label of the domain of that name or number."""
-    names = [name(run, label) for label in range(run.source.spec.classes)]
-    if to in names:
-        return names.index(to)
-    if to is None or not to.isdecimal() or int(to) >= len(names):
-        came = "no --to" if to is None else f"--to {to}"
-        raise ValueError(f"{came} came; one of {', '.join(names)} is expected. Name the domain to go to.")
-    return int(to)
-
-
-def name(run: Run, label: int) -> str:
-    """What a domain is called."""
-    return str(run.source.class_names[label]) if run.source.class_names else str(label)
+    if to is None:
+        names = ", ".join(map(run.source.called, range(run.source.spec.classes)))
+        raise ValueError(f"no --to came; one of {names} is expected. Name the domain to go to.")
+    return run.source.label(to)
 
 
 def translated(run: Run, args: argparse.Namespace, to: int) -> tuple[list[Tensor], list[Tensor]]:
     """Images, and the same in the domain `to`, in the data's natural unit, (C, H, W) each."""
     from counterfeit.data.inputs import read_inputs
+    from counterfeit.metrics.sampling import spaced
     from counterfeit.metrics.translation import few
 
     if args.input:
         x = read_inputs(args.input, run.source.spec).x
     else:
         found = few(run.source, args.split, args.count * run.source.spec.classes)
-        x = found.x[found.y != to][: args.count]
+        x = found.x[found.y != to]
+        x = x[spaced(min(args.count, len(x)), range(len(x)))]
     return [*run.source.natural(x)], [*run.translate(x, to)]
 
 

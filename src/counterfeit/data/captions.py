@@ -12,7 +12,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import ClassVar, Literal, cast
+from typing import ClassVar, Literal, Protocol, cast, runtime_checkable
 
 import numpy as np
 import torch
@@ -26,7 +26,7 @@ from counterfeit.data.mnist import MNIST
 from counterfeit.data.source import SPLITS, InMemory, Source
 from counterfeit.data.words import encode, vocabulary
 
-__all__ = ["Captioned", "CaptionedDigits", "CaptionedShapes", "Pairs"]
+__all__ = ["Captioned", "CaptionedDigits", "CaptionedShapes", "Composed", "Pairs"]
 
 Pairs = Literal["seen", "all"]
 Phrases = Mapping[str, tuple[str, ...]]  # the values of an attribute, each with the names that a caption may give it
@@ -46,6 +46,26 @@ TEMPLATES = (
 LENGTH = 12  # words in a caption at most
 UNSAID = (0.0, 0.1, 0.1, 0.1)  # how often a caption is silent about kind, color, size and position
 CHUNK = 4_096  # pictures composed at once
+
+
+@runtime_checkable
+class Composed(Protocol):
+    """Knows which value of each attribute its pictures have and its captions ask for."""
+
+    attributes: Mapping[str, Phrases]
+    """Their values, each with the names that a caption may give it."""
+
+    def truth(self, split: str) -> Tensor:
+        """The attributes of all examples of a split, said or not, int64 (N, attributes)."""
+
+    def asked(self, y: Tensor) -> Tensor:
+        """What captions `y`, (N, length), ask for: int64 (N, attributes), -1 where they say nothing."""
+
+    def unseen(self, attributes: Tensor) -> Tensor:
+        """Which rows of attributes, (N, attributes), hold a pair kept out of training."""
+
+    def unabridged(self) -> Source:
+        """The same source with no pairs kept out."""
 
 
 class Captioned(Source):

@@ -13,7 +13,7 @@ from threading import Lock
 
 from counterfeit.data.cache import DataError
 
-__all__ = ["Pictures", "find_pictures"]
+__all__ = ["Pictures", "find_beside", "find_pictures"]
 
 SUFFIXES = frozenset({
     ".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp",
@@ -94,6 +94,25 @@ def find_pictures(path: str | Path) -> Pictures:
         raise DataError(f"{path} holds no pictures. Give a folder or a zip with files of these kinds: {kinds}.")
     names, lengths = zip(*entries, strict=True)
     return Pictures(path, names, lengths, not path.is_dir())
+
+
+def find_beside(path: Path, name: str) -> Pictures | None:
+    """The one file of that name beside the pictures of a folder or zip, where there is one.
+
+    In a zip it may lie at the root, or in a folder there.
+
+    Raises:
+        DataError: the zip cannot be read.
+    """
+    if path.is_dir():
+        file = path / name
+        return Pictures(path, (name,), (file.stat().st_size,), False) if file.is_file() else None
+    found = [*_entries(path)] if zipfile.is_zipfile(path) else []
+    found = [(entry, length) for entry, length in found if entry == name or entry.partition("/")[2] == name]
+    if not found:
+        return None
+    entry, length = min(found, key=lambda one: one[0].count("/"))
+    return Pictures(path, (entry,), (length,), True)
 
 
 def _is_picture(name: str) -> bool:

@@ -153,6 +153,24 @@ class Source(ABC):
         """Standard deviation around a mode, where it is known and the same in every direction; None elsewhere."""
         return None
 
+    def called(self, label: int) -> str:
+        """The name of the class of a label, or its number where classes have no names."""
+        return str(self.class_names[label]) if self.class_names else str(label)
+
+    def label(self, name: str) -> int:
+        """The label of the class of that name, or number.
+
+        Raises:
+            ValueError: there is none.
+        """
+        names = [self.called(label) for label in range(self.spec.classes)]
+        if name in names:
+            return names.index(name)
+        if name.isdecimal() and int(name) < len(names):
+            return int(name)
+        known = f"one of {', '.join(names)}" if names else "data with classes"
+        raise ValueError(f"class {name!r} came; {known} is expected. Choose another.")
+
     @property
     def sizes(self) -> Mapping[str, int]:
         """Number of examples in each split."""

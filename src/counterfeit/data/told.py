@@ -1,4 +1,4 @@
-"""A folder of pictures with captions of the user's own, in `captions.jsonl`."""
+"""A folder or zip of pictures with captions of the user's own, in `captions.jsonl`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from counterfeit.core import Batch
 from counterfeit.data.cache import DataError
 from counterfeit.data.fixed import pick
 from counterfeit.data.folder import Folder
+from counterfeit.data.pictures import find_beside
 from counterfeit.data.source import Examples
 from counterfeit.data.words import encode, split, vocabulary
 
@@ -53,12 +54,12 @@ class Told(Examples):
 
 
 class ToldFolder(Folder):
-    """A folder of pictures and `captions.jsonl`, a line {"file": "below/the/folder.png", "caption": "…"} for each.
+    """A folder or zip of pictures and `captions.jsonl`, a line {"file": "below/it.png", "caption": "…"} for each.
 
     A picture may have several captions; those without one are left out. Folders of classes count for nothing.
 
     Arguments:
-        path: the folder.
+        path: the folder or zip.
         size: as for a folder without captions.
         memory: likewise.
 
@@ -67,11 +68,15 @@ class ToldFolder(Folder):
     """
 
     name = "captioned-folder"
-    summary = "a folder of pictures with a caption for each in captions.jsonl"
+    summary = "a folder or zip of pictures with a caption for each in captions.jsonl"
 
     def __init__(self, path: str | Path, size: int | None = None, memory: int = 4 << 30) -> None:
         super().__init__(path, size, memory)
-        self.captions = read_captions(self.pictures.path / CAPTIONS)
+        found = find_beside(self.pictures.path, CAPTIONS)
+        if found is None:
+            raise DataError(f"{path} holds no {CAPTIONS}; a line for each picture is expected. {REMEDY}")
+        root = found.names[0].removesuffix(CAPTIONS)
+        self.captions = [(root + file, text) for file, text in read_captions(found.read(0), found.where(0))]
         known = {*self.pictures.names}
         for number, (file, _) in enumerate(self.captions, 1):
             if file not in known:
@@ -85,8 +90,8 @@ class ToldFolder(Folder):
 
     @classmethod
     def told(cls, path: Path) -> bool:
-        """Whether there are captions in the folder `path`."""
-        return (path / CAPTIONS).is_file()
+        """Whether there are captions in the folder or zip `path`."""
+        return find_beside(path, CAPTIONS) is not None
 
     def split(self, name: str) -> Examples:
         """The examples of the split "train", "valid" or "test": one for each caption."""
@@ -107,33 +112,33 @@ class ToldFolder(Folder):
         return hashlib.sha256(repr((super().fingerprint, self.captions)).encode()).hexdigest()[:16]
 
 
-def read_captions(path: Path) -> list[tuple[str, str]]:
-    """The (file, caption) pairs in a file of JSON lines.
+def read_captions(content: bytes, who: str) -> list[tuple[str, str]]:
+    """The (file, caption) pairs in JSON lines, the content of the file `who`.
 
     Raises:
         DataError: a line that is no such pair, or a caption without a word.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read ({error}). Save it as UTF-8 text.") from None
-    found = list(_pairs(path, lines))
+        lines = content.decode("utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise DataError(f"{who} cannot be read ({error}). Save it as UTF-8 text.") from None
+    found = list(_pairs(who, lines))
     if not found:
-        raise DataError(f"{path} holds no captions; a line for each picture is expected. {REMEDY}")
+        raise DataError(f"{who} holds no captions; a line for each picture is expected. {REMEDY}")
     return found
 
 
-def _pairs(path: Path, lines: list[str]) -> Iterator[tuple[str, str]]:
+def _pairs(who: str, lines: list[str]) -> Iterator[tuple[str, str]]:
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
             entry = json.loads(line)
         except json.JSONDecodeError as error:
-            raise DataError(f"{path}, line {number} is not JSON ({error}). {REMEDY}") from None
+            raise DataError(f"{who}, line {number} is not JSON ({error}). {REMEDY}") from None
         file, text = (entry.get(key) if isinstance(entry, dict) else None for key in ("file", "caption"))
         if not isinstance(file, str) or not isinstance(text, str) or not split(text):
-            raise DataError(f"{path}, line {number} names no file and caption. {REMEDY}")
+            raise DataError(f"{who}, line {number} names no file and caption. {REMEDY}")
         yield file, text
 
 

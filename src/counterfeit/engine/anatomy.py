@@ -9,12 +9,11 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from counterfeit.core import Batch, Clock, Model, Update
+from counterfeit.core import Batch, Clock, Model, Scaled, Update
 from counterfeit.data.stream import mix
 from counterfeit.engine.step import Stepper
 from counterfeit.engine.vitals import SAMPLES, SEED, Reference
 from counterfeit.metrics.statistics import seeded
-from counterfeit.nets.growing import EqualConv2d, EqualLinear
 
 __all__ = ["dead_units", "gain", "listening", "look_at_training", "undisturbed"]
 
@@ -69,7 +68,7 @@ def gain(module: nn.Module) -> float:
 
 def _scale(layer: nn.Module) -> float:
     """What a layer's weights are multiplied by when they are used."""
-    return layer.scale if isinstance(layer, (EqualConv2d, EqualLinear)) else 1.0
+    return layer.weight_scale if isinstance(layer, Scaled) else 1.0
 
 
 @contextmanager

@@ -109,16 +109,20 @@ class Chart:
         found = {key: None for row in self.rows for key in row if key.rpartition("/")[2] == last}
         return [key for key in found if not key.startswith((PREFIX, "valid/"))]
 
-    def option(self, name: str, value: float | str) -> list[str]:
+    def option(self, name: str, value: float | str | tuple[float, ...]) -> list[str]:
         """The option that gives a setting another value; none where the model does not take it, or has that value."""
         section, _, key = name.partition(".")
-        text = value if isinstance(value, str) else format(value, ".2g")
-        holder = self.train if section == "train" else self._taken.get(key)
-        return [] if holder is None or str(getattr(holder, key, "")) == text else [f"`--{name} {text}`"]
+        holder, text = self.train if section == "train" else self._taken.get(key), _text(value)
+        return [] if holder is None or _text(getattr(holder, key, "")) == text else [f"`--{name} {text}`"]
+
+    def held(self, key: str) -> Any:
+        """The model's value of a setting; None where it does not take it."""
+        return getattr(self._taken.get(key), key, None)
 
     def setting(self, key: str, otherwise: float) -> float:
         """The model's value of a setting that it takes."""
-        return float(getattr(self._taken.get(key), key, otherwise))
+        held = self.held(key)
+        return otherwise if held is None else float(held)
 
     @cached_property
     def _taken(self) -> dict[str, object]:
@@ -127,6 +131,13 @@ class Chart:
         groups = {name: p.default for name, p in parameters.items() if is_dataclass(p.default)}
         inner = {f.name: getattr(self.model, name, group) for name, group in groups.items() for f in fields(group)}
         return inner | dict.fromkeys(parameters, self.model)
+
+
+def _text(value: Any) -> str:
+    """A setting as on the command line."""
+    if isinstance(value, tuple):
+        return ",".join(map(_text, value))
+    return format(value, ".2g") if isinstance(value, float) else str(value)
 
 
 def _number(value: Any) -> float | None:

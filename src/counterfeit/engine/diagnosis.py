@@ -100,7 +100,7 @@ def discriminator_won(chart: Chart) -> Iterator[Finding]:
         remedies = _slower(chart.train, 4) if fast else []
         remedies += chart.option("model.instance_noise", max(0.2, 2 * chart.setting("instance_noise", 0.0)))
         remedies += [] if fast else chart.option(f"train.parts.{judge}.lr", rule.lr / 4)
-        remedies += chart.option("model.dropout", "0.2,0.5")
+        remedies += _dropout(chart)
         remedies += chart.option("model.objective", "non-saturating") if vanished else []
         yield from _finding(
             chart, "discriminator-won", bool(vanished), signs + vanished,
@@ -178,6 +178,13 @@ def _slower(train: Train, times: float) -> list[str]:
 def _bounded(train: Train) -> list[str]:
     """An option that bounds the gradient, where it is not bounded yet."""
     return [] if train.clip and train.clip <= 1 else ["`--train.clip 1`"]
+
+
+def _dropout(chart: Chart) -> list[str]:
+    """An option that drops more, at the input and at hidden layers, or at all alike where a model has one rate."""
+    held = chart.held("dropout")
+    rates = tuple(map(max, held, (0.2, 0.5))) if isinstance(held, tuple) else max(0.2, held or 0.0)
+    return chart.option("model.dropout", rates)
 
 
 def _try(options: Sequence[str], words: str) -> str:

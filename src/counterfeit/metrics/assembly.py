@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import permutations
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -16,12 +16,9 @@ from torch.nn.functional import one_hot
 
 from counterfeit.core import Assembles, Model
 from counterfeit.data.source import Source
-from counterfeit.metrics.frechet import frechet_distance
+from counterfeit.metrics.frechet import unseen_distance
 from counterfeit.metrics.metric import Evaluation, Metric, Result
-from counterfeit.metrics.reference import extractor, real
-from counterfeit.metrics.resampling import half_sampled
-from counterfeit.metrics.sampling import describe, evaluating, load, spread
-from counterfeit.metrics.sharing import once
+from counterfeit.metrics.sampling import describe, evaluating, spread
 from counterfeit.metrics.statistics import mean_and_error, seeded
 from counterfeit.nets.patches import paste
 
@@ -84,14 +81,21 @@ def nearest_assembly(patches: Tensor, known: Puzzle) -> tuple[Tensor, Tensor]:
     Returns:
         (N, *shape) and (N, K, 2).
     """
-    k, orders = patches.shape[1], torch.tensor([*permutations(range(patches.shape[1]))])
-    rows, best = known.patches.flatten(2).flatten(0, 1), []
+    rows, images, orders = known.patches.flatten(2).flatten(0, 1), [], []
     for part in patches.split(CHUNK):
+        k = part.shape[1]
         squares = torch.cdist(part.flatten(2).flatten(0, 1), rows).square().view(len(part), k, -1, k)
-        totals = torch.stack([sum(squares[:, i, :, order[i]] for i in range(k)) for order in orders])  # type: ignore[misc]
-        best.append(totals.permute(1, 2, 0).flatten(1).argmin(1))  # of every image in every order
-    image, order = torch.cat(best) // len(orders), orders[torch.cat(best) % len(orders)]
-    return known.x[image], known.corners[image].gather(1, order[..., None].expand(-1, -1, 2))
+        least, image = squares.new_full((len(part),), torch.inf), squares.new_zeros(len(part)).long()
+        best = image[:, None].expand(-1, k)
+        for order in permutations(range(k)):
+            total, nearest = sum(squares[:, i, :, j] for i, j in enumerate(order)).min(1)  # type: ignore[union-attr]
+            better = total < least
+            least, image = torch.where(better, total, least), torch.where(better, nearest, image)
+            best = torch.where(better[:, None], torch.tensor(order, device=best.device), best)
+        images.append(image)
+        orders.append(best)
+    image, best = torch.cat(images), torch.cat(orders)
+    return known.x[image], known.corners[image].gather(1, best[..., None].expand(-1, -1, 2))
 
 
 def compute(model: Model, source: Source, evaluation: Evaluation) -> Mapping[str, Result]:
@@ -112,29 +116,9 @@ def compute(model: Model, source: Source, evaluation: Evaluation) -> Mapping[str
     rows = {who: dict(zip(("value", "error"), mean_and_error(s), strict=True)) for who, s in shares.items() if who}
     protocol = f"share of patches at most {tolerance} pixels off, likeliest place; {what}"
     accuracy = Result(*mean_and_error(shares[""]), len(asked.x), protocol, {"references": rows})
-    images = {who: source.natural(x) for who, (x, _) in solutions.items()}
-    return {"places": accuracy, "assembly-fid": _distance(model, source, evaluation, images, what)}
-
-
-def _distance(
-    model: Model, source: Source, evaluation: Evaluation, images: Mapping[str, Tensor], what: str
-) -> Result:  # fmt: skip
-    raw = source.raw
-    by = once(
-        ("extractor", raw.name, raw.fingerprint, evaluation.features, evaluation.weights),
-        lambda: extractor(raw, evaluation, model.device),
-    )
-    reference = real(raw, evaluation.split, evaluation.limit, by).features
-    features = {who: by(x) for who, x in images.items()}
-    features["real"] = by(load(raw, "train", len(images[""]), evaluation.seed).x)
-    rows = {who: {"value": frechet_distance(some, reference)} for who, some in features.items() if who}
-    details: dict[str, Any] = {
-        "references": rows, "note": "biased upwards by few examples: compare at equal numbers only"
-    }  # fmt: skip
-    error = half_sampled(frechet_distance, features[""], reference, evaluation.bootstrap)
-    value = frechet_distance(features[""], reference)
-    protocol = f"Fréchet distance of images around patches to held-out ones; {by.protocol}; {what}"
-    return Result(value, error, len(images[""]), protocol, details)
+    images = {who: x for who, (x, _) in solutions.items()}
+    distance = unseen_distance(model, source, evaluation, images, f"images around {k} patches of {size}x{size} pixels")
+    return {"places": accuracy} | ({"assembly-fid": distance} if distance else {})
 
 
 ASSEMBLY = Metric(

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from counterfeit.core import Batch, Model, Samples, Spec
-from counterfeit.data.captions import Captioned
+from counterfeit.data.captions import Composed
 from counterfeit.data.source import Examples, Source
 from counterfeit.metrics.classifier import classifier
 from counterfeit.metrics.features import FeatureExtractor
@@ -45,8 +45,9 @@ class Named(Source):
         source: pictures of things with attributes.
     """
 
-    def __init__(self, source: Captioned) -> None:
-        self.pictures, self.attributes = source.unabridged(), source.attributes
+    def __init__(self, source: Source) -> None:
+        known = cast(Composed, source)
+        self.pictures, self.attributes = known.unabridged(), known.attributes
         self.name, self.summary = f"{source.name}-attributes", "pictures and their attributes"  # type: ignore[misc]
         self.class_names = [value for values in self.attributes.values() for value in values]
         self.spec = Spec(source.spec.shape, classes=len(self.class_names))
@@ -69,7 +70,7 @@ class Named(Source):
 class _Asked(Examples):
     def __init__(self, source: Named, split: str) -> None:
         self.split, self.source, self.examples = split, source, source.pictures.split(split)
-        self.truth = source.pictures.truth(split)
+        self.truth = cast(Composed, source.pictures).truth(split)
         self.starts = torch.tensor([0, *(len(v) for v in source.attributes.values())][:-1]).cumsum(0)
 
     def __len__(self) -> int:
@@ -100,17 +101,16 @@ def shares(found: Tensor, asked: Tensor) -> Tensor:
 
 def compute(model: Model, source: Source, evaluation: Evaluation) -> Mapping[str, Result]:
     """The share of attributes found in samples for held-out captions; of captions with pairs never seen, by itself."""
-    captioned = cast(Captioned, source.raw)
-    named = Named(captioned)
+    known, named = cast(Composed, source.raw), Named(source.raw)
     by = classifier(named, device=model.device)
     n = min(evaluation.samples, evaluation.limit or evaluation.samples)
-    x, y = spread(captioned, evaluation.split, n)
-    asked = captioned.asked(cast(Tensor, y))
+    x, y = spread(source.raw, evaluation.split, n)
+    asked = known.asked(cast(Tensor, y))
     with evaluating(model, evaluation.seed):
         drawn = [cast(Samples, model).sample(len(some), some) for some in y.split(evaluation.batch_size)]  # type: ignore[union-attr]
     made, real = (named.found(some, by) for some in (source.natural(torch.cat(drawn)), x))
-    unseen = captioned.unseen(asked)
-    protocol = f"{by.protocol}; captions of {describe(captioned, evaluation.split, len(x))}"
+    unseen = known.unseen(asked)
+    protocol = f"{by.protocol}; captions of {describe(source.raw, evaluation.split, len(x))}"
     rows = {"attributes-seen": ~unseen, "attributes-unseen": unseen}
     return {
         name: _result(made[some], real[some], asked[some], [*named.attributes], protocol, evaluation.seed)
@@ -140,6 +140,6 @@ def _row(values: Tensor) -> dict[str, float]:
 
 ATTRIBUTES = Metric(
     "attributes", "share of what captions ask for that samples show: pairs seen in training, never seen", "", "higher",
-    Depicts, compute, applies=lambda source: isinstance(source.raw, Captioned),
+    Depicts, compute, applies=lambda source: isinstance(source.raw, Composed),
     rows={"attributes-seen": "higher", "attributes-unseen": "higher"},
 )  # fmt: skip

@@ -10,7 +10,7 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple, cast
 
 import torch
@@ -18,13 +18,10 @@ from torch import Tensor
 
 from counterfeit.core import Batch, Completes, Model
 from counterfeit.data.source import Examples, Source
-from counterfeit.metrics.frechet import frechet_distance
+from counterfeit.metrics.frechet import unseen_distance
 from counterfeit.metrics.metric import Evaluation, Metric, Result
 from counterfeit.metrics.neighbours import nearest_examples
-from counterfeit.metrics.reference import extractor, real
-from counterfeit.metrics.resampling import half_sampled
 from counterfeit.metrics.sampling import describe, evaluating, load, spread
-from counterfeit.metrics.sharing import once
 from counterfeit.metrics.statistics import mean_and_error, seeded
 from counterfeit.nets.masks import KINDS, mask_of
 
@@ -57,7 +54,9 @@ def given(source: Source, evaluation: Evaluation, device: torch.device | str = "
     most, held = max(1, evaluation.samples // DRAWS), len(source.split(evaluation.split))
     images = min(most, held, evaluation.limit or held)
     repeats = min(len(KINDS), most // images)
-    kind = (torch.arange(images) + torch.arange(repeats)[:, None]).flatten() % len(KINDS)
+    place = torch.arange(images)
+    turn = place + place // len(KINDS)  # one further every round, so that even positions meet all kinds too
+    kind = (turn + torch.arange(repeats)[:, None]).flatten() % len(KINDS)
     x = spread(source, evaluation.split, images, evaluation.seed, device).x
     masks = torch.stack([mask_of(name, source.spec.shape) for name in KINDS])
     return Given(torch.cat([x] * repeats), masks[kind].to(device), kind, images)
@@ -124,11 +123,13 @@ def compute(model: Model, source: Source, evaluation: Evaluation) -> Mapping[str
         f"{DRAWS} completions each of {images} images, {len(x)} masks ({', '.join(KINDS)}); "
         f"{describe(source, evaluation.split, images)}"
     )
+    once_each = {name: y[:images] for name, y in {"": draws[0], **baselines}.items()}  # under one mask each
+    words = f"completed images, one draw under one mask of each ({', '.join(KINDS)})"
+    distance = unseen_distance(model, source, evaluation, once_each, words)
     return {
         "completion-error": _error(asked, draws, baselines, protocol),
         "completion-diversity": _diversity(asked, draws, protocol),
-        "completion-fid": _distance(model, source, evaluation, asked, draws[0], baselines, protocol),
-    }
+    } | ({"completion-fid": distance} if distance else {})
 
 
 def _error(asked: Given, draws: Tensor, baselines: Mapping[str, Tensor], protocol: str) -> Result:
@@ -154,25 +155,6 @@ def _diversity(asked: Given, draws: Tensor, protocol: str) -> Result:
     }
     what = f"standard deviation of draws in missing values, root mean square; {protocol}"
     return Result(*asked.rms(spread), asked.images, what, details)
-
-
-def _distance(
-    model: Model, source: Source, evaluation: Evaluation, asked: Given, draw: Tensor, baselines: Mapping[str, Tensor],
-    protocol: str,
-) -> Result:  # fmt: skip
-    by = once(
-        ("extractor", source.name, source.fingerprint, evaluation.features, evaluation.weights),
-        lambda: extractor(source, evaluation, model.device),
-    )
-    reference = real(source, evaluation.split, evaluation.limit, by).features
-    distance: Callable[[Tensor], float] = lambda y: frechet_distance(by(y), reference)  # noqa: E731
-    train = load(source, "train", len(asked.x), evaluation.seed).x  # what is held out would meet itself
-    rows = {name: {"value": distance(y)} for name, y in {"real": train, **baselines}.items()}
-    features = by(draw)
-    error = half_sampled(frechet_distance, features, reference, evaluation.bootstrap)
-    details = {"references": rows, "note": "biased upwards by few examples: compare at equal numbers only"}
-    what = f"Fréchet distance of completed images, one draw, to held-out ones; {by.protocol}; {protocol}"
-    return Result(frechet_distance(features, reference), error, len(features), what, details)
 
 
 def _row(found: tuple[float, float]) -> dict[str, float]:

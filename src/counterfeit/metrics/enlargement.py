@@ -25,7 +25,7 @@ from counterfeit.metrics.metric import Evaluation, Metric, Result
 from counterfeit.metrics.reconstruction import psnr
 from counterfeit.metrics.reference import extractor
 from counterfeit.metrics.sampling import describe, evaluating, load
-from counterfeit.metrics.sharpness import relative_sharpness
+from counterfeit.metrics.sharpness import NOTE, relative_sharpness
 from counterfeit.metrics.ssim import ssim, window
 from counterfeit.metrics.statistics import mean_and_error
 from counterfeit.nets.enlarging import bicubic, shrink
@@ -33,7 +33,6 @@ from counterfeit.nets.enlarging import bicubic, shrink
 __all__ = ["ENLARGEMENT", "Enlarged", "enlarged", "feature_distance", "measures"]
 
 Measure = Callable[[Tensor, Tensor], tuple[float, float]]
-NOTE = "1 is as sharp as the truth; below is blur, above is noise or false detail"
 
 
 class Enlarged(NamedTuple):
@@ -103,7 +102,7 @@ ENLARGEMENT = Metric(
     "enlargement", "enlarged pictures beside the truth: psnr, ssim, sharpness, distance of features", "", None,
     Enlarges, compute, applies=lambda source: len(source.spec.shape) == 3 and source.spec.bounded,
     rows={
-        "enlarged-psnr": "higher", "enlarged-ssim": "higher", "enlarged-sharpness": "higher",
+        "enlarged-psnr": "higher", "enlarged-ssim": "higher", "enlarged-sharpness": None,
         "enlarged-distance": "lower",
     },
 )  # fmt: skip

@@ -10,6 +10,7 @@ References:
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -19,12 +20,22 @@ from counterfeit.core import Model, Samples
 from counterfeit.data.source import Source
 from counterfeit.metrics.features import FeatureExtractor
 from counterfeit.metrics.metric import Evaluation, Metric, Result
-from counterfeit.metrics.reference import Moments, Statistics, compare, floor, moments
+from counterfeit.metrics.reference import (
+    Moments,
+    Statistics,
+    compare,
+    floor,
+    moments,
+    real,
+    shared_extractor,
+)
 from counterfeit.metrics.resampling import half_sampled
+from counterfeit.metrics.sampling import describe, load, spaced
 
-__all__ = ["FID", "compute", "frechet_distance", "frechet_error", "gaussian_distance"]
+__all__ = ["FID", "compute", "frechet_distance", "frechet_error", "gaussian_distance", "unseen_distance"]
 
 EPS = 1e-10  # eigenvalues below this fraction of the largest are rounding
+NOTE = "biased upwards by few examples: compare at equal numbers only"
 
 
 def gaussian_distance(p: Moments, q: Moments) -> float:
@@ -105,8 +116,42 @@ def compute(
     if evaluation.split == "test":
         (value_of_real,) = floor("fid", found, lambda train, real: [frechet_distance(train, real)])
         details["references"] = {"real": {"value": value_of_real}}
-    details["note"] = "biased upwards by few examples: compare at equal numbers only"
+    details["note"] = NOTE
     return Result(value, error, n, f"Fréchet distance; {found.protocol}", details)
+
+
+def unseen_distance(
+    model: Model, source: Source, evaluation: Evaluation, images: Mapping[str, Tensor], what: str
+) -> Result | None:  # fmt: skip
+    """Distance of images made of held-out ones to other held-out ones; beside it, that of as many training examples.
+
+    An image that is made of one among those it is compared with would seem nearer than it is. So those at odd positions
+    of the split are the reference, and what is made of those at even positions is compared with them.
+
+    Arguments:
+        model: what made them.
+        source: the data.
+        evaluation: of which split, by which features.
+        images: one made of each of N evenly spaced examples of the split, (N, *shape), as "", and others by name.
+        what: they are, in words.
+
+    Returns:
+        None where either half has fewer than two images.
+    """
+    held = len(source.split(evaluation.split))
+    even = spaced(len(images[""]), range(held)) % 2 == 0
+    if min(int(even.sum()), held // 2, evaluation.limit or held) < 2:
+        return None
+    by = shared_extractor(source, evaluation, model.device)
+    reference = real(source, evaluation.split, evaluation.limit, by, range(1, held, 2))
+    features = {name: by(x[even.to(x.device)]) for name, x in images.items()}
+    n, m = int(even.sum()), len(reference.features)
+    features["real"] = by(load(source, "train", n, evaluation.seed).x)
+    value, error = _measured(features.pop(""), reference, evaluation.bootstrap)
+    rows = {name: {"value": frechet_distance(some, reference.features)} for name, some in features.items()}
+    data = f"made of those at even positions, to {m} at odd ones; {describe(source, evaluation.split, n)}"
+    protocol = f"Fréchet distance of {what}, {data}; {by.protocol}"
+    return Result(value, error, n, protocol, {"references": rows, "note": NOTE})
 
 
 def _measured(x: Tensor, reference: Statistics, resamples: int) -> tuple[float, float | None]:

@@ -16,8 +16,6 @@ __all__ = ["LABEL_ACCURACY"]
 
 def compute(model: Model, source: Source, evaluation: Evaluation) -> Result:
     """Share of samples, of all labels in turn, that a classifier of the data takes for the label asked for."""
-    if not model.conditional:
-        raise ValueError(f"{type(model).__name__} came; label-accuracy expects a conditional model. Leave it out.")
     y = torch.arange(evaluation.samples, device=model.device) % source.spec.classes
     samples = draw_samples(model, len(y), evaluation.seed, evaluation.batch_size, y)
     judge = classifier(source.raw, evaluation.weights, model.device)
@@ -26,7 +24,7 @@ def compute(model: Model, source: Source, evaluation: Evaluation) -> Result:
         raise ValueError(f"{source.name} has no labels; label-accuracy expects them. Choose data with labels.")
     named, known = (judge.log_probs(judge(source.natural(x))).argmax(1) for x in (samples, real.x.to(model.device)))
     right, value = named == y.cpu(), mean_and_error((known == real.y).float())
-    by_label = [round(float(right[y.cpu() == label].float().mean()), 4) for label in range(source.spec.classes)]
+    by_label = [round(float(right[y.cpu() == label].float().mean()), 4) for label in y.unique().tolist()]
     protocol = f"{len(y)} samples of labels in turn, named by {judge.protocol}"
     details = {"by label": by_label, "references": {"real": {"value": value[0], "error": value[1], "n": len(known)}}}
     return Result(

@@ -17,13 +17,12 @@ from counterfeit.core import Model, Predicts
 from counterfeit.data.source import Source
 from counterfeit.metrics.metric import Evaluation, Metric, Result
 from counterfeit.metrics.sampling import describe, evaluating, load
-from counterfeit.metrics.sharpness import relative_sharpness
+from counterfeit.metrics.sharpness import NOTE, relative_sharpness
 from counterfeit.metrics.statistics import mean_and_error
 
 __all__ = ["PREDICTION", "Foreseen", "foreseen", "horizon"]
 
 STEPS = 10  # of a rollout, where films are long enough
-NOTE = "1 is as sharp as the truth; below is blur, above is noise or false detail"
 
 
 class Foreseen(NamedTuple):
@@ -106,7 +105,6 @@ PREDICTION = Metric(
     "prediction", "films foreseen: squared error and sharpness of the next frame and of a rollout", "", None, Predicts,
     compute, applies=lambda source: len(source.spec.shape) == 4 and source.spec.bounded,
     rows={
-        "next-frame-mse": "lower", "rollout-mse": "lower", "next-frame-sharpness": "higher",
-        "rollout-sharpness": "higher",
+        "next-frame-mse": "lower", "rollout-mse": "lower", "next-frame-sharpness": None, "rollout-sharpness": None,
     },
 )  # fmt: skip

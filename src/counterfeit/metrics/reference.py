@@ -22,12 +22,12 @@ from counterfeit.metrics.classifier import classifier
 from counterfeit.metrics.features import FeatureExtractor, convolutions, pixels
 from counterfeit.metrics.inception import inception
 from counterfeit.metrics.metric import Evaluation
-from counterfeit.metrics.sampling import describe, draw_samples, load
+from counterfeit.metrics.sampling import describe, draw_samples, load, spread
 from counterfeit.metrics.sharing import once
 
 __all__ = [
     "Compared", "Moments", "Statistics", "compare", "drawn", "extractor", "floor", "header", "moments", "packed",
-    "read", "real",
+    "read", "real", "shared_extractor",
 ]  # fmt: skip
 
 Header = Mapping[str, str | int]
@@ -87,6 +87,12 @@ def extractor(source: Source, evaluation: Evaluation, device: torch.device | str
     return convolutions(source.spec) if name == "convolutions" else pixels(source.spec)
 
 
+def shared_extractor(source: Source, evaluation: Evaluation, device: torch.device | str = "cpu") -> FeatureExtractor:
+    """What `evaluation.features` names, for data of `source`, made once within `sharing`."""
+    key = ("extractor", source.name, source.fingerprint, evaluation.features, evaluation.weights)
+    return once(key, lambda: extractor(source, evaluation, device))
+
+
 def compare(
     model: Model, source: Source, evaluation: Evaluation, chosen: FeatureExtractor | None = None
 ) -> Compared:
@@ -99,10 +105,7 @@ def compare(
         chosen: any other extractor in place of the one that `evaluation` names.
     """
     samples, source = drawn(model, source, evaluation)
-    by = chosen or once(
-        ("extractor", source.name, source.fingerprint, evaluation.features, evaluation.weights),
-        lambda: extractor(source, evaluation, model.device),
-    )
+    by = chosen or shared_extractor(source, evaluation, model.device)
     key = ("features", model, source.name, source.fingerprint, by.protocol, _draw(evaluation))
     features = once(key, lambda: by(samples))
     reference = real(source, evaluation.split, evaluation.limit, by)
@@ -120,22 +123,31 @@ def drawn(model: Model, source: Source, evaluation: Evaluation) -> tuple[Tensor,
     return samples, source
 
 
-def real(source: Source, split: str, limit: int, by: FeatureExtractor) -> Statistics:
+def real(source: Source, split: str, limit: int, by: FeatureExtractor, among: range | None = None) -> Statistics:
     """Statistics of the first `limit` examples of a split (all where 0): from the cache, or computed and kept there.
+
+    Arguments:
+        source: the data.
+        split: of which split.
+        limit: how many at most.
+        by: what gives their features.
+        among: positions among which as many are taken, evenly spaced, in place of the first.
 
     Raises:
         ValueError: where the cache holds something else in their place.
     """
-    n = min(limit or len(source.split(split)), len(source.split(split)))
-    asked = header(source, split, n, by)
+    places = range(len(source.split(split))) if among is None else among
+    n = min(limit or len(places), len(places))
+    asked = header(source, split if among is None else f"{split}[{among.start}::{among.step}]", n, by)
     path = cache_dir() / "statistics" / f"{hashlib.sha256(json.dumps(dict(asked)).encode()).hexdigest()[:16]}.npz"
-    return once(("real", str(path)), lambda: _real(source, split, n, by, asked, path))
+    examples = lambda: (load(source, split, n) if among is None else spread(source, split, n, among=among)).x  # noqa: E731
+    return once(("real", str(path)), lambda: _real(examples, by, asked, path))
 
 
-def _real(source: Source, split: str, n: int, by: FeatureExtractor, asked: Header, path: Path) -> Statistics:
+def _real(examples: Callable[[], Tensor], by: FeatureExtractor, asked: Header, path: Path) -> Statistics:
     if path.is_file():
         return read(path, asked)
-    features = by(load(source, split, n).x)
+    features = by(examples())
     found = Statistics(features, moments(features) if len(features) > features.shape[1] else None)
     keep_arrays(f"statistics/{path.name}", packed(found, asked))
     return found

@@ -13,7 +13,7 @@ from counterfeit.data.source import SPLITS, Source
 from counterfeit.data.stream import mix
 from counterfeit.metrics.statistics import seeded
 
-__all__ = ["describe", "draw_samples", "evaluating", "load", "spread"]
+__all__ = ["describe", "draw_samples", "evaluating", "load", "spaced", "spread"]
 
 UNITS = {"image": "pixels in [0, 1]", "binary": "binary pixels", "real": "real values"}
 
@@ -66,6 +66,16 @@ def load(source: Source, split: str, n: int | None = None, seed: int = 0, device
     return Batch(batch.x.to(device), None if batch.y is None else batch.y.to(device))
 
 
+def spaced(n: int, among: range) -> Tensor:
+    """`n` positions evenly spaced `among` so many, int64 (n,).
+
+    Example:
+        >>> spaced(3, range(6)).tolist()
+        [0, 2, 4]
+    """
+    return among.start + among.step * (torch.arange(n) * len(among) // max(n, 1))
+
+
 def spread(
     source: Source, split: str, n: int | None = None, seed: int = 0, device: torch.device | str = "cpu",
     among: range | None = None,
@@ -76,8 +86,7 @@ def spread(
     """
     examples = source.split(split)
     among = range(len(examples)) if among is None else among
-    n = min(n or len(among), len(among))
-    positions = among.start + among.step * (torch.arange(n) * len(among) // max(n, 1))
+    positions = spaced(min(n or len(among), len(among)), among)
     with seeded(mix(seed, SPLITS.index(split))):
         batch = examples[positions]
     return Batch(batch.x.to(device), None if batch.y is None else batch.y.to(device))

@@ -6,7 +6,9 @@ from torch import Tensor
 
 from counterfeit.metrics.statistics import mean_and_error
 
-__all__ = ["relative_sharpness", "sharpness"]
+__all__ = ["NOTE", "relative_sharpness", "sharpness"]
+
+NOTE = "1 is as sharp as the truth; below is blur, above is noise or false detail"
 
 
 def sharpness(x: Tensor) -> Tensor:
@@ -24,7 +26,7 @@ def sharpness(x: Tensor) -> Tensor:
 def relative_sharpness(x: Tensor, truth: Tensor) -> tuple[float, float]:
     """Mean sharpness of `x` as a multiple of that of `truth`, both (B, …, H, W), and its standard error.
 
-    Below 1 is blur, above 1 is noise or false detail.
+    See `NOTE`: neither direction is better.
     """
     ours, theirs = sharpness(x).double(), sharpness(truth).double()
     ratio = float(ours.mean() / theirs.mean())

@@ -23,7 +23,7 @@ from counterfeit.core import Net, Spec, check_labels
 
 __all__ = [
     "Condition", "ConvDiscriminator", "ConvGenerator", "ConvNorm", "ConvPlayers", "Head", "MinibatchDeviation",
-    "MinibatchDiscrimination", "halvings", "initialize", "normalize",
+    "MinibatchDiscrimination", "halvings", "initialize", "normalize", "widths",
 ]  # fmt: skip
 
 ConvNorm = Literal["none", "batch", "spectral"]
@@ -35,7 +35,7 @@ def halvings(spec: Spec, smallest: int = 4) -> int:
     """How often the sides of an image can be halved and stay whole and at least `smallest`.
 
     Raises:
-        ValueError: where the data are no images, or cannot be halved once.
+        ValueError: where the data are no images in [0, 1], or cannot be halved once.
 
     Example:
         >>> [halvings(Spec((1, side, side))) for side in (8, 28, 32, 64)]
@@ -43,6 +43,11 @@ def halvings(spec: Spec, smallest: int = 4) -> int:
     """
     if len(spec.shape) != 3:
         raise ValueError(f"data of shape {spec.shape} came; images (C, H, W) are expected. Choose another model.")
+    if not spec.bounded:
+        raise ValueError(
+            f"data of kind {spec.kind!r} came; images in [0, 1] are expected. Leave symmetric and logit out of "
+            "data.transforms."
+        )
     sides, count = list(spec.shape[1:]), 0
     while all(side % 2 == 0 and side // 2 >= smallest for side in sides):
         sides, count = [side // 2 for side in sides], count + 1
@@ -66,7 +71,7 @@ class ConvGenerator(Net):
     def __init__(self, spec: Spec, code_size: int, width: int) -> None:
         super().__init__()
         levels = halvings(spec)
-        channels = _widths(width, levels)[::-1]
+        channels = widths(width, levels)[::-1]
         self.start = (channels[0], *(side >> levels for side in spec.shape[1:]))
         first = nn.Linear(code_size, self.start[0] * self.start[1] * self.start[2], bias=False)
         ups = [
@@ -121,7 +126,7 @@ class ConvDiscriminator(Net):
             )
         levels = halvings(spec)
         self.classes, maps = classes, classes if condition == "concatenate" else 0
-        channels = [spec.shape[0] + maps, *_widths(width, levels)]
+        channels = [spec.shape[0] + maps, *widths(width, levels)]
         layers: list[nn.Module] = []
         for level, (before, after) in enumerate(pairwise(channels)):
             batch = norm == "batch" and level > 0
@@ -263,5 +268,11 @@ def normalize(net: nn.Module) -> None:
             spectral_norm(module)
 
 
-def _widths(width: int, levels: int) -> Sequence[int]:
+def widths(width: int, levels: int) -> Sequence[int]:
+    """Channels of so many levels, each of twice those of the one before until they are the widest.
+
+    Example:
+        >>> widths(16, 5)
+        [16, 32, 64, 128, 128]
+    """
     return [width * min(2**level, WIDEST) for level in range(levels)]

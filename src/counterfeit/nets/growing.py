@@ -15,12 +15,11 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate, leaky_relu, linear
 
 from counterfeit.core import Net, Spec
-from counterfeit.nets.conv import MinibatchDeviation, halvings
+from counterfeit.nets.conv import MinibatchDeviation, halvings, widths
 
 __all__ = ["EqualConv2d", "EqualLinear", "GrowingDiscriminator", "GrowingGenerator", "pixel_norm"]
 
 PARTS = 1_000  # a stage is counted in parts of a level: averages of weights copy whole numbers
-WIDEST = 8  # channels stop doubling at this multiple of the width
 
 
 def pixel_norm(x: Tensor) -> Tensor:
@@ -38,13 +37,13 @@ class EqualConv2d(nn.Conv2d):
 
     def __init__(self, inputs: int, outputs: int, size: int, gain: float = math.sqrt(2)) -> None:
         super().__init__(inputs, outputs, size, padding=size // 2)
-        self.scale = gain / math.sqrt(inputs * size**2)
+        self.weight_scale = gain / math.sqrt(inputs * size**2)
         nn.init.normal_(self.weight)
         nn.init.zeros_(self.bias)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, inputs, H, W) -> (B, outputs, H, W)."""
-        return self._conv_forward(x, self.weight * self.scale, self.bias)
+        return self._conv_forward(x, self.weight * self.weight_scale, self.bias)
 
 
 class EqualLinear(nn.Linear):
@@ -52,13 +51,13 @@ class EqualLinear(nn.Linear):
 
     def __init__(self, inputs: int, outputs: int, gain: float = math.sqrt(2)) -> None:
         super().__init__(inputs, outputs)
-        self.scale = gain / math.sqrt(inputs)
+        self.weight_scale = gain / math.sqrt(inputs)
         nn.init.normal_(self.weight)
         nn.init.zeros_(self.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, inputs) -> (B, outputs)."""
-        return linear(x, self.weight * self.scale, self.bias)
+        return linear(x, self.weight * self.weight_scale, self.bias)
 
 
 class Growing(Net):
@@ -70,14 +69,17 @@ class Growing(Net):
         super().__init__()
         self.levels = levels
         self.register_buffer("stage", torch.zeros((), dtype=torch.int64))
+        self.grown: int | None = None  # the stage without a wait for the device that holds it, while training
+        self.register_load_state_dict_post_hook(_forget)
 
     def grow(self, stage: float) -> None:
         """Stand at `stage`, from 0 to `levels`."""
-        self.stage.fill_(round(stage * PARTS))
+        self.grown = round(stage * PARTS)
+        self.stage.fill_(self.grown)
 
     def standing(self) -> tuple[int, float]:
         """The last level, and how far it has faded in, in (0, 1]."""
-        stage = int(self.stage)
+        stage = self.grown if self.training and self.grown is not None else int(self.stage)
         top = -(-stage // PARTS)
         return top, 1 - (top * PARTS - stage) / PARTS
 
@@ -101,7 +103,7 @@ class GrowingGenerator(Growing):
 
     def __init__(self, spec: Spec, code_size: int, width: int) -> None:
         super().__init__(halvings(spec))
-        channels = _widths(width, self.levels)[::-1]
+        channels = widths(width, self.levels + 1)[::-1]
         self.start = (channels[0], *(side >> self.levels for side in spec.shape[1:]))
         self.project = EqualLinear(code_size, math.prod(self.start), gain=math.sqrt(2) / 4)  # as a 4x4 kernel's
         self.first = EqualConv2d(channels[0], channels[0], 3)
@@ -133,7 +135,7 @@ class GrowingDiscriminator(Growing):
 
     def __init__(self, spec: Spec, width: int) -> None:
         super().__init__(halvings(spec))
-        channels = _widths(width, self.levels)[::-1]
+        channels = widths(width, self.levels + 1)[::-1]
         rest = channels[0] * math.prod(side >> self.levels for side in spec.shape[1:])
         self.images = nn.ModuleList(EqualConv2d(spec.shape[0], n, 1) for n in channels)
         self.blocks = nn.ModuleList(
@@ -159,6 +161,10 @@ class GrowingDiscriminator(Growing):
         return self.head(self.features(x)).float()
 
 
+def _forget(net: nn.Module, _: object) -> None:
+    net.grown = None  # type: ignore[assignment]  # what was loaded rules
+
+
 def _through(block: nn.Module, h: Tensor, activation: Callable[[Tensor], Tensor]) -> Tensor:
     for layer in block.children():
         h = activation(layer(h))
@@ -179,7 +185,3 @@ def _enlarged(x: Tensor, times: int = 1) -> Tensor:
 
 def _reduced(x: Tensor, times: int = 1) -> Tensor:
     return avg_pool2d(x, 2**times) if times else x
-
-
-def _widths(width: int, levels: int) -> list[int]:
-    return [width * min(2**level, WIDEST) for level in range(levels + 1)]

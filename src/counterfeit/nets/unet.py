@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
 from counterfeit.core import Net, Spec
-from counterfeit.nets.conv import WIDEST, halvings, initialize
+from counterfeit.nets.conv import halvings, initialize, widths
 
 __all__ = ["Completion", "Modulated"]
 
@@ -50,7 +50,7 @@ class Completion(Net):
     def __init__(self, spec: Spec, code_size: int, width: int) -> None:
         super().__init__()
         levels = halvings(spec)
-        channels = [width * min(2**level, WIDEST) for level in range(levels)]
+        channels = widths(width, levels)
         sides = [side >> levels for side in spec.shape[1:]]
         self.shape, self.start = spec.shape, (channels[-1], *sides)
         self.downs = nn.ModuleList(_down(*pair) for pair in pairwise([2 * spec.shape[0], *channels]))

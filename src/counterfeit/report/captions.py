@@ -15,7 +15,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from counterfeit.data.captions import Captioned
+from counterfeit.data.captions import Composed
 from counterfeit.data.images import encode_png, tile
 from counterfeit.data.source import Source
 from counterfeit.data.words import caption
@@ -43,6 +43,8 @@ def captions(run: Subject) -> Iterator[Figure]:
         f"{COLUMNS} samples for each of {len(y)} captions of the test split, in the order they were drawn.",
         said, drawn,
     )  # fmt: skip
+    if len(y) < 2:
+        return
     walks = [f"from {a} to {b}" for a, b in pairwise(texts)][::2]
     between = _between(run, y[:-1:2], y[1::2])
     yield _figure(
@@ -55,7 +57,7 @@ def captions(run: Subject) -> Iterator[Figure]:
 def _chosen(source: Source) -> tuple[Tensor, list[str]]:
     """Captions of the test split, (ROWS, length), and a note on each; half of pairs never seen where there are such."""
     y = cast(Tensor, spread(source.raw, "test", SEARCHED).y)
-    if not isinstance(source.raw, Captioned):
+    if not isinstance(source.raw, Composed):
         return y[:ROWS], [""] * len(y[:ROWS])
     asked = source.raw.asked(y)
     whole, unseen = (asked >= 0).all(1), source.raw.unseen(asked)

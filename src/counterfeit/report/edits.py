@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
@@ -47,18 +46,9 @@ def directions(run: Run, to: str, away: str | None = None) -> tuple[Tensor, int 
         to: a class, by name or number.
         away: another.
     """
-    names = list(run.source.class_names) or [str(i) for i in range(run.source.spec.classes)]
+    end, start = run.source.label(to), None if away is None else run.source.label(away)
     found = means(run)
-    start = None if away is None else _place(away, names)
-    return found[_place(to, names)] - (found.nanmean(0) if start is None else found[start]), start
-
-
-def _place(name: str, names: Sequence[str]) -> int:
-    if name in names:
-        return names.index(name)
-    if name.isdecimal() and int(name) < len(names):
-        return int(name)
-    raise ValueError(f"class {name!r} came; {', '.join(names) or 'data with labels'} is expected. Choose one of them.")
+    return found[end] - (found.nanmean(0) if start is None else found[start]), start
 
 
 def read_direction(path: str | Path, size: int) -> Tensor:
@@ -99,7 +89,7 @@ def board(x: Tensor, changed: Tensor) -> np.ndarray:
 
 def edits(run: Run) -> Figure:
     """A test example of each of several classes, moved to the class whose mean code is nearest to that of its own."""
-    found, names = means(run), list(run.source.class_names)
+    found, name = means(run), run.source.called
     near = torch.cdist(found, found).nan_to_num(torch.inf).fill_diagonal_(torch.inf).argmin(1)
     batch = spread(run.source, "test", LOOKED, grids.SEED)
     y = cast(Tensor, batch.y)
@@ -107,7 +97,7 @@ def edits(run: Run) -> Figure:
     chosen = [int((y == label).nonzero()[0]) for label in y.unique().tolist() if known[label]][:ROWS]
     x, away = batch.x[chosen], y[chosen]
     changed = edit(run, x, found[near[away]] - found[away], torch.linspace(0, FARTHEST, grids.columns(run, WIDTH) - 1))
-    words = [f"{names[i] if names else i} to {names[j] if names else j}" for i, j in zip(away, near[away], strict=True)]
+    words = [f"{name(i)} to {name(j)}" for i, j in zip(away.tolist(), near[away].tolist(), strict=True)]
     return Figure(
         "edits",
         "Edits",

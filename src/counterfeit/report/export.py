@@ -37,7 +37,7 @@ def writer(out: Path) -> Callable[[Tensor, Path], None]:
     """What writes samples to a path, by its suffix.
 
     Raises:
-        ValueError: where nothing does.
+        ValueError: where nothing does, or it is a folder that already holds something.
     """
     writers: dict[str, Callable[[Tensor, Path], None]] = {".png": _grid, ".npy": _array, ".npz": _arrays, "": _folder}
     suffix = "" if out.is_dir() else out.suffix.lower()
@@ -45,6 +45,8 @@ def writer(out: Path) -> Callable[[Tensor, Path], None]:
         raise ValueError(
             f"{out} ends in {suffix}; .png, .npy, .npz or a folder's name is expected. Choose another --out."
         )
+    if not suffix:
+        _check_vacant(out)
     return writers[suffix]
 
 
@@ -54,8 +56,7 @@ def write_pictures(images: Sequence[Tensor], out: Path) -> None:
     Raises:
         ValueError: where the folder already holds something.
     """
-    if out.is_file() or (out.is_dir() and any(out.iterdir())):
-        raise ValueError(f"{out} already holds something; a new or empty folder is expected. Choose another --out.")
+    _check_vacant(out)
     for index, image in enumerate(images):
         save_png(out / f"{index:05d}.png", to_uint8(image))
 
@@ -68,6 +69,11 @@ def write_codes(z: Tensor, y: Tensor | None, out: Path) -> None:
             np.savez(file, **arrays)  # type: ignore[arg-type]
         else:
             np.save(file, z.numpy(), allow_pickle=False)
+
+
+def _check_vacant(out: Path) -> None:
+    if out.is_file() or (out.is_dir() and any(out.iterdir())):
+        raise ValueError(f"{out} already holds something; a new or empty folder is expected. Choose another --out.")
 
 
 def _images(x: Tensor) -> bool:

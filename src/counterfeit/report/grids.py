@@ -21,7 +21,7 @@ from counterfeit.metrics.sampling import evaluating
 from counterfeit.report.latent import interpolate, lerp, slerp
 
 __all__ = [
-    "SEED", "columns", "crisp", "framed", "has_images", "neighbours", "reconstructions", "samples", "stacked",
+    "SEED", "columns", "crisp", "framed", "has_images", "neighbours", "padded", "reconstructions", "samples", "stacked",
     "walks",
 ]  # fmt: skip
 
@@ -90,13 +90,21 @@ def reconstructions(run: Subject, n: int) -> tuple[Tensor, Tensor]:
     return run.source.natural(x), run.source.natural(again)
 
 
+def padded(x: Tensor, n: int) -> Tensor:
+    """The images `x`, (N, C, H, W), and gray ones after them, (n, C, H, W)."""
+    return torch.cat([x, x.new_full((n - len(x), *x.shape[1:]), 0.5)])
+
+
 def stacked(rows: Sequence[tuple[Tensor, ...]], gap: int = 12) -> np.ndarray:
     """Groups of rows of images, (N, C, H, W) each, one above the other, with a transparent `gap` between groups.
+
+    Rows shorter than the longest end in gray.
 
     Returns:
         uint8 (height, width, 4).
     """
-    bands = [_opaque(tile(torch.cat(group), len(group[0]))) for group in rows]
+    across = max(len(row) for group in rows for row in group)
+    bands = [_opaque(tile(torch.cat([padded(row, across) for row in group]), across)) for group in rows]
     space = np.zeros((gap, *bands[0].shape[1:]), np.uint8)
     return np.concatenate([piece for band in bands for piece in (band, space)][:-1])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import cast
 
 import numpy as np
 import torch
@@ -13,7 +14,6 @@ from counterfeit.data.hidden import Paired
 from counterfeit.data.images import encode_png, tile
 from counterfeit.evaluation import Subject
 from counterfeit.metrics.metric import Evaluation
-from counterfeit.metrics.sampling import load
 from counterfeit.metrics.translation import everywhere, few, translate
 from counterfeit.report import grids
 from counterfeit.report.figure import Figure, Picture
@@ -37,8 +37,8 @@ def beside(before: Tensor, after: Tensor, columns: int = 12) -> np.ndarray:
     factor = after.shape[-1] // before.shape[-1]
     before = before.repeat_interleave(factor, 2).repeat_interleave(factor, 3)
     columns = min(columns, len(before))
-    blank = (-len(before)) % columns
-    rows = [torch.cat([x, x.new_full((blank, *x.shape[1:]), 0.5)]).unflatten(0, (-1, columns)) for x in (before, after)]
+    full = len(before) + (-len(before)) % columns
+    rows = [grids.padded(x, full).unflatten(0, (-1, columns)) for x in (before, after)]
     return tile(torch.stack(rows, 1).flatten(0, 2), columns)
 
 
@@ -53,12 +53,13 @@ def _cycles(run: Subject) -> Figure:
     source, across = run.source, grids.columns(run, WIDTH)
     rounds = [translate(run.model, some, Evaluation()) for some in _examples(run, across)]
     bands, words = [], []
-    for domain, found in enumerate(rounds):
+    for found in rounds:
         rows = [source.natural(t).cpu() for t in (found.x, found.there, found.back)]
         if isinstance(source.raw, Paired):
             rows.append(source.raw.truth(rows[0], found.y.cpu(), found.to.cpu()))
         bands.append(tuple(rows))
-        words.append(f"{_name(run, domain)} to {', '.join(_name(run, to) for to in sorted({*found.to.tolist()}))}")
+        others = ", ".join(source.called(to) for to in sorted({*found.to.tolist()}))
+        words.append(f"{source.called(int(found.y[0]))} to {others}")
     truth = ", and the hidden truth" if isinstance(source.raw, Paired) else ""
     return Figure(
         "translations",
@@ -74,25 +75,17 @@ def _everywhere(run: Subject) -> Figure:
     x = few(source, "test", across).x
     rows = everywhere(run.model, x, min(ROWS, source.spec.classes))
     shown = source.natural(rows.flatten(0, 1)).cpu()
-    names = ", ".join(_name(run, domain) for domain in range(len(rows) - 1))
+    names = ", ".join(source.called(domain) for domain in range(len(rows) - 1))
     return Figure(
         "domains",
         "Translations",
         f"The first row: test examples. Below them: the same in the domains {names}.",
-        f"{across} test examples above their translations to {len(rows) - 1} domains.",
-        Picture(encode_png(tile(shown, across)), ".png", grids.crisp(run)),
+        f"{len(x)} test examples above their translations to {len(rows) - 1} domains.",
+        Picture(encode_png(tile(shown, len(x))), ".png", grids.crisp(run)),
     )
 
 
 def _examples(run: Subject, each: int) -> list[Batch]:
-    """The first test examples of each domain, `each` where there are so many."""
-    x, y = load(run.source, "test", 64 * each * run.source.spec.classes, device=run.model.device)
-    if y is None:
-        raise ValueError(f"{run.source.name} has no labels; domains are expected. Choose data with labels.")
-    chosen = [torch.where(y == domain)[0][:each] for domain in range(run.source.spec.classes)]
-    return [Batch(x[places], y[places]) for places in chosen]
-
-
-def _name(run: Subject, domain: int) -> str:
-    names = run.source.class_names
-    return str(names[domain]) if names else str(domain)
+    """Test examples of each domain that has some, `each` where there are so many, evenly spaced."""
+    x, y = (cast(Tensor, t).to(run.model.device) for t in few(run.source, "test", each * run.source.spec.classes))
+    return [Batch(x[y == domain][:each], y[y == domain][:each]) for domain in y.unique().tolist()]

@@ -54,6 +54,7 @@ class ACGAN(Game):
         generator = nets.generator(spec, noise_size + spec.classes)
         discriminator = nets.discriminator(spec, outputs=1 + spec.classes)
         super().__init__(spec, generator, discriminator, noise, noise_size, rules, conditional=True)
+        self.nets = nets
         self.auxiliary_weight = auxiliary_weight
 
     def judge(self, x: Tensor, y: Tensor | None = None) -> Tensor:  # noqa: ARG002

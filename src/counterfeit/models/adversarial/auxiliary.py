@@ -69,6 +69,7 @@ class Auxiliary(Game):
             raise ValueError(f"{came}; at least 0 is expected of both. Raise them.")
         generator, discriminator = nets.generator(spec, noise_size), nets.discriminator(spec)
         super().__init__(spec, generator, discriminator, noise, noise_size, rules)
+        self.nets = nets
         self.encoder = ConvDiscriminator(spec, encoder_width, "batch", outputs=noise_size)
         self.fixed_from, self.image_weight, self.encoder_noise = fixed_from, image_weight, encoder_noise
 

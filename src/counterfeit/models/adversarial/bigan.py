@@ -101,6 +101,7 @@ class BiGAN(Game):
             raise ValueError(f"objective {rules.objective} came; pairs are judged by one of {known}. Change it.")
         discriminator = Pairs(nets.discriminator(spec, outputs=units), noise_size, units)
         super().__init__(spec, nets.generator(spec, noise_size), discriminator, noise, noise_size, rules)
+        self.nets = nets
         self.encoder = ConvDiscriminator(spec, encoder_width, "batch", outputs=(1 + random) * noise_size)
         self.random, self.image_weight, self.code_weight = random, image_weight, code_weight
 

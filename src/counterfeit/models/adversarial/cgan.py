@@ -50,3 +50,4 @@ class CGAN(Game):
         generator = nets.generator(spec, noise_size + spec.classes)
         discriminator = nets.discriminator(spec, classes=spec.classes, condition=condition)
         super().__init__(spec, generator, discriminator, noise, noise_size, rules, conditional=True)
+        self.nets = nets

@@ -113,6 +113,7 @@ class Conditionals(Game):
         pair = replace(spec, shape=(2 * spec.shape[0], *spec.shape[1:]))
         generator, discriminator = Completion(spec, noise_size, nets.width), PairDiscriminator(nets.discriminator(pair))
         super().__init__(spec, generator, discriminator, noise, noise_size, rules)
+        self.nets = nets
         self.score_weight = score_weight
 
     def forge(self, real: Batch) -> Fake:

@@ -44,3 +44,4 @@ class DCGAN(Game):
     ) -> None:
         generator, discriminator = nets.generator(spec, noise_size), nets.discriminator(spec)
         super().__init__(spec, generator, discriminator, noise, noise_size, rules)
+        self.nets = nets

@@ -89,6 +89,7 @@ class GAN(Game):
             dropout=dropout, pieces=pieces, init=discriminator_init, center=center,
         )  # fmt: skip
         super().__init__(spec, Generator(spec, body), critic, noise, noise_size, rules)
+        self.activation, self.norm, self.dropout = activation, norm, dropout
         self.marginals, self.covariance = marginals, covariance
 
     @torch.no_grad()

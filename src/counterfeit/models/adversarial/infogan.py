@@ -69,6 +69,7 @@ class InfoGAN(Game):
         generator = nets.generator(spec, noise_size + codes)
         discriminator = nets.discriminator(spec, outputs=1 + codes)
         super().__init__(spec, generator, discriminator, noise, noise_size, rules)
+        self.nets = nets
         self.categories, self.continuous = categories, continuous
         self.categorical_weight, self.continuous_weight = categorical_weight, continuous_weight
 

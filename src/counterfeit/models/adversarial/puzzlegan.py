@@ -20,6 +20,7 @@ from counterfeit.nets.patches import PatchGenerator, covered, key_patches
 
 __all__ = ["PuzzleGAN"]
 
+MOST = 6  # patches, which have 720 orders
 KEPT = 1_024  # training images whose patches samples are made of
 NETS = ConvPlayers(discriminator_norm="none")
 
@@ -36,7 +37,7 @@ class PuzzleGAN(Game):
 
     Arguments:
         spec: what the data are: gray or RGB images.
-        pieces: how many patches.
+        pieces: how many patches, at most 6, of which a metric tries every order.
         piece_size: side of a patch in pixels.
         spatial_weight: weight of the places (spatial loss).
         appearance_weight: weight of the absolute difference of patches and what is painted there (appearance loss).
@@ -78,6 +79,8 @@ class PuzzleGAN(Game):
                 f"{pieces} patches of {piece_size}x{piece_size} of data of shape {spec.shape} came; patches that cover "
                 "at most a quarter of images (C, H, W) are expected. Set model.pieces or model.piece_size."
             )
+        if pieces > MOST:
+            raise ValueError(f"pieces={pieces} came; at most {MOST} are expected. Lower model.pieces.")
         if min(spatial_weight, appearance_weight) < 0:
             raise ValueError(
                 f"spatial_weight={spatial_weight} and appearance_weight={appearance_weight} came; at least 0 is "
@@ -85,6 +88,7 @@ class PuzzleGAN(Game):
             )
         generator = PatchGenerator(spec, pieces, piece_size, noise_size, nets.width, features)
         super().__init__(spec, generator, nets.discriminator(spec), noise, noise_size, rules)
+        self.nets = nets
         self.pieces, self.piece_size = pieces, piece_size
         self.spatial_weight, self.appearance_weight = spatial_weight, appearance_weight
         self.kept: Tensor

@@ -71,6 +71,7 @@ class SemiSupervisedGAN(Game):
             raise ValueError(f"labelled={labelled} came; a multiple of {spec.classes} classes is expected. Change it.")
         generator, discriminator = nets.generator(spec, noise_size), nets.discriminator(spec, spec.classes)
         super().__init__(spec, generator, discriminator, noise, noise_size, rules)
+        self.nets = nets
         self.supervised_weight, self.unlabelled = supervised_weight, unlabelled
         self.register_buffer("labelled_x", torch.zeros(labelled, *spec.shape))
         self.register_buffer("labelled_y", torch.arange(labelled) % spec.classes)

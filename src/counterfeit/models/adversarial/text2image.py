@@ -73,6 +73,7 @@ class Text2Image(Game):
             )
         generator = TextGenerator(spec, nets, noise_size, caption_size)
         super().__init__(spec, generator, TextDiscriminator(spec, nets, caption_size), noise, noise_size, rules)
+        self.nets = nets
         self.mismatch, self.interpolation, self.caption_size = mismatch, interpolation, caption_size
         self.conditional = True  # both players are told what belongs to an image, though it is no label
         self.captions: Tensor
@@ -119,11 +120,12 @@ class Text2Image(Game):
         return torch.cat([super().prior(len(caption)), caption], 1)
 
     def sample(self, n: int, y: Tensor | None = None) -> Tensor:
-        """Draw `n` images, (n, C, H, W).
+        """Draw `n` images, (n, C, H, W), rounded where the data are binary.
 
         Arguments:
             n: how many.
             y: their captions as tokens, (n, length); some of the training data's where None.
         """
         check_request(n)
-        return self.generator(self.prior(n, None if y is None else check_captions(y, n, self.spec).to(self.device)))
+        x = self.generator(self.prior(n, None if y is None else check_captions(y, n, self.spec).to(self.device)))
+        return x.round() if self.spec.kind == "binary" else x

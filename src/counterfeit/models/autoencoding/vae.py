@@ -72,7 +72,7 @@ class VAE(Model):
         super().__init__(spec)
         self.encoder = MLP(spec.dims, hidden, 2 * latent, activation, dropout=dropout)
         self.decoder = MLP(latent, hidden[::-1], spec.dims, activation)
-        self.latent, self.beta, self.warmup = latent, beta, warmup
+        self.latent, self.activation, self.beta, self.warmup = latent, activation, beta, warmup
 
     def updates(self, draw: Draw, clock: Clock) -> Iterator[Update]:
         """One player: descend the negative bound."""
