@@ -123,7 +123,7 @@ def capabilities() -> str:
     rows = []
     for protocol in catalogue.CAPABILITIES:
         methods = [f"`{name}{_arguments(f)}`" for name, f in vars(protocol).items() if _is_method(name, f)]
-        owners = [f"`{name}`" for name, cls in catalogue.models().items() if issubclass(cls, protocol)]
+        owners = [f"`{name}`" for name, cls in catalogue.models().items() if catalogue.able(cls, protocol)]
         rows.append((f"`{protocol.__name__}`", inspect.getdoc(protocol), methods, owners))
     return table(("capability", "what", "methods", "models"), rows)
 
