@@ -28,6 +28,7 @@ from counterfeit.core import Batch, Clock, Model, Net, Spec
 from counterfeit.engine.distributed import Processes
 from counterfeit.engine.step import Stepper
 from counterfeit.models.adversarial import game as adversarial
+from counterfeit.nets.conv import DoublingConv2d
 from counterfeit.report.record import machine
 from counterfeit.run import write_json
 
@@ -72,14 +73,16 @@ def maxout_players() -> tuple[Chain, Chain]:
     return generator, discriminator
 
 
-def conv_players() -> tuple[Chain, Chain]:
-    """The nets of the convolutional script at 32x32, gray, with images in [0, 1] and a logit."""
+def conv_players(ours: bool = False) -> tuple[Chain, Chain]:
+    """The nets of the convolutional script at 32x32, gray, with images in [0, 1] and a logit.
+
+    With `ours`, repeating pixels and convolving, the same function of the same weights, are one layer of the project.
+    """
 
     def larger(inputs: int, outputs: int) -> list[nn.Module]:
-        return [
-            nn.Upsample(scale_factor=2), nn.Conv2d(inputs, outputs, 3, padding=1), nn.BatchNorm2d(outputs, 0.8),
-            nn.LeakyReLU(0.2, inplace=True),
-        ]  # fmt: skip
+        usual = [nn.Upsample(scale_factor=2), nn.Conv2d(inputs, outputs, 3, padding=1)]
+        doubled = [DoublingConv2d(inputs, outputs)] if ours else usual
+        return [*doubled, nn.BatchNorm2d(outputs, 0.8), nn.LeakyReLU(0.2, inplace=True)]
 
     def smaller(inputs: int, outputs: int, norm: bool = True) -> list[nn.Module]:
         layers = [nn.Conv2d(inputs, outputs, 3, 2, 1), nn.LeakyReLU(0.2, inplace=True), nn.Dropout2d(0.25)]
@@ -139,7 +142,8 @@ def ours(game: Game, images: Tensor, precision: str) -> Callable[[], None]:
     config = catalogue.configure(catalogue.recipe(game.recipe), {"train": {"precision": precision}})
     spec = Spec(game.shape)
     if game.recipe == "dcgan":  # the script's nets; the paper's are the recipe's own
-        model: Model = adversarial.Game(spec, *game.players(), "gaussian", NOISE, adversarial.Rules(fresh=False))
+        rules = adversarial.Rules(fresh=False)
+        model: Model = adversarial.Game(spec, *conv_players(ours=True), "gaussian", NOISE, rules)
     else:
         model = catalogue.model_class(config.model)(spec, **config.arguments)
     model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -1,4 +1,4 @@
-"""Fully connected nets against the formulas that define them."""
+"""Nets against the formulas that define them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import get_args
 import pytest
 import torch
 from torch import nn
-from torch.nn.functional import leaky_relu, softplus
+from torch.nn.functional import conv2d, interpolate, leaky_relu, softplus
 
 from counterfeit.core import Net
+from counterfeit.nets.conv import DoublingConv2d
 from counterfeit.nets.mlp import MLP, Activation, Dropout, Gated, Maxout
 
 
@@ -130,3 +131,15 @@ def test_perceptron_is_a_net_that_the_engine_compiles():
 def test_layers_without_units_are_refused(sizes):
     with pytest.raises(ValueError, match="at least 1 is expected"):
         MLP(*sizes)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (4, 4), (3, 5)])
+def test_a_doubling_convolution_is_one_of_repeated_pixels(shape):
+    layer = DoublingConv2d(3, 5).double()
+    x = torch.rand(2, 3, *shape, dtype=torch.float64, requires_grad=True)
+    found = layer(x)
+    expected = conv2d(interpolate(x, scale_factor=2.0, mode="nearest"), layer.weight, layer.bias, padding=1)
+    torch.testing.assert_close(found, expected)
+    weights, inputs = torch.rand_like(found), (x, layer.weight, layer.bias)
+    ours, theirs = (torch.autograd.grad((out * weights).sum(), inputs) for out in (found, expected))
+    torch.testing.assert_close(ours, theirs)

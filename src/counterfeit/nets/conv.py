@@ -16,14 +16,14 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import adaptive_avg_pool2d, one_hot
+from torch.nn.functional import adaptive_avg_pool2d, conv_transpose2d, one_hot
 from torch.nn.utils.parametrizations import spectral_norm
 
 from counterfeit.core import Net, Spec, check_labels
 
 __all__ = [
-    "Condition", "ConvDiscriminator", "ConvGenerator", "ConvNorm", "ConvPlayers", "Head", "MinibatchDeviation",
-    "MinibatchDiscrimination", "halvings", "initialize", "normalize", "widths",
+    "Condition", "ConvDiscriminator", "ConvGenerator", "ConvNorm", "ConvPlayers", "DoublingConv2d", "Head",
+    "MinibatchDeviation", "MinibatchDiscrimination", "halvings", "initialize", "normalize", "widths",
 ]  # fmt: skip
 
 ConvNorm = Literal["none", "batch", "spectral"]
@@ -211,6 +211,31 @@ class Head(nn.Module):
         embedded = self.embedding(one_hot(y, self.embedding.in_features).to(h.dtype))
         told = (embedded * h).sum(1, keepdim=True).float()
         return torch.cat([out[:, :1] + told, out[:, 1:]], 1)
+
+
+class DoublingConv2d(nn.Conv2d):
+    """A 3x3 convolution of an image whose pixels are repeated 2x2 times, with 4 products a pixel in place of 9.
+
+    Repeating pixels and convolving is linear, and the same at every second pixel: a transposed convolution of stride 2,
+    whose 4x4 kernel sums weights that meet the same pixel.
+
+    Arguments:
+        inputs: channels that come.
+        outputs: channels that leave.
+
+    Example:
+        >>> DoublingConv2d(3, 5)(torch.rand(1, 3, 4, 4)).shape
+        torch.Size([1, 5, 8, 8])
+    """
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(inputs, outputs, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, inputs, H, W) -> (B, outputs, 2H, 2W)."""
+        meet = self.weight.new_tensor([[0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]])
+        kernel = torch.einsum("ka,oiab,lb->iokl", meet, self.weight, meet)
+        return conv_transpose2d(x, kernel, self.bias, stride=2, padding=1)
 
 
 class MinibatchDeviation(nn.Module):

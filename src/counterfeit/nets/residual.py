@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate
 
 from counterfeit.core import Net, Spec
-from counterfeit.nets.conv import Head, halvings, normalize
+from counterfeit.nets.conv import DoublingConv2d, Head, halvings, normalize
 
 __all__ = ["ResidualDiscriminator", "ResidualGenerator"]
 
@@ -21,13 +21,13 @@ class Grow(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.norms = nn.ModuleList([nn.BatchNorm2d(channels), nn.BatchNorm2d(channels)])
-        self.convs = nn.ModuleList([nn.Conv2d(channels, channels, 3, padding=1) for _ in range(2)])
+        self.convs = nn.ModuleList([DoublingConv2d(channels, channels), nn.Conv2d(channels, channels, 3, padding=1)])
         self.shortcut = nn.Conv2d(channels, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, C, 2H, 2W)."""
-        h = self.convs[0](_double(self.norms[0](x).relu()))
-        return self.convs[1](self.norms[1](h).relu()) + self.shortcut(_double(x))
+        h = self.convs[0](self.norms[0](x).relu())
+        return self.convs[1](self.norms[1](h).relu()) + _double(self.shortcut(x))  # repeating pixels commutes with 1x1
 
 
 class Shrink(nn.Module):
