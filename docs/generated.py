@@ -227,24 +227,6 @@ def _moved(verdict: dict) -> str:
     return text + (" missed" if verdict["should move"] else "")
 
 
-def modes() -> str:
-    """How many modes each objective and stabilizer keeps, on the ring and on the grid."""
-    found = json.loads((RESULTS / "modes.json").read_text(encoding="utf-8"))
-    rows = {(row["data"], row["case"]): row for row in found["rows"]}
-    totals = {row["data"]: row["of"] for row in found["rows"]}
-    cases = dict.fromkeys(row["case"] for row in found["rows"])
-    columns = [f"{name}: {what}" for name, total in totals.items() for what in (f"modes of {total}", "near a mode")]
-    body = [(case, *(cell for name in totals for cell in _kept(rows.get((name, case))))) for case in cases]
-    return table(("", *columns), body) + f"\n```sh\n{found['commands'][0]}\n```\n"
-
-
-def _kept(row: dict | None) -> tuple[str, str]:
-    if row is None:
-        return "", ""
-    share, spread = 100 * row["high_quality"], 100 * row["high_quality_sd"]
-    return f"{row['modes']:.1f} ± {row['modes_sd']:.1f}", f"{share:.0f} ± {spread:.0f} %"
-
-
 def doctor() -> str:
     """How often the training doctor was right."""
     found = json.loads((RESULTS / "doctor.json").read_text(encoding="utf-8"))

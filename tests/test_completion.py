@@ -383,6 +383,13 @@ def test_a_board_shows_truth_and_tint():
 # pictures in
 
 
+def test_a_picture_is_binary_where_the_data_are(tmp_path):
+    Image.fromarray(np.arange(0, 256, 4, dtype=np.uint8).reshape(8, 8)).save(tmp_path / "a.png")
+    x = read_inputs(tmp_path / "a.png", Spec((1, 8, 8), "binary")).x
+    Spec((1, 8, 8), "binary").check(x, "the model")
+    assert 0 < float(x.mean()) < 1
+
+
 def test_transparent_pixels_are_missing(tmp_path):
     rgba = np.full((16, 16, 4), 255, np.uint8)
     rgba[:, :8, 3] = 0

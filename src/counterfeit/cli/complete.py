@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from counterfeit.cli.options import writable
+from counterfeit.cli.options import samples_writable
 from counterfeit.cli.output import say
 from counterfeit.data.inputs import read_inputs, read_mask
 from counterfeit.nets.masks import KINDS, mask_of
@@ -59,17 +59,14 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     args = parser.parse_args(arguments)
     from counterfeit.data.images import save_png
     from counterfeit.report.completion import board
-    from counterfeit.report.export import write_samples, writer
+    from counterfeit.report.export import write_samples
     from counterfeit.run import Run
 
     for name in ("count", "n"):
         if getattr(args, name) < 1:
             raise ValueError(f"--{name} {getattr(args, name)} came; at least 1 is expected.")
     source = Run(args.run, args.checkpoint, args.device)
-    out = Path(args.out) if args.out else source.path / "completions.png"
-    writer(out)
-    folder = out.is_dir() or not out.suffix
-    writable(str(out), folder=folder)
+    out, folder = samples_writable(args.out, source.path / "completions.png")
     x, mask = given(source, args)
     draws = source.complete(x, mask, args.n, args.seed)
     if out.suffix.lower() == ".png" and not folder:
@@ -97,7 +94,7 @@ def given(run: Run, args: argparse.Namespace) -> tuple[Tensor, Tensor]:
     mask = mask * named(args.mask, run) if args.mask else mask
     if bool((mask == 1).all()):
         raise ValueError(f"{args.input} has nothing transparent; something missing is expected. Say what: --mask left.")
-    return (x.round() if spec.kind == "binary" else x), mask
+    return x, mask
 
 
 def named(mask: str, run: Run) -> Tensor:

@@ -110,8 +110,7 @@ def given(run: Run, args: argparse.Namespace) -> Batch:
 
     if not args.input:
         return spread(run.source, args.split, args.count, args.seed)
-    x = read_inputs(args.input, run.source.spec).x
-    return Batch(x.round() if run.source.spec.kind == "binary" else x)
+    return Batch(read_inputs(args.input, run.source.spec).x)
 
 
 def reconstruct(run: Run, x: Tensor, args: argparse.Namespace) -> float:

@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from counterfeit.config import Data
 
-__all__ = ["data_of", "data_options", "evaluation_of", "evaluation_options", "tables_writable", "writable"]
+__all__ = [
+    "data_of", "data_options", "evaluation_of", "evaluation_options", "samples_writable", "tables_writable",
+    "writable",
+]  # fmt: skip
 
 
 def evaluation_options(parser: argparse.ArgumentParser) -> None:
@@ -51,6 +54,21 @@ def writable(path: str | None, folder: bool = False) -> Path | None:
     if reason := "standard output holds results" if path == "-" else _obstacle(place, folder):
         raise ValueError(f"{path} cannot be written: {reason}. Name another {'folder' if folder else 'file'}.")
     return place
+
+
+def samples_writable(path: str | None, default: Path) -> tuple[Path, bool]:
+    """Where samples go, and whether that is a folder, checked before any work is done for them.
+
+    Raises:
+        ValueError: nothing can be written there, or nothing writes samples so.
+    """
+    from counterfeit.report.export import writer
+
+    out = Path(path) if path else default
+    folder = out.is_dir() or not out.suffix
+    writer(out)
+    writable(path or str(out), folder)
+    return out, folder
 
 
 def tables_writable(args: argparse.Namespace) -> None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
 
-from counterfeit.cli.options import writable
+from counterfeit.cli.options import samples_writable
 from counterfeit.cli.output import say
 
 EXAMPLE = """examples:
@@ -35,15 +34,13 @@ def options(parser: argparse.ArgumentParser) -> None:
 def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     """Sample."""
     args = parser.parse_args(arguments)
-    from counterfeit.report.export import write_samples, writer
+    from counterfeit.report.export import write_samples
     from counterfeit.run import Run
 
     source = Run(args.run, args.checkpoint, args.device)
-    place = args.out or str(source.path / "samples.png")
-    writer(Path(place))
-    writable(place, folder=Path(place).is_dir() or not Path(place).suffix)
+    place, _ = samples_writable(args.out, source.path / "samples.png")
     y = None if args.caption is None else source.tokens(args.caption, args.n)
-    out = write_samples(source.sample(args.n, args.seed, y, mean=args.mean and y is None), Path(place))
+    out = write_samples(source.sample(args.n, args.seed, y, mean=args.mean and y is None), place)
     say(f"{args.n} samples of {source.name}: {out}")
     if args.json:
         print(json.dumps({"run": args.run, "n": args.n, "seed": args.seed, "out": str(out)}))

@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from counterfeit.cli.options import writable
+from counterfeit.cli.options import samples_writable
 from counterfeit.cli.output import say
 
 if TYPE_CHECKING:
@@ -47,7 +47,6 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     """Translate or enlarge."""
     args = parser.parse_args(arguments)
     from counterfeit.core import Enlarges, Translates
-    from counterfeit.report.export import writer
     from counterfeit.run import Run
 
     if args.count < 1:
@@ -55,9 +54,7 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     source = Run(args.run, args.checkpoint, args.device)
     if not isinstance(source.model, (Translates, Enlarges)):
         raise ValueError(f"{type(source.model).__name__} neither translates nor enlarges. Name another run.")
-    out = Path(args.out) if args.out else source.path / "translations.png"
-    writer(out)
-    writable(str(out), folder=out.is_dir() or not out.suffix)
+    out, folder = samples_writable(args.out, source.path / "translations.png")
     if isinstance(source.model, Translates):
         label = domain(source, args.to)
         before, after = translated(source, args, label)
@@ -65,7 +62,7 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     else:
         before, after = enlarged(source, args)
         words = f"{len(after)} images drawn in {source.model.factor} times as many pixels a side"
-    write(before, after, out)
+    write(before, after, out, folder)
     say(f"{words} by {source.name}: {out}")
     if args.json:
         print(json.dumps({"run": args.run, "to": args.to, "images": len(after), "out": str(out)}))
@@ -109,7 +106,7 @@ def enlarged(run: Run, args: argparse.Namespace) -> tuple[list[Tensor], list[Ten
     return x, [run.enlarge(one[None])[0] for one in x]
 
 
-def write(before: list[Tensor], after: list[Tensor], out: Path) -> None:
+def write(before: list[Tensor], after: list[Tensor], out: Path, folder: bool) -> None:
     """Write results: a single one, or rows above what they became, as a .png; an array; or a folder of pictures."""
     import torch
 
@@ -117,7 +114,7 @@ def write(before: list[Tensor], after: list[Tensor], out: Path) -> None:
     from counterfeit.report.export import write_pictures, write_samples
     from counterfeit.report.translation import beside
 
-    if out.is_dir() or not out.suffix:
+    if folder:
         write_pictures(after, out)
     elif len({x.shape for x in after}) > 1:
         raise ValueError(f"{out} holds pictures of one size; these are of several. Name a folder as --out.")

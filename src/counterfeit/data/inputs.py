@@ -31,6 +31,8 @@ class Inputs(NamedTuple):
 def read_inputs(path: str | Path, spec: Spec) -> Inputs:
     """Read a picture, or those of a folder or a zip, as images of `spec`: the central square, resized.
 
+    Pixels are rounded where the data are binary.
+
     Raises:
         DataError: no such file, no pictures in it, one that is damaged, or one that cannot take the shape of `spec`.
     """
@@ -41,7 +43,8 @@ def read_inputs(path: str | Path, spec: Spec) -> Inputs:
             images.append(_image(data, who, spec))
             masks.append(_opaque(data, spec))
     x, mask = torch.from_numpy(np.stack(images)), torch.from_numpy(np.stack(masks))
-    return Inputs(x.float() / 255, mask.float().unsqueeze(1).expand(-1, *spec.shape).contiguous())
+    x, mask = x.float() / 255, mask.float().unsqueeze(1).expand(-1, *spec.shape).contiguous()
+    return Inputs(x.round() if spec.kind == "binary" else x, mask)
 
 
 def read_whole(path: str | Path, channels: int) -> list[Tensor]:

@@ -32,7 +32,7 @@ from counterfeit.core import (
     check_request,
     frozen,
 )  # fmt: skip
-from counterfeit.losses import OBJECTIVES, PENALTIES, SMOOTHED, Critic, ObjectiveName, PenaltyName, smoothing
+from counterfeit.losses import OBJECTIVES, PENALTIES, SMOOTHED, Critic, Objective, ObjectiveName, PenaltyName, smoothing
 from counterfeit.nets.augment import Augmentation, augment
 from counterfeit.nets.conv import MinibatchDeviation, MinibatchDiscrimination
 
@@ -83,6 +83,17 @@ class Rules:
                 f"smoothing={self.smoothing} came with objective {self.objective}; a share below 1 is expected, with "
                 f"one of {', '.join(sorted(SMOOTHED))}. Leave it out, or change the objective."
             )
+
+    def of_outputs(self) -> Objective:
+        """The objective, for a game whose generator descends what the discriminator says and knows no features.
+
+        Raises:
+            ValueError: where it is a function of features.
+        """
+        objective = OBJECTIVES[self.objective]
+        if objective.features:
+            raise ValueError(f"objective {self.objective} came; one of outputs is expected. Take non-saturating, say.")
+        return objective
 
     def seen(self, x: Tensor) -> Tensor:
         """What a discriminator in training is shown of examples `x`, (B, *shape): augmented and blurred."""

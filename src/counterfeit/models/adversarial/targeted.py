@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping
 from torch import Tensor
 
 from counterfeit.core import Clock, Draw, Model, Net, Spec, Update, frozen
-from counterfeit.losses import OBJECTIVES
 from counterfeit.models.adversarial.game import Rules
 
 __all__ = ["Targeted"]
@@ -38,8 +37,7 @@ class Targeted(Model):
         super().__init__(spec)
         if not adversarial_weight >= 0:
             raise ValueError(f"adversarial_weight={adversarial_weight} came; at least 0 is expected. Raise it.")
-        if OBJECTIVES[rules.objective].features:
-            raise ValueError(f"objective {rules.objective} came; one of outputs is expected. Take non-saturating, say.")
+        self.objective = rules.of_outputs()
         self.generator, self.discriminator = generator, discriminator
         self.adversarial_weight, self.rules = adversarial_weight, rules
         self.discriminator.twice = rules.penalty != "none"
@@ -63,14 +61,14 @@ class Targeted(Model):
         with frozen(self.discriminator):
             losses = dict(self.errors(x, fake))
             if self.adversarial_weight:
-                imitation = OBJECTIVES[self.rules.objective].generator(self.judge(fake)[:, :1])
+                imitation = self.objective.generator(self.judge(fake)[:, :1])
                 losses["adversarial"] = self.adversarial_weight * imitation
         logs = {f"generator/{name}": loss.detach() for name, loss in losses.items()}
         yield Update(sum(losses.values(), fake.new_zeros(())), ("generator",), logs)
 
     def _discriminator(self, x: Tensor, fake: Tensor, clock: Clock) -> Update:
         on_real, on_fake = self.judge(x), self.judge(fake)
-        loss, shown = self.rules.discrimination(on_real, on_fake), OBJECTIVES[self.rules.objective].shown
+        loss, shown = self.rules.discrimination(on_real, on_fake), self.objective.shown
         logs = {"loss": loss.detach(), "real": shown(on_real.detach()).mean(), "fake": shown(on_fake.detach()).mean()}
         penalty = self.rules.slope(self.judge, x, fake, clock.step)
         if penalty is not None:

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from torch.nn.functional import l1_loss
 
 from counterfeit.core import Batch, Clock, Draw, Model, Spec, Update, check_labels, frozen
-from counterfeit.losses import OBJECTIVES
 from counterfeit.models.adversarial.game import Rules
 from counterfeit.nets.translation import ImagePool, PatchDiscriminator, ResnetGenerator
 
@@ -99,9 +98,7 @@ class CycleGAN(Model):
                 "in one, choose two with data.classes, or take stargan for more."
             )
         super().__init__(spec)
-        self.objective = OBJECTIVES[rules.objective]
-        if self.objective.features:
-            raise ValueError(f"objective {rules.objective} came; one of patches is expected. Take least-squares.")
+        self.objective = rules.of_outputs()
         self.cycle_weight, self.identity_weight, self.rules = cycle_weight, identity_weight, rules
         self.generator = nn.ModuleList(ResnetGenerator(spec, width, blocks) for _ in range(2))
         judges = [PatchDiscriminator(spec, discriminator_width) for _ in range(2)]

@@ -14,7 +14,6 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, l1_loss
 
 from counterfeit.core import Batch, Clock, Draw, Model, Spec, Update, check_labels, frozen
-from counterfeit.losses import OBJECTIVES
 from counterfeit.models.adversarial.game import Rules
 from counterfeit.nets.translation import DomainDiscriminator, ResnetGenerator
 
@@ -66,9 +65,7 @@ class StarGAN(Model):
                 "pictures in one, or choose data with labels."
             )
         super().__init__(spec)
-        self.objective = OBJECTIVES[rules.objective]
-        if self.objective.features:
-            raise ValueError(f"objective {rules.objective} came; one of patches is expected. Take wasserstein.")
+        self.objective = rules.of_outputs()
         self.domain_weight, self.cycle_weight, self.rules = domain_weight, cycle_weight, rules
         self.generator = ResnetGenerator(spec, width, blocks, spec.classes)
         self.discriminator = DomainDiscriminator(spec, discriminator_width, spec.classes)
