@@ -355,12 +355,30 @@ def test_samples_are_a_class_whose_output_is_fixed_at_zero():
 
 
 def test_a_classifier_alone_learns_from_the_labelled_examples():
-    model = SemiSupervisedGAN(LABELLED, labelled=20, unlabelled=False, **TINY)
+    model = SemiSupervisedGAN(LABELLED, labelled=20, game=False, **TINY)
     updates = [*model.updates(batch, CLOCK)]
     assert [update.parts for update in updates] == [("discriminator",)]
     assert float(updates[0].loss.detach()) == pytest.approx(math.log(10), rel=0.02)  # it knows nothing yet
     updates[0].loss.backward()
     assert all(p.grad is None for p in model.generator.parameters())
+
+
+def test_classes_that_are_sure_are_labels_for_the_same_images_seen_again():
+    model, x = SemiSupervisedGAN(LABELLED, labelled=20, consistency=3.0, **TINY), torch.rand(64, 1, 8, 8)
+    with torch.no_grad():
+        linear = model.discriminator.head.linear
+        linear.weight.mul_(4 / model.discriminator(x).std(0).mean())  # sure of some
+        linear.bias.sub_(model.discriminator(x).mean(0))
+        p = model.discriminator(x).softmax(1).amax(1)
+        share = float((p >= 0.95).float().mean())
+        assert 0.05 < share < 0.95
+        loss = model._classifying(x, None)["consistency"]
+    torch.testing.assert_close(loss, 3 * -(p.log() * (p >= 0.95)).mean())
+
+
+def test_without_consistency_no_image_is_a_label():
+    model = SemiSupervisedGAN(LABELLED, labelled=20, **TINY)
+    assert {*model._classifying(torch.rand(4, 1, 8, 8), None)} == {"class"}
 
 
 def test_masks_are_moved_with_their_images_where_features_are_matched():

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from counterfeit.metrics.statistics import seeded
-from counterfeit.nets.augment import AUGMENTATIONS, Augmentation, augment, color, cutout, flip, translation
+from counterfeit.nets.augment import AUGMENTATIONS, Augmentation, augment, color, cutout, flip, moved, translation
 
 
 @pytest.fixture(autouse=True)
@@ -82,3 +82,23 @@ def test_each_image_has_draws_of_its_own():
 def test_points_cannot_be_augmented():
     with pytest.raises(ValueError, match="images"):
         augment(torch.rand(4, 2), ("flip",))
+
+
+@pytest.mark.parametrize("shape", [(4, 1, 8, 8), (4, 3, 9, 7)])
+def test_affine_maps_are_those_of_grid_sample(shape):
+    x, maps = torch.rand(*shape), torch.eye(2, 3) + 0.3 * torch.randn(4, 2, 3)
+    grid = torch.nn.functional.affine_grid(maps, list(shape), align_corners=False)
+    expected = torch.nn.functional.grid_sample(x, grid, align_corners=False)
+    torch.testing.assert_close(moved(x, maps), expected, atol=1e-5, rtol=1e-4)
+
+
+def test_a_quarter_turn_is_exact():
+    x = torch.rand(2, 3, 6, 6)
+    turn = torch.tensor([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0]]).expand(2, 2, 3)
+    torch.testing.assert_close(moved(x, turn), x.rot90(1, (2, 3)), atol=1e-5, rtol=1e-5)
+
+
+def test_affine_maps_pass_second_derivatives():
+    x, maps = torch.rand(1, 1, 4, 4, dtype=torch.float64, requires_grad=True), torch.eye(2, 3, dtype=torch.float64)
+    maps = (maps + 0.2 * torch.randn(2, 3, dtype=torch.float64))[None]
+    assert torch.autograd.gradgradcheck(lambda x: moved(x, maps).square().sum(), (x,))

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 from torch.nn.functional import conv2d, interpolate, leaky_relu, softplus
 
-from counterfeit.core import Net
-from counterfeit.nets.conv import DoublingConv2d
+from counterfeit.core import Net, Spec
+from counterfeit.nets.conv import ConvDiscriminator, DoublingConv2d
 from counterfeit.nets.mlp import MLP, Activation, Dropout, Gated, Maxout
 
 
@@ -143,3 +143,18 @@ def test_a_doubling_convolution_is_one_of_repeated_pixels(shape):
     weights, inputs = torch.rand_like(found), (x, layer.weight, layer.bias)
     ours, theirs = (torch.autograd.grad((out * weights).sum(), inputs) for out in (found, expected))
     torch.testing.assert_close(ours, theirs)
+
+
+def test_a_doubling_convolution_hands_on_the_layout_that_convolutions_are_fast_in():
+    y = DoublingConv2d(4, 6).to(memory_format=torch.channels_last)(torch.rand(2, 4, 8, 8))
+    assert y.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_a_deeper_discriminator_halves_as_often_and_keeps_the_variance_of_its_input():
+    torch.manual_seed(0)
+    flat, deep = (ConvDiscriminator(Spec((1, 32, 32)), 16, "none", depth=depth) for depth in (0, 2))
+    convolutions = [[m.stride for m in net.body if isinstance(m, nn.Conv2d)] for net in (flat, deep)]
+    assert convolutions == [[(2, 2)] * 3, [(2, 2), (1, 1), (1, 1)] * 3]
+    x = torch.rand(64, 1, 32, 32)
+    before, *after = (float(v.detach().square().mean()) for v in (2 * x - 1, flat.features(x), deep.features(x)))
+    assert after[0] < 0.01 * before < 0.1 * before < after[1] < 10 * before

@@ -365,6 +365,14 @@ def test_goals_are_compared_in_their_own_direction(run: Run, value, goal, verdic
     assert (found.verdict, found.reached) == (verdict, reached)
 
 
+@pytest.mark.parametrize(("name", "verdict"), [("translation-error", "reached"), ("recall", "short by 0.2")])
+def test_goals_of_a_metric_with_several_rows_are_compared_in_the_direction_of_theirs(run: Run, name, verdict) -> None:
+    entry = {"value": 0.1, "error": None, "n": 100, "protocol": "as it was done", "checkpoint": run.checkpoint.name}
+    write_json(run.path / "evaluation.json", {name: entry})
+    run.description["reach"] = [{"metric": name, "value": 0.3}]
+    assert goals(run)[0].verdict == verdict
+
+
 def test_a_goal_that_was_not_measured_says_so(run: Run) -> None:
     aimed(run)
     assert (goals(run)[0].verdict, goals(run)[0].reached) == ("not measured", None)

@@ -104,6 +104,7 @@ class ConvDiscriminator(Net):
         dropout: rate after every level.
         classes: labels it is told of; 0 for none.
         condition: labels as channels of the image, or projected on the features.
+        depth: 3x3 convolutions after each that halves the sides.
     """
 
     def __init__(
@@ -117,21 +118,24 @@ class ConvDiscriminator(Net):
         dropout: float = 0.0,
         classes: int = 0,
         condition: Condition = "projection",
+        depth: int = 0,
     ) -> None:
         super().__init__()
-        if not 0 <= dropout < 1 or discrimination < 0:
+        if not 0 <= dropout < 1 or discrimination < 0 or depth < 0:
             raise ValueError(
-                f"dropout={dropout} and discrimination={discrimination} came; a rate in [0, 1) and at least 0 kernels "
-                "are expected. Correct them."
+                f"dropout={dropout}, discrimination={discrimination} and depth={depth} came; a rate in [0, 1), and at "
+                "least 0 kernels and convolutions are expected. Correct them."
             )
         levels = halvings(spec)
         self.classes, maps = classes, classes if condition == "concatenate" else 0
         channels = [spec.shape[0] + maps, *widths(width, levels)]
         layers: list[nn.Module] = []
         for level, (before, after) in enumerate(pairwise(channels)):
-            batch = norm == "batch" and level > 0
-            convolution = nn.Conv2d(before, after, 4, 2, 1, bias=not batch)
-            layers += [convolution, *([nn.BatchNorm2d(after)] if batch else []), nn.LeakyReLU(0.2, inplace=True)]
+            for step in range(1 + depth):
+                batch = norm == "batch" and level + step > 0
+                sizes = (after, after, 3, 1, 1) if step else (before, after, 4, 2, 1)
+                layers += [nn.Conv2d(*sizes, bias=not batch), *([nn.BatchNorm2d(after)] if batch else [])]
+                layers += [nn.LeakyReLU(0.2, inplace=True)]
             layers += [nn.Dropout(dropout)] if dropout else []
         layers += [MinibatchDeviation()] if deviation else []
         self.smallest = spec.shape[1] >> levels, spec.shape[2] >> levels
@@ -140,6 +144,8 @@ class ConvDiscriminator(Net):
         self.others = MinibatchDiscrimination(size, discrimination) if discrimination else nn.Identity()
         self.head = Head(size + discrimination, outputs, 0 if maps else classes)
         initialize(self)
+        if depth and norm == "none":
+            keep_variance(self.body)
         if norm == "spectral":
             normalize(self)
 
@@ -172,6 +178,7 @@ class ConvPlayers:
         deviation: show the discriminator the standard deviation over the minibatch.
         discrimination: kernels by which the discriminator compares the images of a minibatch.
         dropout: rate after every level of the discriminator.
+        discriminator_depth: 3x3 convolutions of the discriminator after each that halves the sides.
     """
 
     width: int = 64
@@ -180,6 +187,7 @@ class ConvPlayers:
     deviation: bool = False
     discrimination: int = 0
     dropout: float = 0.0
+    discriminator_depth: int = 0
 
     def generator(self, spec: Spec, code_size: int) -> ConvGenerator:
         """Codes (B, code_size) -> images (B, C, H, W)."""
@@ -191,7 +199,7 @@ class ConvPlayers:
         """Images (B, C, H, W), and labels (B,) where there are classes -> (B, outputs)."""
         return ConvDiscriminator(
             spec, self.discriminator_width, self.discriminator_norm, outputs, self.deviation, self.discrimination,
-            self.dropout, classes, condition,
+            self.dropout, classes, condition, self.discriminator_depth,
         )  # fmt: skip
 
 
@@ -235,6 +243,7 @@ class DoublingConv2d(nn.Conv2d):
         """(B, inputs, H, W) -> (B, outputs, 2H, 2W)."""
         meet = self.weight.new_tensor([[0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]])
         kernel = torch.einsum("ka,oiab,lb->iokl", meet, self.weight, meet)
+        kernel = kernel.contiguous(memory_format=torch.channels_last)  # as all else is, or every layer after copies
         return conv_transpose2d(x, kernel, self.bias, stride=2, padding=1)
 
 
@@ -284,6 +293,16 @@ def initialize(net: nn.Module) -> None:
         bias = getattr(module, "bias", None)
         if isinstance(bias, Tensor):
             nn.init.zeros_(bias)
+
+
+def keep_variance(net: nn.Module) -> None:
+    """Convolutions that keep the variance of what leaky rectifiers of slope 0.2 give them (He et al., 2015, eq. 15).
+
+    Smaller weights would fade a signal, level by level, where no norm restores it.
+    """
+    for module in net.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, 0.2)
 
 
 def normalize(net: nn.Module) -> None:

@@ -4,6 +4,7 @@ References:
     Perceptual Losses for Real-Time Style Transfer and Super-Resolution, Johnson et al., 2016 (arXiv 1603.08155).
     Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks, Zhu et al., 2017 (arXiv
         1703.10593), section 7.2.
+    A Learned Representation For Artistic Style, Dumoulin et al., 2016 (arXiv 1610.07629).
     StarGAN: Unified Generative Adversarial Networks for Multi-Domain Image-to-Image Translation, Choi et al., 2018
         (arXiv 1711.09020), tables 4 and 5.
 """
@@ -14,7 +15,7 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import one_hot
+from torch.nn.functional import instance_norm, one_hot
 
 from counterfeit.core import Net, Spec
 from counterfeit.nets.conv import halvings, initialize
@@ -25,20 +26,54 @@ DOWN = 2  # halvings of the sides before the residual blocks
 PATCH = 3  # halvings of the discriminator that judges patches of 70 pixels
 
 
+class DomainNorm(nn.Module):
+    """Instance norm whose gain and bias are those of the domain to go to (conditional instance normalization, eq. 5).
+
+    Labels as channels vanish behind an instance norm, which takes away what is the same at every place; these stay.
+
+    References:
+        A Learned Representation For Artistic Style, Dumoulin et al., 2016 (arXiv 1610.07629).
+
+    Arguments:
+        channels: of what comes.
+        domains: how many there are.
+    """
+
+    def __init__(self, channels: int, domains: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(1 + 0.1 * torch.randn(domains, channels))  # domains differ from the start
+        self.bias = nn.Parameter(0.1 * torch.randn(domains, channels))
+
+    def forward(self, x: Tensor, told: Tensor) -> Tensor:
+        """(B, C, H, W), and the domains one-hot, (B, domains) -> (B, C, H, W)."""
+        gain, bias = ((told @ each)[:, :, None, None] for each in (self.weight, self.bias))
+        return instance_norm(x) * gain + bias
+
+
+class Layers(nn.Sequential):
+    """Layers one after another, of which some are told the domain to go to."""
+
+    def forward(self, x: Tensor, told: Tensor | None = None) -> Tensor:
+        """(B, C, H, W), and the domains one-hot, (B, domains), where there are any -> (B, …)."""
+        for layer in self:
+            x = layer(x, told) if isinstance(layer, (DomainNorm, Residual)) else layer(x)
+        return x
+
+
 class Residual(nn.Module):
     """Two convolutions with instance norm, added to what came."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, domains: int = 0) -> None:
         super().__init__()
-        self.body = nn.Sequential(
-            nn.Conv2d(channels, channels, 3, 1, 1, padding_mode="reflect", bias=False), _norm(channels),
+        self.body = Layers(
+            nn.Conv2d(channels, channels, 3, 1, 1, padding_mode="reflect", bias=False), _norm(channels, domains),
             nn.ReLU(inplace=True),
-            nn.Conv2d(channels, channels, 3, 1, 1, padding_mode="reflect", bias=False), _norm(channels),
+            nn.Conv2d(channels, channels, 3, 1, 1, padding_mode="reflect", bias=False), _norm(channels, domains),
         )  # fmt: skip
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) -> (B, C, H, W)."""
-        return x + self.body(x)
+    def forward(self, x: Tensor, told: Tensor | None = None) -> Tensor:
+        """(B, C, H, W), and the domains one-hot, (B, domains), where there are any -> (B, C, H, W)."""
+        return x + self.body(x, told)
 
 
 class ResnetGenerator(Net):
@@ -48,7 +83,7 @@ class ResnetGenerator(Net):
         spec: what the data are; sides that can be halved.
         width: channels at full size; half the side has twice as many.
         blocks: residual blocks at the smallest side.
-        domains: labels that it is told, as channels of the image; 0 for none.
+        domains: labels that it is told, by the gains and biases of every norm; 0 for none.
 
     Raises:
         ValueError: where the data are no images in [0, 1] or their sides cannot be halved.
@@ -66,27 +101,20 @@ class ResnetGenerator(Net):
             raise ValueError(f"width={width} and blocks={blocks} came; at least 1 and 0 are expected. Raise them.")
         self.domains = domains
         channels = [width << level for level in range(min(DOWN, halvings(spec)) + 1)]
-        downs = [layer for a, b in pairwise(channels) for layer in _layer(nn.Conv2d(a, b, 4, 2, 1, bias=False), b)]
-        ups = [
-            layer
-            for a, b in pairwise(reversed(channels))
-            for layer in _layer(nn.ConvTranspose2d(a, b, 4, 2, 1, bias=False), b)
-        ]
-        convolution = nn.Conv2d(spec.shape[0] + domains, width, 7, 1, 3, padding_mode="reflect", bias=domains > 0)
-        # a norm would take away what labels, the same at every place, add
-        first = (convolution, nn.ReLU(inplace=True)) if domains else _layer(convolution, width)
-        body = [Residual(channels[-1]) for _ in range(blocks)]
-        self.body = nn.Sequential(*first, *downs, *body, *ups)
+        downs, ups = (
+            [layer for a, b in pairs for layer in _layer(kind(a, b, 4, 2, 1, bias=False), b, domains)]
+            for kind, pairs in ((nn.Conv2d, pairwise(channels)), (nn.ConvTranspose2d, pairwise(reversed(channels))))
+        )
+        first = nn.Conv2d(spec.shape[0], width, 7, 1, 3, padding_mode="reflect", bias=False)
+        body = [Residual(channels[-1], domains) for _ in range(blocks)]
+        self.body = Layers(*_layer(first, width, domains), *downs, *body, *ups)
         self.last = nn.Conv2d(width, spec.shape[0], 7, 1, 3, padding_mode="reflect")
         initialize(self)
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """(B, C, H, W), and the domains to go to, (B,), where it is told any -> (B, C, H, W)."""
-        x = 2 * x - 1
-        if y is not None:
-            labels = one_hot(y, self.domains).to(x.dtype)[:, :, None, None]
-            x = torch.cat([x, labels.expand(-1, -1, *x.shape[2:])], 1)
-        return self.last(self.body(x)).float().sigmoid()
+        told = None if y is None else one_hot(y, self.domains).to(x.dtype)
+        return self.last(self.body(2 * x - 1, told)).float().sigmoid()
 
 
 class PatchDiscriminator(Net):
@@ -191,9 +219,9 @@ class ImagePool(nn.Module):
         return torch.cat([torch.where(swap.view(shape), kept, new), x[n:]])
 
 
-def _norm(channels: int) -> nn.InstanceNorm2d:
-    return nn.InstanceNorm2d(channels, affine=True)
+def _norm(channels: int, domains: int = 0) -> nn.Module:
+    return DomainNorm(channels, domains) if domains else nn.InstanceNorm2d(channels, affine=True)
 
 
-def _layer(convolution: nn.Module, channels: int) -> tuple[nn.Module, ...]:
-    return convolution, _norm(channels), nn.ReLU(inplace=True)
+def _layer(convolution: nn.Module, channels: int, domains: int = 0) -> tuple[nn.Module, ...]:
+    return convolution, _norm(channels, domains), nn.ReLU(inplace=True)

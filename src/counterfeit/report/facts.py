@@ -161,7 +161,7 @@ def _checkpoint(run: Run) -> str:
 
 def _goal(goal: Mapping[str, Any], evaluation: Mapping[str, Any]) -> Goal:
     name, value, error = goal["metric"], goal["value"], goal.get("error")
-    metric = catalogue.metrics().get(name)
+    metric = metric_of(name)
     lower = (goal.get("better") or (metric.better if metric else None)) == "lower"
     text = f"{'≤' if lower else '≥'} {value:,g}{f' ± {error:g}' if error else ''}"
     source = str(goal.get("source", ""))

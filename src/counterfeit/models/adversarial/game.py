@@ -60,7 +60,7 @@ class Rules:
         penalty: on the slope of the discriminator: gradient (WGAN-GP), r1, r2, dragan.
         penalty_weight: its weight.
         penalty_every: steps between penalties, whose weight is multiplied by it.
-        augment: random changes to everything the discriminator sees: flip, color, translation, cutout.
+        augment: random changes to everything the discriminator sees: flip, color, translation, cutout, affine.
     """
 
     objective: ObjectiveName = "non-saturating"

@@ -2,6 +2,8 @@
 
 References:
     Improved Techniques for Training GANs, Salimans et al., 2016 (arXiv 1606.03498), section 5.
+    FixMatch: Simplifying Semi-Supervised Learning with Consistency and Confidence, Sohn et al., 2020 (arXiv
+        2001.07685): consistency.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ __all__ = ["SemiSupervisedGAN"]
 
 NETS = ConvPlayers(discriminator_norm="none", dropout=0.3)
 RULES = Rules(objective="feature-matching", fresh=False)
+SURE = 0.95  # probability from which on a class counts as a label
 
 
 class SemiSupervisedGAN(Game):
@@ -29,14 +32,20 @@ class SemiSupervisedGAN(Game):
     class of samples at 0 loses nothing. Of the labels, only those of `labelled` training examples are ever looked at,
     as many of each class, drawn by the training seed and kept with the weights.
 
+    With a weight of `consistency`, the class of an unlabelled image, where the discriminator is sure of it, is a label
+    for the same image seen differently, by the draws of `augment`, noise and dropout.
+
     References:
         Improved Techniques for Training GANs, Salimans et al., 2016 (arXiv 1606.03498), section 5.
+        FixMatch: Simplifying Semi-Supervised Learning with Consistency and Confidence, Sohn et al., 2020 (arXiv
+            2001.07685), equation 4.
 
     Arguments:
         spec: what the data are: gray or RGB images with labels.
         labelled: number of training examples whose labels are used.
         supervised_weight: weight of the log-likelihood of these labels.
-        unlabelled: whether the game is played at all; without it, labelled examples alone train a classifier.
+        consistency: weight of the log-likelihood of classes that it is sure of, for the same images seen differently.
+        game: whether the game is played; without it the discriminator is trained by labels, and by consistency, alone.
         nets: sizes and norms of both players.
         noise: the prior over codes, of unit variance.
         noise_size: size of a code.
@@ -59,7 +68,8 @@ class SemiSupervisedGAN(Game):
         spec: Spec,
         labelled: int = 100,
         supervised_weight: float = 1.0,
-        unlabelled: bool = True,
+        consistency: float = 0.0,
+        game: bool = True,
         nets: ConvPlayers = NETS,
         noise: Noise = "gaussian",
         noise_size: int = 100,
@@ -72,7 +82,7 @@ class SemiSupervisedGAN(Game):
         generator, discriminator = nets.generator(spec, noise_size), nets.discriminator(spec, spec.classes)
         super().__init__(spec, generator, discriminator, noise, noise_size, rules)
         self.nets = nets
-        self.supervised_weight, self.unlabelled = supervised_weight, unlabelled
+        self.supervised_weight, self.consistency, self.game = supervised_weight, consistency, game
         self.register_buffer("labelled_x", torch.zeros(labelled, *spec.shape))
         self.register_buffer("labelled_y", torch.arange(labelled) % spec.classes)
 
@@ -93,12 +103,14 @@ class SemiSupervisedGAN(Game):
         self.labelled_y.copy_(y[positions])
 
     def updates(self, draw: Draw, clock: Clock) -> Iterator[Update]:
-        """The game of Algorithm 1, or one step of a classifier of the labelled examples where it is not played."""
-        if self.unlabelled:
+        """The game of Algorithm 1, or a step of the discriminator as a classifier where it is not played."""
+        if self.game:
             yield from super().updates(draw, clock)
         else:
-            loss = self._supervised(len(draw().x))
-            yield Update(loss, ("discriminator",), {"discriminator/loss": loss.detach()})
+            real = draw()
+            losses = self._classifying(real.x, None)
+            logs = {f"discriminator/{name}": loss.detach() for name, loss in losses.items()}
+            yield Update(torch.stack([*losses.values()]).sum(), ("discriminator",), logs)
 
     def judge(self, x: Tensor, y: Tensor | None = None) -> Tensor:  # noqa: ARG002
         """The logit log Z of data against samples, and those of the classes, (B, 1 + classes)."""
@@ -109,12 +121,20 @@ class SemiSupervisedGAN(Game):
         self, player: Player, on_real: Tensor | None, on_fake: Tensor, real: Batch, fake: Fake  # noqa: ARG002
     ) -> Mapping[str, Tensor]:  # fmt: skip
         """Less the log-likelihood of the labels that the discriminator may see (section 5, L_supervised)."""
-        return {"class": self._supervised(len(real.x))} if player == "discriminator" else {}
+        return self._classifying(real.x, on_real) if player == "discriminator" else {}
 
-    def _supervised(self, n: int) -> Tensor:
-        positions = torch.randint(len(self.labelled_y), (n,), device=self.device)
+    def _classifying(self, x: Tensor, seen: Tensor | None) -> dict[str, Tensor]:
+        """Losses of the classes; `seen`, (B, 1 + classes), are outputs on one view of `x` where they are known."""
+        positions = torch.randint(len(self.labelled_y), (len(x),), device=self.device)
         logits = self.judge(self.labelled_x[positions])[:, 1:]
-        return self.supervised_weight * cross_entropy(logits, self.labelled_y[positions])
+        losses = {"class": self.supervised_weight * cross_entropy(logits, self.labelled_y[positions])}
+        if self.consistency:
+            with torch.no_grad():
+                seen = self.judge(x) if seen is None else seen
+                sure, label = seen[:, 1:].softmax(1).max(1)
+            again = cross_entropy(self.judge(x)[:, 1:], label, reduction="none")
+            losses["consistency"] = self.consistency * (again * (sure >= SURE)).mean()
+        return losses
 
     def classify(self, x: Tensor) -> Tensor:
         """Log-probability of each class in nats, (B, classes), of images that are data."""

@@ -38,6 +38,7 @@ class StarGAN(Model):
         discriminator_width: channels of the discriminator after its first convolution; smaller levels have more.
         domain_weight: weight of the log-likelihood of the domain.
         cycle_weight: weight of the distance from an image to its translation and back; 0 leaves the cycle out.
+        identity_weight: weight of the distance from an image to what becomes of it on the way to its own domain.
         rules: what the game is played for, and what keeps it stable.
 
     Raises:
@@ -57,6 +58,7 @@ class StarGAN(Model):
         discriminator_width: int = 64,
         domain_weight: float = 1.0,
         cycle_weight: float = 10.0,
+        identity_weight: float = 0.0,
         rules: Rules = RULES,
     ) -> None:
         if spec.classes < 2:
@@ -66,7 +68,8 @@ class StarGAN(Model):
             )
         super().__init__(spec)
         self.objective = rules.of_outputs()
-        self.domain_weight, self.cycle_weight, self.rules = domain_weight, cycle_weight, rules
+        self.domain_weight, self.cycle_weight, self.identity_weight = domain_weight, cycle_weight, identity_weight
+        self.rules = rules
         self.generator = ResnetGenerator(spec, width, blocks, spec.classes)
         self.discriminator = DomainDiscriminator(spec, discriminator_width, spec.classes)
         self.discriminator.twice = rules.penalty != "none"
@@ -115,6 +118,8 @@ class StarGAN(Model):
         }
         if self.cycle_weight:
             losses["cycle"] = self.cycle_weight * 2 * l1_loss(self.generator(fake, y), real.x)  # eq. 4, in [-1, 1]
+        if self.identity_weight:
+            losses["identity"] = self.identity_weight * 2 * l1_loss(self.generator(real.x, y), real.x)
         return self._update("generator", losses, {})
 
     def _update(self, player: str, losses: dict[str, Tensor], logs: dict[str, Tensor]) -> Update:
