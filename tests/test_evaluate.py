@@ -184,6 +184,14 @@ def test_a_metric_that_does_not_suit_the_model_is_no_validation(tmp_path: Path) 
     assert not (tmp_path / "run").exists()
 
 
+def test_checkpoints_are_chosen_by_a_row_of_a_metric_that_gives_several(tmp_path: Path) -> None:
+    of = {"train.validate_samples": 60, "evaluate.features": "pixels", "train.save_every": 2, "train.steps": 2}
+    with pytest.raises(ValueError, match="it gives precision, recall, density, coverage; one of them is expected"):
+        train("gan", settings=of | {"train.validate": "prdc"}, out=tmp_path / "refused", show=False)
+    run = train("gan", settings=of | {"train.validate": "density"}, out=tmp_path / "run", show=False)
+    assert run.path.joinpath("events.jsonl").read_text().count("valid/density") == 1
+
+
 def test_all_stands_for_what_applies() -> None:
     one, told = outside("digits:test"), []
     assert {"parzen", "nearest", "classes"} <= set(applicable(one))

@@ -133,7 +133,7 @@ class Train(Rule):
         log_every: steps between log lines.
         save_every: steps between checkpoints, with samples and validation.
         samples: pictures in the sample grid.
-        validate: metric on the validation split that chooses the best checkpoint; null keeps the newest only.
+        validate: metric, or its row, on the validation split that chooses the best checkpoint; null keeps the newest.
         validate_samples: samples drawn for it.
         keep: newest checkpoints kept beside the best.
         workers: processes that decode data too big for memory.

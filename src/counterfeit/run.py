@@ -38,9 +38,9 @@ from counterfeit.engine.distributed import Processes, processes
 from counterfeit.engine.doctor import Examination, examine
 from counterfeit.engine.events import read_events
 from counterfeit.engine.fit import LateError, Summary, Validate, fit
-from counterfeit.evaluation import Tell, applicable, draw, measure, refusal
+from counterfeit.evaluation import Tell, applicable, draw, measure, metric_of, refusal
 from counterfeit.metrics.completion import completed
-from counterfeit.metrics.metric import Evaluation, Result
+from counterfeit.metrics.metric import Evaluation, Metric, Result
 from counterfeit.metrics.sampling import evaluating
 from counterfeit.metrics.statistics import seeded
 
@@ -429,8 +429,10 @@ def _check(config: Config, model: Model, source: Source, group: Processes) -> No
             known = ", ".join(name for name, _ in model.named_children())
             raise ValueError(f"train.parts.{part}: the model has no such part; it has {known}.")
     if config.train.validate:
-        metric = catalogue.metric(config.train.validate)
+        metric = _validated(config.train.validate)
         why = refusal(metric, model, source, config.model) if metric.better else "neither direction of it is better."
+        if metric.rows and config.train.validate not in metric.rows:
+            why = f"it gives {', '.join(metric.rows)}; one of them is expected."
         if why:
             said = f"train.validate: {metric.name} cannot choose among checkpoints of {config.model}"
             raise ValueError(f"{said}: {why} Leave it out.")
@@ -438,17 +440,22 @@ def _check(config: Config, model: Model, source: Source, group: Processes) -> No
         catalogue.metric(name)
 
 
+def _validated(name: str) -> Metric:
+    """The metric that a checkpoint is chosen by, or whose row of that name it is chosen by."""
+    return metric_of(name) or catalogue.metric(name)
+
+
 def _validator(config: Config, source: Source) -> Validate | None:
     if config.train.validate is None:
         return None
-    metric = catalogue.metric(config.train.validate)
+    name, metric = config.train.validate, _validated(config.train.validate)
     samples = config.train.validate_samples
     evaluation: Evaluation = dataclasses.replace(config.evaluate, split="valid", samples=samples)
     sign = -1.0 if metric.better == "lower" else 1.0
 
     def validate(model: Model) -> tuple[float, float]:
         answer = metric.compute(model, source, evaluation)
-        value = answer.value if isinstance(answer, Result) else answer[metric.name].value
+        value = answer.value if isinstance(answer, Result) else answer[name].value
         return value, sign * value
 
     return validate

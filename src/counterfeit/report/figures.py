@@ -8,10 +8,9 @@ from functools import partial
 import numpy as np
 import torch
 
-from counterfeit import catalogue
 from counterfeit.core import Assembles, Completes, Decodes, Encodes, Enlarges, Predicts, Samples, Structured, Translates
 from counterfeit.data.images import encode_png, tile
-from counterfeit.evaluation import Subject
+from counterfeit.evaluation import Subject, metric_of
 from counterfeit.metrics.attributes import Depicts
 from counterfeit.report import (
     assembly,
@@ -183,7 +182,7 @@ def _curves(title: str, panel: Mapping[str, plot.Series]) -> Figure:
 
 def _chooser(title: str) -> Callable[[Sequence[float]], float] | None:
     """What finds the best value of a validation metric; None for what is no metric, or has no better direction."""
-    metric = catalogue.metrics().get(title[6:]) if title.startswith("valid/") else None
+    metric = metric_of(title[6:]) if title.startswith("valid/") else None
     choosers: dict[str | None, Callable[[Sequence[float]], float]] = {"higher": max, "lower": min}
     return choosers.get(metric.better) if metric else None
 
