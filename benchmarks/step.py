@@ -28,6 +28,7 @@ from counterfeit.core import Batch, Clock, Model, Net, Spec
 from counterfeit.engine.distributed import Processes
 from counterfeit.engine.step import Stepper
 from counterfeit.models.adversarial import game as adversarial
+from counterfeit.models.adversarial.contest import Rules
 from counterfeit.nets.conv import DoublingConv2d
 from counterfeit.report.record import machine
 from counterfeit.run import write_json
@@ -142,7 +143,7 @@ def ours(game: Game, images: Tensor, precision: str) -> Callable[[], None]:
     config = catalogue.configure(catalogue.recipe(game.recipe), {"train": {"precision": precision}})
     spec = Spec(game.shape)
     if game.recipe == "dcgan":  # the script's nets; the paper's are the recipe's own
-        rules = adversarial.Rules(fresh=False)
+        rules = Rules(fresh=False)
         model: Model = adversarial.Game(spec, *conv_players(ours=True), "gaussian", NOISE, rules)
     else:
         model = catalogue.model_class(config.model)(spec, **config.arguments)

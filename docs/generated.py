@@ -10,6 +10,7 @@ import dataclasses
 import inspect
 import io
 import json
+import math
 import os
 import pkgutil
 import re
@@ -235,6 +236,47 @@ def doctor() -> str:
     costs = ", ".join(f"{100 * cost:.1f} % of `{name}`" for name, cost in found["cost"].items())
     shown = table(("finding", "detected", "false alarms"), rates)
     return "\n\n".join([f"CPU time: {costs}.", shown, found["note"], f"```sh\n{found['commands'][0]}\n```"])
+
+
+def measured(*words: str) -> str:
+    """A table of files of results against metrics, both by name, with references below and commands behind it."""
+    files = {word: _recorded(word) for word in words if _recorded(word)}
+    names = [word for word in words if word not in files]
+    body = [(f"`{name}`", _minutes(found), *(_mean(found, each) for each in names)) for name, found in files.items()]
+    references: dict[str, dict[str, str]] = {}
+    for metric in names:
+        for found in files.values():
+            details = found["rows"][0]["metrics"].get(metric, {}).get("details", {})
+            for name, row in details.get("references", {}).items():
+                references.setdefault(name, {}).setdefault(metric, _shown(row["value"], row.get("error")))
+    body += [(f"*{name}*", "", *(row.get(metric, "") for metric in names)) for name, row in references.items()]
+    commands = [command for found in files.values() for command in found["commands"]]
+    return table(("", "CPU minutes", *names), body) + "\n```sh\n" + "\n".join(commands) + "\n```\n"
+
+
+def _recorded(name: str) -> dict:
+    path = RESULTS / f"{name}.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def _minutes(found: dict) -> str:
+    return _shown(sum(row["cpu_seconds"] for row in found["rows"]) / len(found["rows"]) / 60, None)
+
+
+def _mean(found: dict, metric: str) -> str:
+    """Mean and deviation between runs where there are several, else the value and its error."""
+    several, entry = found["summary"].get(metric), found["rows"][0]["metrics"].get(metric)
+    if several and several["std"] is not None:
+        return f"{_shown(several['mean'], several['std'])} ({several['runs']} runs)"
+    return _shown(entry["value"], entry.get("error")) if entry else ""
+
+
+def _shown(value: float, error: float | None) -> str:
+    """A number to the second digit of its error, or to three digits."""
+    if not error:
+        return f"{value:.3g}"
+    places = max(0, 1 - math.floor(math.log10(error)))
+    return f"{value:.{places}f} ± {error:.{places}f}"
 
 
 def results() -> str:

@@ -17,8 +17,9 @@ from counterfeit.metrics.statistics import seeded
 from counterfeit.models.adversarial.acgan import ACGAN
 from counterfeit.models.adversarial.cgan import CGAN
 from counterfeit.models.adversarial.conditionals import Conditionals
+from counterfeit.models.adversarial.contest import Rules
 from counterfeit.models.adversarial.dcgan import DCGAN
-from counterfeit.models.adversarial.game import Game, Rules
+from counterfeit.models.adversarial.game import Game
 from counterfeit.models.adversarial.infogan import InfoGAN
 from counterfeit.models.adversarial.semi_supervised_gan import SemiSupervisedGAN
 from counterfeit.models.adversarial.sngan import SNGAN

@@ -23,7 +23,7 @@ from counterfeit.metrics.completion import COMPLETION, DRAWS, given, nearest_com
 from counterfeit.metrics.metric import Evaluation
 from counterfeit.metrics.statistics import mean_and_error, seeded
 from counterfeit.models.adversarial.conditionals import Conditionals, energy_score
-from counterfeit.models.adversarial.game import Rules
+from counterfeit.models.adversarial.contest import Rules
 from counterfeit.nets.conv import ConvPlayers
 from counterfeit.nets.masks import KINDS, check_mask, mask_of, random_masks
 from counterfeit.report.completion import TINT, board, tinted

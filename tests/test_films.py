@@ -17,7 +17,7 @@ from counterfeit.engine.pictures import picture
 from counterfeit.metrics.metric import Evaluation
 from counterfeit.metrics.prediction import PREDICTION, foreseen
 from counterfeit.metrics.statistics import seeded
-from counterfeit.models.adversarial.game import Rules
+from counterfeit.models.adversarial.contest import Rules
 from counterfeit.models.adversarial.next_frame import NextFrame
 from counterfeit.nets.films import ConvLSTM, FramePredictor
 
@@ -154,8 +154,8 @@ def test_true_frames_become_rarer(step, share):
 def test_frames_foreseen_do_not_hang_on_those_that_come():
     model, x = small(), films()
     other = torch.cat([x[:, :2], films()[:, 2:]], 1)
-    assert torch.equal(model.forge(x), model.forge(other))
-    assert torch.equal(model.forge(x)[:, :2], x[:, :2])
+    assert torch.equal(model.forge(Batch(x)), model.forge(Batch(other)))
+    assert torch.equal(model.forge(Batch(x))[:, :2], x[:, :2])
 
 
 def test_without_the_game_only_the_squared_error_of_frames_foreseen_is_descended():

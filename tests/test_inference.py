@@ -22,7 +22,8 @@ from counterfeit.metrics.statistics import seeded
 from counterfeit.models.adversarial.auxiliary import Auxiliary
 from counterfeit.models.adversarial.bigan import BiGAN
 from counterfeit.models.adversarial.cgan import CGAN
-from counterfeit.models.adversarial.game import Fake, Rules
+from counterfeit.models.adversarial.contest import Rules
+from counterfeit.models.adversarial.game import Fake
 from counterfeit.models.adversarial.infogan import InfoGAN
 from counterfeit.nets.conv import ConvPlayers
 from counterfeit.report.edits import directions, edit, edits, means, read_direction

@@ -22,7 +22,7 @@ from counterfeit.engine.distributed import Processes
 from counterfeit.engine.step import Stepper
 from counterfeit.losses import OBJECTIVES
 from counterfeit.metrics.statistics import seeded
-from counterfeit.models.adversarial.game import Rules
+from counterfeit.models.adversarial.contest import Rules
 from counterfeit.models.adversarial.gan import GAN
 from counterfeit.models.autoencoding.vae import VAE, kl_to_standard_normal, log_normal
 from counterfeit.transforms import build

@@ -36,7 +36,7 @@ from counterfeit.metrics.translation import (
     few,
     translate,
 )
-from counterfeit.models.adversarial.game import Rules
+from counterfeit.models.adversarial.contest import Rules
 from counterfeit.models.translation.cyclegan import CycleGAN, halves
 from counterfeit.models.translation.stargan import StarGAN
 from counterfeit.nets.translation import DomainDiscriminator, ImagePool, PatchDiscriminator, ResnetGenerator

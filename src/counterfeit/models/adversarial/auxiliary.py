@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from counterfeit.core import Clock, Draw, Spec, Update, frozen
-from counterfeit.models.adversarial.game import Game, Noise, Rules
+from counterfeit.models.adversarial.contest import Rules
+from counterfeit.models.adversarial.game import Game, Noise
 from counterfeit.nets.conv import ConvDiscriminator, ConvPlayers
 
 __all__ = ["Auxiliary"]

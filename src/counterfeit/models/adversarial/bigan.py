@@ -17,7 +17,8 @@ from torch import Tensor
 from torch.nn.functional import leaky_relu
 
 from counterfeit.core import Batch, Net, Spec, check_codes
-from counterfeit.models.adversarial.game import Fake, Game, Noise, Player, Rules
+from counterfeit.models.adversarial.contest import Rules
+from counterfeit.models.adversarial.game import Fake, Game, Noise, Player
 from counterfeit.nets.conv import ConvDiscriminator, ConvPlayers
 from counterfeit.nets.mlp import MLP
 

@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 
 from counterfeit.core import Batch, Net, Spec
-from counterfeit.models.adversarial.game import Fake, Game, Noise, Player, Rules
+from counterfeit.models.adversarial.contest import Rules
+from counterfeit.models.adversarial.game import Fake, Game, Noise, Player
 from counterfeit.nets.augment import augment
 from counterfeit.nets.conv import ConvDiscriminator, ConvPlayers
 from counterfeit.nets.masks import check_mask, random_masks

@@ -8,7 +8,8 @@ References:
 from __future__ import annotations
 
 from counterfeit.core import Spec
-from counterfeit.models.adversarial.game import Noise, Rules
+from counterfeit.models.adversarial.contest import Rules
+from counterfeit.models.adversarial.game import Noise
 from counterfeit.models.adversarial.gan import GAN
 from counterfeit.nets.mlp import Activation, Norm
 

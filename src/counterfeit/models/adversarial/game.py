@@ -1,121 +1,28 @@
-"""The adversarial game that every model of the family plays: Algorithm 1 of the founding paper.
+"""The adversarial game of a generator of samples and a discriminator, which most of the family play.
 
 References:
     Generative Adversarial Nets, Goodfellow et al., 2014 (arXiv 1406.2661).
-    Amortised MAP Inference for Image Super-resolution, Sønderby et al., 2016 (arXiv 1610.04490): instance noise.
-    Improved Techniques for Training GANs, Salimans et al., 2016 (arXiv 1606.03498): smoothing, feature matching.
-    Wasserstein GAN, Arjovsky et al., 2017 (arXiv 1701.07875): clipping.
-    Analyzing and Improving the Image Quality of StyleGAN, Karras et al., 2019 (arXiv 1912.04958): lazy penalties.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
-from counterfeit.core import (
-    Batch,
-    Clock,
-    Draw,
-    Model,
-    Net,
-    Spec,
-    Structure,
-    Update,
-    check_codes,
-    check_labels,
-    check_request,
-    frozen,
-)  # fmt: skip
-from counterfeit.losses import OBJECTIVES, PENALTIES, SMOOTHED, Critic, Objective, ObjectiveName, PenaltyName, smoothing
-from counterfeit.nets.augment import Augmentation, augment
+from counterfeit.core import Batch, Clock, Net, Spec, Structure, Update, check_codes, check_labels, check_request
+from counterfeit.models.adversarial.contest import Contest, Rules
 from counterfeit.nets.conv import MinibatchDeviation, MinibatchDiscrimination
 
-__all__ = ["Fake", "Game", "Noise", "Player", "Rules"]
+__all__ = ["Fake", "Game", "Noise", "Player"]
 
 Noise = Literal["gaussian", "uniform"]
 Player = Literal["discriminator", "generator"]
-LOWEST = {"k": 1, "instance_noise": 0, "smoothing": 0, "clip": 0, "penalty_weight": 0, "penalty_every": 1}
 # real and fake must not share what these see
 POOLING = (nn.BatchNorm1d, nn.BatchNorm2d, MinibatchDeviation, MinibatchDiscrimination)
-
-
-@dataclass(frozen=True)
-class Rules:
-    """What an adversarial game is played for, and what keeps it stable.
-
-    Arguments:
-        objective: what each player descends; the last six are f-divergences, and with feature-matching the generator
-            descends the distance of the mean features that the discriminator has of data and samples.
-        k: discriminator updates for each one of the generator.
-        fresh: draw new codes for the generator's update, as Algorithm 1 does, or save a pass and reuse the last fakes.
-        instance_noise: standard deviation of the Gaussian noise on everything the discriminator sees.
-        smoothing: by how much less than 1 data are called data, where the discriminator gives probabilities.
-        clip: the discriminator's weights are kept in ±`clip` (WGAN's first means); 0 leaves them free.
-        penalty: on the slope of the discriminator: gradient (WGAN-GP), r1, r2, dragan.
-        penalty_weight: its weight.
-        penalty_every: steps between penalties, whose weight is multiplied by it.
-        augment: random changes to everything the discriminator sees: flip, color, translation, cutout, affine.
-    """
-
-    objective: ObjectiveName = "non-saturating"
-    k: int = 1
-    fresh: bool = True
-    instance_noise: float = 0.0
-    smoothing: float = 0.0
-    clip: float = 0.0
-    penalty: PenaltyName = "none"
-    penalty_weight: float = 10.0
-    penalty_every: int = 1
-    augment: tuple[Augmentation, ...] = ()
-
-    def __post_init__(self) -> None:
-        for name, low in LOWEST.items():
-            if not getattr(self, name) >= low:
-                raise ValueError(f"{name}={getattr(self, name)} came; at least {low} is expected. Raise it.")
-        if self.smoothing and (self.objective not in SMOOTHED or self.smoothing >= 1):
-            raise ValueError(
-                f"smoothing={self.smoothing} came with objective {self.objective}; a share below 1 is expected, with "
-                f"one of {', '.join(sorted(SMOOTHED))}. Leave it out, or change the objective."
-            )
-
-    def of_outputs(self) -> Objective:
-        """The objective, for a game whose generator descends what the discriminator says and knows no features.
-
-        Raises:
-            ValueError: where it is a function of features.
-        """
-        objective = OBJECTIVES[self.objective]
-        if objective.features:
-            raise ValueError(f"objective {self.objective} came; one of outputs is expected. Take non-saturating, say.")
-        return objective
-
-    def seen(self, x: Tensor) -> Tensor:
-        """What a discriminator in training is shown of examples `x`, (B, *shape): augmented and blurred."""
-        x = augment(x, self.augment)
-        return x + self.instance_noise * torch.randn_like(x) if self.instance_noise else x
-
-    def discrimination(self, on_real: Tensor, on_fake: Tensor) -> Tensor:
-        """What a discriminator descends, by its outputs on data and on samples, scalar."""
-        loss = OBJECTIVES[self.objective].discriminator(on_real, on_fake)
-        return loss + smoothing(on_real, self.smoothing) if self.smoothing else loss
-
-    def slope(self, critic: Critic, real: Tensor, fake: Tensor, step: int) -> Tensor | None:
-        """The weighted penalty on the slope of `critic`, scalar; None where `step` has none."""
-        if self.penalty == "none" or step % self.penalty_every:
-            return None
-        return self.penalty_weight * self.penalty_every * PENALTIES[self.penalty](critic, real, fake.detach())
-
-    @torch.no_grad()
-    def clamp(self, net: nn.Module) -> None:
-        """Keep the weights of a discriminator in ±`clip`, where there is one."""
-        for p in net.parameters() if self.clip else ():
-            p.clamp_(-self.clip, self.clip)
 
 
 class Fake(NamedTuple):
@@ -136,7 +43,7 @@ class Fake(NamedTuple):
         return None if on_real is None else on_real.detach(), None if self.y is None else self.y.detach()
 
 
-class Game(Model):
+class Game(Contest[Fake]):
     """Two players over one value function: `discriminator` descends, then `generator`.
 
     Arguments:
@@ -160,36 +67,19 @@ class Game(Model):
         self, spec: Spec, generator: Net, discriminator: Net, noise: Noise, noise_size: int, rules: Rules,
         conditional: bool = False,
     ) -> None:  # fmt: skip
-        super().__init__(spec)
+        super().__init__(spec, generator, discriminator, rules)
         if noise_size < 1:
             raise ValueError(f"noise_size={noise_size} came; at least 1 is expected. Raise it.")
         if conditional and spec.classes < 1:
             raise ValueError("data without labels came; a conditional model expects labels. Choose data with classes.")
-        self.generator, self.discriminator = generator, discriminator
-        self.noise, self.noise_size, self.rules, self.objective = noise, noise_size, rules, OBJECTIVES[rules.objective]
-        self.conditional, self.discriminator.twice = conditional, rules.penalty != "none"
+        self.noise, self.noise_size, self.conditional = noise, noise_size, conditional
         if self.objective.features and not hasattr(discriminator, "features"):
             who = type(discriminator).__name__
             raise ValueError(f"objective {rules.objective} came; a discriminator with features is expected, not {who}.")
         self.apart = any(isinstance(module, POOLING) for module in discriminator.modules())
 
-    def updates(self, draw: Draw, clock: Clock) -> Iterator[Update]:
-        """Algorithm 1: `k` steps of the discriminator, each on a fresh minibatch, then one of the generator."""
-        for _ in range(self.rules.k):
-            real = draw()
-            with torch.set_grad_enabled(not self.rules.fresh):
-                fake = self.forge(real)
-            yield self._discriminator(real, fake, clock)
-            self.rules.clamp(self.discriminator)
-        with frozen(self.discriminator):
-            fake = self.forge(real) if self.rules.fresh else fake
-            out = self.judge(fake.x, fake.y)
-            loss = self._imitation(out, real, fake)
-            logs = self._logs("generator", loss)
-            loss = self._and_beside("generator", loss, logs, None, out, real, fake)
-        yield Update(loss, self.makers, logs)
-
-    def _discriminator(self, real: Batch, fake: Fake, clock: Clock) -> Update:
+    def discriminate(self, real: Batch, fake: Fake, clock: Clock) -> Update:
+        """The discriminator tells data from samples, in one pass where none of its layers looks at a minibatch."""
         real_y, fake_y = fake.told()
         if self.apart:
             on_real, on_fake = self.judge(real.x, real_y), self.judge(fake.x.detach(), fake_y)
@@ -200,6 +90,13 @@ class Game(Model):
         logs = self._logs("discriminator", loss, real=on_real[:, :1], fake=on_fake[:, :1])
         loss = self._and_beside("discriminator", loss, logs, on_real, on_fake, real, fake)
         return Update(loss + self._penalty(real.x, fake, clock, logs), ("discriminator",), logs)
+
+    def imitate(self, real: Batch, fake: Fake) -> Update:
+        """The generator descends what the objective gives it, and what is `beside`."""
+        out = self.judge(fake.x, fake.y)
+        loss = self._imitation(out, real, fake)
+        logs = self._logs("generator", loss)
+        return Update(self._and_beside("generator", loss, logs, None, out, real, fake), self.makers, logs)
 
     def _imitation(self, out: Tensor, real: Batch, fake: Fake) -> Tensor:
         if self.objective.features is None:

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from counterfeit.core import Batch, Net, Spec
-from counterfeit.models.adversarial.game import Game, Noise, Rules
+from counterfeit.models.adversarial.contest import Rules
+from counterfeit.models.adversarial.game import Game, Noise
 from counterfeit.nets.mlp import MLP, Activation, Norm
 
 __all__ = ["GAN"]

@@ -13,7 +13,8 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from counterfeit.core import Batch, Spec, Structure
-from counterfeit.models.adversarial.game import Fake, Game, Noise, Player, Rules
+from counterfeit.models.adversarial.contest import Rules
+from counterfeit.models.adversarial.game import Fake, Game, Noise, Player
 from counterfeit.nets.conv import ConvPlayers
 
 __all__ = ["InfoGAN"]

@@ -7,8 +7,9 @@ References:
 from __future__ import annotations
 
 from counterfeit.core import Spec
+from counterfeit.models.adversarial.contest import Rules
 from counterfeit.models.adversarial.dcgan import DCGAN
-from counterfeit.models.adversarial.game import Noise, Rules
+from counterfeit.models.adversarial.game import Noise
 from counterfeit.nets.conv import ConvPlayers
 
 __all__ = ["LSGAN"]

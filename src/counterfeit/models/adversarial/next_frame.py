@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from counterfeit.core import Batch, Clock, Draw, Spec, Update
-from counterfeit.models.adversarial.game import Rules
+from counterfeit.models.adversarial.contest import Rules
 from counterfeit.models.adversarial.targeted import Targeted
 from counterfeit.nets.conv import ConvNorm
 from counterfeit.nets.films import SHRUNK, FilmDiscriminator, FramePredictor
@@ -94,8 +94,9 @@ class NextFrame(Targeted):
         self.told = max(0.0, 1 - clock.step / (self.forcing * clock.steps)) if self.forcing else 0.0
         yield from super().updates(draw, clock)
 
-    def forge(self, x: Tensor) -> Tensor:
-        """The films `x` with all but their first frames foreseen."""
+    def forge(self, real: Batch) -> Tensor:
+        """The films of a minibatch with all but their first frames foreseen."""
+        x = real.x
         seen, truth = x.tensor_split([self.seen], 1)
         steps = truth.shape[1]
         told = torch.rand(len(x), steps, device=x.device) < self.told if self.told else None

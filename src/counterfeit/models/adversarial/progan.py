@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from counterfeit.core import Batch, Clock, Draw, Spec, Update
-from counterfeit.models.adversarial.game import Game, Rules
+from counterfeit.models.adversarial.contest import Rules
+from counterfeit.models.adversarial.game import Game
 from counterfeit.nets.growing import GrowingDiscriminator, GrowingGenerator
 
 __all__ = ["ProGAN"]

@@ -14,7 +14,8 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from counterfeit.core import Batch, Spec, check_request
-from counterfeit.models.adversarial.game import Fake, Game, Noise, Player, Rules
+from counterfeit.models.adversarial.contest import Rules
+from counterfeit.models.adversarial.game import Fake, Game, Noise, Player
 from counterfeit.nets.conv import ConvPlayers
 from counterfeit.nets.patches import PatchGenerator, covered, key_patches
 

@@ -7,7 +7,8 @@ References:
 from __future__ import annotations
 
 from counterfeit.core import Spec
-from counterfeit.models.adversarial.game import Game, Noise, Rules
+from counterfeit.models.adversarial.contest import Rules
+from counterfeit.models.adversarial.game import Game, Noise
 from counterfeit.nets.residual import ResidualDiscriminator, ResidualGenerator
 
 __all__ = ["SNGAN"]

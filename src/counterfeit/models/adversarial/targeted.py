@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from torch import Tensor
 
-from counterfeit.core import Clock, Draw, Model, Net, Spec, Update, frozen
-from counterfeit.models.adversarial.game import Rules
+from counterfeit.core import Batch, Clock, Draw, Net, Spec, Update
+from counterfeit.models.adversarial.contest import Contest, Rules
 
 __all__ = ["Targeted"]
 
 
-class Targeted(Model):
+class Targeted(Contest[Tensor]):
     """The generator descends its errors and, weighted, an adversarial loss: errors alone blur what they cannot tell.
 
     Arguments:
@@ -34,43 +35,39 @@ class Targeted(Model):
     def __init__(
         self, spec: Spec, generator: Net, discriminator: Net, adversarial_weight: float, rules: Rules
     ) -> None:
-        super().__init__(spec)
+        super().__init__(spec, generator, discriminator, replace(rules, fresh=False))
         if not adversarial_weight >= 0:
             raise ValueError(f"adversarial_weight={adversarial_weight} came; at least 0 is expected. Raise it.")
-        self.objective = rules.of_outputs()
-        self.generator, self.discriminator = generator, discriminator
-        self.adversarial_weight, self.rules = adversarial_weight, rules
-        self.discriminator.twice = rules.penalty != "none"
-
-    @abstractmethod
-    def forge(self, x: Tensor) -> Tensor:
-        """What the generator makes in the place of the examples `x`, both (B, *shape), with gradients."""
+        self.objective, self.adversarial_weight = rules.of_outputs(), adversarial_weight
 
     @abstractmethod
     def errors(self, x: Tensor, fake: Tensor) -> Mapping[str, Tensor]:
         """Named and weighted errors of what was made in the place of `x`, scalars."""
 
     def updates(self, draw: Draw, clock: Clock) -> Iterator[Update]:
-        """`k` steps of the discriminator, where there is a game, then one of the generator on the last minibatch."""
-        for _ in range(self.rules.k if self.adversarial_weight else 1):
-            x = draw().x
-            fake = self.forge(x)
-            if self.adversarial_weight:
-                yield self._discriminator(x, fake.detach(), clock)
-                self.rules.clamp(self.discriminator)
-        with frozen(self.discriminator):
-            losses = dict(self.errors(x, fake))
-            if self.adversarial_weight:
-                imitation = self.objective.generator(self.judge(fake)[:, :1])
-                losses["adversarial"] = self.adversarial_weight * imitation
-        logs = {f"generator/{name}": loss.detach() for name, loss in losses.items()}
-        yield Update(sum(losses.values(), fake.new_zeros(())), ("generator",), logs)
+        """Algorithm 1, or the generator's move alone where there is no game."""
+        if self.adversarial_weight:
+            yield from super().updates(draw, clock)
+        else:
+            real = draw()
+            yield self.imitate(real, self.forge(real))
 
-    def _discriminator(self, x: Tensor, fake: Tensor, clock: Clock) -> Update:
-        on_real, on_fake = self.judge(x), self.judge(fake)
+    def imitate(self, real: Batch, fake: Tensor) -> Update:
+        """The generator descends its errors, and imitates data where there is a game."""
+        losses = dict(self.errors(real.x, fake))
+        if self.adversarial_weight:
+            imitation = self.objective.generator(self.judge(fake)[:, :1])
+            losses["adversarial"] = self.adversarial_weight * imitation
+        logs = {f"generator/{name}": loss.detach() for name, loss in losses.items()}
+        return Update(sum(losses.values(), fake.new_zeros(())), ("generator",), logs)
+
+    def discriminate(self, real: Batch, fake: Tensor, clock: Clock) -> Update:
+        """The discriminator tells data from what was made in their place."""
+        fake = fake.detach()
+        on_real, on_fake = self.judge(real.x), self.judge(fake)
         loss, shown = self.rules.discrimination(on_real, on_fake), self.objective.shown
         logs = {"loss": loss.detach(), "real": shown(on_real.detach()).mean(), "fake": shown(on_fake.detach()).mean()}
-        penalty = self.rules.slope(self.judge, x, fake, clock.step)
+        penalty = self.rules.slope(self.judge, real.x, fake, clock.step)
         if penalty is not None:
             loss, logs["penalty"] = loss + penalty, penalty.detach()
         return Update(loss, ("discriminator",), {f"discriminator/{name}": value for name, value in logs.items()})

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from counterfeit.core import Batch, Spec, check_captions, check_request
-from counterfeit.models.adversarial.game import Fake, Game, Noise, Player, Rules
+from counterfeit.models.adversarial.contest import Rules
+from counterfeit.models.adversarial.game import Fake, Game, Noise, Player
 from counterfeit.nets.conv import ConvPlayers
 from counterfeit.nets.text import TextDiscriminator, TextGenerator
 

@@ -7,15 +7,14 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import l1_loss
 
-from counterfeit.core import Batch, Clock, Draw, Model, Spec, Update, check_labels, frozen
-from counterfeit.models.adversarial.game import Rules
+from counterfeit.core import Batch, Clock, Spec, Update, check_labels
+from counterfeit.models.adversarial.contest import Contest, Rules
 from counterfeit.nets.translation import ImagePool, PatchDiscriminator, ResnetGenerator
 
 __all__ = ["CycleGAN", "halves"]
@@ -53,7 +52,14 @@ def halves(real: Batch) -> Halves:
     return Halves((first, second), ((counts[0] > 0) & (counts[1] > 0)).to(real.x.dtype))
 
 
-class CycleGAN(Model):
+class Crossed(NamedTuple):
+    """Halves of a minibatch, and what the generators make of them: of images of domain 1 in 0, and of 0 in 1."""
+
+    real: Halves
+    x: Pair
+
+
+class CycleGAN(Contest[Crossed]):
     """Cycle-consistent adversarial nets: two generators, each into a domain, that undo each other.
 
     The domains are the data's two classes. Each has a discriminator of patches, which sees fakes out of a pool.
@@ -81,6 +87,9 @@ class CycleGAN(Model):
         torch.Size([3, 1, 8, 8])
     """
 
+    generator: nn.ModuleList
+    discriminator: nn.ModuleList
+
     def __init__(
         self,
         spec: Spec,
@@ -97,38 +106,28 @@ class CycleGAN(Model):
                 f"data of {spec.classes} classes came; CycleGAN expects 2, its domains. Give two folders of pictures "
                 "in one, choose two with data.classes, or take stargan for more."
             )
-        super().__init__(spec)
+        generators = nn.ModuleList(ResnetGenerator(spec, width, blocks) for _ in range(2))
+        discriminators = nn.ModuleList(PatchDiscriminator(spec, discriminator_width) for _ in range(2))
+        super().__init__(spec, generators, discriminators, rules)
         self.objective = rules.of_outputs()
-        self.cycle_weight, self.identity_weight, self.rules = cycle_weight, identity_weight, rules
-        self.generator = nn.ModuleList(ResnetGenerator(spec, width, blocks) for _ in range(2))
-        judges = [PatchDiscriminator(spec, discriminator_width) for _ in range(2)]
-        for net in judges:
-            net.twice = rules.penalty != "none"
-        self.discriminator = nn.ModuleList(judges)
+        self.cycle_weight, self.identity_weight = cycle_weight, identity_weight
         self.pool = nn.ModuleList(ImagePool(pool, spec.shape) for _ in range(2))
 
-    def updates(self, draw: Draw, clock: Clock) -> Iterator[Update]:
-        """`k` steps of both discriminators, each on a fresh minibatch, then one of both generators."""
-        for _ in range(self.rules.k):
-            real = halves(draw())
-            with torch.set_grad_enabled(not self.rules.fresh):
-                fake = self._cross(real.x)
-            yield self._discriminators(real, fake, clock)
-            self.rules.clamp(self.discriminator)
-        with frozen(self.discriminator):
-            fake = self._cross(real.x) if self.rules.fresh else fake
-            update = self._generators(real, fake)
-        yield update
+    def forge(self, real: Batch) -> Crossed:
+        """Half a minibatch of each domain, taken into the other."""
+        halved = halves(real)
+        return Crossed(halved, self._cross(halved.x))
 
     def _cross(self, x: Pair) -> Pair:
         """Images of domain 1 taken into domain 0, and of 0 into 1."""
         return self.generator[0](x[1]), self.generator[1](x[0])
 
-    def _discriminators(self, real: Halves, fake: Pair, clock: Clock) -> Update:
+    def discriminate(self, real: Batch, fake: Crossed, clock: Clock) -> Update:  # noqa: ARG002
+        """Both discriminators' move, each on its own domain."""
         logs: dict[str, Tensor] = {}
-        losses = [self._discriminator(domain, real, fake[domain], clock, logs) for domain in (0, 1)]
+        losses = [self._discriminator(domain, fake.real, fake.x[domain], clock, logs) for domain in (0, 1)]
         loss = torch.stack(losses).sum()
-        return Update(real.whole * loss, ("discriminator",), logs | {"discriminator/loss": loss.detach()})
+        return Update(fake.real.whole * loss, ("discriminator",), logs | {"discriminator/loss": loss.detach()})
 
     def _discriminator(self, domain: int, real: Halves, fake: Tensor, clock: Clock, logs: dict[str, Tensor]) -> Tensor:
         net, x, shown = self.discriminator[domain], real.x[domain], self.pool[domain](fake.detach(), real.whole)
@@ -139,16 +138,18 @@ class CycleGAN(Model):
         penalty = self.rules.slope(lambda x: net(self.rules.seen(x)).mean(1), x, shown, clock.step)
         return loss if penalty is None else loss + penalty
 
-    def _generators(self, real: Halves, fake: Pair) -> Update:
-        outputs = [net(self.rules.seen(x)) for net, x in zip(self.discriminator, fake, strict=True)]
+    def imitate(self, real: Batch, fake: Crossed) -> Update:  # noqa: ARG002
+        """Both generators' move: the game, and the way back."""
+        halved, made = fake
+        outputs = [net(self.rules.seen(x)) for net, x in zip(self.discriminator, made, strict=True)]
         losses = {"loss": torch.stack([self.objective.generator(out) for out in outputs]).sum()}
         if self.cycle_weight:
-            losses["cycle"] = self.cycle_weight * _distance(self._cross(fake), real.x)  # eq. 2
+            losses["cycle"] = self.cycle_weight * _distance(self._cross(made), halved.x)  # eq. 2
         if self.identity_weight:
-            same = self.generator[0](real.x[0]), self.generator[1](real.x[1])
-            losses["identity"] = self.identity_weight * _distance(same, real.x)  # section 5.2
+            same = self.generator[0](halved.x[0]), self.generator[1](halved.x[1])
+            losses["identity"] = self.identity_weight * _distance(same, halved.x)  # section 5.2
         logs = {f"generator/{name}": loss.detach() for name, loss in losses.items()}
-        return Update(real.whole * torch.stack([*losses.values()]).sum(), ("generator",), logs)
+        return Update(halved.whole * torch.stack([*losses.values()]).sum(), ("generator",), logs)
 
     def translate(self, x: Tensor, to: Tensor) -> Tensor:
         """Images `x`, (B, C, H, W), in the domains `to`, (B,), as (B, C, H, W)."""

@@ -15,8 +15,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from counterfeit.core import Spec
-from counterfeit.models.adversarial.game import Rules
+from counterfeit.core import Batch, Spec
+from counterfeit.models.adversarial.contest import Rules
 from counterfeit.models.adversarial.targeted import Targeted
 from counterfeit.nets.conv import ConvDiscriminator, ConvNorm
 from counterfeit.nets.enlarging import Enlarger, shrink
@@ -83,9 +83,9 @@ class SRGAN(Targeted):
         super().__init__(spec, generator, discriminator, adversarial_weight, rules)
         self.factor, self.pixel_weight, self.feature_weight = factor, pixel_weight, feature_weight
 
-    def forge(self, x: Tensor) -> Tensor:
-        """The images `x`, made small and enlarged again."""
-        return self.generator(shrink(x, self.factor))
+    def forge(self, real: Batch) -> Tensor:
+        """The images of a minibatch, made small and enlarged again."""
+        return self.generator(shrink(real.x, self.factor))
 
     def errors(self, x: Tensor, fake: Tensor) -> Mapping[str, Tensor]:
         """Squared errors of pixels and, in a game, of features (eq. 4 and 5)."""

@@ -7,14 +7,14 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, l1_loss
 
-from counterfeit.core import Batch, Clock, Draw, Model, Spec, Update, check_labels, frozen
-from counterfeit.models.adversarial.game import Rules
+from counterfeit.core import Batch, Clock, Spec, Update, check_labels
+from counterfeit.models.adversarial.contest import Contest, Rules
 from counterfeit.nets.translation import DomainDiscriminator, ResnetGenerator
 
 __all__ = ["StarGAN"]
@@ -22,7 +22,14 @@ __all__ = ["StarGAN"]
 RULES = Rules(objective="wasserstein", k=5, penalty="gradient")
 
 
-class StarGAN(Model):
+class Sent(NamedTuple):
+    """Images in the domains that they were taken to."""
+
+    x: Tensor
+    to: Tensor
+
+
+class StarGAN(Contest[Sent]):
     """StarGAN: one generator, told which domain to go to, and a discriminator that also names the domain.
 
     The domains are the data's classes.
@@ -66,27 +73,15 @@ class StarGAN(Model):
                 f"data of {spec.classes} classes came; StarGAN expects 2 or more, its domains. Give folders of "
                 "pictures in one, or choose data with labels."
             )
-        super().__init__(spec)
+        generator = ResnetGenerator(spec, width, blocks, spec.classes)
+        super().__init__(spec, generator, DomainDiscriminator(spec, discriminator_width, spec.classes), rules)
         self.objective = rules.of_outputs()
         self.domain_weight, self.cycle_weight, self.identity_weight = domain_weight, cycle_weight, identity_weight
-        self.rules = rules
-        self.generator = ResnetGenerator(spec, width, blocks, spec.classes)
-        self.discriminator = DomainDiscriminator(spec, discriminator_width, spec.classes)
-        self.discriminator.twice = rules.penalty != "none"
 
-    def updates(self, draw: Draw, clock: Clock) -> Iterator[Update]:
-        """`k` steps of the discriminator, each on a fresh minibatch and domains to go to, then one of the generator."""
-        for _ in range(self.rules.k):
-            real = draw()
-            y, to = check_labels(real.y, len(real.x), self.spec.classes, values=False), self._anywhere(len(real.x))
-            with torch.set_grad_enabled(not self.rules.fresh):
-                fake = self.generator(real.x, to)
-            yield self._discriminator(real.x, y, fake, clock)
-            self.rules.clamp(self.discriminator)
-        with frozen(self.discriminator):
-            fake = self.generator(real.x, to) if self.rules.fresh else fake
-            update = self._generator(real, y, fake, to)
-        yield update
+    def forge(self, real: Batch) -> Sent:
+        """Every image of a minibatch, taken to any domain."""
+        to = self._anywhere(len(real.x))
+        return Sent(self.generator(real.x, to), to)
 
     def _anywhere(self, n: int) -> Tensor:
         """Domains, all equally likely, (n,)."""
@@ -97,30 +92,35 @@ class StarGAN(Model):
         out = self.discriminator(self.rules.seen(x))
         return out[:, : -self.spec.classes], out[:, -self.spec.classes :]
 
-    def _discriminator(self, x: Tensor, y: Tensor, fake: Tensor, clock: Clock) -> Update:
-        patches, domains = self._judge(torch.cat([x, fake.detach()]))
+    def discriminate(self, real: Batch, fake: Sent, clock: Clock) -> Update:
+        """The discriminator tells data from translations, and names the domains of data (eq. 2)."""
+        patches, domains = self._judge(torch.cat([real.x, fake.x.detach()]))
         on_real, on_fake = patches.chunk(2)
         losses = {
             "loss": self.rules.discrimination(on_real, on_fake),
-            "domain": self.domain_weight * cross_entropy(domains[: len(x)], y),  # eq. 2
+            "domain": self.domain_weight * cross_entropy(domains[: len(real.x)], self._domains(real)),
         }
-        penalty = self.rules.slope(lambda x: self._judge(x)[0].mean(1), x, fake, clock.step)
+        penalty = self.rules.slope(lambda x: self._judge(x)[0].mean(1), real.x, fake.x, clock.step)
         losses |= {} if penalty is None else {"penalty": penalty}
         shown = {"real": on_real, "fake": on_fake}
         logs = {f"discriminator/{k}": self.objective.shown(v.detach()).mean() for k, v in shown.items()}
         return self._update("discriminator", losses, logs)
 
-    def _generator(self, real: Batch, y: Tensor, fake: Tensor, to: Tensor) -> Update:
-        patches, domains = self._judge(fake)
+    def imitate(self, real: Batch, fake: Sent) -> Update:
+        """The generator is taken for data of the domains (eq. 3), and finds the way back (eq. 4)."""
+        patches, domains = self._judge(fake.x)
         losses = {
             "loss": self.objective.generator(patches),
-            "domain": self.domain_weight * cross_entropy(domains, to),  # eq. 3
+            "domain": self.domain_weight * cross_entropy(domains, fake.to),
         }
-        if self.cycle_weight:
-            losses["cycle"] = self.cycle_weight * 2 * l1_loss(self.generator(fake, y), real.x)  # eq. 4, in [-1, 1]
-        if self.identity_weight:
-            losses["identity"] = self.identity_weight * 2 * l1_loss(self.generator(real.x, y), real.x)
+        ways = {"cycle": (self.cycle_weight, fake.x), "identity": (self.identity_weight, real.x)}
+        for name, (weight, x) in ways.items():
+            if weight:
+                losses[name] = weight * 2 * l1_loss(self.generator(x, self._domains(real)), real.x)  # in [-1, 1]
         return self._update("generator", losses, {})
+
+    def _domains(self, real: Batch) -> Tensor:
+        return check_labels(real.y, len(real.x), self.spec.classes, values=False)
 
     def _update(self, player: str, losses: dict[str, Tensor], logs: dict[str, Tensor]) -> Update:
         logs |= {f"{player}/{name}": loss.detach() for name, loss in losses.items()}

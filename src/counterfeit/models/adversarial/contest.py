@@ -1,0 +1,146 @@
+"""Players in turn, by rules that every adversarial model takes: Algorithm 1 of the founding paper.
+
+References:
+    Generative Adversarial Nets, Goodfellow et al., 2014 (arXiv 1406.2661).
+    Amortised MAP Inference for Image Super-resolution, Sønderby et al., 2016 (arXiv 1610.04490): instance noise.
+    Improved Techniques for Training GANs, Salimans et al., 2016 (arXiv 1606.03498): smoothing, feature matching.
+    Wasserstein GAN, Arjovsky et al., 2017 (arXiv 1701.07875): clipping.
+    Analyzing and Improving the Image Quality of StyleGAN, Karras et al., 2019 (arXiv 1912.04958): lazy penalties.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from counterfeit.core import Batch, Clock, Draw, Model, Net, Spec, Update, frozen
+from counterfeit.losses import OBJECTIVES, PENALTIES, SMOOTHED, Critic, Objective, ObjectiveName, PenaltyName, smoothing
+from counterfeit.nets.augment import Augmentation, augment
+
+__all__ = ["Contest", "Rules"]
+
+Forged = TypeVar("Forged")
+LOWEST = {"k": 1, "instance_noise": 0, "smoothing": 0, "clip": 0, "penalty_weight": 0, "penalty_every": 1}
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What an adversarial game is played for, and what keeps it stable.
+
+    Arguments:
+        objective: what each player descends; the last six are f-divergences, and with feature-matching the generator
+            descends the distance of the mean features that the discriminator has of data and samples.
+        k: discriminator updates for each one of the generator.
+        fresh: draw new codes for the generator's update, as Algorithm 1 does, or save a pass and reuse the last fakes.
+        instance_noise: standard deviation of the Gaussian noise on everything the discriminator sees.
+        smoothing: by how much less than 1 data are called data, where the discriminator gives probabilities.
+        clip: the discriminator's weights are kept in ±`clip` (WGAN's first means); 0 leaves them free.
+        penalty: on the slope of the discriminator: gradient (WGAN-GP), r1, r2, dragan.
+        penalty_weight: its weight.
+        penalty_every: steps between penalties, whose weight is multiplied by it.
+        augment: random changes to everything the discriminator sees: flip, color, translation, cutout, affine.
+    """
+
+    objective: ObjectiveName = "non-saturating"
+    k: int = 1
+    fresh: bool = True
+    instance_noise: float = 0.0
+    smoothing: float = 0.0
+    clip: float = 0.0
+    penalty: PenaltyName = "none"
+    penalty_weight: float = 10.0
+    penalty_every: int = 1
+    augment: tuple[Augmentation, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name, low in LOWEST.items():
+            if not getattr(self, name) >= low:
+                raise ValueError(f"{name}={getattr(self, name)} came; at least {low} is expected. Raise it.")
+        if self.smoothing and (self.objective not in SMOOTHED or self.smoothing >= 1):
+            raise ValueError(
+                f"smoothing={self.smoothing} came with objective {self.objective}; a share below 1 is expected, with "
+                f"one of {', '.join(sorted(SMOOTHED))}. Leave it out, or change the objective."
+            )
+
+    def of_outputs(self) -> Objective:
+        """The objective, for a game whose generator descends what the discriminator says and knows no features.
+
+        Raises:
+            ValueError: where it is a function of features.
+        """
+        objective = OBJECTIVES[self.objective]
+        if objective.features:
+            raise ValueError(f"objective {self.objective} came; one of outputs is expected. Take non-saturating, say.")
+        return objective
+
+    def seen(self, x: Tensor) -> Tensor:
+        """What a discriminator in training is shown of examples `x`, (B, *shape): augmented and blurred."""
+        x = augment(x, self.augment)
+        return x + self.instance_noise * torch.randn_like(x) if self.instance_noise else x
+
+    def discrimination(self, on_real: Tensor, on_fake: Tensor) -> Tensor:
+        """What a discriminator descends, by its outputs on data and on samples, scalar."""
+        loss = OBJECTIVES[self.objective].discriminator(on_real, on_fake)
+        return loss + smoothing(on_real, self.smoothing) if self.smoothing else loss
+
+    def slope(self, critic: Critic, real: Tensor, fake: Tensor, step: int) -> Tensor | None:
+        """The weighted penalty on the slope of `critic`, scalar; None where `step` has none."""
+        if self.penalty == "none" or step % self.penalty_every:
+            return None
+        return self.penalty_weight * self.penalty_every * PENALTIES[self.penalty](critic, real, fake.detach())
+
+    @torch.no_grad()
+    def clamp(self, net: nn.Module) -> None:
+        """Keep the weights of a discriminator in ±`clip`, where there is one."""
+        for p in net.parameters() if self.clip else ():
+            p.clamp_(-self.clip, self.clip)
+
+
+class Contest(Model, Generic[Forged]):
+    """Players in turn: `discriminator` descends `k` times, each on a fresh minibatch, then `generator` once.
+
+    What a generator makes of a minibatch, and what players descend, is for the model to say.
+
+    Arguments:
+        spec: what the data are.
+        generator: one net, or several that move together.
+        discriminator: likewise.
+        rules: what the game is played for, and what keeps it stable.
+    """
+
+    def __init__(self, spec: Spec, generator: nn.Module, discriminator: nn.Module, rules: Rules) -> None:
+        super().__init__(spec)
+        self.generator, self.discriminator, self.rules = generator, discriminator, rules
+        self.objective = OBJECTIVES[rules.objective]
+        for net in discriminator.modules():
+            if isinstance(net, Net):
+                net.twice = rules.penalty != "none"
+
+    @abstractmethod
+    def forge(self, real: Batch) -> Forged:
+        """What the generator makes in the place of a minibatch of data, with gradients."""
+
+    @abstractmethod
+    def discriminate(self, real: Batch, fake: Forged, clock: Clock) -> Update:
+        """The discriminator's move, which must not reach the generator."""
+
+    @abstractmethod
+    def imitate(self, real: Batch, fake: Forged) -> Update:
+        """The generator's move; the discriminator's weights get no gradient in it."""
+
+    def updates(self, draw: Draw, clock: Clock) -> Iterator[Update]:
+        """Algorithm 1: `k` steps of the discriminator, each on a fresh minibatch, then one of the generator."""
+        for _ in range(self.rules.k):
+            real = draw()
+            with torch.set_grad_enabled(not self.rules.fresh):
+                fake = self.forge(real)
+            yield self.discriminate(real, fake, clock)
+            self.rules.clamp(self.discriminator)
+        with frozen(self.discriminator):
+            update = self.imitate(real, self.forge(real) if self.rules.fresh else fake)
+        yield update
