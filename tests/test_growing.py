@@ -160,3 +160,8 @@ def test_a_copy_in_evaluation_goes_by_the_stage_it_was_given():
 def test_growing_is_a_share():
     with pytest.raises(ValueError, match="growing=2 came; a share"):
         ProGAN(SPEC, growing=2)
+
+
+def test_a_level_that_doubles_is_a_convolution_of_repeated_pixels():
+    layer, x = EqualConv2d(3, 5, 3).double(), torch.rand(2, 3, 4, 6, dtype=torch.float64)
+    torch.testing.assert_close(layer.enlarge(x), layer(interpolate(x, scale_factor=2.0)))

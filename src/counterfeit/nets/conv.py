@@ -23,7 +23,7 @@ from counterfeit.core import Net, Spec, check_labels
 
 __all__ = [
     "Condition", "ConvDiscriminator", "ConvGenerator", "ConvNorm", "ConvPlayers", "DoublingConv2d", "Head",
-    "MinibatchDeviation", "MinibatchDiscrimination", "halvings", "initialize", "normalize", "widths",
+    "MinibatchDeviation", "MinibatchDiscrimination", "doubled", "halvings", "initialize", "normalize", "widths",
 ]  # fmt: skip
 
 ConvNorm = Literal["none", "batch", "spectral"]
@@ -222,10 +222,7 @@ class Head(nn.Module):
 
 
 class DoublingConv2d(nn.Conv2d):
-    """A 3x3 convolution of an image whose pixels are repeated 2x2 times, with 4 products a pixel in place of 9.
-
-    Repeating pixels and convolving is linear, and the same at every second pixel: a transposed convolution of stride 2,
-    whose 4x4 kernel sums weights that meet the same pixel.
+    """A 3x3 convolution of an image whose pixels are repeated 2x2 times.
 
     Arguments:
         inputs: channels that come.
@@ -241,10 +238,19 @@ class DoublingConv2d(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, inputs, H, W) -> (B, outputs, 2H, 2W)."""
-        meet = self.weight.new_tensor([[0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]])
-        kernel = torch.einsum("ka,oiab,lb->iokl", meet, self.weight, meet)
-        kernel = kernel.contiguous(memory_format=torch.channels_last)  # as all else is, or every layer after copies
-        return conv_transpose2d(x, kernel, self.bias, stride=2, padding=1)
+        return doubled(x, self.weight, self.bias)
+
+
+def doubled(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Images (B, inputs, H, W), pixels repeated 2x2 times and convolved by `weight`, (outputs, inputs, 3, 3).
+
+    Repeating pixels and convolving is linear, and the same at every second pixel: a transposed convolution of stride 2,
+    whose 4x4 kernel sums weights that meet the same pixel, with 4 products a pixel in place of 9.
+    """
+    meet = weight.new_tensor([[0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]])
+    kernel = torch.einsum("ka,oiab,lb->iokl", meet, weight, meet)
+    kernel = kernel.contiguous(memory_format=torch.channels_last)  # as all else is, or every layer after copies
+    return conv_transpose2d(x, kernel, bias, stride=2, padding=1)
 
 
 class MinibatchDeviation(nn.Module):

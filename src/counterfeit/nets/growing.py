@@ -7,15 +7,15 @@ References:
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from itertools import pairwise
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate, leaky_relu, linear
 
 from counterfeit.core import Net, Spec
-from counterfeit.nets.conv import MinibatchDeviation, halvings, widths
+from counterfeit.nets.conv import MinibatchDeviation, doubled, halvings, widths
 
 __all__ = ["EqualConv2d", "EqualLinear", "GrowingDiscriminator", "GrowingGenerator", "pixel_norm"]
 
@@ -44,6 +44,10 @@ class EqualConv2d(nn.Conv2d):
     def forward(self, x: Tensor) -> Tensor:
         """(B, inputs, H, W) -> (B, outputs, H, W)."""
         return self._conv_forward(x, self.weight * self.weight_scale, self.bias)
+
+    def enlarge(self, x: Tensor) -> Tensor:
+        """The same of an image whose pixels are repeated, (B, inputs, H, W) -> (B, outputs, 2H, 2W), for size 3."""
+        return doubled(x, self.weight * self.weight_scale, self.bias)
 
 
 class EqualLinear(nn.Linear):
@@ -118,7 +122,8 @@ class GrowingGenerator(Growing):
         h = _activated(self.project(pixel_norm(z)).unflatten(1, self.start))
         h = below = _activated(self.first(h))
         for block in list(self.blocks)[:top]:
-            below, h = h, _through(block, _enlarged(h), _activated)
+            first, second = (cast(EqualConv2d, layer) for layer in block.children())
+            below, h = h, _activated(second(_activated(first.enlarge(h))))
         x = self.images[top](h).float()
         if alpha < 1:
             x = torch.lerp(_enlarged(self.images[top - 1](below).float()), x, alpha)
@@ -150,7 +155,9 @@ class GrowingDiscriminator(Growing):
         x = _reduced(2 * x - 1, self.levels - top)
         h = _leaky(self.images[top](x))
         for level in range(top, 0, -1):
-            h = _reduced(_through(self.blocks[level - 1], h, _leaky))
+            for layer in self.blocks[level - 1].children():
+                h = _leaky(layer(h))
+            h = _reduced(h)
             if level == top and alpha < 1:
                 h = torch.lerp(_leaky(self.images[top - 1](_reduced(x))), h, alpha)
         h = _leaky(self.last(self.deviation(h)))
@@ -163,12 +170,6 @@ class GrowingDiscriminator(Growing):
 
 def _forget(net: nn.Module, _: object) -> None:
     net.grown = None  # type: ignore[assignment]  # what was loaded rules
-
-
-def _through(block: nn.Module, h: Tensor, activation: Callable[[Tensor], Tensor]) -> Tensor:
-    for layer in block.children():
-        h = activation(layer(h))
-    return h
 
 
 def _leaky(h: Tensor) -> Tensor:
