@@ -92,7 +92,7 @@ def test_features_of_any_scale_and_constant_ones_do():
 
 @pytest.mark.parametrize("shape", [(1,), (1, 1, 1)])
 def test_codes_that_know_the_radius_beat_pixels(shape):
-    result = PROBE.compute(Radius(shape), Rings(), Evaluation())
+    result = PROBE.compute(Radius(shape), Rings(), Evaluation())["probe"]
     pixels = result.details["references"]["pixels"]
     assert result.value > 0.85
     assert pixels["value"] == pytest.approx(0.5, abs=0.08)
@@ -111,10 +111,25 @@ def test_examples_are_taken_from_everywhere(monkeypatch):
 
     monkeypatch.setattr(module, "FITTED", 200)  # of the first, all would be of one class
     monkeypatch.setattr(module, "CHOSEN", 100)
-    result = PROBE.compute(Radius(), Sorted(), Evaluation(limit=300))
+    result = PROBE.compute(Radius(), Sorted(), Evaluation(limit=300))["probe"]
     assert result.value > 0.8
     taken = "codes of 200 training examples, penalty chosen on valid n=100, all evenly spaced; test n=300"
     assert taken in result.protocol
+
+
+def test_the_nearest_code_has_the_class_that_scikit_learn_finds():
+    from sklearn.neighbors import KNeighborsClassifier
+
+    source, model = Rings(), Radius()
+    result = PROBE.compute(model, source, Evaluation())["probe-1nn"]
+    train, test = (source.split(name).first() for name in ("train", "test"))
+    for value, see in (
+        (result.value, lambda x: model.encode(x).detach().flatten(1)),
+        (result.details["references"]["pixels"]["value"], lambda x: x.flatten(1)),
+    ):
+        near = KNeighborsClassifier(1).fit(see(train.x).numpy(), train.y.numpy())
+        assert value == pytest.approx(near.score(see(test.x).numpy(), test.y.numpy()), abs=2e-3)  # ties of float32
+    assert f"nearest of {len(train.x)} training codes" in result.protocol
 
 
 def test_data_without_labels_are_an_error():

@@ -159,7 +159,7 @@ def refusal(metric: Metric, model: Model, source: Source, who: str) -> str:
 def _named(names: Sequence[str]) -> list[Metric]:
     """The metrics of those names, each once, without those that another of them gives too."""
     chosen = [catalogue.metric(name) for name in dict.fromkeys(names)]
-    return [one for one in chosen if not any(one.name in other.rows for other in chosen)]
+    return [one for one in chosen if not any(one.name in other.rows for other in chosen if other is not one)]
 
 
 def measure(

@@ -1,21 +1,23 @@
-"""What codes know of labels: a linear classifier on `encode`, beside the same on raw pixels.
+"""What codes know of labels: a linear classifier, and nearest neighbours, on `encode` and on raw pixels.
 
 References:
     Understanding Intermediate Layers Using Linear Classifier Probes, Alain & Bengio, 2016 (arXiv 1610.01644).
+    Adversarial Feature Learning, Donahue et al., 2016 (arXiv 1605.09782), table 1: nearest neighbours.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol, cast, runtime_checkable
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol, TypeGuard, cast, runtime_checkable
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from counterfeit.core import Batch, Encodes, Model
-from counterfeit.data.source import Source
+from counterfeit.data.source import InMemory, Source
 from counterfeit.metrics.metric import Evaluation, Metric, Result
+from counterfeit.metrics.neighbours import CHUNK, nearest_examples
 from counterfeit.metrics.proportions import wilson
 from counterfeit.metrics.sampling import describe, evaluating, spread
 from counterfeit.metrics.statistics import mean_and_error
@@ -25,6 +27,8 @@ __all__ = ["PENALTIES", "PROBE", "Features", "Linear", "Probe", "logistic", "pro
 PENALTIES = (1.0, 1e-1, 1e-2, 1e-3, 1e-4)
 FITTED, CHOSEN = 5_000, 2_000  # training and validation examples at most
 ITERATIONS = 100
+
+Seen = Callable[[Tensor], Tensor]
 
 
 @runtime_checkable
@@ -107,45 +111,74 @@ def probe(train: Batch, valid: Batch, test: Batch, classes: int, penalties: Sequ
     return Probe(best.classify(xs[2]) == labels[2], penalty)
 
 
-def compute(model: Model, source: Source, evaluation: Evaluation) -> Result:
-    """Accuracy of the probe on codes; beside it those on pixels, and on features where the model shows them."""
+def compute(model: Model, source: Source, evaluation: Evaluation) -> Mapping[str, Result]:
+    """Accuracies on codes; beside them those on pixels, and on features where the model shows them."""
     if evaluation.split == "valid":
         raise ValueError("split=valid came; the probe chooses its penalty there. Measure it on test, or leave it out.")
-    sizes = {"train": FITTED, "valid": CHOSEN, "test": evaluation.limit}
-    parts = [spread(source, split, size, evaluation.seed) for split, size in sizes.items()]
 
     def asked(answer: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
         def batched(x: Tensor) -> Tensor:
             with evaluating(model, evaluation.seed):
-                return torch.cat([answer(part.to(model.device)).cpu() for part in x.split(evaluation.batch_size)])
+                parts = x.split(evaluation.batch_size)
+                return torch.cat([answer(part.to(model.device)).cpu().flatten(1) for part in parts])
 
         return batched
 
-    on_codes = _probed(parts, asked(cast(Encodes, model).encode), source)
-    beside = {"pixels": lambda x: x} | ({"features": asked(model.features)} if isinstance(model, Features) else {})
-    value, error = mean_and_error(on_codes.correct.double())
-    n = len(on_codes.correct)
-    details: dict[str, Any] = {
-        "interval": list(wilson(int(on_codes.correct.sum()), n)),
-        "penalty": on_codes.penalty,
-        "references": {name: _reference(_probed(parts, features, source)) for name, features in beside.items()},
-        "seed": evaluation.seed,
+    seen = {"pixels": lambda x: x.flatten(1)} | ({"features": asked(model.features)} if _shows(model) else {})
+    return {
+        "probe": _linear(asked(cast(Encodes, model).encode), seen, source, evaluation),
+        "probe-1nn": _nearest(asked(cast(Encodes, model).encode), seen, source, evaluation),
     }
+
+
+def _shows(model: Model) -> TypeGuard[Features]:
+    return isinstance(model, Features)
+
+
+def _linear(codes: Seen, others: Mapping[str, Seen], source: Source, evaluation: Evaluation) -> Result:
+    sizes = {"train": FITTED, "valid": CHOSEN, "test": evaluation.limit}
+    parts = [spread(source, split, size, evaluation.seed) for split, size in sizes.items()]
+
+    def probed(features: Seen) -> Probe:
+        train, valid, test = (Batch(features(part.x), part.y) for part in parts)
+        return probe(train, valid, test, source.spec.classes)
+
+    found, n = probed(codes), len(parts[2].x)
     what = f"accuracy of logistic regression on codes of {len(parts[0].x)} training examples, penalty chosen on valid"
-    data = f"all evenly spaced; {describe(source, evaluation.split, n)}"
-    return Result(value, error, n, f"{what} n={len(parts[1].x)}, {data}", details)
+    protocol = f"{what} n={len(parts[1].x)}, all evenly spaced; {describe(source, evaluation.split, n)}"
+    rest = {"penalty": found.penalty, "seed": evaluation.seed}
+    return _result(found.correct, {name: probed(each).correct for name, each in others.items()}, protocol, rest)
 
 
-def _reference(found: Probe) -> dict[str, float]:
-    value, error = mean_and_error(found.correct.double())
-    return {"value": value, "error": error, "n": len(found.correct)}
+def _nearest(codes: Seen, others: Mapping[str, Seen], source: Source, evaluation: Evaluation) -> Result:
+    train, test = source.split("train"), spread(source, evaluation.split, evaluation.limit, evaluation.seed)
+
+    def found(features: Seen) -> Tensor:
+        read = (train[some] for some in torch.arange(len(train)).split(CHUNK))
+        x, y = zip(*((features(part.x), cast(Tensor, part.y)) for part in read), strict=True)
+        near = nearest_examples(features(test.x), InMemory(torch.cat(x))).indices[:, 0]
+        return torch.cat(y)[near].eq(cast(Tensor, test.y))
+
+    what = f"accuracy of the class of the nearest of {len(train)} training codes"
+    protocol = f"{what}, Euclidean; {describe(source, evaluation.split, len(test.x))}"
+    return _result(
+        found(codes), {name: found(each) for name, each in others.items()}, protocol, {"seed": evaluation.seed}
+    )
 
 
-def _probed(parts: Sequence[Batch], features: Callable[[Tensor], Tensor], source: Source) -> Probe:
-    train, valid, test = (Batch(features(part.x).flatten(1), part.y) for part in parts)
-    return probe(train, valid, test, source.spec.classes)
+def _result(correct: Tensor, others: Mapping[str, Tensor], protocol: str, rest: Mapping[str, Any]) -> Result:
+    n, (value, error) = len(correct), mean_and_error(correct.double())
+    interval = list(wilson(int(correct.sum()), n))
+    references = {name: _reference(each) for name, each in others.items()}
+    return Result(value, error, n, protocol, {"interval": interval, "references": references, **rest})
+
+
+def _reference(correct: Tensor) -> dict[str, float]:
+    value, error = mean_and_error(correct.double())
+    return {"value": value, "error": error, "n": len(correct)}
 
 
 PROBE = Metric(
-    "probe", "accuracy of a linear classifier on codes", "", "higher", Encodes, compute, labels=True
-)
+    "probe", "accuracy of a linear classifier, and of nearest neighbours, on codes", "", "higher", Encodes, compute,
+    labels=True, rows={"probe": "higher", "probe-1nn": "higher"},
+)  # fmt: skip
