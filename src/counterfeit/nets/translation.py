@@ -83,7 +83,8 @@ class ResnetGenerator(Net):
         spec: what the data are; sides that can be halved.
         width: channels at full size; half the side has twice as many.
         blocks: residual blocks at the smallest side.
-        domains: labels that it is told, by the gains and biases of every norm; 0 for none.
+        domains: labels that it is told, as channels of the image and by the gain and bias of every norm; 0 for none.
+            The first layer then has no norm, behind which a picture and its negative would differ in their signs alone.
 
     Raises:
         ValueError: where the data are no images in [0, 1] or their sides cannot be halved.
@@ -105,16 +106,20 @@ class ResnetGenerator(Net):
             [layer for a, b in pairs for layer in _layer(kind(a, b, 4, 2, 1, bias=False), b, domains)]
             for kind, pairs in ((nn.Conv2d, pairwise(channels)), (nn.ConvTranspose2d, pairwise(reversed(channels))))
         )
-        first = nn.Conv2d(spec.shape[0], width, 7, 1, 3, padding_mode="reflect", bias=False)
+        convolution = nn.Conv2d(spec.shape[0] + domains, width, 7, 1, 3, padding_mode="reflect", bias=domains > 0)
+        first = (convolution, nn.ReLU(inplace=True)) if domains else _layer(convolution, width)
         body = [Residual(channels[-1], domains) for _ in range(blocks)]
-        self.body = Layers(*_layer(first, width, domains), *downs, *body, *ups)
+        self.body = Layers(*first, *downs, *body, *ups)
         self.last = nn.Conv2d(width, spec.shape[0], 7, 1, 3, padding_mode="reflect")
         initialize(self)
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """(B, C, H, W), and the domains to go to, (B,), where it is told any -> (B, C, H, W)."""
-        told = None if y is None else one_hot(y, self.domains).to(x.dtype)
-        return self.last(self.body(2 * x - 1, told)).float().sigmoid()
+        x, told = 2 * x - 1, None
+        if y is not None:
+            told = one_hot(y, self.domains).to(x.dtype)
+            x = torch.cat([x, told[:, :, None, None].expand(-1, -1, *x.shape[2:])], 1)
+        return self.last(self.body(x, told)).float().sigmoid()
 
 
 class PatchDiscriminator(Net):

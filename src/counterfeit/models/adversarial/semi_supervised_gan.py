@@ -33,8 +33,8 @@ class SemiSupervisedGAN(Game):
     class of samples at 0 loses nothing. Of the labels, only those of `labelled` training examples are ever looked at,
     as many of each class, drawn by the training seed and kept with the weights.
 
-    With a weight of `consistency`, the class of an unlabelled image, where the discriminator is sure of it, is a label
-    for the same image seen differently, by the draws of `augment`, noise and dropout.
+    With a weight of `consistency`, an unlabelled image is seen twice, by other draws of `augment`, noise and dropout.
+    Where the discriminator is sure of its class, by the mean of both, that is a label for it.
 
     References:
         Improved Techniques for Training GANs, Salimans et al., 2016 (arXiv 1606.03498), section 5.
@@ -132,9 +132,10 @@ class SemiSupervisedGAN(Game):
         if self.consistency:
             with torch.no_grad():
                 seen = self.judge(x) if seen is None else seen
-                sure, label = seen[:, 1:].softmax(1).max(1)
-            again = cross_entropy(self.judge(x)[:, 1:], label, reduction="none")
-            losses["consistency"] = self.consistency * (again * (sure >= SURE)).mean()
+            again = self.judge(x)[:, 1:]
+            sure, label = (seen[:, 1:].softmax(1) + again.softmax(1)).detach().max(1)
+            unlike = cross_entropy(again, label, reduction="none")
+            losses["consistency"] = self.consistency * (unlike * (sure >= 2 * SURE)).mean()
         return losses
 
     def classify(self, x: Tensor) -> Tensor:
