@@ -269,6 +269,14 @@ def test_a_folder_without_captions_is_told(tmp_path):
 # The model ------------------------------------------------------------------------------------------------------------
 
 
+def test_codes_of_captions_are_as_long_as_the_noise_beside_them():
+    net = CaptionEncoder(5, 6)
+    with torch.no_grad():
+        net.last.weight.mul_(100)
+    codes = net(torch.tensor([[1, 2, 0], [3, 4, 5]])).detach()
+    torch.testing.assert_close(codes.square().mean(1), torch.ones(2))
+
+
 def test_an_encoder_reads_nothing_off_the_padding_and_heeds_every_word_and_its_neighbours():
     net = CaptionEncoder(5, 6)
     y = torch.tensor([[1, 2, 3, 0, 0], [1, 3, 2, 0, 0], [1, 2, 4, 0, 0]])

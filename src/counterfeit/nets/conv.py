@@ -23,7 +23,8 @@ from counterfeit.core import Net, Spec, check_labels
 
 __all__ = [
     "Condition", "ConvDiscriminator", "ConvGenerator", "ConvNorm", "ConvPlayers", "DoublingConv2d", "Head",
-    "MinibatchDeviation", "MinibatchDiscrimination", "doubled", "halvings", "initialize", "normalize", "widths",
+    "MinibatchDeviation", "MinibatchDiscrimination", "doubled", "halvings", "initialize", "normalize", "pixel_norm",
+    "widths",
 ]  # fmt: skip
 
 ConvNorm = Literal["none", "batch", "spectral"]
@@ -316,6 +317,16 @@ def normalize(net: nn.Module) -> None:
     for module in net.modules():
         if isinstance(module, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)):
             spectral_norm(module)
+
+
+def pixel_norm(x: Tensor) -> Tensor:
+    """Each place of (B, C, …) divided by the root mean square of its channels (Karras et al., 2017, section 4.2).
+
+    Example:
+        >>> pixel_norm(torch.tensor([[3.0, 3.0]]))
+        tensor([[1., 1.]])
+    """
+    return x * x.float().square().mean(1, keepdim=True).add(1e-8).rsqrt().to(x.dtype)
 
 
 def widths(width: int, levels: int) -> Sequence[int]:

@@ -15,21 +15,11 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate, leaky_relu, linear
 
 from counterfeit.core import Net, Spec
-from counterfeit.nets.conv import MinibatchDeviation, doubled, halvings, widths
+from counterfeit.nets.conv import MinibatchDeviation, doubled, halvings, pixel_norm, widths
 
-__all__ = ["EqualConv2d", "EqualLinear", "GrowingDiscriminator", "GrowingGenerator", "pixel_norm"]
+__all__ = ["EqualConv2d", "EqualLinear", "GrowingDiscriminator", "GrowingGenerator"]
 
 PARTS = 1_000  # a stage is counted in parts of a level: averages of weights copy whole numbers
-
-
-def pixel_norm(x: Tensor) -> Tensor:
-    """Each place of (B, C, …) divided by the root mean square of its channels (section 4.2).
-
-    Example:
-        >>> pixel_norm(torch.tensor([[3.0, 3.0]]))
-        tensor([[1., 1.]])
-    """
-    return x * x.float().square().mean(1, keepdim=True).add(1e-8).rsqrt().to(x.dtype)
 
 
 class EqualConv2d(nn.Conv2d):

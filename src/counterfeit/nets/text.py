@@ -13,13 +13,16 @@ from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
 from counterfeit.core import Net, Spec, check_captions
-from counterfeit.nets.conv import ConvPlayers
+from counterfeit.nets.conv import ConvPlayers, pixel_norm
 
 __all__ = ["CaptionEncoder", "TextDiscriminator", "TextGenerator"]
 
 
 class CaptionEncoder(Net):
     """Tokens (B, length) -> codes (B, code_size): words and their neighbours, of which each feature keeps the most.
+
+    Codes have a root mean square of 1, as the noise beside them: longer ones would drown it, and every sample for a
+    caption would be the same.
 
     Arguments:
         words: how many words there are; token 0 is none.
@@ -36,7 +39,7 @@ class CaptionEncoder(Net):
         """(B, length) -> (B, code_size)."""
         h = self.embedding(y).mT  # (B, width, length)
         h = self.convolution(h).relu() * (y > 0)[:, None]  # nothing is read off the padding
-        return self.last(h.amax(2)).float()
+        return pixel_norm(self.last(h.amax(2)).float())
 
 
 class TextGenerator(Net):
