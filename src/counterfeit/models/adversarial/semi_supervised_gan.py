@@ -34,7 +34,7 @@ class SemiSupervisedGAN(Game):
     as many of each class, drawn by the training seed and kept with the weights.
 
     With a weight of `consistency`, an unlabelled image is seen twice, by other draws of `augment`, noise and dropout.
-    Where the discriminator is sure of its class, by the mean of both, that is a label for it.
+    Where the discriminator is sure of its class the first time, that is its label the second time.
 
     References:
         Improved Techniques for Training GANs, Salimans et al., 2016 (arXiv 1606.03498), section 5.
@@ -132,10 +132,9 @@ class SemiSupervisedGAN(Game):
         if self.consistency:
             with torch.no_grad():
                 seen = self.judge(x) if seen is None else seen
-            again = self.judge(x)[:, 1:]
-            sure, label = (seen[:, 1:].softmax(1) + again.softmax(1)).detach().max(1)
-            unlike = cross_entropy(again, label, reduction="none")
-            losses["consistency"] = self.consistency * (unlike * (sure >= 2 * SURE)).mean()
+                sure, label = seen[:, 1:].softmax(1).max(1)
+            unlike = cross_entropy(self.judge(x)[:, 1:], label, reduction="none")
+            losses["consistency"] = self.consistency * (unlike * (sure >= SURE)).mean()
         return losses
 
     def classify(self, x: Tensor) -> Tensor:
