@@ -255,12 +255,15 @@ def measured(*words: str) -> str:
 
 
 def _recorded(name: str) -> dict:
+    """What `evaluate --record` kept under a name; nothing where no file, or one of another kind, has it."""
     path = RESULTS / f"{name}.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return found if "summary" in found else {}
 
 
 def _minutes(found: dict) -> str:
-    return _shown(sum(row["cpu_seconds"] for row in found["rows"]) / len(found["rows"]) / 60, None)
+    spent = [row["cpu_seconds"] for row in found["rows"] if "cpu_seconds" in row]
+    return _shown(sum(spent) / len(spent) / 60, None) if spent else ""
 
 
 def _mean(found: dict, metric: str) -> str:
