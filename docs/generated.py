@@ -10,7 +10,6 @@ import dataclasses
 import inspect
 import io
 import json
-import math
 import os
 import pkgutil
 import re
@@ -23,6 +22,7 @@ from docstring_parser import parse
 import counterfeit
 from counterfeit import catalogue, cli
 from counterfeit.config import SECTIONS
+from counterfeit.report.facts import number
 from counterfeit.report.figure import save
 from counterfeit.report.theory import topic as theory
 
@@ -240,7 +240,7 @@ def doctor() -> str:
 
 def measured(*words: str) -> str:
     """A table of files of results against metrics, both by name, with references below and commands behind it."""
-    files = {word: _recorded(word) for word in words if _recorded(word)}
+    files = {word: found for word in words if (found := _recorded(word))}
     names = [word for word in words if word not in files]
     body = [(f"`{name}`", _minutes(found), *(_mean(found, each) for each in names)) for name, found in files.items()]
     references: dict[str, dict[str, str]] = {}
@@ -248,7 +248,7 @@ def measured(*words: str) -> str:
         for found in files.values():
             details = found["rows"][0]["metrics"].get(metric, {}).get("details", {})
             for name, row in details.get("references", {}).items():
-                references.setdefault(name, {}).setdefault(metric, _shown(row["value"], row.get("error")))
+                references.setdefault(name, {}).setdefault(metric, number(row["value"], row.get("error")))
     body += [(f"*{name}*", "", *(row.get(metric, "") for metric in names)) for name, row in references.items()]
     commands = [command for found in files.values() for command in found["commands"]]
     return table(("", "CPU minutes", *names), body) + "\n```sh\n" + "\n".join(commands) + "\n```\n"
@@ -263,23 +263,15 @@ def _recorded(name: str) -> dict:
 
 def _minutes(found: dict) -> str:
     spent = [row["cpu_seconds"] for row in found["rows"] if "cpu_seconds" in row]
-    return _shown(sum(spent) / len(spent) / 60, None) if spent else ""
+    return number(sum(spent) / len(spent) / 60) if spent else ""
 
 
 def _mean(found: dict, metric: str) -> str:
     """Mean and deviation between runs where there are several, else the value and its error."""
     several, entry = found["summary"].get(metric), found["rows"][0]["metrics"].get(metric)
     if several and several["std"] is not None:
-        return f"{_shown(several['mean'], several['std'])} ({several['runs']} runs)"
-    return _shown(entry["value"], entry.get("error")) if entry else ""
-
-
-def _shown(value: float, error: float | None) -> str:
-    """A number to the second digit of its error, or to three digits."""
-    if not error:
-        return f"{value:.3g}"
-    places = max(0, 1 - math.floor(math.log10(error)))
-    return f"{value:.{places}f} ± {error:.{places}f}"
+        return f"{number(several['mean'], several['std'])} ({several['runs']} runs)"
+    return number(entry["value"], entry.get("error")) if entry else ""
 
 
 def results() -> str:
