@@ -14,6 +14,7 @@ import json
 import statistics
 import tempfile
 from collections.abc import Mapping
+from itertools import product
 from pathlib import Path
 from typing import Any, get_args
 
@@ -81,20 +82,26 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     kept = json.loads(args.out.read_text(encoding="utf-8"))["rows"] if args.out and args.out.exists() else []
-    rows = {(row["data"], row["case"]): row for row in kept}
-    for data, total in DATA.items():
-        for name, settings in cases().items():
-            if (data, name) in rows or args.only not in name:
-                continue
-            runs = [measure(settings, data, seed, args.steps) for seed in range(args.seeds)]
-            rows[data, name] = {"data": data, "of": total, "case": name, **summary(runs), "runs": runs}
-            print(json.dumps({key: value for key, value in rows[data, name].items() if key != "runs"}), flush=True)
-            if args.out:
-                command = f"python benchmarks/modes.py --seeds {args.seeds} --steps {args.steps}"
-                write_json(
-                    args.out,
-                    {"name": "modes", "commands": [command], "machine": machine(), "rows": list(rows.values())},
-                )
+    runs = {(row["data"], row["case"], run["seed"]): run for row in kept for run in row["runs"]}
+    todo = product(range(args.seeds), DATA, cases())  # every case once before any twice
+    for seed, data, name in todo:
+        if (data, name, seed) in runs or args.only not in name:
+            continue
+        runs[data, name, seed] = measure(cases()[name], data, seed, args.steps)
+        print(json.dumps({"data": data, "case": name, **runs[data, name, seed]}), flush=True)
+        if args.out:
+            command = f"python benchmarks/modes.py --seeds {args.seeds} --steps {args.steps}"
+            write_json(args.out, {"name": "modes", "commands": [command], "machine": machine(), "rows": table(runs)})
+
+
+def table(runs: Mapping[tuple[str, str, int], dict[str, Any]]) -> list[dict[str, Any]]:
+    """A row for every case that has been run, on each of the data."""
+    rows = []
+    for data, name in product(DATA, cases()):
+        some = [run for (on, case, _), run in runs.items() if (on, case) == (data, name)]
+        if some:
+            rows.append({"data": data, "of": DATA[data], "case": name, **summary(some), "runs": some})
+    return rows
 
 
 if __name__ == "__main__":

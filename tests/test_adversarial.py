@@ -12,7 +12,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits as bernoulli
 
 from counterfeit.catalogue import model_class
 from counterfeit.core import Batch, Clock, Net, Spec
-from counterfeit.losses import OBJECTIVES, smoothing
+from counterfeit.losses import OBJECTIVES, smoothing, uninformed
 from counterfeit.metrics.statistics import seeded
 from counterfeit.models.adversarial.acgan import ACGAN
 from counterfeit.models.adversarial.cgan import CGAN
@@ -364,20 +364,30 @@ def test_a_classifier_alone_learns_from_the_labelled_examples():
     assert all(p.grad is None for p in model.generator.parameters())
 
 
-def test_classes_that_are_sure_are_labels_for_the_same_images_seen_again():
-    model, x = SemiSupervisedGAN(LABELLED, labelled=20, consistency=3.0, **TINY), torch.rand(64, 1, 8, 8)
-    with torch.no_grad():
-        linear = model.discriminator.head.linear
-        linear.weight.mul_(4 / model.discriminator(x).std(0).mean())  # sure of some
-        linear.bias.sub_(model.discriminator(x).mean(0))
-        p = model.discriminator(x).softmax(1).amax(1)
-        share = float((p >= 0.95).float().mean())
-        assert 0.05 < share < 0.95
-        loss = model._classifying(x, None)["consistency"]
-    torch.testing.assert_close(loss, 3 * -(p.log() * (p >= 0.95)).mean())
+def test_a_classifier_of_few_labels_tells_classes_of_two_views():
+    model, x = SemiSupervisedGAN(LABELLED, labelled=20, invariance=3.0, **TINY), torch.rand(6, 1, 8, 8)
+    model.labelled_y.fill_(3)
+    on_x, on_views = torch.randn(6, 11), torch.randn(12, 11)  # of labelled images first
+    model.judge = lambda seen, y=None: on_views if len(seen) == 12 else on_x  # type: ignore[method-assign]
+    for known in (on_x, None):
+        losses = model._classifying(x, known)
+        one, other = on_x[:, 1:].softmax(1), on_views[6:, 1:].softmax(1)
+        torch.testing.assert_close(losses["views"], 3 * uninformed(one, other))
+        torch.testing.assert_close(losses["class"], -on_views[:6, 1:].log_softmax(1)[:, 3].mean())
 
 
-def test_without_consistency_no_image_is_a_label():
+def test_infogan_tells_categories_of_two_views_of_data():
+    model = InfoGAN(LABELLED, categories=4, continuous=1, invariance=2.0, **TINY)  # views do not differ
+    real, fake = batch(), model.forge(batch())
+    outputs = torch.randn(6, 6)
+    model.judge = lambda x, y=None: 2 * outputs  # type: ignore[method-assign]
+    found = model.beside("discriminator", outputs, torch.zeros(6, 6), real, fake)["views"]
+    one, other = (out[:, 1:5].softmax(1) for out in (outputs, 2 * outputs))
+    torch.testing.assert_close(found, 2 * uninformed(one, other))
+    assert "views" not in model.beside("generator", None, torch.zeros(6, 6), real, fake)
+
+
+def test_without_views_only_labels_are_learnt_from():
     model = SemiSupervisedGAN(LABELLED, labelled=20, **TINY)
     assert {*model._classifying(torch.rand(4, 1, 8, 8), None)} == {"class"}
 

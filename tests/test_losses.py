@@ -16,6 +16,7 @@ from counterfeit.losses import (
     ObjectiveName,
     PenaltyName,
     feature_matching,
+    uninformed,
     variational,
 )
 
@@ -231,6 +232,36 @@ def test_hinge_asks_no_more_than_the_margin():
 def test_wasserstein_of_shifted_points_is_their_distance():
     x = torch.randn(50, generator=torch.Generator().manual_seed(0))
     assert float(OBJECTIVES["wasserstein"].discriminator(x + 3, x)) == pytest.approx(-3.0, abs=1e-5)
+
+
+def test_classes_of_two_views_inform_by_the_entropies_of_their_joint_table():
+    one, other = torch.randn(2, 9, 4, generator=torch.Generator().manual_seed(0)).double().softmax(2)
+    table = sum(torch.outer(p, q) + torch.outer(q, p) for p, q in zip(one, other, strict=True)) / 18
+    alone = table.sum(1)
+    information = (table * (table / torch.outer(alone, alone)).log()).sum()
+    entropy = -(alone * alone.log()).sum()
+    torch.testing.assert_close(uninformed(one, other, even=0.0), -information)
+    torch.testing.assert_close(uninformed(one, other), -information - 5 * information / math.log(4) * entropy)
+
+
+def test_classes_that_are_certain_even_and_the_same_inform_most():
+    certain, merged = torch.eye(6), torch.eye(6)
+    merged[5] = merged[4]  # two classes in one
+    assert float(uninformed(certain, certain, even=0.0)) == pytest.approx(-math.log(6))
+    assert float(uninformed(torch.full((6, 6), 1 / 6), certain)) == pytest.approx(0.0, abs=1e-5)
+    for even in (0.0, 5.0):
+        assert float(uninformed(certain, certain, even)) < float(uninformed(merged, merged, even))
+        assert float(uninformed(certain, certain, even)) < float(uninformed(certain, certain.roll(1, 0), even))
+
+
+def test_raising_the_evenness_waits_for_classes():
+    blank = torch.zeros(8, 4, requires_grad=True)
+    lean = torch.tensor([1.0, 0, 0, 0])
+    grads = []
+    for even in (0.0, 5.0):  # no image differs from any: nothing is known, and nothing pulls at the marginal
+        p = (blank + lean).softmax(1)
+        grads += torch.autograd.grad(uninformed(p, p, even), blank)
+    torch.testing.assert_close(grads[0], grads[1], atol=1e-6, rtol=0)
 
 
 def test_feature_matching_is_the_squared_distance_of_means():

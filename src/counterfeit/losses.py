@@ -16,6 +16,8 @@ References:
     Improved Training of Wasserstein GANs, Gulrajani et al., 2017 (arXiv 1704.00028).
     On Convergence and Stability of GANs, Kodali et al., 2017 (arXiv 1705.07215).
     Which Training Methods for GANs do actually Converge?, Mescheder et al., 2018 (arXiv 1801.04406).
+    Invariant Information Clustering for Unsupervised Image Classification and Segmentation, Ji et al., 2018 (arXiv
+        1807.06653).
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ from torch.nn.functional import logsigmoid, softplus
 
 __all__ = [
     "DIVERGENCES", "OBJECTIVES", "PENALTIES", "SMOOTHED", "Divergence", "Objective", "ObjectiveName", "PenaltyName",
-    "feature_matching", "smoothing", "variational",
+    "feature_matching", "smoothing", "uninformed", "variational",
 ]  # fmt: skip
 
 ObjectiveName = Literal[
@@ -146,6 +148,29 @@ def f_objective(divergence: Divergence) -> Objective:
 def feature_matching(real: Tensor, fake: Tensor) -> Tensor:
     """Generator: ‖E f(x) - E f(G(z))‖² of features (B, d), scalar (Salimans et al., 2016, section 3.1)."""
     return (real.mean(0) - fake.mean(0)).square().sum()
+
+
+def uninformed(one: Tensor, other: Tensor, even: float = 5.0) -> Tensor:
+    """Less what the classes of two views of the same images tell of each other, scalar, in nats.
+
+    Their mutual information I (2018, eq. 3) is highest where each view tells the other's class for certain and all K
+    classes are as frequent. Near its top it hardly minds two classes in one and another cut in two, so the entropy of a
+    single class is raised beside it, by `even` I / log K: little before there are classes, and more as they form.
+
+    Arguments:
+        one: probabilities of the classes of a view of each image, (B, K).
+        other: those of another view, (B, K).
+        even: weight of the entropy once I is log K.
+
+    Example:
+        >>> uninformed(torch.eye(4), torch.eye(4), even=0.0)  # -log 4
+        tensor(-1.3863)
+    """
+    joint = one.T @ other / len(one)
+    joint = (joint + joint.T) / 2
+    entropy, of_both = (-torch.xlogy(p, p.clamp(min=1e-8)).sum() for p in (joint.sum(0), joint))
+    information = 2 * entropy - of_both
+    return -information - even * information.detach() / math.log(len(joint)) * entropy
 
 
 def slopes(critic: Critic, x: Tensor) -> Tensor:

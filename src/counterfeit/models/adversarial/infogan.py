@@ -2,6 +2,8 @@
 
 References:
     InfoGAN: Interpretable Representation Learning by Information Maximizing GANs, Chen et al., 2016 (arXiv 1606.03657).
+    Invariant Information Clustering for Unsupervised Image Classification and Segmentation, Ji et al., 2018 (arXiv
+        1807.06653): invariance.
 """
 
 from __future__ import annotations
@@ -13,8 +15,10 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from counterfeit.core import Batch, Spec, Structure
+from counterfeit.losses import uninformed
 from counterfeit.models.adversarial.contest import Rules
 from counterfeit.models.adversarial.game import Fake, Game, Noise, Player
+from counterfeit.nets.augment import Augmentation, augment
 from counterfeit.nets.conv import ConvPlayers
 
 __all__ = ["InfoGAN"]
@@ -26,9 +30,15 @@ class InfoGAN(Game):
     A code is noise, then one categorical code, one-hot, then continuous codes uniform on (-1, 1). The discriminator
     has outputs for both; the generator and they raise the variational bound of the mutual information (eq. 4).
 
+    What a category is to mean is left open by this, and players soon agree on anything. With a weight of `invariance`
+    the discriminator learns categories from data alone: the same of an image and of it seen differently, and all
+    equally often. The generator raises the bound as before, which holds for any categories that are read.
+
     References:
         InfoGAN: Interpretable Representation Learning by Information Maximizing GANs, Chen et al., 2016
             (arXiv 1606.03657).
+        Invariant Information Clustering for Unsupervised Image Classification and Segmentation, Ji et al., 2018 (arXiv
+            1807.06653), equation 3.
 
     Arguments:
         spec: what the data are: gray or RGB images.
@@ -36,6 +46,8 @@ class InfoGAN(Game):
         continuous: number of continuous codes.
         categorical_weight: weight of the categorical code's log-likelihood.
         continuous_weight: weight of the continuous codes' squared error, half of which is a Gaussian's log-likelihood.
+        invariance: weight of the information that the categories of an image and of another view of it share.
+        views: random changes that make the other view: flip, color, translation, cutout, affine.
         nets: sizes and norms of both players.
         noise: the prior over the noise of a code, of unit variance.
         noise_size: size of the noise.
@@ -57,6 +69,8 @@ class InfoGAN(Game):
         continuous: int = 2,
         categorical_weight: float = 1.0,
         continuous_weight: float = 0.1,
+        invariance: float = 0.0,
+        views: tuple[Augmentation, ...] = (),
         nets: ConvPlayers = ConvPlayers(),  # noqa: B008
         noise: Noise = "gaussian",
         noise_size: int = 62,
@@ -73,6 +87,7 @@ class InfoGAN(Game):
         self.nets = nets
         self.categories, self.continuous = categories, continuous
         self.categorical_weight, self.continuous_weight = categorical_weight, continuous_weight
+        self.invariance, self.views = invariance, views
 
     @property
     def labels(self) -> int:
@@ -91,10 +106,18 @@ class InfoGAN(Game):
     def beside(
         self, player: Player, on_real: Tensor | None, on_fake: Tensor, real: Batch, fake: Fake  # noqa: ARG002
     ) -> Mapping[str, Tensor]:  # fmt: skip
-        """Less the bound L_I of the mutual information of codes and samples, but for constants (eq. 5)."""
+        """Less the bound L_I of the mutual information of codes and samples, but for constants (eq. 5).
+
+        With `invariance`, the discriminator learns categories from two views of data in place of samples.
+        """
         category, c = fake.z[:, self.noise_size :].split([self.categories, self.continuous], 1)
         guess, mean = on_fake[:, 1:].split([self.categories, self.continuous], 1)
-        losses = {"category": self.categorical_weight * cross_entropy(guess, category)}
+        if self.invariance and on_real is not None:
+            views = on_real, self.judge(augment(real.x, self.views))
+            one, other = (out[:, 1 : 1 + self.categories].softmax(1) for out in views)
+            losses = {"views": self.invariance * uninformed(one, other)}
+        else:
+            losses = {"category": self.categorical_weight * cross_entropy(guess, category)}
         if self.continuous:
             losses["continuous"] = self.continuous_weight * (mean - c).square().sum(1).mean()
         return losses

@@ -2,8 +2,8 @@
 
 References:
     Improved Techniques for Training GANs, Salimans et al., 2016 (arXiv 1606.03498), section 5.
-    FixMatch: Simplifying Semi-Supervised Learning with Consistency and Confidence, Sohn et al., 2020 (arXiv
-        2001.07685): consistency.
+    Invariant Information Clustering for Unsupervised Image Classification and Segmentation, Ji et al., 2018 (arXiv
+        1807.06653): invariance.
 """
 
 from __future__ import annotations
@@ -15,15 +15,16 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from counterfeit.core import Batch, Clock, Draw, Spec, Update, check_labels
+from counterfeit.losses import uninformed
 from counterfeit.models.adversarial.contest import Rules
 from counterfeit.models.adversarial.game import Fake, Game, Noise, Player
+from counterfeit.nets.augment import Augmentation, augment
 from counterfeit.nets.conv import ConvPlayers
 
 __all__ = ["SemiSupervisedGAN"]
 
 NETS = ConvPlayers(discriminator_norm="none", dropout=0.3)
 RULES = Rules(objective="feature-matching", fresh=False)
-SURE = 0.95  # probability from which on a class counts as a label
 
 
 class SemiSupervisedGAN(Game):
@@ -33,20 +34,21 @@ class SemiSupervisedGAN(Game):
     class of samples at 0 loses nothing. Of the labels, only those of `labelled` training examples are ever looked at,
     as many of each class, drawn by the training seed and kept with the weights.
 
-    With a weight of `consistency`, an unlabelled image is seen twice, by other draws of `augment`, noise and dropout.
-    Where the discriminator is sure of its class the first time, that is its label the second time.
+    With a weight of `invariance`, an unlabelled image is seen twice, once moved by `views`, as labelled ones are too.
+    The class of each is to tell that of the other, and all classes are to be as frequent.
 
     References:
         Improved Techniques for Training GANs, Salimans et al., 2016 (arXiv 1606.03498), section 5.
-        FixMatch: Simplifying Semi-Supervised Learning with Consistency and Confidence, Sohn et al., 2020 (arXiv
-            2001.07685), equation 4.
+        Invariant Information Clustering for Unsupervised Image Classification and Segmentation, Ji et al., 2018 (arXiv
+            1807.06653), equation 3.
 
     Arguments:
         spec: what the data are: gray or RGB images with labels.
         labelled: number of training examples whose labels are used.
         supervised_weight: weight of the log-likelihood of these labels.
-        consistency: weight of the log-likelihood of classes that it is sure of, for the same images seen differently.
-        game: whether the game is played; without it the discriminator is trained by labels, and by consistency, alone.
+        invariance: weight of the information that the classes of an image and of another view of it share.
+        views: random changes of labelled images, and for the other view: flip, color, translation, cutout, affine.
+        game: whether the game is played; without it the discriminator is trained by labels, and by views, alone.
         nets: sizes and norms of both players.
         noise: the prior over codes, of unit variance.
         noise_size: size of a code.
@@ -69,7 +71,8 @@ class SemiSupervisedGAN(Game):
         spec: Spec,
         labelled: int = 100,
         supervised_weight: float = 1.0,
-        consistency: float = 0.0,
+        invariance: float = 0.0,
+        views: tuple[Augmentation, ...] = (),
         game: bool = True,
         nets: ConvPlayers = NETS,
         noise: Noise = "gaussian",
@@ -83,7 +86,7 @@ class SemiSupervisedGAN(Game):
         generator, discriminator = nets.generator(spec, noise_size), nets.discriminator(spec, spec.classes)
         super().__init__(spec, generator, discriminator, noise, noise_size, rules)
         self.nets = nets
-        self.supervised_weight, self.consistency, self.game = supervised_weight, consistency, game
+        self.supervised_weight, self.invariance, self.views, self.game = supervised_weight, invariance, views, game
         self.register_buffer("labelled_x", torch.zeros(labelled, *spec.shape))
         self.register_buffer("labelled_y", torch.arange(labelled) % spec.classes)
 
@@ -124,18 +127,19 @@ class SemiSupervisedGAN(Game):
         """Less the log-likelihood of the labels that the discriminator may see (section 5, L_supervised)."""
         return self._classifying(real.x, on_real) if player == "discriminator" else {}
 
-    def _classifying(self, x: Tensor, seen: Tensor | None) -> dict[str, Tensor]:
-        """Losses of the classes; `seen`, (B, 1 + classes), are outputs on one view of `x` where they are known."""
+    def _classifying(self, x: Tensor, on_x: Tensor | None) -> dict[str, Tensor]:
+        """Losses of the classes; `on_x`, (B, 1 + classes), are outputs on `x` where they are known."""
         positions = torch.randint(len(self.labelled_y), (len(x),), device=self.device)
-        logits = self.judge(self.labelled_x[positions])[:, 1:]
-        losses = {"class": self.supervised_weight * cross_entropy(logits, self.labelled_y[positions])}
-        if self.consistency:
-            with torch.no_grad():
-                seen = self.judge(x) if seen is None else seen
-                sure, label = seen[:, 1:].softmax(1).max(1)
-            unlike = cross_entropy(self.judge(x)[:, 1:], label, reduction="none")
-            losses["consistency"] = self.consistency * (unlike * (sure >= SURE)).mean()
-        return losses
+        seen = self.labelled_x[positions]
+        if not self.invariance:
+            return {"class": self._unlike(self.judge(augment(seen, self.views)), positions)}
+        named, other = self.judge(augment(torch.cat([seen, x]), self.views)).split(len(x))
+        one = self.judge(x) if on_x is None else on_x
+        shared = uninformed(one[:, 1:].softmax(1), other[:, 1:].softmax(1))
+        return {"class": self._unlike(named, positions), "views": self.invariance * shared}
+
+    def _unlike(self, outputs: Tensor, positions: Tensor) -> Tensor:
+        return self.supervised_weight * cross_entropy(outputs[:, 1:], self.labelled_y[positions])
 
     def classify(self, x: Tensor) -> Tensor:
         """Log-probability of each class in nats, (B, classes), of images that are data."""
