@@ -13,7 +13,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -111,12 +111,18 @@ class Contest(Model, Generic[Forged]):
         generator: one net, or several that move together.
         discriminator: likewise.
         rules: what the game is played for, and what keeps it stable.
+
+    Raises:
+        ValueError: where the objective is a function of features, and the model's generator knows none.
     """
+
+    featured: ClassVar[bool] = False
+    """Whether the generator can descend a function of the discriminator's features."""
 
     def __init__(self, spec: Spec, generator: nn.Module, discriminator: nn.Module, rules: Rules) -> None:
         super().__init__(spec)
         self.generator, self.discriminator, self.rules = generator, discriminator, rules
-        self.objective = OBJECTIVES[rules.objective]
+        self.objective = OBJECTIVES[rules.objective] if self.featured else rules.of_outputs()
         for net in discriminator.modules():
             if isinstance(net, Net):
                 net.twice = rules.penalty != "none"

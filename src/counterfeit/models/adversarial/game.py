@@ -60,6 +60,7 @@ class Game(Contest[Fake]):
         ValueError: where a conditional game has data without labels.
     """
 
+    featured = True
     makers: tuple[str, ...] = ("generator",)
     """The parts that move with the generator."""
 

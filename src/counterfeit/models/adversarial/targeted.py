@@ -38,7 +38,7 @@ class Targeted(Contest[Tensor]):
         super().__init__(spec, generator, discriminator, replace(rules, fresh=False))
         if not adversarial_weight >= 0:
             raise ValueError(f"adversarial_weight={adversarial_weight} came; at least 0 is expected. Raise it.")
-        self.objective, self.adversarial_weight = rules.of_outputs(), adversarial_weight
+        self.adversarial_weight = adversarial_weight
 
     @abstractmethod
     def errors(self, x: Tensor, fake: Tensor) -> Mapping[str, Tensor]:

@@ -109,7 +109,6 @@ class CycleGAN(Contest[Crossed]):
         generators = nn.ModuleList(ResnetGenerator(spec, width, blocks) for _ in range(2))
         discriminators = nn.ModuleList(PatchDiscriminator(spec, discriminator_width) for _ in range(2))
         super().__init__(spec, generators, discriminators, rules)
-        self.objective = rules.of_outputs()
         self.cycle_weight, self.identity_weight = cycle_weight, identity_weight
         self.pool = nn.ModuleList(ImagePool(pool, spec.shape) for _ in range(2))
 

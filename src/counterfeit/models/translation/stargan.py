@@ -75,7 +75,6 @@ class StarGAN(Contest[Sent]):
             )
         generator = ResnetGenerator(spec, width, blocks, spec.classes)
         super().__init__(spec, generator, DomainDiscriminator(spec, discriminator_width, spec.classes), rules)
-        self.objective = rules.of_outputs()
         self.domain_weight, self.cycle_weight, self.identity_weight = domain_weight, cycle_weight, identity_weight
 
     def forge(self, real: Batch) -> Sent:
