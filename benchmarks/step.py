@@ -29,7 +29,7 @@ from counterfeit.engine.distributed import Processes
 from counterfeit.engine.step import Stepper
 from counterfeit.models.adversarial import game as adversarial
 from counterfeit.models.adversarial.contest import Rules
-from counterfeit.nets.conv import DoublingConv2d
+from counterfeit.nets.layers import DoublingConv2d
 from counterfeit.report.record import machine
 from counterfeit.run import write_json
 

@@ -24,14 +24,8 @@ from counterfeit.models.adversarial.infogan import InfoGAN
 from counterfeit.models.adversarial.semi_supervised_gan import SemiSupervisedGAN
 from counterfeit.models.adversarial.sngan import SNGAN
 from counterfeit.models.adversarial.wgan_gp import WGANGP
-from counterfeit.nets.conv import (
-    ConvDiscriminator,
-    ConvPlayers,
-    Head,
-    MinibatchDeviation,
-    MinibatchDiscrimination,
-    halvings,
-)
+from counterfeit.nets.conv import ConvDiscriminator, ConvPlayers, Head, halvings
+from counterfeit.nets.layers import MinibatchDeviation, MinibatchDiscrimination
 from counterfeit.nets.residual import Grow, Shrink
 
 LABELLED, CLOCK = Spec((1, 8, 8), classes=10), Clock(0, 10)

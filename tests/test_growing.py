@@ -15,8 +15,8 @@ from counterfeit.core import Batch, Clock, Spec
 from counterfeit.engine.anatomy import gain
 from counterfeit.metrics.statistics import seeded
 from counterfeit.models.adversarial.progan import ProGAN
-from counterfeit.nets.conv import pixel_norm
 from counterfeit.nets.growing import EqualConv2d, EqualLinear
+from counterfeit.nets.layers import pixel_norm
 
 SPEC = Spec((1, 16, 16))
 

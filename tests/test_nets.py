@@ -10,7 +10,8 @@ from torch import nn
 from torch.nn.functional import conv2d, interpolate, leaky_relu, softplus
 
 from counterfeit.core import Net, Spec
-from counterfeit.nets.conv import ConvDiscriminator, DoublingConv2d
+from counterfeit.nets.conv import ConvDiscriminator
+from counterfeit.nets.layers import DoublingConv2d
 from counterfeit.nets.mlp import MLP, Activation, Dropout, Gated, Maxout
 
 

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate, leaky_relu, linear
 
 from counterfeit.core import Net, Spec
-from counterfeit.nets.conv import MinibatchDeviation, doubled, halvings, pixel_norm, widths
+from counterfeit.nets.conv import halvings, widths
+from counterfeit.nets.layers import MinibatchDeviation, doubled, pixel_norm
 
 __all__ = ["EqualConv2d", "EqualLinear", "GrowingDiscriminator", "GrowingGenerator"]
 

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate
 
 from counterfeit.core import Net, Spec
-from counterfeit.nets.conv import DoublingConv2d, Head, halvings, normalize
+from counterfeit.nets.conv import Head, halvings, normalize
+from counterfeit.nets.layers import DoublingConv2d
 
 __all__ = ["ResidualDiscriminator", "ResidualGenerator"]
 

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
 from counterfeit.core import Net, Spec, check_captions
-from counterfeit.nets.conv import ConvPlayers, pixel_norm
+from counterfeit.nets.conv import ConvPlayers
+from counterfeit.nets.layers import pixel_norm
 
 __all__ = ["CaptionEncoder", "TextDiscriminator", "TextGenerator"]
 

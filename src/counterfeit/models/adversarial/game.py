@@ -15,7 +15,7 @@ from torch.nn.functional import one_hot
 
 from counterfeit.core import Batch, Clock, Net, Spec, Structure, Update, check_codes, check_labels, check_request
 from counterfeit.models.adversarial.contest import Contest, Rules
-from counterfeit.nets.conv import MinibatchDeviation, MinibatchDiscrimination
+from counterfeit.nets.layers import MinibatchDeviation, MinibatchDiscrimination
 
 __all__ = ["Fake", "Game", "Noise", "Player"]
 

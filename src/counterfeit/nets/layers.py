@@ -1,0 +1,92 @@
+"""Layers that players share: what looks at a whole minibatch, what doubles the sides, what keeps lengths.
+
+References:
+    Improved Techniques for Training GANs, Salimans et al., 2016 (arXiv 1606.03498): minibatch discrimination.
+    Progressive Growing of GANs, Karras et al., 2017 (arXiv 1710.10196): minibatch deviation, pixel norm.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import conv_transpose2d
+
+__all__ = ["DoublingConv2d", "MinibatchDeviation", "MinibatchDiscrimination", "doubled", "pixel_norm"]
+
+
+class DoublingConv2d(nn.Conv2d):
+    """A 3x3 convolution of an image whose pixels are repeated 2x2 times.
+
+    Arguments:
+        inputs: channels that come.
+        outputs: channels that leave.
+
+    Example:
+        >>> DoublingConv2d(3, 5)(torch.rand(1, 3, 4, 4)).shape
+        torch.Size([1, 5, 8, 8])
+    """
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(inputs, outputs, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, inputs, H, W) -> (B, outputs, 2H, 2W)."""
+        return doubled(x, self.weight, self.bias)
+
+
+def doubled(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Images (B, inputs, H, W), pixels repeated 2x2 times and convolved by `weight`, (outputs, inputs, 3, 3).
+
+    Repeating pixels and convolving is linear, and the same at every second pixel: a transposed convolution of stride 2,
+    whose 4x4 kernel sums weights that meet the same pixel, with 4 products a pixel in place of 9.
+    """
+    meet = weight.new_tensor([[0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]])
+    kernel = torch.einsum("ka,oiab,lb->iokl", meet, weight, meet)
+    kernel = kernel.contiguous(memory_format=torch.channels_last)  # as all else is, or every layer after copies
+    return conv_transpose2d(x, kernel, bias, stride=2, padding=1)
+
+
+class MinibatchDeviation(nn.Module):
+    """Adds the standard deviation over the minibatch, averaged over places and channels, as a channel.
+
+    References:
+        Progressive Growing of GANs, Karras et al., 2017 (arXiv 1710.10196), section 3.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, C + 1, H, W)."""
+        deviation = x.float().var(0, correction=0).add(1e-8).sqrt().mean().to(x.dtype)
+        return torch.cat([x, deviation.expand(len(x), 1, *x.shape[2:])], 1)
+
+
+class MinibatchDiscrimination(nn.Module):
+    """Adds to the features of each example how near those of all others are, by learnt kernels.
+
+    References:
+        Improved Techniques for Training GANs, Salimans et al., 2016 (arXiv 1606.03498), section 3.2.
+
+    Arguments:
+        features: of an example.
+        kernels: how many closenesses are added.
+        size: of the vectors that a kernel compares.
+    """
+
+    def __init__(self, features: int, kernels: int, size: int = 5) -> None:
+        super().__init__()
+        self.kernels, self.linear = kernels, nn.Linear(features, kernels * size, bias=False)
+
+    def forward(self, h: Tensor) -> Tensor:
+        """(B, features) -> (B, features + kernels)."""
+        m = self.linear(h).float().unflatten(1, (self.kernels, -1))  # (B, kernels, size)
+        near = (-(m[:, None] - m).abs().sum(3)).exp().sum(1) - 1  # all but an example itself
+        return torch.cat([h, near.to(h.dtype)], 1)
+
+
+def pixel_norm(x: Tensor) -> Tensor:
+    """Each place of (B, C, …) divided by the root mean square of its channels (Karras et al., 2017, section 4.2).
+
+    Example:
+        >>> pixel_norm(torch.tensor([[3.0, 3.0]]))
+        tensor([[1., 1.]])
+    """
+    return x * x.float().square().mean(1, keepdim=True).add(1e-8).rsqrt().to(x.dtype)
