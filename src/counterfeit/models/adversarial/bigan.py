@@ -5,20 +5,24 @@ References:
     Adversarially Learned Inference, Dumoulin et al., 2016 (arXiv 1606.00704): ALI, the same with random codes.
     ALICE: Towards Understanding Adversarial Learning for Joint Distribution Matching, Li et al., 2017
         (arXiv 1709.01215): cycle consistency.
+    Invariant Information Clustering for Unsupervised Image Classification and Segmentation, Ji et al., 2018 (arXiv
+        1807.06653): categories.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 import torch
 from torch import Tensor
-from torch.nn.functional import leaky_relu
+from torch.nn.functional import leaky_relu, one_hot
 
 from counterfeit.core import Batch, Net, Spec, check_codes
+from counterfeit.losses import uninformed
 from counterfeit.models.adversarial.contest import Rules
 from counterfeit.models.adversarial.game import Fake, Game, Noise, Player
+from counterfeit.nets.augment import Augmentation, augment
 from counterfeit.nets.conv import ConvDiscriminator, ConvPlayers
 from counterfeit.nets.mlp import MLP
 
@@ -54,20 +58,29 @@ class BiGAN(Game):
     The generator and the encoder move together. Where no discriminator can tell the pairs apart, the encoder inverts
     the generator (2016, theorem 2).
 
+    Classes of data are no clusters in a Gaussian prior. With `categories` a code is noise and then a category, one-hot;
+    the encoder learns it from data alone, as what two views of an image have in common, and players take it as given.
+
     References:
         Adversarial Feature Learning, Donahue et al., 2016 (arXiv 1605.09782).
         Adversarially Learned Inference, Dumoulin et al., 2016 (arXiv 1606.00704).
+        Invariant Information Clustering for Unsupervised Image Classification and Segmentation, Ji et al., 2018 (arXiv
+            1807.06653), equation 3.
 
     Arguments:
         spec: what the data are: gray or RGB images.
         random: draw codes of data from a Gaussian whose mean and scale are inferred, as ALI does.
         image_weight: weight of the squared error of reconstructed data, mean over pixels (ALICE).
         code_weight: weight of the squared error of reconstructed codes.
+        categories: values of the categorical part of a code; 0 for none.
+        invariance: weight of the information that the categories of two views of an image share.
+        views: random changes that make the other view: flip, color, translation, cutout, affine.
         encoder_width: channels of the encoder after its first convolution; each smaller level has twice as many.
+        encoder_depth: 3x3 convolutions of the encoder after each that halves the sides.
         units: of the layers by which the discriminator sees codes, and pairs.
         nets: sizes and norms of both players.
         noise: the prior over codes, of unit variance.
-        noise_size: size of a code.
+        noise_size: size of the noise of a code.
         rules: what the game is played for, and what keeps it stable.
 
     Raises:
@@ -87,24 +100,36 @@ class BiGAN(Game):
         random: bool = False,
         image_weight: float = 0.0,
         code_weight: float = 0.0,
+        categories: int = 0,
+        invariance: float = 1.0,
+        views: tuple[Augmentation, ...] = ("affine",),
         encoder_width: int = 64,
+        encoder_depth: int = 0,
         units: int = 512,
         nets: ConvPlayers = ConvPlayers(),  # noqa: B008
         noise: Noise = "gaussian",
         noise_size: int = 100,
         rules: Rules = Rules(),  # noqa: B008
     ) -> None:
-        if not min(image_weight, code_weight) >= 0:
-            came = f"image_weight={image_weight} and code_weight={code_weight} came"
-            raise ValueError(f"{came}; at least 0 is expected of both. Raise them.")
+        if not min(image_weight, code_weight, categories) >= 0:
+            came = f"image_weight={image_weight}, code_weight={code_weight} and categories={categories} came"
+            raise ValueError(f"{came}; at least 0 is expected of each. Raise them.")
         if rules.objective not in MIRRORED:
             known = ", ".join(sorted(MIRRORED))
             raise ValueError(f"objective {rules.objective} came; pairs are judged by one of {known}. Change it.")
-        discriminator = Pairs(nets.discriminator(spec, outputs=units), noise_size, units)
-        super().__init__(spec, nets.generator(spec, noise_size), discriminator, noise, noise_size, rules)
+        code = noise_size + categories
+        discriminator = Pairs(nets.discriminator(spec, outputs=units), code, units)
+        super().__init__(spec, nets.generator(spec, code), discriminator, noise, noise_size, rules)
         self.nets = nets
-        self.encoder = ConvDiscriminator(spec, encoder_width, "batch", outputs=(1 + random) * noise_size)
+        outputs = (1 + random) * noise_size + categories
+        self.encoder = ConvDiscriminator(spec, encoder_width, "batch", outputs, depth=encoder_depth)
         self.random, self.image_weight, self.code_weight = random, image_weight, code_weight
+        self.categories, self.invariance, self.views = categories, invariance, views
+
+    @property
+    def labels(self) -> int:
+        """Values of the categorical part: what samples can be asked for, though data never show it."""
+        return self.categories
 
     def forge(self, real: Batch) -> Fake:
         """As many samples as there are data, the discriminator told their codes, and of data those inferred."""
@@ -113,8 +138,17 @@ class BiGAN(Game):
 
     def infer(self, x: Tensor) -> Tensor:
         """Codes of examples `x` as the game is played with them, (B, code_size): drawn, where they are random."""
-        mean, *log_scale = self.encoder(x).split(self.noise_size, 1)
-        return mean + log_scale[0].exp() * torch.randn_like(mean) if log_scale else mean
+        mean, log_scale, category = self._read(x)
+        z = mean + log_scale.exp() * torch.randn_like(mean) if self.random else mean
+        return self._code(z, category)
+
+    def _read(self, x: Tensor) -> Sequence[Tensor]:
+        """What the encoder says: mean, log of the scale where codes are random, and logits of the categories."""
+        return self.encoder(x).split([self.noise_size, self.random * self.noise_size, self.categories], 1)
+
+    def _code(self, z: Tensor, category: Tensor) -> Tensor:
+        """Noise and the likeliest category, (B, code_size)."""
+        return torch.cat([z, one_hot(category.argmax(1), self.categories)], 1) if self.categories else z
 
     def judge(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """The logits of examples `x` and codes `y`, (B, 1), those that `encode` finds where None."""
@@ -143,12 +177,17 @@ class BiGAN(Game):
             losses["image"] = self.image_weight * error
         if self.code_weight:
             losses["code"] = self.code_weight * (self.infer(fake.x) - fake.z).square().mean()
+        if self.categories:
+            seen = torch.cat([real.x, augment(real.x, self.views)])
+            one, other = self._read(seen)[2].softmax(1).chunk(2)
+            losses["views"] = self.invariance * uninformed(one, other)
         return losses
 
     def encode(self, x: Tensor) -> Tensor:
-        """The inferred code of each example, or its mean where codes are random, (B, code_size)."""
+        """The inferred code of each example, its mean where codes are random, (B, code_size)."""
         self.spec.check(x, "BiGAN.encode")
-        return self.encoder(x)[:, : self.noise_size]
+        mean, _, category = self._read(x)
+        return self._code(mean, category)
 
     def features(self, x: Tensor) -> Tensor:
         """The encoder's last level, averaged over 3 x 3 places of the image, (B, features)."""
