@@ -18,6 +18,7 @@ from counterfeit.config import Train
 from counterfeit.core import Batch, Clock, Net, Spec, Structured
 from counterfeit.engine.distributed import Processes
 from counterfeit.engine.step import Stepper
+from counterfeit.losses import uninformed
 from counterfeit.metrics.statistics import seeded
 from counterfeit.models.adversarial.auxiliary import Auxiliary
 from counterfeit.models.adversarial.bigan import BiGAN
@@ -151,6 +152,36 @@ class Constant(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.value.expand(len(x), -1)
+
+
+def test_a_code_ends_with_the_likeliest_category_which_the_game_does_not_move():
+    model = BiGAN(SPEC, categories=4, random=True, units=8, **SMALL)
+    mean, category = torch.tensor([1.0, -2.0, 0.5]), torch.tensor([0.1, 0.9, -3.0, 0.2], requires_grad=True)
+    model.encoder = Constant(torch.cat([mean, torch.full((3,), -20.0), category]))
+    for found in (model.encode(batch().x), model.infer(batch().x)):
+        torch.testing.assert_close(found, torch.tensor([1.0, -2.0, 0.5, 0, 1, 0, 0]).expand(6, 7))
+        assert torch.autograd.grad(found.sum(), category, allow_unused=True)[0].abs().sum() == 0
+    assert model.prior(5, torch.tensor([0, 1, 2, 3, 3]))[:, 3:].argmax(1).tolist() == [0, 1, 2, 3, 3]
+
+
+def test_an_encoder_learns_categories_from_two_views_of_data():
+    losses, real = {}, batch()
+    for views in ((), ("flip",)):
+        model = BiGAN(SPEC, categories=4, invariance=3.0, views=views, units=8, **SMALL)
+        model.encoder = Sides()
+        losses[views] = float(model.beside("generator", None, torch.zeros(6, 1), real, model.forge(real))["views"])
+    read = model.encoder(real.x)[:, 3:].softmax(1)
+    assert losses[()] == pytest.approx(3 * float(uninformed(read, read)), rel=1e-5)
+    assert losses["flip",] > losses[()] + 1e-3  # what is left and right tells less of itself mirrored
+    assert "views" not in model.beside("discriminator", torch.zeros(6, 1), torch.zeros(6, 1), real, model.forge(real))
+
+
+class Sides(nn.Module):
+    """Codes of zeros, and categories by the mean shades of quarters from left to right."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        quarters = x.flatten(1).unflatten(1, (8, 4, 2)).mean((1, 3))
+        return torch.cat([torch.zeros(len(x), 3), 20 * quarters], 1)
 
 
 def test_data_alone_are_judged_with_the_codes_that_encode_finds():
@@ -345,9 +376,9 @@ def test_codes_are_written_with_their_labels(run, tmp_path, capsys):
     words = ["encode", str(run.path), "--count", "30", "--out", str(tmp_path / "z.npz"), "--json"]
     assert main(words) == 0
     said = json.loads(capsys.readouterr().out)
-    assert (said["n"], said["latent"]) == (30, 4)
+    assert (said["n"], said["latent"]) == (30, 14)
     with np.load(tmp_path / "z.npz", allow_pickle=False) as file:
-        assert file["z"].shape == (30, 4)
+        assert file["z"].shape == (30, 14)
         assert file["y"].shape == (30,)
 
 
