@@ -381,6 +381,12 @@ def test_infogan_tells_categories_of_two_views_of_data():
     assert "views" not in model.beside("generator", None, torch.zeros(6, 6), real, fake)
 
 
+@pytest.mark.parametrize("model", [InfoGAN, SemiSupervisedGAN])
+def test_a_negative_weight_of_views_is_refused(model):
+    with pytest.raises(ValueError, match="invariance=-1"):
+        model(LABELLED, invariance=-1.0)
+
+
 def test_without_views_only_labels_are_learnt_from():
     model = SemiSupervisedGAN(LABELLED, labelled=20, **TINY)
     assert {*model._classifying(torch.rand(4, 1, 8, 8), None)} == {"class"}

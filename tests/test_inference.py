@@ -176,6 +176,12 @@ def test_an_encoder_learns_categories_from_two_views_of_data():
     assert "views" not in model.beside("discriminator", torch.zeros(6, 1), torch.zeros(6, 1), real, model.forge(real))
 
 
+@pytest.mark.parametrize("wrong", [{"categories": 1}, {"categories": -1}, {"invariance": -1.0}, {"image_weight": -1.0}])
+def test_weights_and_categories_that_mean_nothing_are_refused(wrong):
+    with pytest.raises(ValueError, match=f"{next(iter(wrong))}=-?1"):
+        BiGAN(SPEC, units=8, **SMALL, **wrong)
+
+
 class Sides(nn.Module):
     """Codes of zeros, and categories by the mean shades of quarters from left to right."""
 

@@ -244,6 +244,13 @@ def test_classes_of_two_views_inform_by_the_entropies_of_their_joint_table():
     torch.testing.assert_close(uninformed(one, other), -information - 5 * information / math.log(4) * entropy)
 
 
+def test_what_views_tell_is_not_rounded_under_autocast():
+    one, other = torch.randn(2, 300, 10, generator=torch.Generator().manual_seed(1)).softmax(2)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = uninformed(one, other)
+    torch.testing.assert_close(found, uninformed(one, other))
+
+
 def test_classes_that_are_certain_even_and_the_same_inform_most():
     certain, merged = torch.eye(6), torch.eye(6)
     merged[5] = merged[4]  # two classes in one

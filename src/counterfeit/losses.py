@@ -166,7 +166,7 @@ def uninformed(one: Tensor, other: Tensor, even: float = 5.0) -> Tensor:
         >>> uninformed(torch.eye(4), torch.eye(4), even=0.0)  # -log 4
         tensor(-1.3863)
     """
-    joint = one.T @ other / len(one)
+    joint = (one[:, :, None] * other[:, None]).mean(0)  # a matrix product would be rounded under autocast
     joint = (joint + joint.T) / 2
     entropy, of_both = (-torch.xlogy(p, p.clamp(min=1e-8)).sum() for p in (joint.sum(0), joint))
     information = 2 * entropy - of_both

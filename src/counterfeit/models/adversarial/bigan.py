@@ -111,9 +111,11 @@ class BiGAN(Game):
         noise_size: int = 100,
         rules: Rules = Rules(),  # noqa: B008
     ) -> None:
-        if not min(image_weight, code_weight, categories) >= 0:
-            came = f"image_weight={image_weight}, code_weight={code_weight} and categories={categories} came"
+        if not min(image_weight, code_weight, invariance) >= 0:
+            came = f"image_weight={image_weight}, code_weight={code_weight} and invariance={invariance} came"
             raise ValueError(f"{came}; at least 0 is expected of each. Raise them.")
+        if categories < 0 or categories == 1:
+            raise ValueError(f"categories={categories} came; 0, or 2 and more are expected. Change it.")
         if rules.objective not in MIRRORED:
             known = ", ".join(sorted(MIRRORED))
             raise ValueError(f"objective {rules.objective} came; pairs are judged by one of {known}. Change it.")

@@ -76,10 +76,9 @@ class InfoGAN(Game):
         noise_size: int = 62,
         rules: Rules = Rules(),  # noqa: B008
     ) -> None:
-        if categories < 2 or continuous < 0:
-            raise ValueError(
-                f"categories={categories} and continuous={continuous} came; at least 2 and 0 are expected. Raise them."
-            )
+        if categories < 2 or not min(continuous, invariance) >= 0:
+            came = f"categories={categories}, continuous={continuous} and invariance={invariance} came"
+            raise ValueError(f"{came}; at least 2, 0 and 0 are expected. Raise them.")
         codes = categories + continuous
         generator = nets.generator(spec, noise_size + codes)
         discriminator = nets.discriminator(spec, outputs=1 + codes)

@@ -83,6 +83,9 @@ class SemiSupervisedGAN(Game):
             raise ValueError("data without labels came; a classifier expects labels. Choose data with classes.")
         if labelled < spec.classes or labelled % spec.classes:
             raise ValueError(f"labelled={labelled} came; a multiple of {spec.classes} classes is expected. Change it.")
+        if not min(supervised_weight, invariance) >= 0:
+            came = f"supervised_weight={supervised_weight} and invariance={invariance} came"
+            raise ValueError(f"{came}; at least 0 is expected of both. Raise them.")
         generator, discriminator = nets.generator(spec, noise_size), nets.discriminator(spec, spec.classes)
         super().__init__(spec, generator, discriminator, noise, noise_size, rules)
         self.nets = nets
