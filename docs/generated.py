@@ -26,7 +26,6 @@ from counterfeit.report.facts import number
 from counterfeit.report.figure import save
 from counterfeit.report.theory import topic as theory
 
-KEPT = {"modes": 1, "high_quality": 100}  # what is shown of a case of benchmarks/modes.py, times what
 RESULTS = Path(__file__).parents[1] / "results"
 DRAWN = Path(__file__).parent / "_build" / "theory"
 MARK = re.compile(r"<!-- (\w+)((?: [\w./-]+)*) -->")
@@ -273,24 +272,6 @@ def _mean(found: dict, metric: str) -> str:
     if several and several["std"] is not None:
         return f"{number(several['mean'], several['std'])} ({several['runs']} runs)"
     return number(entry["value"], entry.get("error")) if entry else ""
-
-
-def modes() -> str:
-    """How many modes each objective and stabilizer keeps, on the ring and on the grid."""
-    found = json.loads((RESULTS / "modes.json").read_text(encoding="utf-8"))
-    rows = {(row["data"], row["case"]): row for row in found["rows"]}
-    totals = {row["data"]: row["of"] for row in found["rows"]}
-    cases = dict.fromkeys(row["case"] for row in found["rows"])
-    columns = [f"{name}: {what}" for name, total in totals.items() for what in (f"modes of {total}", "near a mode, %")]
-    body = [(case, *(cell for name in totals for cell in _kept(rows.get((name, case))))) for case in cases]
-    return table(("", *columns), body) + f"\n```sh\n{found['commands'][0]}\n```\n"
-
-
-def _kept(row: dict | None) -> tuple[str, str]:
-    if row is None:
-        return "", ""
-    shown = lambda name, scale: number(scale * row[name], scale * row[f"{name}_sd"])  # noqa: E731
-    return tuple(shown(name, scale) for name, scale in KEPT.items())
 
 
 def results() -> str:
