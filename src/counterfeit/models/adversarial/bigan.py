@@ -128,11 +128,6 @@ class BiGAN(Game):
         self.random, self.image_weight, self.code_weight = random, image_weight, code_weight
         self.categories, self.invariance, self.views = categories, invariance, views
 
-    @property
-    def labels(self) -> int:
-        """Values of the categorical part: what samples can be asked for, though data never show it."""
-        return self.categories
-
     def forge(self, real: Batch) -> Fake:
         """As many samples as there are data, the discriminator told their codes, and of data those inferred."""
         z = self.prior(len(real.x))

@@ -63,6 +63,8 @@ class Game(Contest[Fake]):
     featured = True
     makers: tuple[str, ...] = ("generator",)
     """The parts that move with the generator."""
+    categories: int = 0
+    """Values of a category in every code, which data never show; 0 for none."""
 
     def __init__(
         self, spec: Spec, generator: Net, discriminator: Net, noise: Noise, noise_size: int, rules: Rules,
@@ -170,8 +172,8 @@ class Game(Contest[Fake]):
 
     @property
     def labels(self) -> int:
-        """How many labels `prior` and `sample` choose from: the data's where the game is conditional, else 0."""
-        return self.spec.classes if self.conditional else 0
+        """How many labels `prior` and `sample` choose from: the data's in a conditional game, else the categories."""
+        return self.spec.classes if self.conditional else self.categories
 
     def structure(self) -> Structure:
         """What a code is made of: noise, and a label where there are labels."""

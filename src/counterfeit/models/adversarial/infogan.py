@@ -88,11 +88,6 @@ class InfoGAN(Game):
         self.categorical_weight, self.continuous_weight = categorical_weight, continuous_weight
         self.invariance, self.views = invariance, views
 
-    @property
-    def labels(self) -> int:
-        """Values of the categorical code: what samples can be asked for, though data never show it."""
-        return self.categories
-
     def structure(self) -> Structure:
         """What a code is made of: noise, a category, continuous codes."""
         return Structure(self.noise_size, self.categories, self.continuous)
