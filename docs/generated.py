@@ -28,6 +28,7 @@ from counterfeit.report.theory import topic as theory
 
 RESULTS = Path(__file__).parents[1] / "results"
 DRAWN = Path(__file__).parent / "_build" / "theory"
+KEPT = {"modes": ("any", 1), "well_covered": ("a tenth", 1), "high_quality": ("near, %", 100)}  # of a table of modes
 MARK = re.compile(r"<!-- (\w+)((?: [\w./-]+)*) -->")
 SPECIAL = re.compile(r"(`[^`]*`|\*\w+(?: \w+)*\*)|([*|]|_\b)")  # what stays, `code` and *emphasis*; what is escaped
 
@@ -272,6 +273,23 @@ def _mean(found: dict, metric: str) -> str:
     if several and several["std"] is not None:
         return f"{number(several['mean'], several['std'])} ({several['runs']} runs)"
     return number(entry["value"], entry.get("error")) if entry else ""
+
+
+def modes() -> str:
+    """How many modes each objective and stabilizer keeps, on the ring and on the grid."""
+    found = json.loads((RESULTS / "modes.json").read_text(encoding="utf-8"))
+    rows = {(row["data"], row["case"]): row for row in found["rows"]}
+    totals = {row["data"]: row["of"] for row in found["rows"]}
+    cases = dict.fromkeys(row["case"] for row in found["rows"])
+    columns = [f"{name} of {total}: {what}" for name, total in totals.items() for what, _ in KEPT.values()]
+    body = [(case, *(cell for name in totals for cell in _kept(rows.get((name, case))))) for case in cases]
+    return table(("", *columns), body) + f"\n```sh\n{found['commands'][0]}\n```\n"
+
+
+def _kept(row: dict | None) -> tuple[str, ...]:
+    if row is None:
+        return ("",) * len(KEPT)
+    return tuple(number(scale * row[name], scale * row[f"{name}_sd"]) for name, (_, scale) in KEPT.items())
 
 
 def results() -> str:
