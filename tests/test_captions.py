@@ -13,6 +13,7 @@ import pytest
 import torch
 from PIL import Image
 from torch import Tensor
+from torch.nn.functional import cosine_similarity
 
 from counterfeit import catalogue
 from counterfeit.cli import main
@@ -33,7 +34,7 @@ from counterfeit.metrics.features import FeatureExtractor
 from counterfeit.metrics.metric import Evaluation
 from counterfeit.metrics.statistics import seeded
 from counterfeit.models.adversarial.dcgan import DCGAN
-from counterfeit.models.adversarial.text2image import KEPT, Text2Image
+from counterfeit.models.adversarial.text2image import KEPT, Text2Image, crossed
 from counterfeit.nets.conv import ConvPlayers
 from counterfeit.nets.text import CaptionEncoder, TextDiscriminator
 from counterfeit.report import captions as report
@@ -286,11 +287,25 @@ def test_an_encoder_reads_nothing_off_the_padding_and_heeds_every_word_and_its_n
     assert not torch.allclose(code[0], code[2])
 
 
-def test_the_discriminator_also_judges_with_the_caption_before():
+def test_the_discriminator_also_judges_with_the_caption_nearest_to_the_right_one():
     net, (x, y) = TextDiscriminator(SPEC, TINY, 5), batch()
     out = net(x, y)
-    torch.testing.assert_close(out[:, 1], net(x, y.roll(1, 0))[:, 0])
+    torch.testing.assert_close(out[:, 1], net(x, y[nearest(net, y)])[:, 0])
     torch.testing.assert_close(out, net(x, net.encoder(y)))
+
+
+def test_the_same_words_are_no_other_caption():
+    net, (x, y) = TextDiscriminator(SPEC, TINY, 5), batch(3)
+    y[2] = y[0]
+    out = net(x, y)
+    torch.testing.assert_close(out[:, 1], net(x, y[[1, 0, 1]])[:, 0])  # 1 is as far from 0 as from 2, their copy
+
+
+def nearest(net: TextDiscriminator, y: Tensor) -> list[int]:
+    """For each caption another of the minibatch, whose code has the smallest angle to its own."""
+    codes = net.encoder(y)
+    alike = cosine_similarity(codes[:, None], codes[None], dim=2).tolist()
+    return [max((j for j in range(len(y)) if j != i), key=row.__getitem__) for i, row in enumerate(alike)]
 
 
 def test_the_discriminator_descends_the_loss_of_three_kinds_of_pairs():
@@ -302,7 +317,7 @@ def test_the_discriminator_descends_the_loss_of_three_kinds_of_pairs():
         fake = net.forge(real)
     sigmoid = lambda x, y: net.discriminator(x, y)[:, :1].sigmoid()  # noqa: E731
     right, fooled = sigmoid(real.x, real.y).log(), (1 - sigmoid(fake.x, real.y)).log()
-    wrong = (1 - sigmoid(real.x, real.y.roll(1, 0))).log()
+    wrong = (1 - sigmoid(real.x, real.y[nearest(net.discriminator, real.y)])).log()
     expected = -(right + (wrong + fooled) / 2).mean()
     assert update.parts == ("discriminator",)
     assert float(update.loss.detach()) == pytest.approx(float(expected.detach()), rel=1e-4)
@@ -320,6 +335,27 @@ def test_interpolation_lies_between_the_captions_of_two():
     torch.testing.assert_close(seen[0], a + share * (b - a), atol=1e-5, rtol=1e-4)
     assert 0 < float(share.detach().min()) < float(share.detach().max()) < 1
     assert float(found["between"]) == pytest.approx(np.log(2), rel=1e-5)
+
+
+def test_crossed_captions_take_words_of_that_other_which_says_most_alike():
+    y = torch.tensor([[1, 2, 3, 0], [1, 2, 4, 0], [5, 5, 5, 5], [1, 2, 3, 0]])
+    drawn = {tuple(row.tolist()) for _ in range(50) for row in crossed(y)[[0, 1, 3]]}
+    assert drawn == {(1, 2, 3, 0), (1, 2, 4, 0)}  # the first and the last, which are the same, cross with the second
+    words = torch.stack([crossed(y)[2] for _ in range(50)])
+    assert set(words.flatten().tolist()) <= {0, 1, 2, 3, 4, 5}
+
+
+def test_the_generator_is_asked_for_crossed_captions_that_the_discriminator_is_told():
+    net, real = model(crossing=2.0), batch()
+    told: list[Tensor] = []
+    heard: list[Tensor] = []
+    net.judge = lambda x, y: (told.append(y), torch.zeros(len(x), 2))[1]
+    prior = net.prior
+    net.prior = lambda n, y=None: (heard.append(y), prior(n, y))[1]
+    found = net.beside("generator", None, torch.zeros(6, 2), real, net.forge(real))
+    assert torch.equal(told[0], heard[-1])
+    assert len(told[0]) == 3
+    assert float(found["crossed"]) == pytest.approx(2 * np.log(2), rel=1e-5)
 
 
 def test_samples_heed_the_caption_and_without_one_take_those_of_the_training_data():

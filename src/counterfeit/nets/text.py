@@ -4,6 +4,7 @@ References:
     Convolutional Neural Networks for Sentence Classification, Kim, 2014 (arXiv 1408.5882).
     Generative Adversarial Text to Image Synthesis, Reed et al., 2016 (arXiv 1605.05396).
     cGANs with Projection Discriminator, Miyato and Koyama, 2018 (arXiv 1802.05637).
+    VSE++: Improving Visual-Semantic Embeddings with Hard Negatives, Faghri et al., 2017 (arXiv 1707.05612).
 """
 
 from __future__ import annotations
@@ -66,7 +67,8 @@ class TextGenerator(Net):
 class TextDiscriminator(Net):
     """Images and captions -> (B, 2): whether an image is real and shows what its caption says, or what another's says.
 
-    The other is the caption before it in the minibatch, which costs next to nothing once the image has been looked at.
+    The other is the hardest of the minibatch, the one most like it as the net reads captions at present (Faghri et al.,
+    2017, section 3.3). That costs next to nothing once the image has been looked at.
 
     Arguments:
         spec: what the data are: images with captions.
@@ -84,8 +86,9 @@ class TextDiscriminator(Net):
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """(B, C, H, W), and tokens (B, length) or codes (B, caption_size) -> (B, 2)."""
         h = leaky_relu(self.body(x), 0.2)
-        if y is None or not y.is_floating_point():
-            y = self.encoder(check_captions(y, len(x), self.spec, values=False))
-        sought = self.match(y)
-        match = (torch.stack([sought, sought.roll(1, 0)], 1) * h[:, None]).sum(2)  # (B, 2)
+        said = y if y is not None and y.is_floating_point() else check_captions(y, len(x), self.spec, values=False)
+        code = said if said.is_floating_point() else self.encoder(said)
+        sought, same = self.match(code), (said[:, None] == said).all(2)
+        alike = (code @ code.mT).masked_fill(same, -torch.inf)
+        match = (torch.stack([sought, sought[alike.argmax(1)]], 1) * h[:, None]).sum(2)  # (B, 2)
         return self.real(h).float() + match.float() / h.shape[1] ** 0.5

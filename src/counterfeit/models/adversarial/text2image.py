@@ -35,6 +35,7 @@ class Text2Image(Game):
         spec: what the data are: images with captions.
         mismatch: weight of telling images with their caption from images with another's (Algorithm 1).
         interpolation: weight of samples for what lies between two captions (GAN-INT, eq. 5); 0 for none.
+        crossing: weight of samples for captions made of the words of two; 0 for none.
         caption_size: size of a caption's code.
         nets: sizes and norms of both players.
         noise: the prior over what captions leave open, of unit variance.
@@ -59,6 +60,7 @@ class Text2Image(Game):
         spec: Spec,
         mismatch: float = 1.0,
         interpolation: float = 0.0,
+        crossing: float = 0.0,
         caption_size: int = 64,
         nets: ConvPlayers = ConvPlayers(),  # noqa: B008
         noise: Noise = "gaussian",
@@ -67,15 +69,17 @@ class Text2Image(Game):
     ) -> None:
         if not spec.words or spec.length < 1:
             raise ValueError("data without captions came; text2image expects some. Take captioned-digits, for example.")
-        if min(mismatch, interpolation) < 0 or caption_size < 1:
+        if min(mismatch, interpolation, crossing) < 0 or caption_size < 1:
             raise ValueError(
-                f"mismatch={mismatch}, interpolation={interpolation} and caption_size={caption_size} came; weights of "
-                "at least 0 and a size of at least 1 are expected. Raise them."
+                f"mismatch={mismatch}, interpolation={interpolation}, crossing={crossing} and "
+                f"caption_size={caption_size} came; weights of at least 0 and a size of at least 1 are expected. Raise "
+                "them."
             )
         generator = TextGenerator(spec, nets, noise_size, caption_size)
         super().__init__(spec, generator, TextDiscriminator(spec, nets, caption_size), noise, noise_size, rules)
         self.nets = nets
-        self.mismatch, self.interpolation, self.caption_size = mismatch, interpolation, caption_size
+        self.mismatch, self.interpolation, self.crossing = mismatch, interpolation, crossing
+        self.caption_size = caption_size
         self.conditional = True  # both players are told what belongs to an image, though it is no label
         self.captions: Tensor
         self.register_buffer("captions", torch.zeros(KEPT, spec.length, dtype=torch.int64))
@@ -97,13 +101,18 @@ class Text2Image(Game):
         """What else Algorithm 1 asks: to refuse other captions; and to please with what lies between two."""
         if on_real is not None and self.mismatch:
             return {"mismatch": self.mismatch * self.rules.discrimination(on_real[:, :1], on_real[:, 1:])}
+        asked = {}
         if on_real is None and self.interpolation and fake.y is not None:
             y, other = fake.y[::2], fake.y.roll(1, 0)[::2]  # half as many, to save time
             share = torch.rand(len(y), 1, device=self.device)
             x = self.generator(self._code(self.generator.encoder(y).lerp(self.generator.encoder(other), share)))
             between = self.discriminator.encoder(y).lerp(self.discriminator.encoder(other), share)
-            return {"between": self.interpolation * self.objective.generator(self.judge(x, between)[:, :1])}
-        return {}
+            asked["between"] = self.interpolation * self.objective.generator(self.judge(x, between)[:, :1])
+        if on_real is None and self.crossing and fake.y is not None:
+            y = crossed(fake.y)[::2]
+            x = self.generator(self.prior(len(y), y))
+            asked["crossed"] = self.crossing * self.objective.generator(self.judge(x, y)[:, :1])
+        return asked
 
     @property
     def code_size(self) -> int:
@@ -130,3 +139,13 @@ class Text2Image(Game):
         check_request(n)
         x = self.generator(self.prior(n, None if y is None else check_captions(y, n, self.spec).to(self.device)))
         return x.round() if self.spec.kind == "binary" else x
+
+
+def crossed(y: Tensor) -> Tensor:
+    """Captions of the words of two, (B, length): each with that other which has the most words at the same places.
+
+    Such two say alike what differs, so that most of what comes is a caption too, perhaps of what no data show together.
+    """
+    alike = y[:, None] == y
+    partner = alike.sum(2).masked_fill(alike.all(2), -1).argmax(1)
+    return y.where(torch.rand(y.shape, device=y.device) < 0.5, y[partner])
