@@ -342,7 +342,7 @@ def test_crossed_captions_take_words_of_that_other_which_says_most_alike():
     drawn = {tuple(row.tolist()) for _ in range(50) for row in crossed(y)[[0, 1, 3]]}
     assert drawn == {(1, 2, 3, 0), (1, 2, 4, 0)}  # the first and the last, which are the same, cross with the second
     words = torch.stack([crossed(y)[2] for _ in range(50)])
-    assert set(words.flatten().tolist()) <= {0, 1, 2, 3, 4, 5}
+    assert set(words.flatten().tolist()) <= {0, 1, 2, 3, 5}  # nobody says anything alike: the first is taken
 
 
 def test_the_generator_is_asked_for_crossed_captions_that_the_discriminator_is_told():

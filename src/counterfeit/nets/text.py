@@ -86,9 +86,10 @@ class TextDiscriminator(Net):
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """(B, C, H, W), and tokens (B, length) or codes (B, caption_size) -> (B, 2)."""
         h = leaky_relu(self.body(x), 0.2)
-        said = y if y is not None and y.is_floating_point() else check_captions(y, len(x), self.spec, values=False)
-        code = said if said.is_floating_point() else self.encoder(said)
-        sought, same = self.match(code), (said[:, None] == said).all(2)
+        if y is None or not y.is_floating_point():
+            y = check_captions(y, len(x), self.spec, values=False)
+        code = y if y.is_floating_point() else self.encoder(y)
+        sought, same = self.match(code), (y[:, None] == y).all(2)
         alike = (code @ code.mT).masked_fill(same, -torch.inf)
         match = (torch.stack([sought, sought[alike.argmax(1)]], 1) * h[:, None]).sum(2)  # (B, 2)
         return self.real(h).float() + match.float() / h.shape[1] ** 0.5
