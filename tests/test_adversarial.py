@@ -12,14 +12,14 @@ from torch.nn.functional import binary_cross_entropy_with_logits as bernoulli
 
 from counterfeit.catalogue import model_class
 from counterfeit.core import Batch, Clock, Net, Spec
-from counterfeit.losses import OBJECTIVES, smoothing, uninformed
+from counterfeit.losses import OBJECTIVES, PENALTIES, smoothing, uninformed
 from counterfeit.metrics.statistics import seeded
 from counterfeit.models.adversarial.acgan import ACGAN
 from counterfeit.models.adversarial.cgan import CGAN
 from counterfeit.models.adversarial.conditionals import Conditionals
 from counterfeit.models.adversarial.contest import Rules
 from counterfeit.models.adversarial.dcgan import DCGAN
-from counterfeit.models.adversarial.game import Game
+from counterfeit.models.adversarial.game import Fake, Game
 from counterfeit.models.adversarial.infogan import InfoGAN
 from counterfeit.models.adversarial.semi_supervised_gan import SemiSupervisedGAN
 from counterfeit.models.adversarial.sngan import SNGAN
@@ -149,6 +149,20 @@ def game_like(model: Game) -> Game:
     for player in (twin, model):
         player.prior = lambda n, y=None: torch.zeros(n, 2)
     return twin
+
+
+@pytest.mark.parametrize("name", ["gradient", "dragan", "r1", "r2"])
+def test_slopes_at_images_are_per_unit_of_what_nets_see(name):
+    """Papers give images in [-1, 1]: the penalty is that of the critic as a function of u = 2x - 1."""
+    nets = ConvPlayers(width=4, discriminator_width=4, discriminator_norm="none")
+    model = DCGAN(Spec((1, 8, 8)), nets, noise_size=3, rules=Rules(penalty=name, penalty_weight=3.0))
+    x = torch.rand(2, 4, 1, 8, 8)
+    fake = Fake(x[1], torch.zeros(4, 3), None)
+    with seeded(1):
+        found = model.slope(x[0], fake, CLOCK)
+    with seeded(1):
+        expected = 3 * PENALTIES[name](lambda u: model.judge((u + 1) / 2), 2 * x[0] - 1, 2 * x[1] - 1)
+    torch.testing.assert_close(found, expected)
 
 
 def test_rules_that_make_no_sense_are_refused():

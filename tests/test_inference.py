@@ -104,8 +104,9 @@ def test_the_encoder_gains_where_its_pairs_pass_for_samples():
 
 def test_the_penalty_is_on_the_slope_in_pairs():
     model, real = told(rules=Rules(penalty="r1", penalty_weight=2.0)), batch()
-    slope = model.discriminator.image.weight.square().sum() + model.discriminator.code.weight.square().sum()
-    found = model.slope(real.x, model.forge(real), step=0)
+    image, code = model.discriminator.image.weight, model.discriminator.code.weight
+    slope = (image / 2).square().sum() + code.square().sum()  # per unit of [-1, 1], and of codes of unit variance
+    found = model.slope(real.x, model.forge(real), CLOCK)
     assert float(found.detach()) == pytest.approx(2 * 0.5 * float(slope.detach()), rel=1e-5)
 
 

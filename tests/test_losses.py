@@ -291,6 +291,12 @@ def test_penalty_of_a_plane(name, value):
     torch.testing.assert_close(PENALTIES[name](plane, x, x + 1), torch.tensor(value).double())
 
 
+@pytest.mark.parametrize(("name", "value"), [("gradient", 2.25), ("dragan", 2.25), ("r1", 3.125), ("r2", 3.125)])
+def test_penalty_of_a_plane_by_another_unit(name, value):
+    x = torch.randn(6, 1, 1, 2).double()
+    torch.testing.assert_close(PENALTIES[name](plane, x, x + 1, 0.5), torch.tensor(value).double())
+
+
 @pytest.mark.parametrize(("name", "at"), [("r1", 1.0), ("r2", 3.0)])
 def test_zero_centred_penalties_look_at_data_or_samples(name, at):
     real, fake = torch.full((4, 1), 1.0), torch.full((4, 1), 3.0)

@@ -39,7 +39,7 @@ from counterfeit.metrics.translation import (
 from counterfeit.models.adversarial.contest import Rules
 from counterfeit.models.translation.cyclegan import CycleGAN, halves
 from counterfeit.models.translation.stargan import StarGAN
-from counterfeit.nets.translation import DomainDiscriminator, ImagePool, PatchDiscriminator, ResnetGenerator
+from counterfeit.nets.translation import DomainDiscriminator, DomainNorm, ImagePool, PatchDiscriminator, ResnetGenerator
 from counterfeit.report.translation import beside, translations
 from counterfeit.run import Run
 
@@ -185,6 +185,13 @@ def test_a_generator_keeps_the_shape_and_range(side):
     assert 0 <= float(y.min()) <= float(y.max()) <= 1
 
 
+def test_domains_differ_from_the_start_in_gains_and_biases():
+    norms = [m for m in StarGAN(THREE, **TINY).modules() if isinstance(m, DomainNorm)]
+    spread = torch.cat([each.std(0) for norm in norms for each in (norm.weight, norm.bias)])
+    assert len(norms) > 2
+    assert bool((spread > 1e-3).all())
+
+
 def test_instance_norm_does_not_take_labels_away():
     net, x = ResnetGenerator(THREE, 2, 1, domains=3), torch.rand(1, 3, 8, 8)
     with torch.no_grad():
@@ -283,7 +290,7 @@ def test_the_losses_of_cyclegan_are_those_of_the_paper():
         distance = lambda v, w: 2 * (v - w).abs().mean()  # noqa: E731
         judged = [0.5 * (square(judge(r) - 1) + square(judge(f))) for judge, r, f in
                   ((judge_a, a, to_a(b)), (judge_b, b, to_b(a)))]  # fmt: skip
-        fooled = 0.5 * square(judge_a(to_a(b)) - 1) + 0.5 * square(judge_b(to_b(a)) - 1)
+        fooled = square(judge_a(to_a(b)) - 1) + square(judge_b(to_b(a)) - 1)  # only D's objective is halved (7.2)
         cycle = distance(to_a(to_b(a)), a) + distance(to_b(to_a(b)), b)
         same = distance(to_a(a), a) + distance(to_b(b), b)
     first, second = model.updates(lambda: Batch(x, y), Clock(0, 1))

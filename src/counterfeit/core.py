@@ -20,7 +20,7 @@ __all__ = [
     "Assembles", "Batch", "Bounds", "Classifies", "Clock", "Clusters", "Completes", "Decodes", "Density", "Draw",
     "Encodes", "Energy", "Enlarges", "Initializes", "Judges", "Kind", "Model", "Net", "Predicts", "Samples", "Scaled",
     "Scores", "Spec", "Structure", "Structured", "Translates", "Update", "check_captions", "check_codes",
-    "check_labels", "check_request", "frozen",
+    "check_labels", "check_request", "frozen", "without_statistics",
 ]  # fmt: skip
 
 Kind = Literal["image", "binary", "real"]
@@ -190,8 +190,26 @@ def check_codes(z: Tensor, size: int) -> None:
 
 
 @contextmanager
+def without_statistics(*modules: nn.Module) -> Iterator[None]:
+    """Normalize by the statistics of the minibatch, and keep it out of those that `modules` keep for evaluation.
+
+    For every pass of what is not what a net is evaluated on: samples of codes that are not from the prior, a second
+    view of the data, the points of a penalty.
+    """
+    norms = [m for module in modules for m in module.modules() if isinstance(m, nn.modules.batchnorm._NormBase)]
+    kept = [norm for norm in norms if norm.track_running_stats]
+    for norm in kept:
+        norm.track_running_stats = False
+    try:
+        yield
+    finally:
+        for norm in kept:
+            norm.track_running_stats = True
+
+
+@contextmanager
 def frozen(*modules: nn.Module) -> Iterator[None]:
-    """Build a graph through `modules` without gradients for their weights: the other player stands still.
+    """Build a graph through `modules` while they stand still: no gradients of weights, and no running statistics.
 
     Yield the update outside of this context: another micro-batch may be built while this one waits.
     """
@@ -199,7 +217,8 @@ def frozen(*modules: nn.Module) -> Iterator[None]:
     for p in parameters:
         p.requires_grad_(False)
     try:
-        yield
+        with without_statistics(*modules):
+            yield
     finally:
         for p in parameters:
             p.requires_grad_(True)

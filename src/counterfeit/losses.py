@@ -173,34 +173,40 @@ def uninformed(one: Tensor, other: Tensor, even: float = 5.0) -> Tensor:
     return -information - even * information.detach() / math.log(len(joint)) * entropy
 
 
-def slopes(critic: Critic, x: Tensor) -> Tensor:
-    """Norm of the critic's gradient in its input at each example, (B,), differentiable in the critic's weights."""
+def slopes(critic: Critic, x: Tensor, unit: float = 1.0) -> Tensor:
+    """Norm of the critic's gradient in its input at each example, (B,), differentiable in the critic's weights.
+
+    Arguments:
+        critic: examples (B, …) -> (B,) or (B, 1).
+        x: where, (B, …).
+        unit: what the slope is per, in the unit of `x`: 0.5 where `x` lies in [0, 1] and papers in [-1, 1].
+    """
     x = x.detach().requires_grad_()
     with torch.enable_grad():
         (gradient,) = torch.autograd.grad(critic(x).sum(), x, create_graph=True)
-    return gradient.flatten(1).square().sum(1).add(1e-12).sqrt()  # 1e-12: the root has no slope at 0
+    return unit * gradient.flatten(1).square().sum(1).add(1e-12).sqrt()  # 1e-12: the root has no slope at 0
 
 
-def gradient_penalty(critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
+def gradient_penalty(critic: Critic, real: Tensor, fake: Tensor, unit: float = 1.0) -> Tensor:
     """E (‖∇a(x̂)‖ - 1)² between real and fake, scalar (WGAN-GP, eq. 3)."""
     share = torch.rand_like(real.flatten(1)[:, :1]).view(-1, *[1] * (real.ndim - 1))
-    return (slopes(critic, share * real + (1 - share) * fake) - 1).square().mean()
+    return (slopes(critic, share * real + (1 - share) * fake, unit) - 1).square().mean()
 
 
-def dragan(critic: Critic, real: Tensor, fake: Tensor) -> Tensor:  # noqa: ARG001
+def dragan(critic: Critic, real: Tensor, fake: Tensor, unit: float = 1.0) -> Tensor:  # noqa: ARG001
     """E (‖∇a(x + δ)‖ - 1)² around the data, δ uniform in ±half of their standard deviation, scalar (DRAGAN, eq. 3)."""
     around = real + real.std() * (torch.rand_like(real) - 0.5)
-    return (slopes(critic, around) - 1).square().mean()
+    return (slopes(critic, around, unit) - 1).square().mean()
 
 
-def r1(critic: Critic, real: Tensor, fake: Tensor) -> Tensor:  # noqa: ARG001
+def r1(critic: Critic, real: Tensor, fake: Tensor, unit: float = 1.0) -> Tensor:  # noqa: ARG001
     """½ E ‖∇a(x)‖² on the data, scalar (Mescheder et al., eq. 9)."""
-    return 0.5 * slopes(critic, real).square().mean()
+    return 0.5 * slopes(critic, real, unit).square().mean()
 
 
-def r2(critic: Critic, real: Tensor, fake: Tensor) -> Tensor:  # noqa: ARG001
+def r2(critic: Critic, real: Tensor, fake: Tensor, unit: float = 1.0) -> Tensor:  # noqa: ARG001
     """½ E ‖∇a(G(z))‖² on samples, scalar (Mescheder et al., eq. 10)."""
-    return 0.5 * slopes(critic, fake).square().mean()
+    return 0.5 * slopes(critic, fake, unit).square().mean()
 
 
 DIVERGENCES: Mapping[str, Divergence] = {
@@ -230,6 +236,6 @@ OBJECTIVES: Mapping[str, Objective] = {
     **{name: f_objective(divergence) for name, divergence in DIVERGENCES.items()},
 }
 SMOOTHED = frozenset(name for name, objective in OBJECTIVES.items() if objective.discriminator is cross_entropy)
-PENALTIES: Mapping[str, Callable[[Critic, Tensor, Tensor], Tensor]] = {
+PENALTIES: Mapping[str, Callable[[Critic, Tensor, Tensor, float], Tensor]] = {
     "gradient": gradient_penalty, "r1": r1, "r2": r2, "dragan": dragan
 }  # fmt: skip

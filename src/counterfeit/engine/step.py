@@ -1,7 +1,8 @@
 """The one step loop: the only `backward` and the only optimizer step of the project.
 
-Every micro-batch owns a random stream that is a function of (seed, step, piece), so noise needs no saving, and a run
-cut into micro-batches, processes or two sittings draws the same numbers as one that is not.
+Every micro-batch owns a random stream that is a function of (seed, step, piece), so noise needs no saving. A run of n
+pieces draws the same numbers in one sitting or two, and on however many processes the pieces are; with another number
+of pieces it sees the same data, but draws other noise.
 """
 
 from __future__ import annotations

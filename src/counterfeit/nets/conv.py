@@ -222,15 +222,19 @@ class Head(nn.Module):
 
 
 def initialize(net: nn.Module) -> None:
-    """Weights normal with a standard deviation of 0.02, gains around 1, no biases (DCGAN, section 4)."""
+    """Weights normal with a standard deviation of 0.02, gains around 1, no biases (DCGAN, section 4).
+
+    Of linear maps, convolutions and batch norms; what else a net is made of begins as it says itself.
+    """
     for module in net.modules():
         if isinstance(module, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)):
             nn.init.normal_(module.weight, 0.0, 0.02)
-        if isinstance(module, nn.BatchNorm2d):
+        elif isinstance(module, nn.BatchNorm2d):
             nn.init.normal_(module.weight, 1.0, 0.02)
-        bias = getattr(module, "bias", None)
-        if isinstance(bias, Tensor):
-            nn.init.zeros_(bias)
+        else:
+            continue
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
 
 
 def keep_variance(net: nn.Module) -> None:

@@ -23,7 +23,7 @@ from counterfeit.nets.conv import halvings, initialize
 __all__ = ["DomainDiscriminator", "ImagePool", "PatchDiscriminator", "ResnetGenerator"]
 
 DOWN = 2  # halvings of the sides before the residual blocks
-PATCH = 3  # halvings of the discriminator that judges patches of 70 pixels
+PATCH = 3  # halvings of the discriminator that judges patches, of 54 pixels at full size
 
 
 class DomainNorm(nn.Module):

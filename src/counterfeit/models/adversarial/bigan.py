@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import leaky_relu, one_hot
 
-from counterfeit.core import Batch, Net, Spec, check_codes
+from counterfeit.core import Batch, Clock, Net, Spec, check_codes, without_statistics
 from counterfeit.losses import uninformed
 from counterfeit.models.adversarial.contest import Rules
 from counterfeit.models.adversarial.game import Fake, Game, Noise, Player
@@ -152,15 +152,18 @@ class BiGAN(Game):
         z, noise = self.encode(x) if y is None else y, self.rules.instance_noise if self.training else 0.0
         return super().judge(x, z + noise * torch.randn_like(z) if noise else z)
 
-    def slope(self, real: Tensor, fake: Fake, step: int) -> Tensor | None:
-        """The weighted penalty on the slope of the discriminator in pairs, scalar; None where `step` has none."""
+    def slope(self, real: Tensor, fake: Fake, clock: Clock) -> Tensor | None:
+        """The weighted penalty on the slope in pairs, scalar; None where this step has none.
+
+        Images and codes have units of their own: images are as wide as [-1, 1], and codes of unit variance.
+        """
         dims, (real_z, fake_z) = self.spec.dims, cast(tuple[Tensor, Tensor], fake.told())
 
-        def critic(pair: Tensor) -> Tensor:
-            return self.judge(pair[:, :dims].unflatten(1, self.spec.shape), pair[:, dims:])
+        def critic(pair: Tensor) -> Tensor:  # as many units of the penalty in a code as `penalty` sees in images
+            return self.judge(pair[:, :dims].unflatten(1, self.spec.shape), 2 * pair[:, dims:])
 
-        pairs = torch.cat([real.flatten(1), real_z], 1), torch.cat([fake.x.flatten(1), fake_z], 1)
-        return self.rules.slope(critic, *pairs, step)
+        pairs = torch.cat([real.flatten(1), real_z / 2], 1), torch.cat([fake.x.flatten(1), fake_z / 2], 1)
+        return self.penalty(critic, *pairs, clock)
 
     def beside(
         self, player: Player, on_real: Tensor | None, on_fake: Tensor, real: Batch, fake: Fake  # noqa: ARG002
@@ -170,13 +173,16 @@ class BiGAN(Game):
             return {}
         losses = {"encoder": self.objective.generator(-self.judge(real.x, fake.real_y))}
         if self.image_weight:
-            error = (self.generator(fake.real_y) - real.x).square().mean()
+            with without_statistics(self.generator):  # inferred codes are not the prior's
+                error = (self.generator(fake.real_y) - real.x).square().mean()
             losses["image"] = self.image_weight * error
         if self.code_weight:
-            losses["code"] = self.code_weight * (self.infer(fake.x) - fake.z).square().mean()
+            with without_statistics(self.encoder):  # which is for data
+                losses["code"] = self.code_weight * (self.infer(fake.x) - fake.z).square().mean()
         if self.categories:
             seen = torch.cat([real.x, augment(real.x, self.views)])
-            one, other = self._read(seen)[2].softmax(1).chunk(2)
+            with without_statistics(self.encoder):
+                one, other = self._read(seen)[2].softmax(1).chunk(2)
             losses["views"] = self.invariance * uninformed(one, other)
         return losses
 

@@ -18,7 +18,7 @@ from typing import ClassVar, Generic, TypeVar
 import torch
 from torch import Tensor, nn
 
-from counterfeit.core import Batch, Clock, Draw, Model, Net, Spec, Update, frozen
+from counterfeit.core import Batch, Clock, Draw, Model, Net, Spec, Update, frozen, without_statistics
 from counterfeit.losses import OBJECTIVES, PENALTIES, SMOOTHED, Critic, Objective, ObjectiveName, PenaltyName, smoothing
 from counterfeit.nets.augment import Augmentation, augment
 
@@ -40,7 +40,8 @@ class Rules:
         instance_noise: standard deviation of the Gaussian noise on everything the discriminator sees.
         smoothing: by how much less than 1 data are called data, where the discriminator gives probabilities.
         clip: the discriminator's weights are kept in ±`clip` (WGAN's first means); 0 leaves them free.
-        penalty: on the slope of the discriminator: gradient (WGAN-GP), r1, r2, dragan.
+        penalty: on the slope of the discriminator: gradient (WGAN-GP), r1, r2, dragan. As in their papers, slopes at
+            images are per unit of [-1, 1], half of those per unit of [0, 1].
         penalty_weight: its weight.
         penalty_every: steps between penalties, whose weight is multiplied by it.
         augment: random changes to everything the discriminator sees: flip, color, translation, cutout, affine.
@@ -88,11 +89,11 @@ class Rules:
         loss = OBJECTIVES[self.objective].discriminator(on_real, on_fake)
         return loss + smoothing(on_real, self.smoothing) if self.smoothing else loss
 
-    def slope(self, critic: Critic, real: Tensor, fake: Tensor, step: int) -> Tensor | None:
-        """The weighted penalty on the slope of `critic`, scalar; None where `step` has none."""
+    def slope(self, critic: Critic, real: Tensor, fake: Tensor, step: int, unit: float = 1.0) -> Tensor | None:
+        """The weighted penalty on the slope of `critic` per `unit` of its input, scalar; None where `step` has none."""
         if self.penalty == "none" or step % self.penalty_every:
             return None
-        return self.penalty_weight * self.penalty_every * PENALTIES[self.penalty](critic, real, fake.detach())
+        return self.penalty_weight * self.penalty_every * PENALTIES[self.penalty](critic, real, fake.detach(), unit)
 
     @torch.no_grad()
     def clamp(self, net: nn.Module) -> None:
@@ -138,6 +139,14 @@ class Contest(Model, Generic[Forged]):
     @abstractmethod
     def imitate(self, real: Batch, fake: Forged) -> Update:
         """The generator's move; the discriminator's weights get no gradient in it."""
+
+    def penalty(self, critic: Critic, real: Tensor, fake: Tensor, clock: Clock) -> Tensor | None:
+        """The weighted penalty on the slope of `critic`, scalar; None where this step has none.
+
+        Slopes of bounded data are per unit of [-1, 1], in which papers give images, whatever a net makes of them.
+        """
+        with without_statistics(self.discriminator):
+            return self.rules.slope(critic, real, fake, clock.step, 0.5 if self.spec.bounded else 1.0)
 
     def updates(self, draw: Draw, clock: Clock) -> Iterator[Update]:
         """Algorithm 1: `k` steps of the discriminator, each on a fresh minibatch, then one of the generator."""

@@ -155,12 +155,12 @@ class Game(Contest[Fake]):
         """What the discriminator in training sees of examples `x`, (B, *shape), and of what it is told, `y`."""
         return self.rules.seen(x), y
 
-    def slope(self, real: Tensor, fake: Fake, step: int) -> Tensor | None:
-        """The weighted penalty on the slope of the discriminator, scalar; None where `step` has none."""
-        return self.rules.slope(lambda x: self.judge(x, fake.told()[0])[:, :1], real, fake.x, step)
+    def slope(self, real: Tensor, fake: Fake, clock: Clock) -> Tensor | None:
+        """The weighted penalty on the slope of the discriminator, scalar; None where this step has none."""
+        return self.penalty(lambda x: self.judge(x, fake.told()[0])[:, :1], real, fake.x, clock)
 
     def _penalty(self, real: Tensor, fake: Fake, clock: Clock, logs: dict[str, Tensor]) -> Tensor | float:
-        penalty = self.slope(real, fake, clock.step)
+        penalty = self.slope(real, fake, clock)
         if penalty is None:
             return 0.0
         logs["discriminator/penalty"] = penalty.detach()

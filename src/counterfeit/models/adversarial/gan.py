@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from counterfeit.core import Batch, Net, Spec
+from counterfeit.core import Batch, Net, Spec, without_statistics
 from counterfeit.models.adversarial.contest import Rules
 from counterfeit.models.adversarial.game import Game, Noise
 from counterfeit.nets.mlp import MLP, Activation, Norm
@@ -103,7 +103,8 @@ class GAN(Game):
         if self.marginals and self.spec.bounded:
             last.bias.copy_(x.mean(0).flatten().clamp(1e-3, 1 - 1e-3).logit())
         if self.covariance:
-            h = self.generator.body.hidden(self.prior(len(x)))
+            with without_statistics(self.generator):
+                h = self.generator.body.hidden(self.prior(len(x)))
             y = x.flatten(1).clamp(0.01, 0.99).logit() if self.spec.bounded else x.flatten(1)
             share = torch.randn_like(h) / (len(x) * h.var(0).sum()).sqrt()  # (N, hidden)
             last.weight.copy_((y - y.mean(0)).T @ share)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from counterfeit.core import Batch, Spec, Structure
+from counterfeit.core import Batch, Spec, Structure, without_statistics
 from counterfeit.losses import uninformed
 from counterfeit.models.adversarial.contest import Rules
 from counterfeit.models.adversarial.game import Fake, Game, Noise, Player
@@ -45,7 +45,8 @@ class InfoGAN(Game):
         categories: values of the categorical code.
         continuous: number of continuous codes.
         categorical_weight: weight of the categorical code's log-likelihood.
-        continuous_weight: weight of the continuous codes' squared error, half of which is a Gaussian's log-likelihood.
+        continuous_weight: weight of the continuous codes' squared error, half of which is minus the log-likelihood of a
+            Gaussian of variance 1, but for a constant.
         invariance: weight of the information that the categories of an image and of another view of it share.
         views: random changes that make the other view: flip, color, translation, cutout, affine.
         nets: sizes and norms of both players.
@@ -100,15 +101,16 @@ class InfoGAN(Game):
     def beside(
         self, player: Player, on_real: Tensor | None, on_fake: Tensor, real: Batch, fake: Fake  # noqa: ARG002
     ) -> Mapping[str, Tensor]:  # fmt: skip
-        """Less the bound L_I of the mutual information of codes and samples, but for constants (eq. 5).
+        """Minus the bound L_I of the mutual information of codes and samples, but for constants (eq. 5).
 
         With `invariance`, the discriminator learns categories from two views of data in place of samples.
         """
         category, c = fake.z[:, self.noise_size :].split([self.categories, self.continuous], 1)
         guess, mean = on_fake[:, 1:].split([self.categories, self.continuous], 1)
         if self.invariance and on_real is not None:
-            views = on_real, self.judge(augment(real.x, self.views))
-            one, other = (out[:, 1 : 1 + self.categories].softmax(1) for out in views)
+            with without_statistics(self.discriminator):
+                again = self.judge(augment(real.x, self.views))
+            one, other = (out[:, 1 : 1 + self.categories].softmax(1) for out in (on_real, again))
             losses = {"views": self.invariance * uninformed(one, other)}
         else:
             losses = {"category": self.categorical_weight * cross_entropy(guess, category)}

@@ -22,7 +22,7 @@ from counterfeit.nets.films import SHRUNK, FilmDiscriminator, FramePredictor
 
 __all__ = ["NextFrame"]
 
-RULES = Rules(penalty="r1", penalty_weight=0.1, penalty_every=4)
+RULES = Rules(penalty="r1", penalty_weight=0.4, penalty_every=4)
 
 
 class NextFrame(Targeted):

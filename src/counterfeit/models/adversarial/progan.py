@@ -17,7 +17,7 @@ from counterfeit.nets.growing import GrowingDiscriminator, GrowingGenerator
 __all__ = ["ProGAN"]
 
 # the penalty is light: heavier ones leave a discriminator of few and small pictures no say
-RULES = Rules(fresh=False, penalty="r1", penalty_weight=0.05, penalty_every=4)
+RULES = Rules(fresh=False, penalty="r1", penalty_weight=0.2, penalty_every=4)
 
 
 class ProGAN(Game):

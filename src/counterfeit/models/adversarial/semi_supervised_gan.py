@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from counterfeit.core import Batch, Clock, Draw, Spec, Update, check_labels
+from counterfeit.core import Batch, Clock, Draw, Spec, Update, check_labels, without_statistics
 from counterfeit.losses import uninformed
 from counterfeit.models.adversarial.contest import Rules
 from counterfeit.models.adversarial.game import Fake, Game, Noise, Player
@@ -136,7 +136,8 @@ class SemiSupervisedGAN(Game):
         seen = self.labelled_x[positions]
         if not self.invariance:
             return {"class": self._unlike(self.judge(augment(seen, self.views)), positions)}
-        named, other = self.judge(augment(torch.cat([seen, x]), self.views)).split(len(x))
+        with without_statistics(self.discriminator):
+            named, other = self.judge(augment(torch.cat([seen, x]), self.views)).split(len(x))
         one = self.judge(x) if on_x is None else on_x
         shared = uninformed(one[:, 1:].softmax(1), other[:, 1:].softmax(1))
         return {"class": self._unlike(named, positions), "views": self.invariance * shared}

@@ -67,7 +67,7 @@ class Targeted(Contest[Tensor]):
         on_real, on_fake = self.judge(real.x), self.judge(fake)
         loss, shown = self.rules.discrimination(on_real, on_fake), self.objective.shown
         logs = {"loss": loss.detach(), "real": shown(on_real.detach()).mean(), "fake": shown(on_fake.detach()).mean()}
-        penalty = self.rules.slope(self.judge, real.x, fake, clock.step)
+        penalty = self.penalty(self.judge, real.x, fake, clock)
         if penalty is not None:
             loss, logs["penalty"] = loss + penalty, penalty.detach()
         return Update(loss, ("discriminator",), {f"discriminator/{name}": value for name, value in logs.items()})

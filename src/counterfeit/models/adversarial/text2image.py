@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from counterfeit.core import Batch, Spec, check_captions, check_request
+from counterfeit.core import Batch, Spec, check_captions, check_request, without_statistics
 from counterfeit.models.adversarial.contest import Rules
 from counterfeit.models.adversarial.game import Fake, Game, Noise, Player
 from counterfeit.nets.conv import ConvPlayers
@@ -101,17 +101,24 @@ class Text2Image(Game):
         """What else Algorithm 1 asks: to refuse other captions; and to please with what lies between two."""
         if on_real is not None and self.mismatch:
             return {"mismatch": self.mismatch * self.rules.discrimination(on_real[:, :1], on_real[:, 1:])}
+        if on_real is not None or fake.y is None:
+            return {}
+        with without_statistics(self.generator):  # which is for captions of data
+            return self._pleasing(fake.y)
+
+    def _pleasing(self, y: Tensor) -> Mapping[str, Tensor]:
+        """Losses of samples for captions between and of the words of others, half as many as `y`, to save time."""
         asked = {}
-        if on_real is None and self.interpolation and fake.y is not None:
-            y, other = fake.y[::2], fake.y.roll(1, 0)[::2]  # half as many, to save time
-            share = torch.rand(len(y), 1, device=self.device)
-            x = self.generator(self._code(self.generator.encoder(y).lerp(self.generator.encoder(other), share)))
-            between = self.discriminator.encoder(y).lerp(self.discriminator.encoder(other), share)
+        if self.interpolation:
+            one, other = y[::2], y.roll(1, 0)[::2]
+            share = torch.rand(len(one), 1, device=self.device)
+            x = self.generator(self._code(self.generator.encoder(one).lerp(self.generator.encoder(other), share)))
+            between = self.discriminator.encoder(one).lerp(self.discriminator.encoder(other), share)
             asked["between"] = self.interpolation * self.objective.generator(self.judge(x, between)[:, :1])
-        if on_real is None and self.crossing and fake.y is not None:
-            y = crossed(fake.y)[::2]
-            x = self.generator(self.prior(len(y), y))
-            asked["crossed"] = self.crossing * self.objective.generator(self.judge(x, y)[:, :1])
+        if self.crossing:
+            new = crossed(y)[::2]
+            x = self.generator(self.prior(len(new), new))
+            asked["crossed"] = self.crossing * self.objective.generator(self.judge(x, new)[:, :1])
         return asked
 
     @property

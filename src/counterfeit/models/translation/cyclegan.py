@@ -73,6 +73,8 @@ class CycleGAN(Contest[Crossed]):
         width: channels of the generators at full size; half the side has twice as many.
         blocks: residual blocks of each generator.
         discriminator_width: channels of the discriminators after their first convolution.
+        adversarial_weight: weight of the game. Least squares halve the generator's square (LSGAN, eq. 9) and the paper
+            does not, so that 2 gives the weights beside it their meaning there.
         cycle_weight: weight of the distance from an image to its translation and back; 0 leaves the cycle out.
         identity_weight: weight of the distance from an image to what the generator into its own domain makes of it.
         pool: fakes that are kept for each discriminator; 0 shows it the newest only.
@@ -96,6 +98,7 @@ class CycleGAN(Contest[Crossed]):
         width: int = 64,
         blocks: int = 9,
         discriminator_width: int = 64,
+        adversarial_weight: float = 2.0,
         cycle_weight: float = 10.0,
         identity_weight: float = 5.0,
         pool: int = 50,
@@ -109,6 +112,7 @@ class CycleGAN(Contest[Crossed]):
         generators = nn.ModuleList(ResnetGenerator(spec, width, blocks) for _ in range(2))
         discriminators = nn.ModuleList(PatchDiscriminator(spec, discriminator_width) for _ in range(2))
         super().__init__(spec, generators, discriminators, rules)
+        self.adversarial_weight = adversarial_weight
         self.cycle_weight, self.identity_weight = cycle_weight, identity_weight
         self.pool = nn.ModuleList(ImagePool(pool, spec.shape) for _ in range(2))
 
@@ -134,14 +138,15 @@ class CycleGAN(Contest[Crossed]):
         for name, out in {"real": on_real, "fake": on_fake}.items():
             logs[f"discriminator/{name}-{domain}"] = self.objective.shown(out.detach()).mean()
         loss = self.rules.discrimination(on_real, on_fake)
-        penalty = self.rules.slope(lambda x: net(self.rules.seen(x)).mean(1), x, shown, clock.step)
+        penalty = self.penalty(lambda x: net(self.rules.seen(x)).mean(1), x, shown, clock)
         return loss if penalty is None else loss + penalty
 
     def imitate(self, real: Batch, fake: Crossed) -> Update:  # noqa: ARG002
         """Both generators' move: the game, and the way back."""
         halved, made = fake
         outputs = [net(self.rules.seen(x)) for net, x in zip(self.discriminator, made, strict=True)]
-        losses = {"loss": torch.stack([self.objective.generator(out) for out in outputs]).sum()}
+        game = torch.stack([self.objective.generator(out) for out in outputs]).sum()
+        losses = {"loss": self.adversarial_weight * game}
         if self.cycle_weight:
             losses["cycle"] = self.cycle_weight * _distance(self._cross(made), halved.x)  # eq. 2
         if self.identity_weight:

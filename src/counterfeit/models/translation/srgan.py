@@ -23,7 +23,7 @@ from counterfeit.nets.enlarging import Enlarger, shrink
 
 __all__ = ["SRGAN"]
 
-RULES = Rules(penalty="r1", penalty_weight=0.5, penalty_every=4)
+RULES = Rules(penalty="r1", penalty_weight=2.0, penalty_every=4)
 
 
 class SRGAN(Targeted):

@@ -99,7 +99,7 @@ class StarGAN(Contest[Sent]):
             "loss": self.rules.discrimination(on_real, on_fake),
             "domain": self.domain_weight * cross_entropy(domains[: len(real.x)], self._domains(real)),
         }
-        penalty = self.rules.slope(lambda x: self._judge(x)[0].mean(1), real.x, fake.x, clock.step)
+        penalty = self.penalty(lambda x: self._judge(x)[0].mean(1), real.x, fake.x, clock)
         losses |= {} if penalty is None else {"penalty": penalty}
         shown = {"real": on_real, "fake": on_fake}
         logs = {f"discriminator/{k}": self.objective.shown(v.detach()).mean() for k, v in shown.items()}
