@@ -129,7 +129,7 @@ class Train(Rule):
         precision: fp32, or bf16 for matrix products with fp32 weights.
         compile: off, or the torch.compile backend for every net.
         device: auto, cpu, cuda, cuda:1, mps.
-        threads: CPU threads; 0 leaves the choice to PyTorch.
+        threads: CPU threads; 0 takes as many as the work of a step is worth, lest they wait for each other.
         log_every: steps between log lines.
         save_every: steps between checkpoints, with samples and validation.
         samples: pictures in the sample grid.
@@ -176,7 +176,7 @@ class Train(Rule):
         for name in ("seed", "threads", "workers"):
             _at_least(f"train.{name}", getattr(self, name), 0)
         if self.threads > 1_024:
-            raise ValueError(f"train.threads: {self.threads} came; at most 1024 is expected. 0 leaves it to PyTorch.")
+            raise ValueError(f"train.threads: {self.threads} came; at most 1024 is expected. 0 chooses by the work.")
         if self.seed >= 2**63:
             raise ValueError(f"train.seed: {self.seed} came; less than 2**63 is expected. Lower it.")
         if self.batch_size % self.micro_batches:

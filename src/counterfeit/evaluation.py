@@ -23,6 +23,7 @@ from counterfeit.metrics.given import Given, read_samples
 from counterfeit.metrics.metric import Evaluation, Metric, Result
 from counterfeit.metrics.sampling import evaluating
 from counterfeit.metrics.sharing import sharing
+from counterfeit.metrics.threads import using
 
 __all__ = ["Outside", "Subject", "Tell", "applicable", "draw", "measure", "metric_of", "outside", "refusal"]
 
@@ -78,7 +79,8 @@ class Outside:
 
     def evaluate(self, *metrics: str, tell: Tell | None = None, **options: Any) -> dict[str, Result]:
         """Measure and return metric -> result; all that apply where no metrics are named."""
-        return measure(self, metrics or ("all",), self.settings(**options), tell)
+        with using(1):  # what an operation of a metric is worth, it takes
+            return measure(self, metrics or ("all",), self.settings(**options), tell)
 
 
 def outside(what: str, data: Data | str | None = None) -> Outside:

@@ -16,6 +16,7 @@ import json
 import os
 import platform
 import shutil
+import sys
 from collections.abc import Mapping
 from datetime import datetime
 from functools import cached_property
@@ -30,6 +31,7 @@ from counterfeit import catalogue
 from counterfeit.catalogue import Recipe, configure
 from counterfeit.config import Config, Train, dump, load_yaml, nest
 from counterfeit.core import Completes, Encodes, Enlarges, Model, Translates, check_request
+from counterfeit.data.cache import atomic
 from counterfeit.data.source import Source
 from counterfeit.data.stream import mix
 from counterfeit.data.words import encode
@@ -38,11 +40,14 @@ from counterfeit.engine.distributed import Processes, processes
 from counterfeit.engine.doctor import Examination, examine
 from counterfeit.engine.events import read_events
 from counterfeit.engine.fit import LateError, Summary, Validate, fit
+from counterfeit.engine.lock import locked
+from counterfeit.engine.work import work
 from counterfeit.evaluation import Tell, applicable, draw, measure, metric_of, refusal
 from counterfeit.metrics.completion import completed
 from counterfeit.metrics.metric import Evaluation, Metric, Result
 from counterfeit.metrics.sampling import evaluating
 from counterfeit.metrics.statistics import seeded
+from counterfeit.metrics.threads import available, using
 
 __all__ = ["Run", "resume", "train"]
 
@@ -91,22 +96,23 @@ def start(chosen: Recipe, config: Config, out: Path | None, show: bool = True) -
     model = build(config, source, device)
     group = processes()
     _check(config, model, source, group)
-    description = config.to_dict() | describe(chosen, source, model)
-    folder = Path(group.agree(str(out or default_folder(config.recipe))))
-    if group.leads:
-        _create(folder)
-        write_yaml(folder / "run.yaml", description)
-    group.wait()
-    run = Run(folder)
-    run.source = source  # decoded once for training and evaluation
-    try:
-        return run, run._fit(model, source, config.train, group, resume=False, show=show)
-    except LateError:
-        raise
-    except ValueError:  # refused before anything was learnt: leave the place free for the corrected command
-        if group.leads and not checkpoint.checkpoints(folder):
-            shutil.rmtree(folder, ignore_errors=True)
-        raise
+    threads = {"threads": _threads(config.train, model, source, show and group.leads)}
+    description = config.to_dict() | describe(chosen, source, model) | threads
+    folder = _create(out, config.recipe, group)
+    with locked(folder, group):
+        if group.leads:
+            write_yaml(folder / "run.yaml", description)
+        group.wait()
+        run = Run(folder)
+        run.source = source  # decoded once for training and evaluation
+        try:
+            return run, run._fit(model, source, config.train, group, resume=False, show=show)
+        except LateError:
+            raise
+        except ValueError:  # refused before anything was learnt: leave the place free for the corrected command
+            if group.leads and not checkpoint.checkpoints(folder):
+                shutil.rmtree(folder, ignore_errors=True)
+            raise
 
 
 def resume(run: str | Path, settings: Mapping[str, Any] | None = None, show: bool = True) -> Run:
@@ -149,6 +155,11 @@ class Run:
         return configure(Recipe(self.description.get("recipe", self.path.name), "", settings), changes)
 
     @property
+    def threads(self) -> int | None:
+        """CPU threads that it was trained with, which sampling and evaluation take too; None for PyTorch's number."""
+        return self.config.train.threads or self.description.get("threads")
+
+    @property
     def name(self) -> str:
         """The folder's name."""
         return self.path.resolve().name
@@ -176,9 +187,19 @@ class Run:
     @cached_property
     def model(self) -> Model:
         """The trained model, in evaluation mode."""
-        model = build(self.config, self.source, self.device)
-        checkpoint.fill(model, checkpoint.read_weights(self.checkpoint), self.checkpoint)
+        model, weights = build(self.config, self.source, self.device), self._weights()
+        checkpoint.fill(model, weights, self.checkpoint)
         return model.eval()
+
+    def _weights(self) -> dict[str, Tensor]:
+        """Of the checkpoint in use; of the next where a trainer takes it away meanwhile."""
+        while True:
+            try:
+                return checkpoint.read_weights(self.checkpoint)
+            except checkpoint.DamagedError:
+                if self.which not in {"best", "newest"} or self.checkpoint.exists():
+                    raise
+                del self.checkpoint
 
     @property
     def events(self) -> list[dict[str, Any]]:
@@ -211,13 +232,14 @@ class Run:
             y: labels, (n,), for a conditional model.
             mean: decoded means in place of draws, where the model decodes codes.
         """
-        return draw(self, n, seed, y, mean)
+        with using(self.threads):
+            return draw(self, n, seed, y, mean)
 
     def encode(self, x: Tensor, seed: int = 0) -> Tensor:
         """The codes of examples `x`, as the model sees them, (N, *shape): (N, latent), on the CPU."""
         if not isinstance(self.model, Encodes):
             raise ValueError(f"{type(self.model).__name__} does not encode; a model that encodes is expected.")
-        with evaluating(self.model, seed):
+        with using(self.threads), evaluating(self.model, seed):
             return torch.cat([self.model.encode(part.to(self.model.device)).cpu() for part in x.split(1_000)])
 
     def complete(self, x: Tensor, mask: Tensor, n: int = 1, seed: int = 0) -> Tensor:
@@ -233,7 +255,8 @@ class Run:
             raise ValueError(f"{type(self.model).__name__} does not complete; a model that completes is expected.")
         check_request(n)
         mask = mask.expand_as(x) if mask.shape == x.shape[1:] else mask
-        y = completed(self.model, x, mask, n, 1_000, seed).transpose(0, 1)
+        with using(self.threads):
+            y = completed(self.model, x, mask, n, 1_000, seed).transpose(0, 1)
         return self.source.natural(y.flatten(0, 1)).cpu().unflatten(0, (len(x), n))
 
     def translate(self, x: Tensor, to: int, seed: int = 0) -> Tensor:
@@ -247,7 +270,7 @@ class Run:
         if not isinstance(self.model, Translates):
             raise ValueError(f"{type(self.model).__name__} does not translate; a model that translates is expected.")
         x = x.to(self.model.device)
-        with evaluating(self.model, seed):
+        with using(self.threads), evaluating(self.model, seed):
             parts = [self.model.translate(some, torch.full((len(some),), to).to(x.device)) for some in x.split(1_000)]
             return self.source.natural(torch.cat(parts)).cpu()
 
@@ -260,7 +283,7 @@ class Run:
         """
         if not isinstance(self.model, Enlarges):
             raise ValueError(f"{type(self.model).__name__} does not enlarge; a model that enlarges is expected.")
-        with evaluating(self.model, seed):
+        with using(self.threads), evaluating(self.model, seed):
             return self.source.natural(self.model.enlarge(x.to(self.model.device))).cpu()
 
     def tokens(self, caption: str, n: int) -> Tensor:
@@ -279,13 +302,15 @@ class Run:
             tell: told of each metric before it is asked.
             options: any field of `Evaluation`, such as split="valid" or samples=1000.
         """
-        settings, kept = self.settings(**options), self.evaluation  # refused now, if it is damaged
+        settings, _ = self.settings(**options), self.evaluation  # refused now, if it is damaged
         # a recipe's metrics speak of its own data; on pictures without labels, those that ask for labels stay away
         names = metrics or applicable(self, settings.metrics) or ("all",)
-        results = measure(self, names, settings, tell)
+        with using(self.threads):
+            results = measure(self, names, settings, tell)
         stamp = {"checkpoint": self.checkpoint.name, "settings": _asked(settings)}
         entries = {name: {**result.to_dict(), **stamp} for name, result in results.items()}
-        write_json(self.path / "evaluation.json", kept | entries)
+        # read again: another evaluation of the run may have ended in the meantime
+        write_json(self.path / "evaluation.json", self.evaluation | entries)
         return results
 
     def settings(self, **options: Any) -> Evaluation:
@@ -299,38 +324,44 @@ class Run:
     def examine(self) -> Examination:
         """What the training doctor finds at the checkpoint in use."""
         model = build(self.config, self.source, self.device)
-        return examine(self.checkpoint, self.events, model, self.source, self.config.train)
+        with using(self.threads):
+            return examine(self.checkpoint, self.events, model, self.source, self.config.train)
 
     def resume(self, settings: Mapping[str, Any] | None = None, show: bool = True) -> tuple[Run, Summary]:
         """Go on from the newest checkpoint, with training settings changed where given."""
         changes = nest(settings or {})
         if "model" in changes:
             raise ValueError(f"model settings came; {self.path} keeps its model. Train a new run for them.")
+        group = processes()
+        with locked(self.path, group):
+            held = Run(self.path)  # as the last trainer left it
+            summary = held._go_on(changes, group, show)
+        resumed = Run(self.path, self.which)
+        resumed.source = held.source
+        return resumed, summary
+
+    def _go_on(self, changes: Mapping[str, Any], group: Processes, show: bool) -> Summary:
         self.config = self._configure(changes)
-        device, group = pick_device(self.config.train.device), processes()
-        source = catalogue.source(self.config.data)
+        self.source = source = catalogue.source(self.config.data)
         _same_data(self.description, source)
-        model = build(self.config, source, device)
+        model = build(self.config, source, pick_device(self.config.train.device))
         _check(self.config, model, source, group)
         if checkpoint.checkpoints(self.path) and self.state["step"] > self.config.train.steps:
             raise ValueError(
                 f"train.steps: {self.config.train.steps} came; {self.path} stands at step {self.state['step']}. "
                 "Raise it."
             )
+        if not self.threads:  # of a run that an earlier version trained
+            self.description["threads"] = _threads(self.config.train, model, source, show and group.leads)
         if changes and group.leads:  # only now that nothing was refused
             write_yaml(self.path / "run.yaml", self.description | self.config.to_dict())
-        summary = self._fit(model, source, self.config.train, group, resume=True, show=show)
-        resumed = Run(self.path, self.which)
-        resumed.source = source
-        return resumed, summary
+        return self._fit(model, source, self.config.train, group, resume=True, show=show)
 
     def _fit(
         self, model: Model, source: Source, settings: Train, group: Processes, resume: bool, show: bool
     ) -> Summary:
-        if settings.threads:
-            torch.set_num_threads(settings.threads)
-        validate = _validator(self.config, source)
-        return fit(self.path, model, source, settings, validate, group, resume, show)
+        with using(self.threads):
+            return fit(self.path, model, source, settings, _validator(self.config, source), group, resume, show)
 
 
 def build(config: Config, source: Source, device: torch.device) -> Model:
@@ -339,6 +370,19 @@ def build(config: Config, source: Source, device: torch.device) -> Model:
         model = catalogue.model_class(config.model)(source.spec, **config.arguments)
     # of convolutions' weights: up to twice as fast
     return model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def _threads(train: Train, model: Model, source: Source, show: bool) -> int | None:
+    """CPU threads to train with: as the settings say, else as many as the work of a step is worth; None on a GPU."""
+    if train.threads or model.device.type != "cpu":
+        return train.threads or None
+    if available() == 1:
+        return 1
+    needed = work(model, source, train)
+    if show:
+        said = f"threads: {needed.threads} of {available()}, for steps of {needed}; --train.threads sets another number"
+        print(said, file=sys.stderr)
+    return needed.threads
 
 
 def pick_device(name: str) -> torch.device:
@@ -362,6 +406,33 @@ def default_folder(recipe: str) -> Path:
     return next(path for path in candidates if not path.exists())
 
 
+def _create(out: Path | None, recipe: str, group: Processes) -> Path:
+    """A new folder at `out`, or by the recipe's name and the time."""
+    if not group.leads:
+        return Path(group.agree(""))
+    folder = out or default_folder(recipe)
+    while not _made(folder):
+        if out:
+            raise ValueError(f"{out} already holds something; a new folder is expected. Choose another, or resume it.")
+        folder = default_folder(recipe)  # another process took that name a moment ago
+    return Path(group.agree(str(folder)))
+
+
+def _made(folder: Path) -> bool:
+    """Make a folder for a run unless it holds something; of two processes that try at once, one does."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            return False
+        (folder / "checkpoints").mkdir()
+        return True
+    except FileExistsError:
+        return False
+    except OSError as error:
+        reason = f"{folder} cannot be created ({error.strerror})"
+        raise ValueError(f"{reason}; a place to write is expected. Choose another --out.") from None
+
+
 def write_json(path: Path, content: Any) -> None:
     """Write JSON whole or not at all."""
     _replace(path, json.dumps(content, indent=1) + "\n")
@@ -380,22 +451,11 @@ def _read(path: Path) -> str:
 
 
 def _replace(path: Path, text: str) -> None:
-    partial = path.with_name(f".partial-{path.name}")
     try:
-        partial.write_text(text, encoding="utf-8")
-        os.replace(partial, path)
+        with atomic(path) as partial:
+            partial.write_text(text, encoding="utf-8")
     except OSError as error:
         raise OSError(f"{path} could not be written ({error.strerror}). Make room, or make it writable.") from None
-
-
-def _create(folder: Path) -> None:
-    if (folder / "run.yaml").exists() or (folder.is_dir() and any(folder.iterdir())) or folder.is_file():
-        raise ValueError(f"{folder} already holds something; a new folder is expected. Choose another, or resume it.")
-    try:
-        (folder / "checkpoints").mkdir(parents=True)
-    except OSError as error:
-        reason = f"{folder} cannot be created ({error.strerror})"
-        raise ValueError(f"{reason}; a place to write is expected. Choose another --out.") from None
 
 
 def describe(recipe: Recipe, source: Source, model: Model) -> dict[str, Any]:

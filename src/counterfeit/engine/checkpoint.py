@@ -52,14 +52,13 @@ def newest(run: Path) -> Path:
 
 def best(run: Path) -> Path:
     """The checkpoint with the best validation of a run folder; the newest where none was validated."""
-    scores = {path: read_state(path).get("score") for path in checkpoints(run)}
-    scored = [(score, path) for path, score in scores.items() if score is not None]
+    scored = [(state["score"], path) for path, state in _states(run) if state["score"] is not None]
     return max(scored)[1] if scored else newest(run)
 
 
 def healthy(run: Path) -> Path | None:
     """The newest checkpoint of a run folder at which the doctor found nothing."""
-    return next((path for path in reversed(checkpoints(run)) if read_state(path).get("healthy")), None)
+    return next((path for path, state in _states(run)[::-1] if state.get("healthy")), None)
 
 
 def rewind(run: Path, path: Path, changes: Mapping[str, Any]) -> None:
@@ -135,6 +134,18 @@ def read_state(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise DamagedError(f"{path / 'state.json'} cannot be read ({error}). {_remedy(path)}") from None
     return state
+
+
+def _states(run: Path) -> list[tuple[Path, dict[str, Any]]]:
+    """Checkpoints, oldest first, and their states, but those that a trainer takes away meanwhile."""
+    found = []
+    for path in checkpoints(run):
+        try:
+            found.append((path, read_state(path)))
+        except DamagedError:
+            if path.exists():
+                raise
+    return found
 
 
 def fill(model: nn.Module, weights: Mapping[str, Tensor], path: Path) -> None:

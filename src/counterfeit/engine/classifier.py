@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -15,6 +13,7 @@ from counterfeit import catalogue
 from counterfeit.data.source import Source
 from counterfeit.engine.fit import Interrupted, fit
 from counterfeit.metrics.statistics import seeded
+from counterfeit.metrics.threads import using
 from counterfeit.models.classifying.lenet import LeNet
 
 __all__ = ["train_classifier"]
@@ -34,7 +33,7 @@ def train_classifier(source: Source, show: bool = True) -> LeNet:
     train = dataclasses.replace(config.train, save_every=config.train.steps, tensorboard=False, doctor="off")
     if show:
         print(f"training a classifier on {source.name}, once; it is kept for later evaluations", file=sys.stderr)
-    with tempfile.TemporaryDirectory() as folder, _one_thread(), torch.enable_grad(), seeded(train.seed):
+    with tempfile.TemporaryDirectory() as folder, using(1), torch.enable_grad(), seeded(train.seed):
         (Path(folder) / "checkpoints").mkdir()
         model = LeNet(source.spec, **config.arguments)
         try:
@@ -42,13 +41,3 @@ def train_classifier(source: Source, show: bool = True) -> LeNet:
         except Interrupted as stop:  # its checkpoint goes with the folder
             raise KeyboardInterrupt(f"stopped while training a classifier on {source.name}") from stop
     return model.eval()
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()  # sums differ in their last digits where more threads share them
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)

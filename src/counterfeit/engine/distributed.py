@@ -51,6 +51,8 @@ class Processes:
         if self.world == 1:
             return text
         size = self.most(len(text.encode()) if self.leads else 0, torch.device("cpu"))
+        if not size:
+            return ""
         letters = torch.tensor([*text.encode().ljust(size)[:size]], dtype=torch.uint8)
         torch.distributed.broadcast(letters, 0)
         return bytes(letters.tolist()).decode()

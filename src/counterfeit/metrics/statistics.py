@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from counterfeit.metrics.threads import using, worth
+
 __all__ = [
     "Neighbours", "bits_per_dim", "kmeans", "logmeanexp", "mean_and_error", "nearest", "seeded", "squared_distances",
 ]  # fmt: skip
@@ -80,7 +82,7 @@ def squared_distances(x: Tensor, y: Tensor, reuse: bool = False) -> Iterator[Ten
     room = y.new_empty(min(len(x), _rows(y)), len(y)) if reuse else None
     for tile in x.split(_rows(y)):
         centred = tile - centre
-        with _full_precision(x.device):
+        with _full_precision(x.device), using(max(torch.get_num_threads(), worth(2 * len(tile) * y.numel()))):
             out = None if room is None else room[: len(tile)]
             distances = torch.addmm(y_norm, centred, y_t, alpha=-2, out=out)  # (R, M)
         yield distances.add_(centred.square().sum(1, keepdim=True)).clamp_(min=0)

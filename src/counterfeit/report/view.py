@@ -13,6 +13,7 @@ from counterfeit.core import Clock, Decodes, Draw, Model, Samples, Update, check
 from counterfeit.data.source import Source
 from counterfeit.evaluation import Outside, Tell, draw, measure
 from counterfeit.metrics.metric import Evaluation, Result
+from counterfeit.metrics.threads import using
 from counterfeit.run import Run
 
 __all__ = ["View", "trained", "view"]
@@ -72,7 +73,8 @@ class View:
 
     def evaluate(self, *metrics: str, tell: Tell | None = None, **options: Any) -> dict[str, Result]:
         """Measure and return metric -> result, whose details say what stands for samples."""
-        results = measure(self, metrics or ("all",), self.settings(**options), tell)
+        with using(self.run.threads):
+            results = measure(self, metrics or ("all",), self.settings(**options), tell)
         marked = {"samples": self.how}
         return {name: dataclasses.replace(r, details={**r.details, **marked}) for name, r in results.items()}
 
