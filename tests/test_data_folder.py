@@ -50,7 +50,7 @@ def test_class_folders_are_labels(animals):
 
 def test_splits_are_disjoint_whole_and_fixed(animals):
     source = Folder(animals)
-    assert source.sizes == {"train": 90, "valid": 5, "test": 5}
+    assert source.sizes == {"train": 88, "valid": 6, "test": 6}
     numbers = [source.split(name).x[:, 0, 0, 0].tolist() for name in ("train", "valid", "test")]
     assert sorted(chain.from_iterable(numbers)) == sorted(shade(n) for n in range(100))
     assert numbers[0] == Folder(animals).split("train").x[:, 0, 0, 0].tolist() != sorted(numbers[0])
@@ -97,7 +97,20 @@ def test_a_few_pictures_serve_for_every_split(tmp_path):
         picture(tmp_path / f"{number}.png", number)
     source = Folder(tmp_path)
     assert source.sizes == {"train": 3, "valid": 3, "test": 3}
-    assert source.warning == "few pictures (3): valid and test hold the same as train"
+    assert source.warning == "few examples (3): valid and test hold the same as train"
+
+
+def test_every_class_is_in_every_split():
+    counts = {"red": 60, "green": 20, "blue": 7, "black": 2}
+    layout = arrange([f"{name}/{i}.png" for name, count in counts.items() for i in range(count)])
+    found = {
+        split: [sum(layout.labels[i] == label for i in positions) for label in range(4)]
+        for split, positions in layout.splits.items()
+    }
+    assert layout.classes == ("black", "blue", "green", "red")
+    assert found == {"train": [2, 5, 18, 54], "valid": [0, 1, 1, 3], "test": [0, 1, 1, 3]}
+    assert "5% of every class" in layout.warning
+    assert "too few examples of black" in layout.warning
 
 
 def test_adding_a_picture_moves_few_others():
@@ -160,7 +173,7 @@ def test_streamed_pictures_equal_those_in_memory(animals, tmp_path):
     a, b = held.split("train")[index], streamed.split("train")[index]
     assert torch.equal(a.x, b.x)
     assert torch.equal(a.y, b.y)
-    assert (len(streamed.split("test")), streamed.split("test").streamed) == (5, True)
+    assert (len(streamed.split("test")), streamed.split("test").streamed) == (6, True)
     assert streamed.fingerprint == held.fingerprint
 
 
@@ -177,7 +190,7 @@ def total(examples, index):
 
 def test_threads_and_forked_processes_read_a_zip_at_once(animals, tmp_path):
     examples = Folder(zipped(animals, tmp_path / "animals.zip"), memory=0).split("train")
-    index = [torch.arange(i, 90, 3) for i in range(3)] * 4
+    index = [torch.arange(i, 88, 3) for i in range(3)] * 4
     expected = [total(examples, i) for i in index]
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(total, [examples] * 12, index)) == expected

@@ -152,6 +152,26 @@ def test_absurdly_large_pictures_are_refused(monkeypatch, limit):
         open_image(encoded(smooth(10, 10)), "x")
 
 
-def test_floating_point_pixels_are_refused():
-    with pytest.raises(DataError, match="save it with 8 bits"):
+def test_floating_point_pixels_without_a_range_are_refused():
+    with pytest.raises(DataError, match=r"--data\.range"):
         open_image(encoded(Image.fromarray(np.ones((2, 2), np.float32)), "TIFF"), "x")
+
+
+def test_floating_point_pixels_that_are_not_finite_are_refused():
+    with pytest.raises(DataError, match="not finite"):
+        open_image(encoded(Image.fromarray(np.full((2, 2), np.nan, np.float32)), "TIFF"), "x", span=(0, 1))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "form"), [(np.float32, "TIFF"), (np.uint16, "PNG"), (np.uint16, "TIFF"), (np.uint8, "PNG")]
+)
+def test_a_range_is_black_to_white_whatever_the_files_type(dtype, form):
+    pixels = np.array([[10, 60], [110, 200]], dtype)
+    found = decode(encoded(Image.fromarray(pixels), form), "x", 1, None, span=(10, 110))
+    assert found.tolist() == [[[0, 128], [255, 255]]]
+
+
+def test_a_range_leaves_transparency():
+    layer = np.array([[[100, 100, 100, 255], [50, 50, 50, 255], [50, 50, 50, 0]]], np.uint8)
+    found = decode(encoded(Image.fromarray(layer, "RGBA"), "PNG"), "x", 3, None, span=(0, 100))
+    assert found[:, 0].tolist() == [[255, 128, 255]] * 3

@@ -32,6 +32,7 @@ class Bigger:
 
     name = "color"
     spec = Spec((3, 4, 5))
+    span = None
 
 
 def fails(capsys: pytest.CaptureFixture, *words: str) -> str:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 import checks
+from counterfeit import catalogue
+from counterfeit.config import Data
 from counterfeit.core import Batch, Clock, Model, Spec
 from counterfeit.data.films import COUNTS, MovingDigits, bounced, render
 from counterfeit.data.source import InMemory, Source
@@ -236,3 +240,76 @@ def test_the_common_check_sees_the_fault(how, words, monkeypatch):
     monkeypatch.setattr(model, "predict", wrong[how])
     with pytest.raises(AssertionError, match=words):
         checks.foreseeing(model)
+
+
+# ---- films of a user's own
+
+
+def moving(count=20, side=16, start=0):
+    """Frames in which a bright square moves a pixel a frame, uint8 (count, side, side)."""
+    frames = np.zeros((count, side, side), np.uint8)
+    for t in range(count):
+        at = (start + t) % (side - 4)
+        frames[t, at : at + 4, 2:6] = 255
+    return frames
+
+
+def gifs(folder, count=12, length=20):
+    folder.mkdir(parents=True, exist_ok=True)
+    for i in range(count):
+        frames = [Image.fromarray(frame) for frame in moving(length, start=i)]
+        frames[0].save(folder / f"{i:02}.gif", save_all=True, append_images=frames[1:], duration=60)
+    return folder
+
+
+def numbered(folder, count=12, length=20):
+    for i in range(count):
+        (folder / f"film{i:02}").mkdir(parents=True)
+        for t, frame in enumerate(moving(length, start=i)):
+            Image.fromarray(frame).save(folder / f"film{i:02}" / f"{t}.png")  # 10 comes after 9, not after 1
+    return folder
+
+
+@pytest.mark.parametrize("write", [gifs, numbered])
+def test_films_of_files_and_of_folders_are_the_same(write, tmp_path):
+    source = catalogue.source(Data(str(write(tmp_path / "films")), frames=20))
+    assert source.spec.shape == (20, 1, 16, 16)
+    assert source.sizes == {"train": 10, "valid": 1, "test": 1}
+    films = torch.cat([source.split(name).first().x for name in ("train", "valid", "test")])
+    made = torch.stack([torch.from_numpy(moving(start=i)[:, None] / 255).float() for i in range(12)])
+    assert {tuple(film.flatten().tolist()) for film in films} == {tuple(film.flatten().tolist()) for film in made}
+
+
+def test_clips_are_cut_and_frames_left_out(tmp_path):
+    folder = numbered(tmp_path / "films", count=10)
+    source = catalogue.source(Data(str(folder), frames=5, every=2, size=8))
+    assert source.sizes == {"train": 16, "valid": 2, "test": 2}
+    assert source.spec.shape == (5, 1, 8, 8)
+
+
+def test_animated_webp_is_a_film(tmp_path):
+    frames = [Image.fromarray(frame).convert("RGB") for frame in moving(6)]
+    for i in range(2):
+        frames[0].save(tmp_path / f"{i}.webp", save_all=True, append_images=frames[1:], lossless=True)
+    assert catalogue.source(Data(str(tmp_path), frames=6)).spec.shape == (6, 1, 16, 16)
+
+
+@pytest.mark.parametrize(
+    ("frames", "said"), [(21, "has 20 frames; 21 are asked for. Add --data.frames 20"), (1, "at least 2")]
+)
+def test_films_that_are_too_short_are_refused(tmp_path, frames, said):
+    with pytest.raises(ValueError, match=re.escape(said)):
+        catalogue.source(Data(str(gifs(tmp_path / "films", 2)), frames=frames))
+
+
+def test_single_pictures_are_no_films(tmp_path):
+    Image.fromarray(moving()[0]).save(tmp_path / "one.png")
+    with pytest.raises(ValueError, match="single pictures"):
+        catalogue.source(Data(str(tmp_path), frames=4))
+
+
+def test_a_damaged_film_is_named(tmp_path):
+    folder = gifs(tmp_path / "films", 2)
+    (folder / "00.gif").write_bytes((folder / "00.gif").read_bytes()[:200])
+    with pytest.raises(ValueError, match=r"00\.gif"):
+        catalogue.source(Data(str(folder), frames=20))

@@ -20,8 +20,11 @@ from typing import Any
 from counterfeit import core
 from counterfeit.config import Config, Data, load_yaml, nearest, parse
 from counterfeit.core import Model
+from counterfeit.data.arrays import SUFFIXES, Arrays
 from counterfeit.data.chosen import chosen
+from counterfeit.data.film_folder import Films
 from counterfeit.data.folder import Folder
+from counterfeit.data.kept import KEPT, Kept, kept_name
 from counterfeit.data.source import Source, transformed
 from counterfeit.data.told import ToldFolder
 from counterfeit.metrics.metric import Metric
@@ -206,36 +209,51 @@ def _unnamed(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {**settings, "model": model} if "model" in settings else dict(settings)
 
 
-def source(data: Data | str) -> Source:
-    """The source that settings name: by its name, or by the path of a folder or zip of images."""
+def source(data: Data | str, beside: Path | None = None, adopted: Source | None = None) -> Source:
+    """The source that settings name: by its name, or by the path of pictures, films or arrays.
+
+    Arguments:
+        data: the settings.
+        beside: the run folder, for data kept there.
+        adopted: what was handed over in place of a name.
+    """
     data = Data(data) if isinstance(data, str) else data
-    if data.name in sources():
-        raw = _construct(sources()[data.name], data)
-    elif Path(data.name).expanduser().exists() or "/" in data.name or data.name.endswith(".zip"):
-        _known(Folder, data)
-        path = Path(data.name).expanduser()
-        raw = (ToldFolder if ToldFolder.told(path) else Folder)(path, size=data.size, **data.options)
-    else:
-        raise ValueError(f"data {data.name!r} is neither a source nor a path; {nearest(data.name, [*sources()])}")
+    raw = adopted or _construct(*_named(data, beside), data)
     if data.classes:
         raw = chosen(raw, data.classes)
     return transformed(raw, build(data.transforms)) if data.transforms else raw
 
 
-def _construct(cls: type[Source], data: Data) -> Source:
-    if issubclass(cls, Folder):
-        raise ValueError("data 'folder' came; the path of a folder or zip of pictures is expected in its place.")
-    _known(cls, data)
-    return cls(size=data.size, **data.options)  # type: ignore[call-arg]
+def _named(data: Data, beside: Path | None) -> tuple[type[Source], Path | None]:
+    """The class of the source that is named, and the path of what it reads where that was named."""
+    if beside is not None and data.name == KEPT:
+        return Kept, beside / kept_name()
+    path = Path(data.name).expanduser()
+    if data.name in sources():
+        cls = sources()[data.name]
+        if "path" in inspect.signature(cls).parameters:
+            raise ValueError(f"data {data.name!r} came; the path of a file or folder is expected in its place.")
+        return cls, None
+    if path.suffix.lower() in SUFFIXES:
+        return Arrays, path
+    if path.exists() or "/" in data.name or path.suffix.lower() == ".zip":
+        return Films if data.frames else ToldFolder if ToldFolder.told(path) else Folder, path
+    raise ValueError(f"data {data.name!r} is neither a source nor a path; {nearest(data.name, [*sources()])}")
 
 
-def _known(cls: type[Source], data: Data) -> None:
-    known = [p for p in inspect.signature(cls).parameters if p not in {"size", "path"}]
+def _construct(cls: type[Source], path: Path | None, data: Data) -> Source:
+    known = [p for p in inspect.signature(cls).parameters if p != "path"]
+    every = data.every if data.every > 1 else None
+    given = {"size": data.size, "span": data.span, "frames": data.frames, "every": every}
+    for key in [key for key, value in given.items() if value is not None and key not in known]:
+        raise ValueError(f"data.{'range' if key == 'span' else key} came; {data.name} takes none. Leave it out.")
+    options = [key for key in known if key not in given]
     for key in data.options:
-        if key not in known:
-            raise ValueError(
-                f"data.options.{key} is no option of {data.name}; {nearest(key, known) if known else 'it has none'}"
-            )
+        if key not in options:
+            hint = nearest(key, options) if options else "it has none"
+            raise ValueError(f"data.options.{key} is no option of {data.name}; {hint}")
+    common = {key: value for key, value in given.items() if value is not None}
+    return cls(**({} if path is None else {"path": path}), **common, **data.options)
 
 
 def capabilities(cls: type) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import inspect
+import math
 import shlex
 import types
 import typing
@@ -43,6 +44,9 @@ class Data:
     Arguments:
         name: a source (`counterfeit list data`), or the path of a folder or zip of images.
         size: side of the images in pixels; null keeps a source's own size.
+        range: LOW,HIGH: the values of files that are black and white; auto: all that integers can hold, all of floats.
+        frames: length of a film, where the data are films; null where they are not.
+        every: of a film, every so many frames are kept.
         transforms: applied to every batch, by name: binarize, dequantize, logit, symmetric, flatten.
         options: further arguments of the source.
         classes: only these classes, by name, in this order; all where none are named.
@@ -53,12 +57,22 @@ class Data:
     transforms: tuple[str, ...] = ()
     options: dict[str, Any] = field(default_factory=dict)
     classes: tuple[str, ...] = ()
+    range: str | tuple[float, float] = "auto"
+    frames: int | None = None
+    every: int = 1
 
     def __post_init__(self) -> None:
         if not self.name:
             raise ValueError("data.name: '' came; a source or the path of pictures is expected. Name one.")
-        if self.size is not None:
-            _at_least("data.size", self.size, 1)
+        for name in ("size", "frames", "every"):
+            if getattr(self, name) is not None:
+                _at_least(f"data.{name}", getattr(self, name), 1)
+        object.__setattr__(self, "range", _range(self.range))
+
+    @property
+    def span(self) -> tuple[float, float] | None:
+        """The values that are black and white, where they were said."""
+        return None if isinstance(self.range, str) else self.range
 
 
 @dataclass(frozen=True)
@@ -449,6 +463,18 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _plain(inner) for key, inner in value.items()}
     return [_plain(inner) for inner in value] if isinstance(value, (list, tuple)) else value
+
+
+def _range(value: Any) -> str | tuple[float, float]:
+    if value == "auto":
+        return "auto"
+    try:
+        low, high = map(float, value.split(",") if isinstance(value, str) else value)
+    except (TypeError, ValueError):
+        low = high = math.nan
+    if not -math.inf < low < high < math.inf:
+        raise ValueError(f"data.range: {value!r} came; auto or LOW,HIGH is expected, LOW below HIGH, such as 0,4095.")
+    return low, high
 
 
 def _at_least(name: str, value: float, low: float) -> None:

@@ -31,7 +31,10 @@ from counterfeit import catalogue
 from counterfeit.catalogue import Recipe, configure
 from counterfeit.config import Config, Train, dump, load_yaml, nest
 from counterfeit.core import Completes, Encodes, Enlarges, Model, Translates, check_request
+from counterfeit.data.arrays import adopt
 from counterfeit.data.cache import atomic
+from counterfeit.data.kept import KEPT, keep, kept_name
+from counterfeit.data.progress import console
 from counterfeit.data.source import Source
 from counterfeit.data.stream import mix
 from counterfeit.data.words import encode
@@ -56,7 +59,7 @@ CPU = torch.device("cpu")
 
 def train(
     recipe: str = "gan",
-    data: str | None = None,
+    data: Any = None,
     out: str | Path | None = None,
     steps: int | None = None,
     seed: int | None = None,
@@ -67,7 +70,8 @@ def train(
 
     Arguments:
         recipe: name of a recipe, or path of a YAML file.
-        data: a source, or the path of a folder or zip of images, in place of the recipe's.
+        data: in place of the recipe's: a source or its name, the path of pictures, films or arrays, an array, a tensor,
+            a pair of examples and labels, or a torch `Dataset`. What has no name or path is kept in the run folder.
         out: the run folder; `runs/<recipe>-<time>` where None.
         steps: training steps, in place of the recipe's.
         seed: in place of the recipe's.
@@ -82,17 +86,22 @@ def train(
         >>> run.sample(3).shape
         torch.Size([3, 1, 8, 8])
     """
-    given = {"data.name": data, "train.steps": steps, "train.seed": seed}
+    named = data is None or isinstance(data, (str, Path))
+    name = data if data is None else str(data) if named else KEPT
+    given = {"data.name": name, "train.steps": steps, "train.seed": seed}
     shorthand = nest({key: value for key, value in given.items() if value is not None})
     chosen = catalogue.recipe(recipe)
     config = configure(chosen, nest(settings or {}), shorthand)
-    return start(chosen, config, Path(out) if out else None, show)[0]
+    adopted = None if named else adopt(data, config.data.size, config.data.span)
+    return start(chosen, config, Path(out) if out else None, show, adopted)[0]
 
 
-def start(chosen: Recipe, config: Config, out: Path | None, show: bool = True) -> tuple[Run, Summary]:
-    """Train by resolved settings into a new run folder."""
+def start(
+    chosen: Recipe, config: Config, out: Path | None, show: bool = True, adopted: Source | None = None
+) -> tuple[Run, Summary]:
+    """Train by resolved settings, on `adopted` where that was handed over, into a new run folder."""
     device = pick_device(config.train.device)
-    source = catalogue.source(config.data)
+    source = catalogue.source(config.data, adopted=adopted)
     model = build(config, source, device)
     group = processes()
     _check(config, model, source, group)
@@ -102,6 +111,10 @@ def start(chosen: Recipe, config: Config, out: Path | None, show: bool = True) -
     with locked(folder, group):
         if group.leads:
             write_yaml(folder / "run.yaml", description)
+            if adopted:
+                keep(adopted, folder / kept_name())
+            if source.warning and show:
+                console().print(f"{source.name}: {source.warning}", markup=False, highlight=False)
         group.wait()
         run = Run(folder)
         run.source = source  # decoded once for training and evaluation
@@ -167,7 +180,7 @@ class Run:
     @cached_property
     def source(self) -> Source:
         """What it was trained on."""
-        return catalogue.source(self.config.data)
+        return catalogue.source(self.config.data, self.path)
 
     @cached_property
     def checkpoint(self) -> Path:
@@ -342,7 +355,7 @@ class Run:
 
     def _go_on(self, changes: Mapping[str, Any], group: Processes, show: bool) -> Summary:
         self.config = self._configure(changes)
-        self.source = source = catalogue.source(self.config.data)
+        self.source = source = catalogue.source(self.config.data, self.path)
         _same_data(self.description, source)
         model = build(self.config, source, pick_device(self.config.train.device))
         _check(self.config, model, source, group)
@@ -464,7 +477,8 @@ def describe(recipe: Recipe, source: Source, model: Model) -> dict[str, Any]:
         "summary": recipe.summary,
         "reach": [dict(goal) for goal in recipe.reach],
         "parameters": {name: sum(p.numel() for p in child.parameters()) for name, child in model.named_children()},
-        "source": {"name": source.name, "fingerprint": source.fingerprint, "sizes": dict(source.sizes)},
+        "source": {"name": source.name, "fingerprint": source.fingerprint, "sizes": dict(source.sizes)}
+        | ({"range": list(source.span)} if source.span else {}),
         "versions": versions(),
         "device": str(model.device),
         "created": datetime.now().astimezone().isoformat(timespec="seconds"),

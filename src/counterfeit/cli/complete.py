@@ -72,7 +72,7 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     if out.suffix.lower() == ".png" and not folder:
         save_png(out, board(source.source.natural(x), mask, draws, truth=not args.input))
     else:
-        write_samples(draws.flatten(0, 1) if folder else draws, out)
+        write_samples(draws.flatten(0, 1) if folder else draws, out, source.source.span)
     say(f"Completions by {source.name} of {len(x)} image{'s' * (len(x) > 1)}, {args.n} each: {out}")
     if args.json:
         facts = {"run": args.run, "mask": args.mask, "images": len(x), "n": args.n, "seed": args.seed}
@@ -90,7 +90,7 @@ def given(run: Run, args: argparse.Namespace) -> tuple[Tensor, Tensor]:
         kinds = [args.mask] if args.mask else KINDS
         masks = [named(kind, run) for kind in kinds]
         return x, torch.stack([masks[i % len(masks)] for i in range(len(x))])
-    x, mask = read_inputs(args.input, spec)
+    x, mask = read_inputs(args.input, spec, run.source.span)
     mask = mask * named(args.mask, run) if args.mask else mask
     if bool((mask == 1).all()):
         raise ValueError(f"{args.input} has nothing transparent; something missing is expected. Say what: --mask left.")

@@ -40,7 +40,7 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     source = Run(args.run, args.checkpoint, args.device)
     place, _ = samples_writable(args.out, source.path / "samples.png")
     y = None if args.caption is None else source.tokens(args.caption, args.n)
-    out = write_samples(source.sample(args.n, args.seed, y, mean=args.mean and y is None), place)
+    out = write_samples(source.sample(args.n, args.seed, y, mean=args.mean and y is None), place, source.source.span)
     say(f"{args.n} samples of {source.name}: {out}")
     if args.json:
         print(json.dumps({"run": args.run, "n": args.n, "seed": args.seed, "out": str(out)}))

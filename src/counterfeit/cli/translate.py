@@ -16,6 +16,7 @@ from counterfeit.cli.output import say
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from counterfeit.data.images import Span
     from counterfeit.run import Run
 
 EXAMPLE = """examples:
@@ -62,7 +63,7 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     else:
         before, after = enlarged(source, args)
         words = f"{len(after)} images drawn in {source.model.factor} times as many pixels a side"
-    write(before, after, out, folder)
+    write(before, after, out, folder, source.source.span)
     say(f"{words} by {source.name}: {out}")
     if args.json:
         print(json.dumps({"run": args.run, "to": args.to, "images": len(after), "out": str(out)}))
@@ -84,7 +85,7 @@ def translated(run: Run, args: argparse.Namespace, to: int) -> tuple[list[Tensor
     from counterfeit.metrics.translation import few
 
     if args.input:
-        x = read_inputs(args.input, run.source.spec).x
+        x = read_inputs(args.input, run.source.spec, run.source.span).x
     else:
         found = few(run.source, args.split, args.count * run.source.spec.classes)
         x = found.x[found.y != to]
@@ -100,13 +101,13 @@ def enlarged(run: Run, args: argparse.Namespace) -> tuple[list[Tensor], list[Ten
     if args.to is not None:
         raise ValueError(f"--to {args.to} came; {run.name} enlarges and knows no domains. Leave it out.")
     if args.input:
-        x = read_whole(args.input, run.source.spec.shape[0])
+        x = read_whole(args.input, run.source.spec.shape[0], run.source.span)
     else:
         x = [*spread(run.source, args.split, args.count).x]
     return x, [run.enlarge(one[None])[0] for one in x]
 
 
-def write(before: list[Tensor], after: list[Tensor], out: Path, folder: bool) -> None:
+def write(before: list[Tensor], after: list[Tensor], out: Path, folder: bool, span: Span | None) -> None:
     """Write results: a single one, or rows above what they became, as a .png; an array; or a folder of pictures."""
     import torch
 
@@ -119,6 +120,6 @@ def write(before: list[Tensor], after: list[Tensor], out: Path, folder: bool) ->
     elif len({x.shape for x in after}) > 1:
         raise ValueError(f"{out} holds pictures of one size; these are of several. Name a folder as --out.")
     elif out.suffix.lower() != ".png":
-        write_samples(torch.stack(after), out)
+        write_samples(torch.stack(after), out, span)
     else:
         save_png(out, to_uint8(after[0]) if len(after) == 1 else beside(torch.stack(before), torch.stack(after)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from functools import cached_property
 from pathlib import Path
 
@@ -13,15 +14,17 @@ from torch import Tensor
 from counterfeit.core import Spec
 from counterfeit.data.cache import DataError
 from counterfeit.data.fixed import pick
-from counterfeit.data.images import bombs_refused, decode, fill, open_image
+from counterfeit.data.images import Span, bombs_refused, decode, extremes, fill, open_image
 from counterfeit.data.layout import arrange
 from counterfeit.data.pictures import Pictures, find_pictures
+from counterfeit.data.progress import Bar
 from counterfeit.data.source import SPLITS, Examples, InMemory, Source, Streamed
 
 __all__ = ["Folder"]
 
 LARGEST_NATIVE = 128
-LOOK = 128  # pictures looked at to tell gray from color and to compare sizes
+LOOK = 128  # pictures looked at to tell gray from color, and to compare sizes and brightness
+DARK = 0.25  # of what a file's type can hold: where nothing is brighter, a part of it was meant
 
 
 class Decoded(Streamed):
@@ -59,6 +62,8 @@ class Folder(Source):
         size: the central square of each picture is resized, antialiased, to `size` x `size` pixels; may be left out
             where all pictures share one size of at most 128 pixels a side, which is then kept.
         memory: how many bytes the decoded pictures may take before they are streamed.
+        span: the values of the files that are black and white. Where None, those that integers of the files' type can
+            hold, and of floats the lowest and the highest of all pictures.
 
     Raises:
         DataError: no such folder or zip, no pictures in it, one that is damaged, or sizes that differ without `size`.
@@ -67,13 +72,16 @@ class Folder(Source):
     name = "folder"
     summary = "a folder or zip of pictures, gray or color, of any size; class folders become labels"
 
-    def __init__(self, path: str | Path, size: int | None = None, memory: int = 4 << 30) -> None:
+    def __init__(
+        self, path: str | Path, size: int | None = None, memory: int = 4 << 30, span: Span | None = None
+    ) -> None:
         if size is not None and size < 1:
             raise ValueError(f"`size` is {size}; a picture needs at least 1 pixel.")
         self.pictures: Pictures = find_pictures(path)
         self.layout = arrange(self.pictures.names)
-        self.size, self.memory = size, memory
-        self.class_names, self.warning = self.layout.classes, self.layout.warning
+        self.size, self.memory, self.class_names = size, memory, self.layout.classes
+        self.span, remark = (span, "") if span else _range(self.pictures)
+        self.warning = "; ".join(filter(None, [self.layout.warning, remark]))
         self.spec = Spec(self._look(), "image", len(self.layout.classes))
 
     def split(self, name: str) -> Examples:
@@ -85,7 +93,8 @@ class Folder(Source):
     @cached_property
     def fingerprint(self) -> str:
         """A short hash of names, of the files' content and of the shape they are decoded to."""
-        digest = hashlib.sha256(repr((self.pictures.names, self.spec.shape)).encode())
+        kept = (self.pictures.names, self.spec.shape, *([self.span] if self.span else []))
+        digest = hashlib.sha256(repr(kept).encode())
         places = range(len(self.pictures.names))
         for one in self._held[1] if self._fits else (_hash(self.pictures.read(index)) for index in places):
             digest.update(one)
@@ -97,7 +106,7 @@ class Folder(Source):
 
     def _decoded(self, index: int, data: bytes) -> np.ndarray:
         who, shape = self.pictures.where(index), self.spec.shape
-        x = decode(data, who, shape[0], self.size)
+        x = decode(data, who, shape[0], self.size, self.span)
         if x.shape != shape:
             raise DataError(f"{who} has {x.shape[2]}x{x.shape[1]} pixels, others {shape[2]}x{shape[1]}. {REMEDY}")
         return x
@@ -122,11 +131,10 @@ class Folder(Source):
         return {name: InMemory(x[i], None if y is None else y[i]) for name, i in places.items()}, hashes
 
     def _look(self) -> tuple[int, int, int]:
-        step = max(1, len(self.pictures.names) // LOOK)
         sizes, gray = set(), True
         with bombs_refused():
-            for index in range(0, len(self.pictures.names), step):
-                image = open_image(self.pictures.read(index), self.pictures.where(index), self.size)
+            for index in _some(self.pictures):
+                image = open_image(self.pictures.read(index), self.pictures.where(index), self.size, self.span)
                 sizes.add(image.size)
                 gray = gray and (image.mode == "L" or _is_gray(np.asarray(image)))
         channels = 1 if gray else 3
@@ -142,6 +150,38 @@ class Folder(Source):
 
 
 REMEDY = "Say how large they should become: --data.size 64, or size=64 in Python."
+
+
+def _some(pictures: Pictures) -> range:
+    return range(0, len(pictures.names), max(1, len(pictures.names) // LOOK))
+
+
+def _range(pictures: Pictures) -> tuple[Span | None, str]:
+    """The range of pictures of floats, None of others, and what a person should know about the range."""
+    with bombs_refused():
+        some = [extremes(pictures.read(i), pictures.where(i)) for i in _some(pictures)]
+        if any(math.isinf(full) for _, _, full in some):
+            return _range_of_floats(pictures)
+    peak, full = max(high for _, high, _ in some), max(full for _, _, full in some)
+    if peak >= DARK * full or not peak:
+        return None, ""
+    meant = 2 ** math.ceil(math.log2(peak + 1)) - 1
+    return None, (
+        f"the brightest value found is {peak:g} of {full:g}, so pictures are nearly black: "
+        f"where {meant} is white, add --data.range 0,{meant}"
+    )
+
+
+def _range_of_floats(pictures: Pictures) -> tuple[Span, str]:
+    count, found = len(pictures.names), []
+    with Bar(f"range of {pictures.path.name}", count) as bar:
+        for index in range(count):
+            found.append(extremes(pictures.read(index), pictures.where(index))[:2])
+            bar.update(1)
+    low, high = min(low for low, _ in found), max(high for _, high in found)
+    if low == high:
+        raise DataError(f"{pictures.path} holds pictures of {low:g} alone. Say what is black and white: --data.range.")
+    return (low, high), f"values from {low:g} to {high:g}, all that there are, become black to white (--data.range)"
 
 
 def _hash(data: bytes) -> bytes:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -20,10 +21,14 @@ from counterfeit.data.cache import DataError, atomic
 from counterfeit.data.progress import Bar
 
 __all__ = [
-    "bombs_refused", "crop_resize", "decode", "encode_png", "fill", "open_image", "resize",
-    "save_png", "tile", "to_uint8",
+    "Span", "bombs_refused", "crop_resize", "decode", "encode_png", "extremes", "fill", "from_unit", "open_image",
+    "resize", "save_png", "tile", "to_uint8", "to_unit",
 ]  # fmt: skip
 
+Span = tuple[float, float]
+"""The values of files that black and white stand for."""
+
+T = TypeVar("T")
 FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")  # others start programs, or guess
 GRAY_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L")
 
@@ -36,23 +41,49 @@ def bombs_refused() -> Iterator[None]:
         yield
 
 
-def open_image(data: bytes, who: str, size: int | None = None) -> Image.Image:
+def open_image(data: bytes, who: str, size: int | None = None, span: Span | None = None) -> Image.Image:
     """Decode a picture, upright, as gray ("L") or color ("RGB"); what is transparent becomes white.
 
     Arguments:
         data: the content of the file.
         who: its name, for messages.
         size: the side that it will be resized to, if any: a JPEG is then decoded no larger than eight times that.
+        span: the values that become black and white; all that the file's type can hold where None.
 
     Raises:
         DataError: the picture cannot be read, or is absurdly large.
     """
+    return _read(data, who, size, lambda image: _opaque(image, span))
+
+
+def extremes(data: bytes, who: str) -> tuple[float, float, float]:
+    """The lowest and highest value in a picture, and the highest that its file's type can hold: inf for floats.
+
+    Raises:
+        DataError: the picture cannot be read, or is absurdly large.
+    """
+    return _read(data, who, None, _extremes)
+
+
+def to_unit(x: np.ndarray, span: Span) -> np.ndarray:
+    """Values mapped so that `span` becomes [0, 1], float32; those outside are clipped."""
+    low, high = span
+    return ((x.astype(np.float64) - low) / (high - low)).clip(0, 1).astype(np.float32)
+
+
+def from_unit(x: Tensor, span: Span) -> Tensor:
+    """Values in [0, 1] mapped to those of `span`."""
+    low, high = span
+    return x * (high - low) + low
+
+
+def _read(data: bytes, who: str, size: int | None, then: Callable[[Image.Image], T]) -> T:
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
         if size:
             image.draft(None, (8 * size, 8 * size))  # averages whole blocks: minutes less for a folder of photographs
         ImageOps.exif_transpose(image, in_place=True)
-        return _opaque(image)
+        return then(image)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         limit = f"{Image.MAX_IMAGE_PIXELS or 0:,}"
         raise DataError(f"{who} has more than {limit} pixels, which is refused. Scale it down or remove it.") from error
@@ -69,9 +100,12 @@ def crop_resize(image: Image.Image, size: int) -> Image.Image:
     return image.crop(box) if side == size else image.resize((size, size), Image.Resampling.BICUBIC, box=box)
 
 
-def decode(data: bytes, who: str, channels: int, size: int | None) -> np.ndarray:
-    """Decode a picture to uint8 (C, H, W), center-cropped and resized to `size` where one is given."""
-    image = _converted(open_image(data, who, size), "L" if channels == 1 else "RGB")
+def decode(data: bytes, who: str, channels: int, size: int | None, span: Span | None = None) -> np.ndarray:
+    """Decode a picture to uint8 (C, H, W), center-cropped and resized to `size` where one is given.
+
+    `span` is that of `open_image`.
+    """
+    image = _converted(open_image(data, who, size, span), "L" if channels == 1 else "RGB")
     pixels = np.asarray(image if size is None else crop_resize(image, size))
     return pixels[None] if channels == 1 else pixels.transpose(2, 0, 1)
 
@@ -158,16 +192,39 @@ def save_png(path: str | Path, array: np.ndarray) -> None:
         part.write_bytes(encode_png(array))
 
 
-def _opaque(image: Image.Image) -> Image.Image:
-    if image.mode == "F":
-        raise ValueError("its pixels are floating-point numbers of no known range; save it with 8 bits")
-    if image.mode.startswith("I"):  # 16 bits, whose conversion to 8 would clip
-        image = Image.fromarray((np.asarray(image).clip(0, 65535) // 257).astype(np.uint8))
-    gray = image.mode in GRAY_MODES
+def _opaque(image: Image.Image, span: Span | None = None) -> Image.Image:
+    if image.mode == "F" and span is None:
+        raise ValueError("its pixels are floating-point numbers of no known range; say it by --data.range LOW,HIGH")
+    gray = image.mode in GRAY_MODES or image.mode == "F"
+    if image.mode == "F" or image.mode.startswith("I"):  # whose conversion to 8 bits would clip
+        image = Image.fromarray(np.rint(255 * to_unit(_finite(image), span or (0.0, 65535.0))).astype(np.uint8))
+    elif span is not None and image.mode in ("L", "RGB", "LA", "RGBA"):
+        image = _stretched(image, span)
     if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
         layer = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
     return _converted(image, "L" if gray else "RGB")
+
+
+def _stretched(image: Image.Image, span: Span) -> Image.Image:
+    """An 8-bit picture in which `span` is black to white; transparency stays."""
+    table = np.rint(255 * to_unit(np.arange(256), span)).astype(int).tolist()
+    colors = len(image.getbands()) - image.mode.endswith("A")
+    return image.point(table * colors + list(range(256)) * image.mode.endswith("A"))
+
+
+def _extremes(image: Image.Image) -> tuple[float, float, float]:
+    full = np.inf if image.mode == "F" else 65535.0 if image.mode.startswith("I") else 255.0
+    deep = image.mode == "F" or image.mode.startswith("I")
+    pixels = _finite(image) if deep else np.asarray(_opaque(image))
+    return float(pixels.min()), float(pixels.max()), float(full)
+
+
+def _finite(image: Image.Image) -> np.ndarray:
+    pixels = np.asarray(image)
+    if not np.isfinite(pixels).all():
+        raise ValueError("it holds values that are not finite")
+    return pixels
 
 
 def _converted(image: Image.Image, mode: str) -> Image.Image:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from counterfeit.core import Spec
 from counterfeit.data.cache import DataError
-from counterfeit.data.images import FORMATS, bombs_refused, crop_resize, decode
+from counterfeit.data.images import FORMATS, Span, bombs_refused, crop_resize, decode
 from counterfeit.data.pictures import Pictures, find_pictures
 
 __all__ = ["Inputs", "read_inputs", "read_mask", "read_whole"]
@@ -28,10 +28,10 @@ class Inputs(NamedTuple):
     mask: Tensor
 
 
-def read_inputs(path: str | Path, spec: Spec) -> Inputs:
+def read_inputs(path: str | Path, spec: Spec, span: Span | None = None) -> Inputs:
     """Read a picture, or those of a folder or a zip, as images of `spec`: the central square, resized.
 
-    Pixels are rounded where the data are binary.
+    Pixels are rounded where the data are binary. `span` is the values that are black and white, as for the data.
 
     Raises:
         DataError: no such file, no pictures in it, one that is damaged, or one that cannot take the shape of `spec`.
@@ -40,22 +40,24 @@ def read_inputs(path: str | Path, spec: Spec) -> Inputs:
     with bombs_refused():
         for index in range(len(pictures.names)):
             data, who = pictures.read(index), pictures.where(index)
-            images.append(_image(data, who, spec))
+            images.append(_image(data, who, spec, span))
             masks.append(_opaque(data, spec))
     x, mask = torch.from_numpy(np.stack(images)), torch.from_numpy(np.stack(masks))
     x, mask = x.float() / 255, mask.float().unsqueeze(1).expand(-1, *spec.shape).contiguous()
     return Inputs(x.round() if spec.kind == "binary" else x, mask)
 
 
-def read_whole(path: str | Path, channels: int) -> list[Tensor]:
+def read_whole(path: str | Path, channels: int, span: Span | None = None) -> list[Tensor]:
     """Read a picture, or those of a folder or a zip, each in its own size: (channels, H, W) in [0, 1].
+
+    `span` is the values that are black and white, as for the data.
 
     Raises:
         DataError: no such file, no pictures in it, or one that is damaged.
     """
     pictures = _pictures(Path(path).expanduser())
     with bombs_refused():
-        arrays = [decode(pictures.read(i), pictures.where(i), channels, None) for i in range(len(pictures.names))]
+        arrays = [decode(pictures.read(i), pictures.where(i), channels, None, span) for i in range(len(pictures.names))]
     return [torch.from_numpy(array.copy()).float() / 255 for array in arrays]
 
 
@@ -79,11 +81,11 @@ def _pictures(path: Path) -> Pictures:
     return find_pictures(path)
 
 
-def _image(data: bytes, who: str, spec: Spec) -> np.ndarray:
+def _image(data: bytes, who: str, spec: Spec, span: Span | None = None) -> np.ndarray:
     """A picture as uint8 (C, H, W)."""
     if len(spec.shape) != 3:
         raise DataError(f"data of shape {spec.shape} came; pictures are of (C, H, W). Choose a model of images.")
-    x = decode(data, who, spec.shape[0], _side(spec))
+    x = decode(data, who, spec.shape[0], _side(spec), span)
     if x.shape != spec.shape:
         raise DataError(
             f"{who} has {x.shape[2]}x{x.shape[1]} pixels; {spec.shape[2]}x{spec.shape[1]} are expected. Resize it."

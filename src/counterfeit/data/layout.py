@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-__all__ = ["Layout", "arrange", "shuffled"]
+__all__ = ["Layout", "arrange", "deal", "shuffled"]
 
 FOLDERS = {
     "train": "train", "training": "train", "valid": "valid", "val": "valid", "validation": "valid",
@@ -41,8 +42,8 @@ def arrange(names: Sequence[str]) -> Layout:
     """Read splits and classes off the names of pictures.
 
     Top folders called train, valid (val, validation) and test are splits. A split without a folder takes 5 % of the
-    training pictures, at least one; of fewer than ten pictures all serve for training, validation and test alike. The
-    next folder is the class, provided that every picture lies in one and there are two classes or more.
+    training pictures of each class, as `deal` says. The next folder is the class, provided that every picture lies in
+    one and there are two classes or more.
 
     Example:
         >>> arrange(["train/cat/1.png", "train/dog/1.png", "test/cat/2.png"]).classes
@@ -58,7 +59,7 @@ def arrange(names: Sequence[str]) -> Layout:
     keys = ["/".join((home, *path)) for home, path in zip(homes, paths, strict=True)]
     members = {split: [i for i, home in enumerate(homes) if home == split] for split in ("train", "valid", "test")}
     given = {split: shuffled(keys, positions) for split, positions in members.items()}
-    splits, warning = _deal(given)
+    splits, warning = deal(given, labels, classes)
     return Layout(splits, labels, classes, warning)
 
 
@@ -76,13 +77,58 @@ def _classes(paths: list[tuple[str, ...]]) -> tuple[tuple[int, ...] | None, tupl
     return tuple(place[path[0]] for path in paths), classes
 
 
-def _deal(given: Mapping[str, tuple[int, ...]]) -> tuple[dict[str, tuple[int, ...]], str]:
+def deal(
+    given: Mapping[str, tuple[int, ...]], labels: Sequence[int] | None, classes: Sequence[str]
+) -> tuple[dict[str, tuple[int, ...]], str]:
+    """Splits that are missing, taken from the training examples, and what a person should know about them.
+
+    Each takes 5 % of every class, at least one example; of a class of too few for one in each split, all are trained
+    on. Of fewer than ten examples all serve for training, validation and test alike.
+
+    Arguments:
+        given: positions of the examples of each split, in the order they are dealt in; empty where it is missing.
+        labels: the class of every example, or None where there are none.
+        classes: names of the classes.
+
+    Example:
+        >>> deal({"train": tuple(range(40)), "valid": (), "test": ()}, [0] * 30 + [1] * 10, ["a", "b"])[0]["valid"]
+        (0, 1, 30)
+    """
     splits, train = dict(given), given["train"]
     missing = [split for split in ("valid", "test") if not given[split]]
-    if missing and len(train) < FEW:
-        few = f"few pictures ({len(train)}): {' and '.join(missing)} hold the same as train"
+    if not missing:
+        return splits, ""
+    if len(train) < FEW:
+        few = f"few examples ({len(train)}): {' and '.join(missing)} hold the same as train"
         return splits | dict.fromkeys(missing, train), few
-    count = max(1, round(SHARE * len(train)))
+    member = [0] * (max(train) + 1) if labels is None else labels
+    sizes = Counter(member[i] for i in train)
+    counts = {label: _share(size, len(missing)) for label, size in sizes.items()}
     for split in missing:
-        splits[split], train = train[:count], train[count:]
-    return splits | {"train": train}, ""
+        taken = _first(train, member, counts)
+        gone = {*taken}
+        splits[split], train = taken, tuple(i for i in train if i not in gone)
+    return splits | {"train": train}, "; ".join(_remarks(missing, counts, classes if labels is not None else ()))
+
+
+def _share(size: int, splits: int) -> int:
+    """How many of a class's examples each of the missing splits takes."""
+    return max(1, int(SHARE * size + 0.5)) if size > splits else 0
+
+
+def _first(order: Sequence[int], member: Sequence[int], counts: Mapping[int, int]) -> tuple[int, ...]:
+    """The first `counts[label]` positions of each class, in their order."""
+    left, taken = dict(counts), []
+    for i in order:
+        if left[member[i]]:
+            left[member[i]] -= 1
+            taken.append(i)
+    return tuple(taken)
+
+
+def _remarks(missing: Sequence[str], counts: Mapping[int, int], classes: Sequence[str]) -> list[str]:
+    if not classes:
+        return []
+    alone = [name for label, name in enumerate(classes) if label in counts and not counts[label]]
+    said = [f"{' and '.join(missing)} take {SHARE:.0%} of every class from train, at least one example"]
+    return said + ([f"too few examples of {', '.join(alone)} to leave any out of train"] if alone else [])

@@ -121,6 +121,10 @@ class Source(ABC):
     summary: ClassVar[str]
     spec: Spec
     class_names: Sequence[str] = ()
+    warning: str = ""
+    """What a person should know before training on it, if anything."""
+    span: tuple[float, float] | None = None
+    """The values of the files that 0 and 1 stand for, where these are not all that the files' type can hold."""
 
     @abstractmethod
     def split(self, name: str) -> Examples:
@@ -188,6 +192,7 @@ class _Transformed(Source):
     def __init__(self, raw: Source, chain: Chain) -> None:
         self._raw, self._chain = raw, chain
         self.name, self.summary, self.class_names = raw.name, raw.summary, raw.class_names  # type: ignore[misc]
+        self.warning, self.span = raw.warning, raw.span
         self.spec = chain.spec(raw.spec)
 
     def split(self, name: str) -> Examples:

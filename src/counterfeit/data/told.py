@@ -16,6 +16,7 @@ from counterfeit.core import Batch
 from counterfeit.data.cache import DataError
 from counterfeit.data.fixed import pick
 from counterfeit.data.folder import Folder
+from counterfeit.data.images import Span
 from counterfeit.data.pictures import find_beside
 from counterfeit.data.source import Examples
 from counterfeit.data.words import encode, split, vocabulary
@@ -62,6 +63,7 @@ class ToldFolder(Folder):
         path: the folder or zip.
         size: as for a folder without captions.
         memory: likewise.
+        span: likewise.
 
     Raises:
         DataError: `captions.jsonl` cannot be read, or names a picture that is not there.
@@ -70,8 +72,10 @@ class ToldFolder(Folder):
     name = "captioned-folder"
     summary = "a folder or zip of pictures with a caption for each in captions.jsonl"
 
-    def __init__(self, path: str | Path, size: int | None = None, memory: int = 4 << 30) -> None:
-        super().__init__(path, size, memory)
+    def __init__(
+        self, path: str | Path, size: int | None = None, memory: int = 4 << 30, span: Span | None = None
+    ) -> None:
+        super().__init__(path, size, memory, span)
         found = find_beside(self.pictures.path, CAPTIONS)
         if found is None:
             raise DataError(f"{path} holds no {CAPTIONS}; a line for each picture is expected. {REMEDY}")

@@ -170,7 +170,7 @@ def _shares(x: Tensor, centers: Tensor) -> Tensor:
 
 
 def _diversity(x: Tensor, known: Reference) -> dict[str, float]:
-    variance = float(x.var(0).sum() / known.train.var(0).sum())
+    variance = float(x.var(0, correction=0).sum() / known.train.var(0, correction=0).sum())  # one example has one too
     groups = {"groups": effective(_shares(x, known.centers)), "groups-data": effective(known.shares)}
     return {"spread": variance, **groups, "twins": _twin(x) / known.twin if known.twin else math.nan}
 

@@ -2,13 +2,12 @@
 
 An array has N rows of the data's shape: images (N, C, H, W), with channels last (N, H, W, C), gray ones without a
 channel (N, H, W), or flat (N, D) in the order channel, row, column; points (N, D). The first of these that fits counts.
-Images are uint8 from 0 to 255 or floats in [0, 1]; binary ones hold 0 and 1, or 0 and 255.
+Images are uint8 from 0 to 255 or floats in [0, 1]; binary ones hold 0 and 1, or 0 and 255. Where the data have a range
+of their own (`data.range`), arrays hold values of that range, as those that `counterfeit sample` writes.
 """
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
@@ -18,6 +17,7 @@ import torch
 from torch import Tensor
 
 from counterfeit.core import Batch, Clock, Draw, Model, Spec, Update, check_request
+from counterfeit.data.arrays import SUFFIXES, chosen_arrays, read_arrays
 from counterfeit.data.cache import DataError
 from counterfeit.data.images import bombs_refused, decode, fill
 from counterfeit.data.pictures import Pictures, find_pictures
@@ -26,11 +26,7 @@ from counterfeit.data.source import Examples, InMemory, Source, Streamed
 __all__ = ["Array", "Given", "Shown", "read_samples"]
 
 CHUNK = 2**22  # values looked at together
-MEMORY = 4 << 30  # bytes that decoded pictures, and arrays that cannot stay in their file, may take
-UNREADABLE = (
-    OSError, EOFError, ValueError, KeyError, AttributeError, TypeError, RuntimeError, MemoryError, zipfile.BadZipFile,
-    zlib.error,
-)  # fmt: skip
+MEMORY = 4 << 30  # bytes that decoded pictures may take
 
 
 class Array(Examples):
@@ -52,7 +48,8 @@ class Array(Examples):
         if rows.dtype != np.uint8 and rows.dtype.kind not in "fb":
             raise DataError(f"{who} has dtype {rows.dtype}; uint8 or floats are expected. Convert it with `astype`.")
         self.last = _channels_last(rows.shape[1:], source, who)
-        self.scale = self._scale()
+        low, high = source.span or (0.0, self._scale())
+        self.low, self.scale = low, high - low
         for index in torch.arange(len(rows)).split(max(1, CHUNK // source.spec.dims)):
             try:
                 source.spec.check(self[index].x, source.name)
@@ -65,7 +62,7 @@ class Array(Examples):
     def __getitem__(self, index: Tensor) -> Batch:
         x = torch.from_numpy(np.asarray(self.rows[index.numpy()], dtype=np.float32))
         x = x.movedim(-1, 1) if self.last else x
-        return Batch(x.reshape(-1, *self.spec.shape) / self.scale)
+        return Batch((x.reshape(-1, *self.spec.shape) - self.low) / self.scale)
 
     def _scale(self) -> float:
         """What stands for 1: 255 in 8-bit images."""
@@ -160,50 +157,20 @@ def read_samples(path: Path, source: Source) -> Examples:
     """The samples in a folder or zip of pictures, or in a .npy or .npz file, as examples of `source`.
 
     Arguments:
-        path: where they are; of several arrays in a .npz, `x` or `arr_0` is taken.
+        path: where they are; a .npz holds them under one of the names that `data.arrays` knows.
         source: the data that they imitate.
 
     Raises:
         DataError: they cannot be read, or are not of the data's shape and range.
     """
-    if path.suffix.lower() in {".npy", ".npz"}:
-        return Array(_load(path), source, str(path))
+    if path.suffix.lower() in SUFFIXES:
+        return Array(chosen_arrays(read_arrays(path), str(path))[0], source, str(path))
     if len(source.spec.shape) != 3 or source.spec.kind != "image":
         raise DataError(f"{path} holds no array; {source.name} holds {source.spec.kind} values. Give a .npy or .npz.")
     pictures = Shown(find_pictures(path), source)
     if len(pictures) * source.spec.dims > MEMORY:
         return pictures
     return InMemory(fill(pictures.decode, (len(pictures), *source.spec.shape), f"reading {path.name}"))
-
-
-def _load(path: Path) -> np.ndarray:
-    try:
-        rows = np.load(path, mmap_mode="r", allow_pickle=False) if path.suffix.lower() == ".npy" else _member(path)
-    except DataError:
-        raise
-    except UNREADABLE as error:
-        reason = " ".join(str(error).split())
-        if not path.exists():
-            raise DataError(f"{path} does not exist. Give samples that are there.") from None
-        if "pickle" in reason or "Python objects" in reason:  # what numpy advises would run code from the file
-            reason = "it holds no numbers; objects are never loaded"
-        raise DataError(f"{path} is no array file ({reason}). Save numbers with `numpy.save` or `savez`.") from None
-    if not isinstance(rows, np.ndarray):
-        raise DataError(f"{path} is no array file. Save numbers with `numpy.save` or `savez`.")
-    return rows
-
-
-def _member(path: Path) -> object:
-    """The array in a .npz: `x`, or `arr_0`, or the only one."""
-    with zipfile.ZipFile(path) as archive:
-        sizes = {Path(entry.filename).stem: entry.file_size for entry in archive.infolist()}
-    chosen: list[str] = [name for name in ("x", "arr_0") if name in sizes] or [*sizes]
-    if len(chosen) != 1 and chosen[:1] != ["x"]:
-        raise DataError(f"{path} holds {', '.join(chosen) or 'nothing'}; one array is expected. Call the samples `x`.")
-    if sizes[chosen[0]] > MEMORY:
-        raise DataError(f"{path} unpacks to {sizes[chosen[0]]:,} bytes; {MEMORY:,} are the most. Save it as a .npy.")
-    with np.load(path, allow_pickle=False) as arrays:
-        return arrays[chosen[0]]
 
 
 def _channels_last(event: tuple[int, ...], source: Source, who: str) -> bool:

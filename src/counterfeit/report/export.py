@@ -8,20 +8,22 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
+from counterfeit.data.arrays import SUFFIXES
 from counterfeit.data.cache import atomic
-from counterfeit.data.images import save_png, tile, to_uint8
+from counterfeit.data.images import Span, from_unit, save_png, tile, to_uint8
 from counterfeit.engine.pictures import histogram
 
 __all__ = ["write_codes", "write_pictures", "write_samples", "writer"]
 
 
-def write_samples(x: Tensor, out: Path) -> Path:
+def write_samples(x: Tensor, out: Path, span: Span | None = None) -> Path:
     """Write samples to a file, or as single pictures into a new folder.
 
     Arguments:
         x: samples in the data's natural unit, (N, *shape).
         out: a .png, for a grid of images, films in rows or a histogram of points; a .npy or .npz (array `x`), for the
             values; or a path without suffix, for a folder of 00000.png, 00001.png, ….
+        span: the values that 0 and 1 stand for in arrays, where the data's files have a range of their own.
 
     Returns:
         `out`.
@@ -29,7 +31,8 @@ def write_samples(x: Tensor, out: Path) -> Path:
     Raises:
         ValueError: where samples of this shape cannot be written so.
     """
-    writer(out)(x, out)
+    arrays = out.suffix.lower() in SUFFIXES and not out.is_dir()
+    writer(out)(from_unit(x, span) if arrays and span else x, out)
     return out
 
 

@@ -76,7 +76,7 @@ class NextFrame(Targeted):
         if not 1 <= seen < spec.shape[0]:
             raise ValueError(
                 f"seen={seen} came; 1 to {spec.shape[0] - 1} of {spec.shape[0]} frames are expected. Change it, or "
-                "data.options.frames."
+                "data.frames."
             )
         if not 0 <= forcing <= 1:
             raise ValueError(f"forcing={forcing} came; a share from 0 to 1 is expected. Correct it.")

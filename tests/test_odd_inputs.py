@@ -1,0 +1,143 @@
+"""What people bring: odd files go through the command line and train, or one line says what they need."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch.utils.data import TensorDataset
+
+import counterfeit as cf
+from counterfeit.cli import main
+from counterfeit.run import Run
+
+GENERATOR = np.random.default_rng(0)
+QUICK = ("--train.steps", "2", "--train.save_every", "2", "--train.batch_size", "8", "--no-evaluate", "--no-report")
+WORDS = (*QUICK, "--train.tensorboard", "false")
+SETTINGS = {"train.batch_size": 8, "train.tensorboard": False}
+
+
+def blobs(count=40, side=24):
+    """Soft spots at random places, float64 (count, side, side) in [0, 1]."""
+    y, x = np.mgrid[:side, :side]
+    return np.stack([
+        np.exp(-((x - GENERATOR.uniform(6, 18)) ** 2 + (y - GENERATOR.uniform(6, 18)) ** 2) / GENERATOR.uniform(8, 40))
+        for _ in range(count)
+    ])
+
+
+def pictures(folder, arrays, suffix=".png"):
+    folder.mkdir(parents=True, exist_ok=True)
+    for i, array in enumerate(arrays):
+        Image.fromarray(array).save(folder / f"{i}{suffix}")
+    return folder
+
+
+def train(out, data, *words, recipe="gan"):
+    assert main(["train", recipe, "--data", str(data), "--out", str(out), *WORDS, *words]) == 0
+    return Run(out)
+
+
+def refused(capsys, *words):
+    assert main([*words]) == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    return lines[-1]
+
+
+def test_twelve_bits_are_said_and_their_range_is_kept_and_undone(tmp_path, capsys):
+    folder = pictures(tmp_path / "deep", (blobs() * 4095).astype(np.uint16))
+    train(tmp_path / "dark", folder)
+    assert "nearly black: where 4095 is white, add --data.range 0,4095" in " ".join(capsys.readouterr().err.split())
+    run = train(tmp_path / "run", folder, "--data.range", "0,4095")
+    assert run.config.data.range == (0, 4095)
+    assert run.source.split("train").first().x.max() > 0.9
+    assert main(["sample", str(run.path), "-n", "9", "--out", str(tmp_path / "x.npy")]) == 0
+    x = np.load(tmp_path / "x.npy")
+    assert np.allclose(x, run.sample(9).numpy() * 4095)
+    words = ("--data", str(folder), "--data.range", "0,4095", "--metrics", "nearest", "--samples", "9")
+    assert main(["evaluate", str(tmp_path / "x.npy"), *words]) == 0
+
+
+def test_floats_in_tiffs_are_read_from_the_lowest_to_the_highest(tmp_path, capsys):
+    arrays = (blobs() * 3000 - 500).astype(np.float32)
+    run = train(tmp_path / "run", pictures(tmp_path / "tiffs", arrays, ".tiff"))
+    assert run.source.span == (pytest.approx(arrays.min()), pytest.approx(arrays.max()))
+    assert "all that there are, become black to white" in " ".join(capsys.readouterr().err.split())
+    assert main(["resume", str(run.path), "--train.steps", "3", "--no-evaluate", "--no-report"]) == 0
+
+
+@pytest.mark.parametrize("range_", ["5", "4095,0", "low,high", "0,nan", "1,2,3"])
+def test_a_range_that_is_none_is_refused(tmp_path, capsys, range_):
+    folder = pictures(tmp_path / "deep", (blobs(10) * 255).astype(np.uint8))
+    words = ("--data", str(folder), "--data.range", range_, "--out", str(tmp_path / "run"))
+    assert "LOW,HIGH" in refused(capsys, "train", "gan", *words)
+    assert not (tmp_path / "run").exists()
+
+
+def test_settings_that_the_data_do_not_take_are_refused(tmp_path, capsys):
+    for key, value in (("range", "0,3"), ("frames", "4"), ("every", "2")):
+        words = ("train", "gan", "--data", "digits", f"--data.{key}", value, "--out", str(tmp_path / "run"))
+        assert f"data.{key} came; digits takes none" in refused(capsys, *words)
+
+
+@pytest.mark.parametrize("names", [("arr_0", "arr_1"), ("images", "labels")])
+def test_arrays_of_other_programs_are_trained_on_and_evaluated(tmp_path, names):
+    x = GENERATOR.integers(0, 256, (120, 12, 12, 3), dtype=np.uint8)
+    np.savez(tmp_path / "a.npz", **dict(zip(names, (x, GENERATOR.integers(0, 10, 120)), strict=True)))
+    run = train(tmp_path / "run", tmp_path / "a.npz")
+    assert (run.source.spec.shape, run.source.spec.classes) == ((3, 12, 12), 10)
+    words = ("--data", str(tmp_path / "a.npz"), "--metrics", "nearest", "--samples", "30")
+    assert main(["evaluate", str(tmp_path / "a.npz"), *words]) == 0
+
+
+def test_films_of_ones_own_are_foreseen(tmp_path):
+    for i in range(12):
+        folder = tmp_path / "films" / f"film{i}"
+        folder.mkdir(parents=True)
+        for t in range(8):
+            frame = np.zeros((16, 16), np.uint8)
+            frame[t : t + 4, i % 12 : i % 12 + 4] = 255
+            Image.fromarray(frame).save(folder / f"{t}.png")
+    words = ("--data.size", "16", "--data.frames", "8", "--model.width", "4", "--model.discriminator_width", "4")
+    run = train(tmp_path / "run", tmp_path / "films", *words, recipe="next-frame")
+    assert run.source.spec.shape == (8, 1, 16, 16)
+    assert main(["data", "check", str(tmp_path / "films"), "--data.frames", "8"]) == 0
+
+
+def test_no_class_vanishes_from_a_split(tmp_path, capsys):
+    for label, (name, count) in enumerate({"red": 60, "green": 20, "blue": 7}.items()):
+        arrays = np.zeros((count, 8, 8, 3), np.uint8)
+        arrays[..., label] = 200
+        pictures(tmp_path / "classes" / name, arrays)
+    run = train(tmp_path / "run", tmp_path / "classes")
+    for split in ("train", "valid", "test"):
+        assert run.source.split(split).labels.unique().tolist() == [0, 1, 2]
+    assert "5% of every class" in " ".join(capsys.readouterr().err.split())
+
+
+def test_what_python_hands_over_is_kept_and_every_verb_finds_it(tmp_path):
+    x = (blobs(60, 12) * 255).astype(np.uint8)
+    data = TensorDataset(torch.from_numpy(x[:, None]), torch.arange(60) % 2)
+    run = cf.train("gan", data=data, steps=2, out=tmp_path / "run", settings=SETTINGS, show=False)
+    moved, samples = tmp_path / "elsewhere", run.sample(3)
+    run.path.rename(moved)
+    again = cf.Run(moved)
+    assert again.source.fingerprint == run.source.fingerprint
+    assert torch.equal(again.sample(3), samples)
+    assert main(["resume", str(moved), "--train.steps", "3", "--no-evaluate"]) == 0
+    assert main(["evaluate", str(moved), "--metrics", "nearest", "--samples", "20"]) == 0
+
+
+def test_paths_and_sources_are_data(tmp_path):
+    folder = pictures(tmp_path / "Bilder & mehr é", (blobs(20, 12) * 255).astype(np.uint8))
+    run = cf.train("gan", data=folder, steps=1, out=tmp_path / "a", settings=SETTINGS, show=False)
+    from_source = cf.train("gan", data=run.source, steps=1, out=tmp_path / "b", settings=SETTINGS, show=False)
+    assert from_source.source.fingerprint == run.source.fingerprint
+    assert torch.equal(from_source.sample(2), run.sample(2))
+
+
+def test_data_that_are_none_leave_nothing(tmp_path):
+    with pytest.raises(ValueError, match="values from"):
+        cf.train("gan", data=blobs(20) * 9, out=tmp_path / "run", show=False)
+    assert not (tmp_path / "run").exists()
