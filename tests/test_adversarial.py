@@ -177,7 +177,7 @@ def test_images_are_augmented_in_training_only():
     model.discriminator.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
     model.judge(x)
     model.eval().judge(x)
-    assert float(seen[0].min()) == 0
+    assert float(seen[0].min()) == 0.5
     assert torch.equal(seen[1], x)
 
 
@@ -317,6 +317,18 @@ def test_feature_matching_moves_the_generator_by_the_mean_features():
     torch.testing.assert_close(loss, (wanted - found).square().sum())
 
 
+def test_features_that_know_no_label_are_not_matched_by_a_model_of_labels():
+    """Under projection the label meets the output alone: the generator would never be asked for the class."""
+    rules = Rules(objective="feature-matching")
+    with pytest.raises(ValueError, match="condition projection"):
+        CGAN(LABELLED, "projection", rules=rules)
+    model, real = CGAN(LABELLED, "concatenate", rules=rules, **TINY), batch()
+    same = model.forge(real)
+    other = same._replace(y=(same.y + 1) % 10)
+    wrong, right = (float(model.imitate(real._replace(y=same.y), fake).loss.detach()) for fake in (other, same))
+    assert wrong != right
+
+
 def test_minibatch_discrimination_counts_how_near_the_others_are():
     layer, h = MinibatchDiscrimination(4, kernels=3, size=2), torch.randn(5, 4)
     out = layer(h)
@@ -410,5 +422,5 @@ def test_masks_are_moved_with_their_images_where_features_are_matched():
     rules = Rules(objective="feature-matching", augment=("translation",))
     model, x = Conditionals(Spec((1, 8, 8)), nets=ConvPlayers(**SIZES), rules=rules), torch.rand(32, 1, 8, 8)
     moved, mask = model.shown(x, (x > 0.5).float())
-    assert torch.equal(mask, (moved > 0.5).float())
+    assert torch.equal(mask, (moved > 0.5).float())  # nothing is known of what is filled in
     assert not torch.equal(moved, x)

@@ -42,13 +42,12 @@ def test_flip_mirrors_half_of_the_images():
     assert float(mirrored.float().mean()) == pytest.approx(0.5, abs=0.05)
 
 
-def test_translation_moves_by_up_to_an_eighth_each_way_and_fills_in_zeros():
+def test_translation_moves_by_up_to_an_eighth_each_way():
     x = torch.zeros(3_000, 1, 16, 16)
     x[:, :, 8, 8] = 1.0
     found = translation(x).flatten(1).argmax(1)
     moves = torch.stack([found // 16 - 8, found % 16 - 8], 1)
     assert {*map(tuple, moves.tolist())} == {(i, j) for i in range(-2, 3) for j in range(-2, 3)}
-    assert bool((translation(torch.ones(50, 1, 16, 16)).flatten(1).sum(1) <= 256).all())
 
 
 def test_translation_takes_all_channels_along():
@@ -57,9 +56,36 @@ def test_translation_takes_all_channels_along():
     assert torch.equal(y[:, 0], y[:, 1])
 
 
+@pytest.mark.parametrize("change", [translation, cutout])
+def test_what_is_filled_in_is_the_middle_of_the_range(change):
+    """The paper fills with the 0 of [-1, 1]."""
+    y = change(torch.rand(200, 2, 16, 16) / 4)
+    assert float(y.max()) == 0.5
+    assert 0.02 < float((y == 0.5).float().mean()) < 0.3
+    assert bool(((y == 0.5) | (y < 0.25)).all())
+    filled = change(torch.ones(200, 2, 16, 16), torch.tensor([0.25, 0.0])[:, None, None])
+    assert filled.amin((0, 2, 3)).tolist() == [0.25, 0.0]
+    assert torch.equal(filled[:, 0] == 0.25, filled[:, 1] == 0)
+
+
+def test_color_is_that_of_the_paper_in_its_unit():
+    """DiffAugment's rand_brightness, rand_saturation and rand_contrast, of images in [-1, 1]."""
+    x = torch.rand(20, 3, 4, 4)
+    with seeded(1):
+        found = 2 * color(x) - 1
+    with seeded(1):
+        u = 2 * x - 1
+        u = u + (torch.rand(20, 1, 1, 1) - 0.5)
+        mean = u.mean(dim=1, keepdim=True)
+        u = (u - mean) * (torch.rand(20, 1, 1, 1) * 2) + mean
+        mean = u.mean(dim=[1, 2, 3], keepdim=True)
+        u = (u - mean) * (torch.rand(20, 1, 1, 1) + 0.5) + mean
+    torch.testing.assert_close(found, u, atol=1e-5, rtol=1e-5)
+
+
 def test_cutout_blanks_a_square_of_half_the_side_at_most():
     y = cutout(torch.ones(2_000, 2, 8, 8))
-    blank = (y == 0).sum((2, 3))
+    blank = (y != 1).sum((2, 3))
     assert torch.equal(blank[:, 0], blank[:, 1])
     assert int(blank.max()) == 16
     assert int(blank.min()) >= 4

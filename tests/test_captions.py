@@ -301,6 +301,52 @@ def test_the_same_words_are_no_other_caption():
     torch.testing.assert_close(out[:, 1], net(x, y[[1, 0, 1]])[:, 0])  # 1 is as far from 0 as from 2, their copy
 
 
+def test_a_caption_that_may_be_true_of_the_picture_is_no_wrong_one(shapes):
+    y = encode(
+        ["a large red circle at the top left", "at the top left a big circle in red", "a red circle", "a large circle",
+         "a circle at the top", "a blue square"], shapes.spec.words, shapes.spec.length,
+    )  # fmt: skip
+    net, x = TextDiscriminator(shapes.spec, TINY, 5), torch.rand(6, 3, 16, 16)
+    wrong = net._wrong(x, y)
+    assert wrong[0].tolist() == [False, False, False, False, True, True]  # "top" is another place than "top left"
+    assert wrong[2].tolist() == [False] * 5 + [True]
+    assert torch.equal(wrong, wrong.mT)
+
+
+def test_no_caption_taken_for_wrong_is_true(shapes):
+    real, truth = shapes.split("train").first(200), shapes.truth("train")[:200]
+    net = TextDiscriminator(shapes.spec, TINY, 5)
+    asked = shapes.asked(real.y)
+    true = ((asked[None] < 0) | (asked[None] == truth[:, None])).all(2)  # of pictures, in rows, by captions, in columns
+    assert not bool((net._wrong(real.x, real.y) & true).any())
+    assert int(true.sum()) > 400  # of others, too
+
+
+def test_a_row_without_a_wrong_caption_is_left_out(shapes):
+    said = ["a red circle", "a circle", "a blue circle"]
+    y = encode(said, shapes.spec.words, shapes.spec.length)
+    net = Text2Image(shapes.spec, nets=TINY, noise_size=3, caption_size=5)
+    real = Batch(torch.rand(3, 3, 16, 16), y)
+    on_real = net.discriminator(real.x, y)
+    assert on_real[:, 1].isnan().tolist() == [False, True, False]
+    found = net.beside("discriminator", on_real, on_real, real, net.forge(real))["mismatch"]
+    red, blue = (net.discriminator(real.x, y[[i] * 3])[:, 0] for i in (0, 2))
+    softplus = torch.nn.functional.softplus
+    expected = (softplus(-on_real[[0, 2], 0]) + softplus(torch.stack([blue[0], red[2]]))).mean() / 2
+    torch.testing.assert_close(found, expected)
+    net.zero_grad()
+    found.backward()
+    assert all(bool(torch.isfinite(p.grad).all()) for p in net.discriminator.parameters() if p.grad is not None)
+    assert net.beside("discriminator", on_real[1:2], on_real, real, net.forge(real)) == {}
+
+
+def test_several_captions_of_one_picture_are_all_true():
+    net, (x, y) = TextDiscriminator(SPEC, TINY, 5), batch(3)
+    x[2] = x[0]
+    out = net(x, y)
+    torch.testing.assert_close(out[:, 1], net(x, y[[1, nearest(net, y)[1], 1]])[:, 0])
+
+
 def nearest(net: TextDiscriminator, y: Tensor) -> list[int]:
     """For each caption another of the minibatch, whose code has the smallest angle to its own."""
     codes = net.encoder(y)

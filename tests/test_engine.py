@@ -11,14 +11,18 @@ import torch
 from torch import nn
 
 import counterfeit as cf
-from counterfeit.config import Rule, Train
+from counterfeit import catalogue
+from counterfeit.config import Rule, Train, merge
 from counterfeit.core import Batch, Clock, Model, Spec, Update
 from counterfeit.data.source import Source
 from counterfeit.engine import checkpoint
 from counterfeit.engine.distributed import Processes
 from counterfeit.engine.events import Events, Meter, read_events
 from counterfeit.engine.fit import DivergedError, Interrupted, fit
-from counterfeit.engine.step import Stepper, learning_rate, momentum
+from counterfeit.engine.step import Stepper, learning_rate, limit, momentum
+from counterfeit.nets.growing import EqualLinear
+from counterfeit.nets.translation import DomainNorm
+from counterfeit.run import build, start
 
 
 class Quadratic(Model):
@@ -69,6 +73,36 @@ def test_max_norm_projects_incoming_weights():
     engine = stepper(lr=0.0, max_norm=0.5)
     engine.step([draw], Clock(0, 10))
     assert math.isclose(engine.model.a.weight.norm().item(), 0.5, rel_tol=1e-4)
+
+
+def rows(weight: torch.Tensor) -> torch.Tensor:
+    """Norms of the units of a linear map, whose weight is (outputs, inputs)."""
+    return weight.flatten(1).norm(dim=1)
+
+
+@pytest.mark.parametrize(("layer", "units"), [
+    (nn.Linear(6, 4), rows),
+    (nn.Conv2d(6, 4, 3), rows),
+    (nn.Conv2d(6, 4, 3, groups=2), rows),
+    (nn.ConvTranspose2d(6, 4, 3), lambda w: rows(w.transpose(0, 1))),
+    (nn.ConvTranspose2d(6, 4, 3, groups=2), lambda w: torch.cat([rows(g.transpose(0, 1)) for g in w.chunk(2)])),
+    (nn.ConvTranspose1d(6, 4, 3), lambda w: rows(w.transpose(0, 1))),
+    (EqualLinear(6, 4), lambda w: rows(w) * math.sqrt(2 / 6)),
+])  # fmt: skip
+def test_max_norm_is_of_all_that_comes_into_a_unit(layer, units):
+    with torch.no_grad():
+        layer.weight.copy_(torch.randn_like(layer.weight))
+        long = units(layer.weight)
+        limit(layer, float(long.median()))
+    torch.testing.assert_close(units(layer.weight), long.clamp(max=float(long.median())))
+
+
+def test_embeddings_gains_and_biases_have_no_largest_norm():
+    spectral = nn.utils.parametrizations.spectral_norm(nn.Linear(6, 4))
+    net = nn.ModuleList([nn.Embedding(5, 4), DomainNorm(4, 3), nn.BatchNorm1d(4), nn.PReLU(4), spectral])
+    before = [p.detach().clone() for p in net.parameters()]
+    limit(net, 1e-3)
+    assert all(torch.equal(p, old) for p, old in zip(net.parameters(), before, strict=True))
 
 
 def test_average_follows_only_its_part():
@@ -305,3 +339,26 @@ def test_what_was_learnt_is_kept_where_its_validation_fails(tmp_path, error):
     with pytest.raises(error):
         fit(tmp_path, Quadratic(), Points(), Train(steps=8, save_every=4, batch_size=4), fails, show=False)
     assert [path.name for path in checkpoint.checkpoints(tmp_path)] == ["step-00000004"]
+
+@pytest.mark.parametrize(("recipe", "settings", "name"), [
+    ("gan", {"model": {"objective": "feature-matching"}}, "model.objective"),
+    ("dcgan", {"model": {"penalty": "dragan"}}, "model.penalty"),
+    ("semi-supervised-gan", {}, "model.objective, model.invariance"),
+    ("infogan", {}, "model.invariance"),
+    ("bigan", {}, "model.invariance"),
+    ("text2image", {"model": {"crossing": 1.0}}, "model.mismatch, model.crossing"),
+])  # fmt: skip
+def test_a_loss_of_a_whole_minibatch_is_not_descended_in_pieces(recipe, settings, name, tmp_path):
+    """Of the features of halves, say, ‖E f(x) - E f(G(z))‖² has another mean than that of the whole."""
+    chosen = catalogue.recipe(recipe)
+    config = catalogue.configure(chosen, merge(merge(chosen.smoke, settings), {"train": {"micro_batches": 2}}))
+    with pytest.raises(ValueError, match=rf"train.micro_batches: 2 pieces .* by {name} {recipe} "):
+        start(chosen, config, tmp_path / "run", show=False)
+    assert not (tmp_path / "run").exists()
+
+
+def test_losses_that_are_means_are_descended_in_pieces():
+    for name in ("gan", "wgan-gp", "cgan", "acgan", "cyclegan", "stargan", "conditionals", "vae"):
+        chosen = catalogue.recipe(name)
+        config = catalogue.configure(chosen, chosen.smoke)
+        assert build(config, catalogue.source(config.data), torch.device("cpu")).undivided == ()

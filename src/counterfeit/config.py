@@ -93,7 +93,7 @@ class Rule:
         decay: exponential schedule: the learning rate is divided by it every step.
         lr_final: the lowest learning rate.
         clip: largest norm of a part's gradient; null for none.
-        max_norm: largest norm of each unit's incoming weights; null for none.
+        max_norm: largest norm of the incoming weights of each unit of linear maps and convolutions; null for none.
         ema: decay of the exponential moving average of the weights that sampling uses; 0 for none.
     """
 
@@ -138,7 +138,7 @@ class Train(Rule):
         parts: any of the settings above for one part, as {generator: {lr: 1e-4}}.
         steps: training steps, each one pass through the model's updates.
         batch_size: examples in a minibatch, over all micro-batches and processes.
-        micro_batches: pieces a minibatch is taken in, to save memory.
+        micro_batches: pieces a minibatch is taken in, to save memory, where losses are means over examples.
         seed: of initial weights, data order and noise.
         precision: fp32, or bf16 for matrix products with fp32 weights.
         compile: off, or the torch.compile backend for every net.

@@ -57,6 +57,7 @@ class Spec:
     """What the data are: the event `shape`, the `kind` of values and the number of `classes` (0 without labels).
 
     Data with captions have, in place of labels, tokens (B, `length`): i stands for `words[i - 1]`, 0 for nothing more.
+    Where it is known what captions can say, `phrases` holds the names of every value of every attribute.
 
     Example:
         >>> Spec((1, 28, 28)).dims
@@ -68,6 +69,7 @@ class Spec:
     classes: int = 0
     words: tuple[str, ...] = ()
     length: int = 0
+    phrases: tuple[tuple[tuple[str, ...], ...], ...] = ()
 
     @property
     def dims(self) -> int:
@@ -131,6 +133,8 @@ class Model(nn.Module, ABC):
 
     conditional: bool = False
     """Whether it is told the labels of data, and asks for them where it judges."""
+    undivided: tuple[str, ...] = ()
+    """Its settings by which a loss is no mean over examples, and would be another of a minibatch in pieces."""
 
     def __init__(self, spec: Spec) -> None:
         super().__init__()

@@ -498,6 +498,13 @@ def _check(config: Config, model: Model, source: Source, group: Processes) -> No
             f"train.batch_size: {config.train.batch_size} came; a multiple of {group.world} processes times "
             f"{config.train.micro_batches} micro-batches is expected."
         )
+    pieces = group.world * config.train.micro_batches
+    if pieces > 1 and model.undivided:
+        raise ValueError(
+            f"train.micro_batches: {pieces} pieces of a minibatch, over all processes, came; by "
+            f"{', '.join(model.undivided)} {config.model} descends what is of a whole one. Set it to 1, on one "
+            "process, and lower train.batch_size to save memory."
+        )
     for part in config.train.parts:
         if part not in dict(model.named_modules()):
             known = ", ".join(name for name, _ in model.named_children())

@@ -25,6 +25,7 @@ from counterfeit.data.fixed import pick
 from counterfeit.data.mnist import MNIST
 from counterfeit.data.source import SPLITS, InMemory, Source
 from counterfeit.data.words import encode, vocabulary
+from counterfeit.nets.text import Asked
 
 __all__ = ["Captioned", "CaptionedDigits", "CaptionedShapes", "Composed", "Pairs"]
 
@@ -95,7 +96,8 @@ class Captioned(Source):
         }
         named = [name for phrases in self.attributes.values() for names in phrases.values() for name in names]
         words = vocabulary([*named, *(template.format(**dict.fromkeys(values, "")) for template in TEMPLATES)])
-        self.spec = Spec((3, side, side), words=words, length=LENGTH)
+        phrases = tuple(tuple(each.values()) for each in self.attributes.values())
+        self.spec = Spec((3, side, side), words=words, length=LENGTH, phrases=phrases)
 
     @abstractmethod
     def unabridged(self) -> Captioned:
@@ -128,14 +130,7 @@ class Captioned(Source):
 
     def asked(self, y: Tensor) -> Tensor:
         """Which value of each attribute captions `y`, (N, length), ask for: int64 (N, 4), -1 where they say nothing."""
-        said = torch.zeros(len(y), len(self.spec.words) + 1, dtype=torch.bool, device=y.device).scatter_(1, y, True)
-        found = y.new_full((len(y), len(self.attributes)), -1)
-        for column, phrases in enumerate(self.attributes.values()):
-            names = [(len(name.split()), name, value) for value, each in enumerate(phrases.values()) for name in each]
-            for length, name, value in sorted(names):  # "top left" has the last word over "top"
-                tokens = encode([name], self.spec.words, length)[0].to(y.device)
-                found[said[:, tokens].all(1), column] = value
-        return found
+        return Asked(self.spec).to(y.device)(y)
 
     def describe(self, attributes: Tensor) -> list[str]:
         """A plain caption for each row of attributes, (N, 4), which is silent where they are -1."""

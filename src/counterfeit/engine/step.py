@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from counterfeit.config import Rule, Train
-from counterfeit.core import Clock, Draw, Model, Update
+from counterfeit.core import Clock, Draw, Model, Scaled, Update
 from counterfeit.data.stream import mix
 from counterfeit.engine.distributed import Processes
 
@@ -104,10 +104,27 @@ class Part:
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         if self.rule.max_norm:
-            for p in self.parameters:
-                if p.ndim > 1:
-                    p.data.renorm_(2, 0, self.rule.max_norm)
+            limit(self.module, self.rule.max_norm)
         self.moves += 1
+
+
+@torch.no_grad()
+def limit(module: nn.Module, most: float) -> None:
+    """Shorten to the norm `most` the incoming weights of every unit of linear maps and convolutions, as they are used.
+
+    Transposed convolutions have their units in the second dimension, by group. Embeddings, gains and biases are no
+    units, and weights that a parametrization makes have a norm of their own.
+    """
+    for layer in module.modules():
+        weight = layer._parameters.get("weight")
+        if weight is None or not isinstance(layer, (nn.Linear, nn.modules.conv._ConvNd)):
+            continue
+        longest = most / abs(layer.weight_scale) if isinstance(layer, Scaled) else most
+        if isinstance(layer, nn.modules.conv._ConvTransposeNd):
+            for group in weight.chunk(layer.groups):
+                group.renorm_(2, 1, longest)
+        else:
+            weight.renorm_(2, 0, longest)
 
 
 class Average:

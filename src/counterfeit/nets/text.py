@@ -9,6 +9,8 @@ References:
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
@@ -17,7 +19,62 @@ from counterfeit.core import Net, Spec, check_captions
 from counterfeit.nets.conv import ConvPlayers
 from counterfeit.nets.layers import pixel_norm
 
-__all__ = ["CaptionEncoder", "TextDiscriminator", "TextGenerator"]
+__all__ = ["Asked", "CaptionEncoder", "TextDiscriminator", "TextGenerator"]
+
+
+class Phrase(NamedTuple):
+    """Words, in order of the alphabet of phrases, that name `value` of `attribute`."""
+
+    words: tuple[str, ...]
+    attribute: int
+    value: int
+
+
+class Asked(nn.Module):
+    """Tokens (B, length) -> int64 (B, attributes): which value of each attribute captions ask for, -1 for none.
+
+    Arguments:
+        spec: what the data are, with `phrases`.
+
+    Example:
+        >>> color, place = (("red",),), (("top",), ("top left",))
+        >>> spec = Spec((3, 8, 8), words=("left", "red", "top"), length=2, phrases=(color, place))
+        >>> Asked(spec)(torch.tensor([[3, 0], [3, 1]]))
+        tensor([[-1,  0],
+                [-1,  1]])
+    """
+
+    table: Tensor
+    sizes: Tensor
+    attribute: Tensor
+    value: Tensor
+
+    def __init__(self, spec: Spec) -> None:
+        super().__init__()
+        phrases = sorted(
+            (Phrase(tuple(name.split()), attribute, value) for attribute, values in enumerate(spec.phrases)
+             for value, names in enumerate(values) for name in names),
+            key=lambda phrase: (len(phrase.words), phrase),  # "top left" has the last word over "top"
+        )  # fmt: skip
+        places = {word: token for token, word in enumerate(spec.words, 1)}
+        table = torch.zeros(len(phrases), len(spec.words) + 1)
+        for row, phrase in zip(table, phrases, strict=True):
+            row[[places[word] for word in phrase.words]] = 1.0
+        column = torch.tensor([phrase.attribute for phrase in phrases])
+        tensors = {
+            "table": table, "sizes": table.sum(1), "value": torch.tensor([phrase.value for phrase in phrases]),
+            "attribute": column == torch.arange(len(spec.phrases))[:, None],
+        }  # fmt: skip
+        for name, tensor in tensors.items():
+            self.register_buffer(name, tensor, persistent=False)
+
+    def forward(self, y: Tensor) -> Tensor:
+        """(B, length) -> (B, attributes)."""
+        said = self.table.new_zeros(len(y), self.table.shape[1]).scatter_(1, y, 1.0)
+        found = (said[:, None] * self.table).sum(2) == self.sizes  # (B, phrases)
+        rank = torch.arange(1, len(self.table) + 1, device=y.device)
+        last, place = (found[:, None] & self.attribute).long().mul(rank).max(2)  # (B, attributes)
+        return self.value[place].where(last > 0, -1)
 
 
 class CaptionEncoder(Net):
@@ -68,7 +125,9 @@ class TextDiscriminator(Net):
     """Images and captions -> (B, 2): whether an image is real and shows what its caption says, or what another's says.
 
     The other is the hardest of the minibatch, the one most like it as the net reads captions at present (Faghri et al.,
-    2017, section 3.3). That costs next to nothing once the image has been looked at.
+    2017, section 3.3). That costs next to nothing once the image has been looked at. It is one that is wrong: where the
+    data know what captions can say, both say something of an attribute, and not the same; else the words differ, and
+    the image. Where the minibatch holds none, the second column is no number.
 
     Arguments:
         spec: what the data are: images with captions.
@@ -82,14 +141,25 @@ class TextDiscriminator(Net):
         self.encoder = CaptionEncoder(len(spec.words), caption_size)
         self.body = players.discriminator(spec, outputs=features)
         self.spec, self.real, self.match = spec, nn.Linear(features, 1), nn.Linear(caption_size, features)
+        self.asked = Asked(spec) if spec.phrases else None
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """(B, C, H, W), and tokens (B, length) or codes (B, caption_size) -> (B, 2)."""
         h = leaky_relu(self.body(x), 0.2)
         if y is None or not y.is_floating_point():
             y = check_captions(y, len(x), self.spec, values=False)
-        code = y if y.is_floating_point() else self.encoder(y)
-        sought, same = self.match(code), (y[:, None] == y).all(2)
-        alike = (code @ code.mT).masked_fill(same, -torch.inf)
-        match = (torch.stack([sought, sought[alike.argmax(1)]], 1) * h[:, None]).sum(2)  # (B, 2)
-        return self.real(h).float() + match.float() / h.shape[1] ** 0.5
+        code, wrong = y if y.is_floating_point() else self.encoder(y), self._wrong(x, y)
+        sought = self.match(code)
+        hardest = (code @ code.mT).masked_fill(~wrong, -torch.inf).argmax(1)
+        match = (torch.stack([sought, sought[hardest]], 1) * h[:, None]).sum(2)  # (B, 2)
+        out = self.real(h).float() + match.float() / h.shape[1] ** 0.5
+        return torch.cat([out[:, :1], out[:, 1:].where(wrong.any(1, keepdim=True), torch.nan)], 1)
+
+    def _wrong(self, x: Tensor, y: Tensor) -> Tensor:
+        """Which captions, in columns, are not true of an image, in rows, as far as is known, (B, B)."""
+        if self.asked is None or y.is_floating_point():
+            light = x.flatten(1).sum(1)  # several captions may belong to one image
+            return (y[:, None] != y).any(2) & (light[:, None] != light)
+        asked = self.asked(y)
+        one, other = asked[:, None], asked[None]
+        return ((one >= 0) & (other >= 0) & (one != other)).any(2)

@@ -127,6 +127,7 @@ class BiGAN(Game):
         self.encoder = ConvDiscriminator(spec, encoder_width, "batch", outputs, depth=encoder_depth)
         self.random, self.image_weight, self.code_weight = random, image_weight, code_weight
         self.categories, self.invariance, self.views = categories, invariance, views
+        self.undivided += ("model.invariance",) if categories and invariance else ()
 
     def forge(self, real: Batch) -> Fake:
         """As many samples as there are data, the discriminator told their codes, and of data those inferred."""

@@ -8,6 +8,7 @@ References:
 from __future__ import annotations
 
 from counterfeit.core import Spec
+from counterfeit.losses import OBJECTIVES
 from counterfeit.models.adversarial.contest import Rules
 from counterfeit.models.adversarial.game import Game, Noise
 from counterfeit.nets.conv import Condition, ConvPlayers
@@ -31,7 +32,7 @@ class CGAN(Game):
         rules: what the game is played for, and what keeps it stable.
 
     Raises:
-        ValueError: where the data are no images, or have no labels.
+        ValueError: where the data are no images, or have no labels, or features that know none are to be matched.
 
     Example:
         >>> model = CGAN(Spec((1, 8, 8), classes=10), nets=ConvPlayers(width=8, discriminator_width=8))
@@ -48,6 +49,11 @@ class CGAN(Game):
         noise_size: int = 100,
         rules: Rules = Rules(),  # noqa: B008
     ) -> None:
+        if OBJECTIVES[rules.objective].features and condition == "projection":
+            raise ValueError(
+                f"objective {rules.objective} came with condition projection, by which features know no label; those "
+                "that do are expected. Take condition concatenate, or another objective."
+            )
         generator = nets.generator(spec, noise_size + spec.classes)
         discriminator = nets.discriminator(spec, classes=spec.classes, condition=condition)
         super().__init__(spec, generator, discriminator, noise, noise_size, rules, conditional=True)

@@ -18,7 +18,7 @@ from torch import Tensor
 from counterfeit.core import Batch, Net, Spec
 from counterfeit.models.adversarial.contest import Rules
 from counterfeit.models.adversarial.game import Fake, Game, Noise, Player
-from counterfeit.nets.augment import augment
+from counterfeit.nets.augment import MIDDLE, augment
 from counterfeit.nets.conv import ConvDiscriminator, ConvPlayers
 from counterfeit.nets.masks import check_mask, random_masks
 from counterfeit.nets.unet import Completion
@@ -138,7 +138,8 @@ class Conditionals(Game):
             return super().shown(x, y)
         names, noise = self.rules.augment, self.rules.instance_noise
         x = augment(x, [name for name in names if name == "color"])
-        x, mask = augment(torch.cat([x, y], 1), [name for name in names if name != "color"]).chunk(2, 1)
+        fill = x.new_tensor([MIDDLE, 0.0]).repeat_interleave(x.shape[1])[:, None, None]  # which nobody knows
+        x, mask = augment(torch.cat([x, y], 1), [name for name in names if name != "color"], fill).chunk(2, 1)
         return x + noise * torch.randn_like(x) if noise else x, mask
 
     def beside(

@@ -68,6 +68,11 @@ class Rules:
                 f"one of {', '.join(sorted(SMOOTHED))}. Leave it out, or change the objective."
             )
 
+    def undivided(self) -> tuple[str, ...]:
+        """Settings by which a loss is of a whole minibatch: of means of features, or of the data's deviation."""
+        matched = ("model.objective",) if OBJECTIVES[self.objective].features else ()
+        return matched + (("model.penalty",) if self.penalty == "dragan" else ())
+
     def of_outputs(self) -> Objective:
         """The objective, for a game whose generator descends what the discriminator says and knows no features.
 
@@ -123,6 +128,7 @@ class Contest(Model, Generic[Forged]):
     def __init__(self, spec: Spec, generator: nn.Module, discriminator: nn.Module, rules: Rules) -> None:
         super().__init__(spec)
         self.generator, self.discriminator, self.rules = generator, discriminator, rules
+        self.undivided = rules.undivided()
         self.objective = OBJECTIVES[rules.objective] if self.featured else rules.of_outputs()
         for net in discriminator.modules():
             if isinstance(net, Net):

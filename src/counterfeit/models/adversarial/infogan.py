@@ -88,6 +88,7 @@ class InfoGAN(Game):
         self.categories, self.continuous = categories, continuous
         self.categorical_weight, self.continuous_weight = categorical_weight, continuous_weight
         self.invariance, self.views = invariance, views
+        self.undivided += ("model.invariance",) if invariance else ()
 
     def structure(self) -> Structure:
         """What a code is made of: noise, a category, continuous codes."""

@@ -90,6 +90,7 @@ class SemiSupervisedGAN(Game):
         super().__init__(spec, generator, discriminator, noise, noise_size, rules)
         self.nets = nets
         self.supervised_weight, self.invariance, self.views, self.game = supervised_weight, invariance, views, game
+        self.undivided += ("model.invariance",) if invariance else ()
         self.register_buffer("labelled_x", torch.zeros(labelled, *spec.shape))
         self.register_buffer("labelled_y", torch.arange(labelled) % spec.classes)
 

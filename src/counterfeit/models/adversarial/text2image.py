@@ -80,6 +80,8 @@ class Text2Image(Game):
         self.nets = nets
         self.mismatch, self.interpolation, self.crossing = mismatch, interpolation, crossing
         self.caption_size = caption_size
+        hardest = {"model.mismatch": mismatch, "model.crossing": crossing}  # of a minibatch
+        self.undivided += tuple(name for name, weight in hardest.items() if weight)
         self.conditional = True  # both players are told what belongs to an image, though it is no label
         self.captions: Tensor
         self.register_buffer("captions", torch.zeros(KEPT, spec.length, dtype=torch.int64))
@@ -100,7 +102,8 @@ class Text2Image(Game):
     ) -> Mapping[str, Tensor]:  # fmt: skip
         """What else Algorithm 1 asks: to refuse other captions; and to please with what lies between two."""
         if on_real is not None and self.mismatch:
-            return {"mismatch": self.mismatch * self.rules.discrimination(on_real[:, :1], on_real[:, 1:])}
+            known = on_real[~on_real[:, 1].isnan()]  # for which the minibatch holds a caption that is wrong
+            return {"mismatch": self.mismatch * self.rules.discrimination(*known.chunk(2, 1))} if len(known) else {}
         if on_real is not None or fake.y is None:
             return {}
         with without_statistics(self.generator):  # which is for captions of data
