@@ -67,9 +67,15 @@ def test_information_is_told_in_its_unit():
 
 
 def test_units_of_a_topic_can_be_chosen():
-    bits, nats = (lesson("football", unit).findings[1] for unit in ("bits", "nats"))
+    bits, nats = (lesson("football", unit).findings[2] for unit in ("bits", "nats"))
     assert bits.found == pytest.approx(4.3219, abs=1e-4)
     assert nats.found == pytest.approx(2.9957, abs=1e-4)
+
+
+def test_the_surprise_of_the_match_is_that_the_favourite_loses():
+    found = {finding.what: finding.found for finding in lesson("football", "bits").findings}
+    assert found["information of a draw of 14%, bits"] == pytest.approx(2.837, abs=5e-4)
+    assert found["information of a loss of 5%, bits"] == pytest.approx(4.322, abs=5e-4)
 
 
 def test_unknown_topic_is_refused():

@@ -14,8 +14,9 @@ from counterfeit.theory.information import Unit, entropy, in_unit, information
 
 __all__ = ["MATCHES", "lesson"]
 
-MATCHES = {"one-sided": (0.81, 0.05, 0.14), "even": (0.36, 0.34, 0.30)}  # win, draw, loss of the home team
-CONTENTS, ENTROPIES = (0.304, 4.322, 2.837), {"one-sided": 0.8595, "even": 1.5809}  # bits
+OUTCOMES = ("win", "draw", "loss")  # of the favourite
+MATCHES = {"one-sided": (0.81, 0.14, 0.05), "even": (0.36, 0.30, 0.34)}  # the first: Germany and Korea, who won, 2018
+CONTENTS, ENTROPIES = (0.304, 2.837, 4.322), {"one-sided": 0.8595, "even": 1.5809}  # bits
 
 
 def lesson(unit: Unit, seed: int) -> Lesson:  # noqa: ARG001
@@ -25,8 +26,8 @@ def lesson(unit: Unit, seed: int) -> Lesson:  # noqa: ARG001
         return bits if unit == "bits" else bits * float(np.log(2))
 
     contents = [
-        Evidence(f"information of an outcome of {p:.0%}, {unit}", float(information([p], unit)), scaled(bits), 5e-4)
-        for p, bits in zip(MATCHES["one-sided"], CONTENTS, strict=True)
+        Evidence(f"information of a {name} of {p:.0%}, {unit}", float(information([p], unit)), scaled(bits), 5e-4)
+        for name, p, bits in zip(OUTCOMES, MATCHES["one-sided"], CONTENTS, strict=True)
     ]
     entropies = [
         Evidence(f"entropy of the {name} match, {unit}", float(entropy(p, unit)), scaled(ENTROPIES[name]), 5e-5)
@@ -52,12 +53,13 @@ def _draw(unit: Unit, theme: Theme, axes: Any) -> None:
     for color, (name, match) in zip(theme.curves, MATCHES.items(), strict=False):
         content = information(match, unit)
         left.plot(match, content, "o", color=color, label=f"{name} match", markersize=6, zorder=3)
-        for chance, value in zip(match, content.tolist(), strict=True):
+        for outcome, chance, value in zip(OUTCOMES, match, content.tolist(), strict=True):
             if name == "one-sided":
-                left.annotate(
-                    f"{chance:.0%}: {value:.3f}", (chance, value), (7, 5), textcoords="offset points", color=color
-                )
-    left.set(xlabel="probability of the outcome", ylabel=f"information content, {unit}", xlim=(0, 1.09), ylim=(0, None))
+                said = f"{outcome}, {chance:.0%}: {value:.3f}"
+                place = {"xytext": (7, 5)} if chance < 0.5 else {"xytext": (5, 9), "ha": "center"}  # within the frame
+                left.annotate(said, (chance, value), textcoords="offset points", color=color, **place)
+    left.set(xlabel="probability of the outcome", ylabel=f"information content, {unit}", xlim=(0, 1.09))
+    left.set_ylim(0, 1.25 * float(information([p[0]], unit)))  # room for the legend
     left.legend(frameon=False, labelcolor="linecolor", handlelength=0.8, loc="upper right")
     for y, (color, match) in enumerate(zip(theme.curves, MATCHES.values(), strict=False)):
         shares = in_unit(torch.special.entr(torch.tensor(match, dtype=torch.float64)), unit)
