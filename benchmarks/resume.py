@@ -42,7 +42,8 @@ def trial(words: list[str], run: Path, moment: float) -> str:
     process.kill()
     process.wait()
     saved = sorted(p.name for p in (run / "checkpoints").glob("step-*"))
-    subprocess.run(command("resume", str(run)), check=True, stderr=subprocess.DEVNULL)
+    anew = [] if saved else ["--anew"]
+    subprocess.run(command("resume", str(run), *anew), check=True, stderr=subprocess.DEVNULL)
     return f"after {saved[-1]}" if saved else "before the first checkpoint"
 
 

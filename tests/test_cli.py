@@ -97,6 +97,18 @@ def test_report_and_resume(run, capsys):
     assert json.loads(capsys.readouterr().out)["steps"] == 6
 
 
+def test_a_finished_run_does_not_say_that_it_trained(tmp_path, capsys):
+    words = ["--no-evaluate", "--no-report"]
+    assert main(["train", "gan", "--out", str(tmp_path / "run"), *words, *SMALL]) == 0
+    assert "Trained run: 4 steps in" in capsys.readouterr().err
+    assert main(["resume", str(tmp_path / "run"), *words]) == 0
+    said = capsys.readouterr().err
+    assert "run had ended, at step 4: nothing was trained. Train it for longer: counterfeit resume" in said
+    assert "Trained" not in said
+    assert main(["resume", str(tmp_path / "run"), "--train.steps", "6", *words]) == 0
+    assert "Trained run: 2 steps more, 6 in all, in" in capsys.readouterr().err
+
+
 def test_own_pictures(tmp_path, capsys):
     pictures = tmp_path / "pictures"
     pictures.mkdir()

@@ -1,5 +1,6 @@
 """The engine: schedules, parts, averages, checkpoints, events, signals and divergence."""
 
+import dataclasses
 import json
 import math
 import signal
@@ -362,3 +363,70 @@ def test_losses_that_are_means_are_descended_in_pieces():
         chosen = catalogue.recipe(name)
         config = catalogue.configure(chosen, chosen.smoke)
         assert build(config, catalogue.source(config.data), torch.device("cpu")).undivided == ()
+
+def unsaved(tmp_path):
+    """A run that was killed before its first checkpoint."""
+    run = run_of(tmp_path)
+    for path in checkpoint.checkpoints(run.path):
+        checkpoint._remove(path)
+    return cf.Run(run.path)
+
+
+def test_a_run_without_checkpoints_is_trained_from_the_start_only_where_that_is_asked(tmp_path):
+    run = unsaved(tmp_path)
+    with pytest.raises(ValueError, match=r"holds no checkpoint yet\. .* `counterfeit resume .*run --anew` trains it"):
+        cf.resume(run.path, show=False)
+    assert names(run) == []
+    assert names(cf.resume(run.path, show=False, anew=True)) == ["step-00000008"]
+
+
+def test_what_was_trained_is_not_lost_by_starting_anew(tmp_path):
+    run = run_of(tmp_path)
+    with pytest.raises(ValueError, match=r"stands at step 8, which would be lost\..*counterfeit train .*run\.yaml"):
+        cf.resume(run.path, show=False, anew=True)
+    assert names(run) == ["step-00000008"]
+
+
+def test_sampling_before_the_first_save_says_what_to_wait_for(tmp_path):
+    with pytest.raises(ValueError, match=r"holds no checkpoint yet\. While it trains, wait for the first"):
+        unsaved(tmp_path).sample(2)
+
+
+def test_training_says_what_was_done_in_this_sitting_and_in_all(tmp_path):
+    run = run_of(tmp_path)
+    for steps, expected in ((10, (2, 10)), (10, (0, 10))):
+        summary = run.resume({"train.steps": steps}, show=False)[1]
+        assert (summary.trained, summary.steps) == expected
+
+
+def again(run, out, **settings):
+    """Train by the run.yaml of a run."""
+    return cf.train(str(run.path / "run.yaml"), out=out, settings=settings, show=False)
+
+
+def test_a_run_trains_the_same_again_from_its_description_to_the_bit(tmp_path):
+    first = run_of(tmp_path, seed=3)
+    second = again(first, tmp_path / "again")
+    assert second.config.recipe == "gan"
+    assert second.config == dataclasses.replace(
+        first.config, train=dataclasses.replace(first.config.train, threads=first.threads)
+    )
+    for file in ("model.safetensors", "training.safetensors"):
+        assert (first.checkpoint / file).read_bytes() == (second.checkpoint / file).read_bytes()
+    assert second.description["reach"] == first.description["reach"]
+
+
+def test_a_run_of_other_data_is_not_the_same_again_unless_other_data_are_asked_for(tmp_path):
+    first = run_of(tmp_path)
+    file = first.path / "run.yaml"
+    file.write_text(file.read_text().replace(first.description["source"]["fingerprint"], "f" * 16))
+    with pytest.raises(ValueError, match="was trained on ffffffffffffffff"):
+        again(first, tmp_path / "again")
+    assert not (tmp_path / "again").exists()
+    assert again(first, tmp_path / "other", data={"transforms": ["binarize"]}).state["step"] == 8
+
+
+def test_a_run_folder_in_place_of_a_recipe_says_both_ways(tmp_path):
+    run = run_of(tmp_path)
+    with pytest.raises(ValueError, match=r"is a run folder; .*`counterfeit resume .*`counterfeit train .*run\.yaml`"):
+        cf.train(str(run.path), show=False)

@@ -10,7 +10,7 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -18,7 +18,7 @@ from types import ModuleType
 from typing import Any
 
 from counterfeit import core
-from counterfeit.config import Config, Data, load_yaml, nearest, parse
+from counterfeit.config import Config, Data, dump, load_yaml, nearest, parse
 from counterfeit.core import Model
 from counterfeit.data.arrays import SUFFIXES, Arrays
 from counterfeit.data.chosen import chosen
@@ -65,6 +65,7 @@ class Recipe:
         reach: numbers to reach and where they were published.
         smoke: settings that make every check run in seconds.
         xfail: checks that this recipe cannot pass, each with its reason.
+        fingerprint: of the data that a run was trained on, where the recipe is a run's.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Recipe:
     reach: tuple[Mapping[str, Any], ...] = ()
     smoke: Mapping[str, Any] = field(default_factory=dict)
     xfail: Mapping[str, str] = field(default_factory=dict)
+    fingerprint: str = ""
 
     @property
     def model(self) -> str:
@@ -150,7 +152,7 @@ def recipes() -> dict[str, Recipe]:
 
 
 def recipe(name: str) -> Recipe:
-    """The bundled recipe of that name, or the one in the YAML file of that path."""
+    """The bundled recipe of that name, or the one in the YAML file of that path, which may be a run's run.yaml."""
     if name in recipes():
         return recipes()[name]
     path = Path(name)
@@ -160,11 +162,18 @@ def recipe(name: str) -> Recipe:
                 f"recipe file {name} does not exist. Give a file, or a name from `counterfeit list recipes`."
             )
         return _recipe(path.stem, path.read_text(encoding="utf-8"))
+    if (path / "run.yaml").is_file():
+        raise ValueError(
+            f"{name} is a run folder; a recipe is expected. `counterfeit resume {name}` goes on with it, and "
+            f"`counterfeit train {path / 'run.yaml'}` trains the same again."
+        )
     raise ValueError(f"recipe {name!r} is unknown; {nearest(name, [*recipes()])} (`counterfeit list recipes`)")
 
 
 def _recipe(name: str, text: str) -> Recipe:
     content = load_yaml(text, f"recipe {name}")
+    if {"recipe", "versions"} <= content.keys():
+        return _of_run(content)
     known = ["summary", "model", "data", "train", "evaluate", "reach", "smoke", "xfail"]
     for key in content:
         if key not in known:
@@ -175,6 +184,17 @@ def _recipe(name: str, text: str) -> Recipe:
     settings = {str(key): content[key] for key in SETTINGS if key in content}
     reach = tuple(content.get("reach", ()))
     return Recipe(name, content.get("summary", ""), settings, reach, content.get("smoke", {}), content.get("xfail", {}))
+
+
+def _of_run(description: Mapping[str, Any]) -> Recipe:
+    """What a run.yaml describes as a recipe, which trains the same again, with as many threads."""
+    content = {str(key): description[key] for key in (*SETTINGS, "summary", "reach") if key in description}
+    own = _recipe(str(description["recipe"]), dump(content))
+    train = own.settings.get("train", {})
+    if isinstance(train, Mapping) and not train.get("threads") and description.get("threads"):
+        own = replace(own, settings={**own.settings, "train": {**train, "threads": description["threads"]}})
+    source = description.get("source", {})
+    return replace(own, fingerprint=str(source.get("fingerprint", "")) if isinstance(source, Mapping) else "")
 
 
 def _check_sections(name: str, content: Mapping[str, Any]) -> None:

@@ -105,6 +105,8 @@ def start(
     model = build(config, source, device)
     group = processes()
     _check(config, model, source, group)
+    if chosen.fingerprint and config.data == configure(chosen).data:
+        _same_data(chosen.fingerprint, source)
     threads = {"threads": _threads(config.train, model, source, show and group.leads)}
     description = config.to_dict() | describe(chosen, source, model) | threads
     folder = _create(out, config.recipe, group)
@@ -128,15 +130,18 @@ def start(
             raise
 
 
-def resume(run: str | Path, settings: Mapping[str, Any] | None = None, show: bool = True) -> Run:
+def resume(
+    run: str | Path, settings: Mapping[str, Any] | None = None, show: bool = True, anew: bool = False
+) -> Run:  # fmt: skip
     """Go on with the run in a folder from its newest checkpoint, as if it had never stopped.
 
     Arguments:
         run: the run folder.
         settings: training settings to change, nested or dotted, for example {"train.steps": 10_000}.
         show: show progress on a terminal.
+        anew: train from the start a run that was stopped before its first checkpoint.
     """
-    return Run(run).resume(settings, show)[0]
+    return Run(run).resume(settings, show, anew)[0]
 
 
 class Run:
@@ -340,23 +345,36 @@ class Run:
         with using(self.threads):
             return examine(self.checkpoint, self.events, model, self.source, self.config.train)
 
-    def resume(self, settings: Mapping[str, Any] | None = None, show: bool = True) -> tuple[Run, Summary]:
-        """Go on from the newest checkpoint, with training settings changed where given."""
+    def resume(
+        self, settings: Mapping[str, Any] | None = None, show: bool = True, anew: bool = False
+    ) -> tuple[Run, Summary]:
+        """Go on from the newest checkpoint, with training settings changed where given; from the start where `anew`."""
         changes = nest(settings or {})
         if "model" in changes:
             raise ValueError(f"model settings came; {self.path} keeps its model. Train a new run for them.")
         group = processes()
         with locked(self.path, group):
             held = Run(self.path)  # as the last trainer left it
+            held._check_start(anew)
             summary = held._go_on(changes, group, show)
         resumed = Run(self.path, self.which)
         resumed.source = held.source
         return resumed, summary
 
+    def _check_start(self, anew: bool) -> None:
+        """Refuse to start from nothing unasked, and to lose checkpoints."""
+        if not anew:
+            checkpoint.newest(self.path)
+        elif checkpoint.checkpoints(self.path):
+            raise ValueError(
+                f"--anew came; {self.path} stands at step {self.state['step']}, which would be lost. Leave it out to go "
+                f"on, or train the same into a new folder: counterfeit train {self.path / 'run.yaml'}"
+            )
+
     def _go_on(self, changes: Mapping[str, Any], group: Processes, show: bool) -> Summary:
         self.config = self._configure(changes)
         self.source = source = catalogue.source(self.config.data, self.path)
-        _same_data(self.description, source)
+        _same_data(self.description.get("source", {}).get("fingerprint"), source)
         model = build(self.config, source, pick_device(self.config.train.device))
         _check(self.config, model, source, group)
         if checkpoint.checkpoints(self.path) and self.state["step"] > self.config.train.steps:
@@ -546,8 +564,7 @@ def _asked(settings: Evaluation) -> dict[str, Any]:
     return {name: value for name, value in dataclasses.asdict(settings).items() if name != "metrics"}
 
 
-def _same_data(description: Mapping[str, Any], source: Source) -> None:
-    trained_on = description.get("source", {}).get("fingerprint")
+def _same_data(trained_on: str | None, source: Source) -> None:
     if trained_on and trained_on != source.fingerprint:
         raise ValueError(
             f"{source.name} has fingerprint {source.fingerprint}; the run was trained on {trained_on}. "

@@ -62,10 +62,7 @@ def finish(run: Run, summary: Summary, evaluate: bool, report: bool, as_json: bo
 
     if not processes().leads:
         return 0
-    say(
-        f"Trained {run.name}: {summary.steps} steps in {summary.seconds:.1f} s "
-        f"({summary.cpu_seconds:.1f} CPU-seconds, {summary.images_per_second:,.0f} images/s)"
-    )
+    say(_trained(run, summary))
     with Watch(run.name) as watch:
         results = run.evaluate(tell=watch) if evaluate else {}
     if results and not as_json:
@@ -78,6 +75,18 @@ def finish(run: Run, summary: Summary, evaluate: bool, report: bool, as_json: bo
         values = {name: {"value": r.value, "error": r.error} for name, r in results.items()}
         print(json.dumps({"run": str(run.path), **dataclasses.asdict(summary), "evaluation": values}))
     return 0
+
+
+def _trained(run: Run, summary: Summary) -> str:
+    """What training did, in a line: of this sitting, and of all where there were others before."""
+    if not summary.trained:
+        more = f"counterfeit resume {run.path} --train.steps {2 * summary.steps}"
+        return f"{run.name} had ended, at step {summary.steps}: nothing was trained. Train it for longer: {more}"
+    done = f"{summary.trained:,} steps"
+    if summary.trained != summary.steps:
+        done += f" more, {summary.steps:,} in all,"
+    cost = f"{summary.cpu_seconds:.1f} CPU-seconds, {summary.images_per_second:,.0f} images/s"
+    return f"Trained {run.name}: {done} in {summary.seconds:.1f} s ({cost})"
 
 
 def measured(by_name: Mapping[str, Mapping[str, Result]], as_json: bool) -> None:

@@ -16,6 +16,9 @@ EXAMPLE = """examples:
 def options(parser: argparse.ArgumentParser) -> None:
     """What the verb takes beside training settings."""
     parser.add_argument("run", metavar="RUN", help="a run folder")
+    parser.add_argument(
+        "--anew", action="store_true", help="train from the start a run that was stopped before its first checkpoint"
+    )
     parser.add_argument("--no-evaluate", action="store_true", help="do not evaluate after training")
     parser.add_argument("--no-report", action="store_true", help="do not write report.html")
     parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
@@ -26,5 +29,5 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     args, rest = parser.parse_known_args(arguments)
     from counterfeit.run import Run
 
-    resumed, summary = Run(args.run).resume(settings(rest))
+    resumed, summary = Run(args.run).resume(settings(rest), anew=args.anew)
     return finish(resumed, summary, evaluate=not args.no_evaluate, report=not args.no_report, as_json=args.json)

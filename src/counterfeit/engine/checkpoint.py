@@ -46,7 +46,10 @@ def newest(run: Path) -> Path:
     """The newest checkpoint of a run folder."""
     found = checkpoints(run)
     if not found:
-        raise ValueError(f"{run} holds no checkpoint; a run that was saved at least once is expected. Train it again.")
+        raise ValueError(
+            f"{run} holds no checkpoint yet. While it trains, wait for the first, after train.save_every steps; if it "
+            f"was stopped before, `counterfeit resume {run} --anew` trains it from the start."
+        )
     return found[-1]
 
 
@@ -212,4 +215,5 @@ def _remove(path: Path) -> None:
 
 def _remedy(path: Path) -> str:
     others = [p.name for p in checkpoints(path.parent.parent) if p != path]
-    return f"Remove {path.name} and use {others[-1]}." if others else "The run has no other checkpoint: train it again."
+    again = f"`counterfeit train {path.parent.parent / 'run.yaml'}` trains the same again"
+    return f"Remove {path.name} and use {others[-1]}." if others else f"The run has no other checkpoint: {again}."

@@ -63,8 +63,9 @@ class Interrupted(KeyboardInterrupt):
 
 @dataclass(frozen=True)
 class Summary:
-    """What training took: steps done and, over all sittings, seconds and CPU seconds."""
+    """What training took: `trained` steps in this sitting and, over all, steps, seconds and CPU seconds."""
 
+    trained: int
     steps: int
     seconds: float
     cpu_seconds: float
@@ -81,7 +82,7 @@ class Fit:
         train: how.
         validate: a model's value on the validation split and its score, higher being better; None for none.
         processes: those that share the work.
-        resume: go on from the newest checkpoint; from the start where a kill came before the first.
+        resume: go on from the newest checkpoint; from the start where there is none.
         show: show progress on a terminal.
     """
 
@@ -94,7 +95,7 @@ class Fit:
         self.state: dict[str, Any] = {
             "step": 0, "position": 0, "seconds": 0.0, "cpu_seconds": 0.0, "rollbacks": 0, "meter": self.meter.state()
         }  # fmt: skip
-        self.examples, self.trained = resident(source.split("train"), model.device), False
+        self.examples, self.trained = resident(source.split("train"), model.device), 0
         found = checkpoint.newest(run) if resume and checkpoint.checkpoints(run) else None
         if found is None and isinstance(model, Initializes):
             with seeded(train.seed, model.device):
@@ -143,7 +144,7 @@ class Fit:
         """Train so that `step` steps are done."""
         train = self.train
         self.meter.add(self.stepper.step(self.draws, Clock(step - 1, train.steps)))
-        self.trained = True
+        self.trained += 1
         if self.captures is not None:
             self.captures = self.captures()
         self.progress.tick(step)
@@ -282,7 +283,7 @@ class Fit:
     def _summary(self, step: int) -> Summary:
         elapsed = self._elapsed()
         speed = step * self.train.batch_size / max(elapsed["seconds"], 1e-9)
-        return Summary(step, elapsed["seconds"], elapsed["cpu_seconds"], round(speed, 1))
+        return Summary(self.trained, step, elapsed["seconds"], elapsed["cpu_seconds"], round(speed, 1))
 
     def close(self) -> None:
         """Leave the terminal and files in order."""
