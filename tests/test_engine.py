@@ -1,8 +1,10 @@
 """The engine: schedules, parts, averages, checkpoints, events, signals and divergence."""
 
 import dataclasses
+import itertools
 import json
 import math
+import re
 import signal
 import threading
 import time
@@ -15,10 +17,11 @@ import counterfeit as cf
 from counterfeit import catalogue
 from counterfeit.config import Rule, Train, merge
 from counterfeit.core import Batch, Clock, Model, Spec, Update
+from counterfeit.data.progress import Bar
 from counterfeit.data.source import Source
 from counterfeit.engine import checkpoint
 from counterfeit.engine.distributed import Processes
-from counterfeit.engine.events import Events, Meter, read_events
+from counterfeit.engine.events import Events, Meter, Progress, read_events
 from counterfeit.engine.fit import DivergedError, Interrupted, fit
 from counterfeit.engine.step import Stepper, learning_rate, limit, momentum
 from counterfeit.nets.growing import EqualLinear
@@ -199,7 +202,8 @@ def test_events_of_the_start_are_kept_there(tmp_path):
 
 
 def run_of(tmp_path, **train):
-    settings = {"steps": 8, "batch_size": 8, "save_every": 2, "log_every": 2, "tensorboard": False, **train}
+    settings = {"steps": 8, "batch_size": 8, "save_every": 2, "log_every": 2, "tensorboard": False, "milestones": False}
+    settings |= train
     small = {"model": {"hidden": [8], "discriminator_hidden": [8], "noise_size": 2}, "train": settings}
     return cf.train("gan", out=tmp_path / "run", settings=small, show=False)
 
@@ -210,6 +214,13 @@ def names(run):
 
 def test_newest_checkpoints_are_kept(tmp_path):
     assert names(run_of(tmp_path, keep=2)) == ["step-00000006", "step-00000008"]
+
+
+def test_the_first_the_newest_and_powers_of_two_of_the_saves_are_kept(tmp_path):
+    run = run_of(tmp_path, steps=22, save_every=2, milestones=True)
+    assert [int(name[5:]) for name in names(run)] == [2, 4, 8, 16, 22]
+    cf.resume(run.path, {"train.steps": 33}, show=False)
+    assert [int(name[5:]) for name in names(run)] == [2, 4, 8, 16, 32, 33]
 
 
 def test_best_checkpoint_is_kept_and_loaded(tmp_path):
@@ -273,6 +284,66 @@ def test_a_full_disk_names_the_file_of_events(tmp_path):
         events.file.close()
 
 
+def patient(tmp_path, values, **settings):
+    """Train with those values of validation, one a save at every second step; returns where it stopped."""
+    (tmp_path / "checkpoints").mkdir(exist_ok=True)
+    rest = iter(values)
+
+    def validate(_):
+        value = next(rest)
+        return value, value
+
+    train = Train(
+        batch_size=4, save_every=2, log_every=2, tensorboard=False, validate="parzen",
+        **{"steps": 20, "patience": 3, "lr": 0.01, "milestones": False, **settings},
+    )  # fmt: skip
+    return fit(tmp_path, Quadratic(), Points(), train, validate, show=False, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("values", "stops"),
+    [
+        ([1, 2, 3, 3, 2, 3, 9], 12),  # the third is the best; an equal one is no gain
+        ([1, 2, 1, 1, 3, 1, 1, 1, 9], 16),  # a gain starts the count again
+        ([math.nan] * 9, 6),  # what is no number is no gain
+        ([1, math.nan, math.nan, 2, 1, 1, 1], 14),
+        ([*range(10)], 20),
+    ],
+)
+def test_training_ends_after_validations_without_gain_and_keeps_the_best(tmp_path, values, stops):
+    assert patient(tmp_path, values).steps == stops
+    scores = values[: stops // 2]
+    best = max((v for v in scores if not math.isnan(v)), default=None)
+    expected = stops if best is None else 2 * max(i + 1 for i, score in enumerate(scores) if score == best)
+    assert checkpoint.best(tmp_path).name == f"step-{expected:08d}"
+    early = [event for event in read_events(tmp_path) if "early" in event]
+    assert [event["step"] for event in early] == ([stops] if stops < 20 else [])
+
+
+def test_without_patience_training_goes_to_its_end(tmp_path):
+    assert patient(tmp_path, [3, *[1] * 9], patience=None).steps == 20
+
+
+def test_a_run_that_ended_early_goes_on_only_with_more_patience(tmp_path):
+    assert patient(tmp_path, [2, 1, 1, 1]).steps == 8
+    ended = patient(tmp_path, [])
+    assert (ended.trained, ended.steps) == (0, 8)
+    assert patient(tmp_path, [1, 3, 1, 1, 1, 1], patience=5).steps == 20
+    assert checkpoint.best(tmp_path).name == "step-00000012"
+
+
+def test_patience_counts_over_sittings(tmp_path):
+    assert patient(tmp_path, [2, 1, 1], steps=6).steps == 6
+    assert patient(tmp_path, [1, 9]).steps == 8
+
+
+def test_patience_asks_for_a_metric(tmp_path):
+    with pytest.raises(ValueError, match=r"train\.patience came without train\.validate"):
+        run_of(tmp_path, patience=2)
+    with pytest.raises(ValueError, match=r"train\.patience: 0 came; at least 1"):
+        run_of(tmp_path, patience=0, validate="parzen")
+
+
 class Diverges(Quadratic):
     def updates(self, draw, clock):
         for update in super().updates(draw, clock):
@@ -289,7 +360,9 @@ class Points(Source):
 
 
 def test_divergence_keeps_the_last_good_checkpoint(tmp_path):
-    train = Train(steps=20, batch_size=4, save_every=2, log_every=2, tensorboard=False, optimizer="sgd", lr=0.1)
+    train = Train(
+        steps=20, batch_size=4, save_every=2, log_every=2, tensorboard=False, optimizer="sgd", lr=0.1, milestones=False
+    )  # fmt: skip
     (tmp_path / "checkpoints").mkdir()
     with pytest.raises(DivergedError, match=r"diverged at step 6: .* the last good checkpoint is step-00000004"):
         fit(tmp_path, Diverges(), Points(), train, None, Processes(), show=False)
@@ -430,3 +503,52 @@ def test_a_run_folder_in_place_of_a_recipe_says_both_ways(tmp_path):
     run = run_of(tmp_path)
     with pytest.raises(ValueError, match=r"is a run folder; .*`counterfeit resume .*`counterfeit train .*run\.yaml`"):
         cf.train(str(run.path), show=False)
+
+
+@pytest.fixture
+def hours(monkeypatch, capsys):
+    """A clock that goes on by 25 seconds whenever it is looked at; gives the lines that were said since."""
+    from counterfeit.data import progress
+
+    ticks = itertools.count(0, 25.0)
+    monkeypatch.setattr(progress, "clock", lambda: next(ticks))
+    return lambda: capsys.readouterr().err.splitlines()
+
+
+def test_progress_says_a_line_a_minute_where_there_is_no_terminal(hours):
+    bar = Progress("run", 0, 100, 8, show=True)
+    for step in range(10, 101, 10):
+        bar.update(step, {"generator/loss": 0.5, "grad": 2.0})
+    lines = hours()
+    assert [line.partition(",")[0] for line in lines] == [f"run: step {step} of 100" for step in (30, 50, 70, 90)]
+    assert re.match(r"run: step 30 of 100, 5 min left, .* steps/s .* images/s  G 0\.5$", lines[0])
+
+
+def test_progress_says_nothing_where_nobody_wants_to_see_it(hours):
+    bar = Progress("run", 0, 100, 8, show=False)
+    for step in range(10, 101, 10):
+        bar.update(step, {})
+    assert hours() == []
+
+
+def test_downloads_say_a_line_a_minute_where_there_is_no_terminal(hours):
+    with Bar("mnist", unit="bytes") as bar:
+        bar.update(0)
+        bar.total = 60_000_000
+        for _ in range(6):
+            bar.update(10_000_000)
+    left = {20: "4 min", 40: "2 min", 60: "0 s"}
+    assert hours() == [f"mnist: {done} of 60 MB, {time} left" for done, time in left.items()]
+
+
+def test_tensorboard_gets_grids_validation_and_settings(tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    run = run_of(tmp_path, tensorboard=True, validate="parzen", validate_samples=20, steps=4)
+    board = EventAccumulator(str(run.path / "tensorboard"), {"images": 0, "scalars": 0})
+    board.Reload()
+    assert [event.step for event in board.Images("samples")] == [0, 2, 4]
+    assert {"valid/parzen", "generator/loss"} <= set(board.Tags()["scalars"])
+    content = board.SummaryMetadata("_hparams_/session_start_info").plugin_data.content
+    assert b"train.batch_size" in content
+    assert b"model.noise_size" in content

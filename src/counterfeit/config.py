@@ -149,7 +149,9 @@ class Train(Rule):
         samples: pictures in the sample grid.
         validate: metric, or its row, on the validation split that chooses the best checkpoint; null keeps the newest.
         validate_samples: samples drawn for it.
+        patience: validations without gain after which training ends early; null never ends it.
         keep: newest checkpoints kept beside the best.
+        milestones: keep the first checkpoint too, and the saves whose number is a power of two.
         workers: processes that decode data too big for memory.
         tensorboard: write TensorBoard events too.
         doctor: at every save, watch and say what is wrong; stop there, or roll back to the last healthy checkpoint.
@@ -169,7 +171,9 @@ class Train(Rule):
     samples: int = 64
     validate: str | None = None
     validate_samples: int = 10_000
+    patience: int | None = None
     keep: int = 1
+    milestones: bool = True
     workers: int = 2
     tensorboard: bool = True
     doctor: Literal["off", "watch", "stop", "rollback"] = "watch"
@@ -187,6 +191,8 @@ class Train(Rule):
             "keep",
         ):
             _at_least(f"train.{name}", getattr(self, name), 1)
+        if self.patience is not None:
+            _at_least("train.patience", self.patience, 1)
         for name in ("seed", "threads", "workers"):
             _at_least(f"train.{name}", getattr(self, name), 0)
         if self.threads > 1_024:
@@ -268,7 +274,7 @@ def dump(content: Mapping[str, Any]) -> str:
     return yaml.safe_dump(_plain(content), sort_keys=False, width=120)
 
 
-def flatten(settings: Mapping[str, Any], known: Sequence[str], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def flatten(settings: Mapping[str, Any], known: Sequence[str] = (), prefix: str = "") -> Iterator[tuple[str, Any]]:
     """(dotted key, value) of nested settings; a mapping that is itself the value of a known key stays whole."""
     for key, value in settings.items():
         dotted = f"{prefix}{key}"

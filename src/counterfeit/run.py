@@ -367,8 +367,8 @@ class Run:
             checkpoint.newest(self.path)
         elif checkpoint.checkpoints(self.path):
             raise ValueError(
-                f"--anew came; {self.path} stands at step {self.state['step']}, which would be lost. Leave it out to go "
-                f"on, or train the same into a new folder: counterfeit train {self.path / 'run.yaml'}"
+                f"--anew came; {self.path} stands at step {self.state['step']}, which would be lost. Leave it out to "
+                f"go on, or train the same into a new folder: counterfeit train {self.path / 'run.yaml'}"
             )
 
     def _go_on(self, changes: Mapping[str, Any], group: Processes, show: bool) -> Summary:
@@ -392,7 +392,8 @@ class Run:
         self, model: Model, source: Source, settings: Train, group: Processes, resume: bool, show: bool
     ) -> Summary:
         with using(self.threads):
-            return fit(self.path, model, source, settings, _validator(self.config, source), group, resume, show)
+            validate = _validator(self.config, source)
+            return fit(self.path, model, source, settings, validate, group, resume, show, self.config.to_dict())
 
 
 def build(config: Config, source: Source, device: torch.device) -> Model:
@@ -527,6 +528,8 @@ def _check(config: Config, model: Model, source: Source, group: Processes) -> No
         if part not in dict(model.named_modules()):
             known = ", ".join(name for name, _ in model.named_children())
             raise ValueError(f"train.parts.{part}: the model has no such part; it has {known}.")
+    if config.train.patience and not config.train.validate:
+        raise ValueError("train.patience came without train.validate, which says what to gain in. Name a metric there.")
     if config.train.validate:
         metric = _validated(config.train.validate)
         why = refusal(metric, model, source, config.model) if metric.better else "neither direction of it is better."

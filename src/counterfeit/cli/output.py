@@ -24,7 +24,7 @@ def say(text: str) -> None:
 
 
 class Watch:
-    """Says on standard error which metric is asked: with the time it takes on a terminal, as a line elsewhere.
+    """Says on standard error which metric is asked: with the time it takes on a terminal, as lines elsewhere.
 
     Arguments:
         title: what is measured.
@@ -33,8 +33,9 @@ class Watch:
     def __init__(self, title: str) -> None:
         from rich.progress import Progress, SpinnerColumn, TimeElapsedColumn
 
-        from counterfeit.data.progress import console
+        from counterfeit.data.progress import Ticks, console
 
+        self.asked, self.minutes, self.ticks = title, 0, Ticks(self._tick)
         self.title, self.live = title, sys.stderr.isatty()
         columns = (SpinnerColumn(), "{task.description}", TimeElapsedColumn())
         self.bars = Progress(*columns, console=console(), transient=True, disable=not self.live)
@@ -42,18 +43,23 @@ class Watch:
 
     def __call__(self, metric: str, number: int, count: int) -> None:
         """Metric `number` of `count` is asked now."""
-        text = f"{self.title}: {metric} ({number} of {count})"
+        self.asked, self.minutes = f"{self.title}: {metric} ({number} of {count})", 0
         if self.live:
-            self.bars.reset(self.task, description=text)
+            self.bars.reset(self.task, description=self.asked)
         else:
-            say(text)
+            say(self.asked)
+
+    def _tick(self) -> None:
+        self.minutes += 1
+        say(f"{self.asked}: {self.minutes} min so far")
 
     def __enter__(self) -> Self:
-        self.bars.start()
+        (self.bars.start if self.live else self.ticks.__enter__)()
         return self
 
     def __exit__(self, *error: object) -> None:
         self.bars.stop()
+        self.ticks.__exit__()
 
 
 def finish(run: Run, summary: Summary, evaluate: bool, report: bool, as_json: bool) -> int:

@@ -74,8 +74,15 @@ def rewind(run: Path, path: Path, changes: Mapping[str, Any]) -> None:
     os.replace(partial, path / "state.json")
 
 
-def save(run: Path, stepper: Stepper, state: Mapping[str, Any], keep: int) -> Path:
-    """Write a checkpoint of `state["step"]`, then drop all but the newest `keep`, the best and the healthy.
+def save(run: Path, stepper: Stepper, state: Mapping[str, Any], keep: int, every: int = 0) -> Path:
+    """Write a checkpoint of `state["step"]`, then drop those that need not be kept.
+
+    Arguments:
+        run: the run folder.
+        stepper: what to save.
+        state: where training stands.
+        keep: how many of the newest to keep, beside the best and the healthy.
+        every: steps between saves; the first is kept too, and those whose number is a power of two. 0 keeps neither.
 
     Raises:
         OSError: where the disk is full or read-only; earlier checkpoints are untouched.
@@ -96,7 +103,7 @@ def save(run: Path, stepper: Stepper, state: Mapping[str, Any], keep: int) -> Pa
             shutil.rmtree(partial, ignore_errors=True)
             reason = getattr(error, "strerror", None) or error  # an OSError's text would name the partial file
             raise OSError(f"{target} could not be written ({reason}); earlier checkpoints are kept.") from None
-    _prune(run, keep)
+    _prune(run, keep, every)
     return target
 
 
@@ -199,12 +206,17 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _prune(run: Path, keep: int) -> None:
+def _prune(run: Path, keep: int, every: int) -> None:
     found = checkpoints(run)
-    kept = {*found[-keep:], best(run), healthy(run)}
+    kept = {*found[-keep:], best(run), healthy(run), *(found[:1] if every else [])}
     for path in found:
-        if path not in kept:
+        if path not in kept and not (every and _milestone(int(path.name[5:]), every)):
             _remove(path)
+
+
+def _milestone(step: int, every: int) -> bool:
+    number, rest = divmod(step, every)
+    return not rest and number & (number - 1) == 0
 
 
 def _remove(path: Path) -> None:

@@ -10,10 +10,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from counterfeit.data.progress import console
+from counterfeit.config import flatten
+from counterfeit.data.progress import Minutes, console
 
 __all__ = ["Events", "Meter", "Progress", "read_events"]
 
@@ -83,6 +86,21 @@ class Events:
         except OSError as error:
             raise OSError(f"{self.path} could not be written ({error.strerror}); checkpoints are kept.") from None
 
+    def picture(self, step: int, image: NDArray[np.uint8]) -> None:
+        """A grid of samples, (H, W) or (H, W, 3), for TensorBoard."""
+        if self.board is not None:
+            self.board.add_image("samples", image, step, dataformats="HWC"[: image.ndim])
+
+    def settings(self, settings: Mapping[str, Any], metric: str | None) -> None:
+        """Nested settings, as what TensorBoard calls hparams, beside the metric that validates."""
+        if self.board is None:
+            return
+        from torch.utils.tensorboard.summary import hparams
+
+        flat = {key: value if isinstance(value, (bool, int, float)) else str(value) for key, value in flatten(settings)}
+        for summary in hparams(flat, {f"valid/{metric}": 0.0} if metric else {}):
+            self.board.file_writer.add_summary(summary)
+
     def close(self) -> None:
         """Flush and close both."""
         self.file.close()
@@ -116,7 +134,7 @@ def _board(folder: Path, step: int) -> Any:
 
 
 class Progress:
-    """A progress bar on a terminal; silent elsewhere.
+    """A progress bar on a terminal; elsewhere a line a minute, or a log step where those are rarer.
 
     Arguments:
         title: shown before the bar.
@@ -129,7 +147,9 @@ class Progress:
     def __init__(self, title: str, step: int, steps: int, batch_size: int, show: bool) -> None:
         self.batch_size, self.last, self.ticked = batch_size, (step, time.perf_counter()), time.perf_counter()
         self.show = show
-        self.bar = _bar(show and sys.stderr.isatty())
+        self.title, self.steps, self.first = title, steps, step
+        self.minutes = Minutes() if show and not sys.stderr.isatty() else None
+        self.bar = _bar(show and not self.minutes)
         self.task = self.bar.add_task(title, total=steps, completed=step, losses="", speed="") if self.bar else None
 
     def update(self, step: int, values: Mapping[str, float]) -> float:
@@ -138,9 +158,12 @@ class Progress:
         now = time.perf_counter()
         speed = (step - then) / max(now - since, 1e-9)
         self.last = (step, now)
+        losses = "  ".join(f"{_initial(k)} {v:.3g}" for k, v in values.items() if k.endswith("loss"))
         if self.bar:
-            losses = "  ".join(f"{_initial(k)} {v:.3g}" for k, v in values.items() if k.endswith("loss"))
             self.bar.update(self.task, completed=step, losses=losses, speed=self._speed(speed))
+        if self.minutes and self.minutes.due():
+            left = self.minutes.left(step - self.first, self.steps - self.first)
+            self.say(f"{self.title}: step {step:,} of {self.steps:,}, {left}, {self._speed(speed)}  {losses}")
         return speed
 
     def _speed(self, speed: float) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -83,17 +83,19 @@ class Fit:
         validate: a model's value on the validation split and its score, higher being better; None for none.
         processes: those that share the work.
         resume: go on from the newest checkpoint; from the start where there is none.
-        show: show progress on a terminal.
+        show: show progress.
+        settings: all settings of the run, nested, to be shown beside its events.
     """
 
     def __init__(
         self, run: Path, model: Model, source: Source, train: Train, validate: Validate | None,
-        processes: Processes, resume: bool, show: bool,
+        processes: Processes, resume: bool, show: bool, settings: Mapping[str, Any] | None = None,
     ) -> None:  # fmt: skip
         self.run, self.model, self.source, self.asked = run, model, source, train
         self.validate, self.processes, self.meter, self.signals = validate, processes, Meter(), Signals()
         self.state: dict[str, Any] = {
-            "step": 0, "position": 0, "seconds": 0.0, "cpu_seconds": 0.0, "rollbacks": 0, "meter": self.meter.state()
+            "step": 0, "position": 0, "seconds": 0.0, "cpu_seconds": 0.0, "rollbacks": 0, "meter": self.meter.state(),
+            "top": None, "stale": 0,
         }  # fmt: skip
         self.examples, self.trained = resident(source.split("train"), model.device), 0
         found = checkpoint.newest(run) if resume and checkpoint.checkpoints(run) else None
@@ -102,6 +104,8 @@ class Fit:
                 model.initialize(self.examples.first(_fits(self.examples)))
         self.events: Events | None = None
         self._stand(found)
+        if self.events:
+            self.events.settings(settings or {}, train.validate)
         self.progress = Progress(run.name, self.state["step"], train.steps, train.batch_size, show and processes.leads)
 
     def _stand(self, path: Path | None) -> None:
@@ -132,13 +136,17 @@ class Fit:
             self._picture(0)
             if self.train.doctor == "rollback":  # so that there is something to go back to from the first failure
                 self._keep(0, None, healthy=True)
-        while step < self.train.steps:
+        while step < self.train.steps and not self._tired():
             try:
                 self._advance(step + 1)
                 step += 1
             except DivergedError as error:
                 step = self._roll_back(step + 1, error)
         return self._summary(step)
+
+    def _tired(self) -> bool:
+        """Whether validations have brought no gain for as long as was to be waited."""
+        return self.train.patience is not None and self.state["stale"] >= self.train.patience
 
     def _advance(self, step: int) -> None:
         """Train so that `step` steps are done."""
@@ -202,6 +210,7 @@ class Fit:
             healthy = due and self.train.doctor != "off" and not self.doctor.suspects()
             try:
                 score = self._validate(step)
+                self._weigh(step, score, due)
             except BaseException as error:
                 self._keep(step, None, healthy)  # what was learnt is worth more than its score
                 if isinstance(error, KeyboardInterrupt) and self.signals.caught:
@@ -209,7 +218,7 @@ class Fit:
                 raise
             self._keep(step, score, healthy)
             self.progress.pause()
-        self.processes.wait()
+        self.state["stale"] = self.processes.most(self.state["stale"], self.model.device)
         if self.train.doctor in ("stop", "rollback") and self.processes.most(len(failures), self.model.device):
             raise self._unhealthy(failures, step)
 
@@ -217,11 +226,12 @@ class Fit:
         if self.processes.leads:
             state = {
                 **self._elapsed(), "step": step, "position": self.stream.position, "score": score, "healthy": healthy,
-                "meter": self.meter.state(), "rollbacks": self.state["rollbacks"],
+                "meter": self.meter.state(), **{key: self.state[key] for key in ("rollbacks", "top", "stale")},
                 "memory": max(self.state.get("memory", 0), peak_memory(self.model.device)),
                 "parts": {name: part.moves for name, part in self.stepper.parts.items()},
             }  # fmt: skip
-            checkpoint.save(self.run, self.stepper, state, self.train.keep)
+            every = self.train.save_every if self.train.milestones else 0
+            checkpoint.save(self.run, self.stepper, state, self.train.keep, every)
 
     def _examine(self, step: int) -> list[Finding]:
         """Tell what the doctor finds for the first time; returns all failures."""
@@ -249,6 +259,18 @@ class Fit:
             self.events.write(step, {f"valid/{self.train.validate}": value})
         return score if math.isfinite(score) else None
 
+    def _weigh(self, step: int, score: float | None, due: bool) -> None:
+        """Count validations without gain; one on a signal does not count."""
+        if self.validate is None or not due:
+            return
+        gained = score is not None and (self.state["top"] is None or score > self.state["top"])
+        self.state |= {"top": score, "stale": 0} if gained else {"stale": self.state["stale"] + 1}
+        if self._tired() and step < self.train.steps:
+            text = f"no gain of {self.train.validate} in {self.state['stale']} validations"
+            self.progress.say(f"training ends early, at step {step}: {text}; the best checkpoint is kept")
+            if self.events:
+                self.events.note(step, {"early": {"because": text}})
+
     @torch.no_grad()
     def _picture(self, step: int) -> None:
         """The same noise at every save, so that a person can watch the model learn."""
@@ -259,6 +281,8 @@ class Fit:
             folder = self.run / "samples"
             folder.mkdir(exist_ok=True)
             save_png(folder / f"step-{step:08d}.png", image)
+            if self.events:
+                self.events.picture(step, image)
 
     def _diverged(self, what: str, step: int) -> DivergedError:
         kept = checkpoint.checkpoints(self.run)
@@ -294,7 +318,7 @@ class Fit:
 
 def fit(
     run: Path, model: Model, source: Source, train: Train, validate: Validate | None = None,
-    processes: Processes = ALONE, resume: bool = False, show: bool = True,
+    processes: Processes = ALONE, resume: bool = False, show: bool = True, settings: Mapping[str, Any] | None = None,
 ) -> Summary:  # fmt: skip
     """Train `model` on `source` into the run folder `run`, which holds a folder `checkpoints`; see `Fit`.
 
@@ -304,7 +328,7 @@ def fit(
         UnhealthyError: where the doctor found a failure and `train.doctor` is "stop", or nothing to go back to is left.
         LateError: where an input proves bad after the first step, such as samples that no metric takes.
     """
-    sitting = Fit(run, model, source, train, validate, processes, resume, show)
+    sitting = Fit(run, model, source, train, validate, processes, resume, show, settings)
     try:
         with sitting.signals:
             return sitting.loop()
