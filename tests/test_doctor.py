@@ -178,6 +178,13 @@ def test_gradients_gains_and_dead_layers_of_one_step():
     assert found["dead/b.2"] < 1
 
 
+def test_the_gain_is_of_what_comes_into_units():
+    layer = nn.ConvTranspose2d(8, 2, 3)
+    nn.init.constant_(layer.weight, 0.5)
+    assert anatomy.gain(layer) == pytest.approx(0.5 * math.sqrt(8 * 9))
+    assert anatomy.gain(nn.Embedding(10, 900)) == 0  # which nothing comes into
+
+
 def test_an_examination_leaves_everything_as_it_was():
     model = Norms()
     model.eval().a.train()

@@ -14,6 +14,7 @@ from counterfeit.data.stream import mix
 from counterfeit.engine.step import Stepper
 from counterfeit.engine.vitals import SAMPLES, SEED, Reference
 from counterfeit.metrics.statistics import seeded
+from counterfeit.nets.layers import incoming
 
 __all__ = ["dead_units", "gain", "listening", "look_at_training", "undisturbed"]
 
@@ -48,7 +49,7 @@ def look_at_training(stepper: Stepper, known: Reference, clock: Clock, size: int
 
 
 def gain(module: nn.Module) -> float:
-    """The largest of its matrices' root-mean-square weights times √inputs: about 1 at the start, whatever the size.
+    """The largest root-mean-square weight of its linear maps and convolutions times √inputs: about 1 at the start.
 
     Example:
         >>> layer = nn.Linear(4, 3)
@@ -58,10 +59,9 @@ def gain(module: nn.Module) -> float:
         4.0
     """
     gains = [
-        p.detach().float().square().mean() * (p.numel() / len(p)) * _scale(layer) ** 2
+        weight.detach().float().square().mean() * (weight.numel() / len(weight)) * _scale(layer) ** 2
         for layer in module.modules()
-        for p in layer.parameters(recurse=False)
-        if p.ndim > 1
+        for weight in incoming(layer)
     ]
     return float(torch.stack(gains).max()) ** 0.5 if gains else 0.0
 

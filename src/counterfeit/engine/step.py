@@ -18,6 +18,7 @@ from counterfeit.config import Rule, Train
 from counterfeit.core import Clock, Draw, Model, Scaled, Update
 from counterfeit.data.stream import mix
 from counterfeit.engine.distributed import Processes
+from counterfeit.nets.layers import incoming
 
 __all__ = ["Part", "Stepper"]
 
@@ -110,21 +111,10 @@ class Part:
 
 @torch.no_grad()
 def limit(module: nn.Module, most: float) -> None:
-    """Shorten to the norm `most` the incoming weights of every unit of linear maps and convolutions, as they are used.
-
-    Transposed convolutions have their units in the second dimension, by group. Embeddings, gains and biases are no
-    units, and weights that a parametrization makes have a norm of their own.
-    """
+    """Shorten to the norm `most` what comes into every unit of linear maps and convolutions, as it is used."""
     for layer in module.modules():
-        weight = layer._parameters.get("weight")
-        if weight is None or not isinstance(layer, (nn.Linear, nn.modules.conv._ConvNd)):
-            continue
-        longest = most / abs(layer.weight_scale) if isinstance(layer, Scaled) else most
-        if isinstance(layer, nn.modules.conv._ConvTransposeNd):
-            for group in weight.chunk(layer.groups):
-                group.renorm_(2, 1, longest)
-        else:
-            weight.renorm_(2, 0, longest)
+        for weight in incoming(layer):
+            weight.renorm_(2, 0, most / abs(layer.weight_scale) if isinstance(layer, Scaled) else most)
 
 
 class Average:

@@ -7,11 +7,13 @@ References:
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv_transpose2d
 
-__all__ = ["DoublingConv2d", "MinibatchDeviation", "MinibatchDiscrimination", "doubled", "pixel_norm"]
+__all__ = ["DoublingConv2d", "MinibatchDeviation", "MinibatchDiscrimination", "doubled", "incoming", "pixel_norm"]
 
 
 class DoublingConv2d(nn.Conv2d):
@@ -90,3 +92,20 @@ def pixel_norm(x: Tensor) -> Tensor:
         tensor([[1., 1.]])
     """
     return x * x.float().square().mean(1, keepdim=True).add(1e-8).rsqrt().to(x.dtype)
+
+
+def incoming(layer: nn.Module) -> Iterator[Tensor]:
+    """What comes into each unit of a linear map or a convolution: views of its weight, (units, …), one a group.
+
+    Transposed convolutions have their units in the second dimension. Embeddings, gains and biases are no units, and
+    weights that a parametrization makes are not looked at: none comes of them.
+
+    Example:
+        >>> [tuple(weight.shape) for weight in incoming(nn.ConvTranspose2d(6, 4, 3, groups=2))]
+        [(2, 3, 3, 3), (2, 3, 3, 3)]
+    """
+    weight = layer._parameters.get("weight")
+    if weight is not None and isinstance(layer, nn.modules.conv._ConvTransposeNd):
+        yield from (group.transpose(0, 1) for group in weight.chunk(layer.groups))
+    elif weight is not None and isinstance(layer, (nn.Linear, nn.modules.conv._ConvNd)):
+        yield weight
