@@ -9,7 +9,13 @@ from PIL import Image
 from torch.utils.data import TensorDataset
 
 import counterfeit as cf
+from counterfeit import catalogue
 from counterfeit.cli import main
+from counterfeit.config import merge, nest
+from counterfeit.core import Batch, Samples, Spec
+from counterfeit.models.adversarial.puzzlegan import PuzzleGAN
+from counterfeit.models.adversarial.semi_supervised_gan import SemiSupervisedGAN
+from counterfeit.nets.conv import ConvPlayers
 from counterfeit.run import Run
 
 GENERATOR = np.random.default_rng(0)
@@ -141,3 +147,75 @@ def test_data_that_are_none_leave_nothing(tmp_path):
     with pytest.raises(ValueError, match="values from"):
         cf.train("gan", data=blobs(20) * 9, out=tmp_path / "run", show=False)
     assert not (tmp_path / "run").exists()
+
+
+# ---- every recipe on data that it was not made for
+
+ODD = {
+    "rgb": (40, (20, 28, 3)), "gray64": (40, (64, 64)), "gray24": (40, (24, 24)), "one": (1, (32, 32, 3)),
+    "seven": (7, (32, 32, 3)),
+}  # fmt: skip
+NEEDS = {  # a line that says what is missing, where data lack what a model is about
+    "labels": r"labels|classes came.*expects 2", "captions": "without captions",
+    "films": "numbered frames|frames; 15 are", "binary": "Add `binarize`", "pair": "3 classes came; CycleGAN expects 2",
+}  # fmt: skip
+OWN = {"train.steps": 1, "train.save_every": 1, "train.batch_size": 4, "train.tensorboard": False, "train.threads": 1}
+LACKING = {
+    **dict.fromkeys(("acgan", "cgan", "classifier", "semi-supervised-gan", "stargan"), "labels"),
+    **dict.fromkeys(("cyclegan", "cyclegan-cifar10"), "labels"),
+    "text2image": "captions", "next-frame": "films", "vae-mnist": "binary",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def odd(tmp_path_factory):
+    root = tmp_path_factory.mktemp("odd")
+    for name, (count, shape) in ODD.items():
+        pictures(root / name, GENERATOR.integers(0, 256, (count, *shape)).astype(np.uint8))
+    for name, count in {"red": 60, "green": 20, "blue": 7}.items():
+        pictures(root / "three" / name, GENERATOR.integers(0, 256, (count, 20, 28, 3)).astype(np.uint8))
+    return root
+
+
+def lacking(recipe, data):
+    """What the data lack for the recipe, "" for nothing."""
+    lack = LACKING.get(recipe, "")
+    if lack == "films" and data in ("rgb", "gray64", "gray24"):
+        return ""  # forty numbered pictures are frames of a film
+    if lack == "labels" and data == "three":
+        return "pair" if recipe.startswith("cyclegan") else ""
+    return lack
+
+
+@pytest.mark.parametrize("data", [*ODD, "three"])
+@pytest.mark.parametrize("recipe", sorted(catalogue.recipes()))
+def test_every_recipe_trains_on_odd_data_or_says_what_it_needs(recipe, data, odd, tmp_path):
+    chosen = catalogue.recipe(recipe)
+    given = {"data.name": str(odd / data), **({"data.size": None} if data == "gray24" else {})}
+    model = {"model": {key: value for key, value in chosen.smoke.get("model", {}).items() if key != "piece_size"}}
+    settings = merge(model, nest(OWN | given))
+    go = lambda: cf.train(recipe, out=tmp_path / "run", settings=settings, show=False)  # noqa: E731
+    if lack := lacking(recipe, data):
+        with pytest.raises(ValueError, match=NEEDS[lack]) as refusal:
+            go()
+        assert "\n" not in str(refusal.value)
+        assert not (tmp_path / "run").exists()
+    else:
+        run = go()
+        assert run.sample(2).isfinite().all() if isinstance(run.model, Samples) else run.state["step"] == 1
+
+
+def test_few_labels_follow_the_classes():
+    x, y = torch.rand(87, 1, 8, 8), torch.tensor([0] * 60 + [1] * 20 + [2] * 7)
+    model = SemiSupervisedGAN(Spec((1, 8, 8), classes=3), nets=ConvPlayers(width=4, discriminator_width=4))
+    model.initialize(Batch(x, y))
+    for label, count in ((0, 10), (1, 10), (2, 7)):  # all seven of the smallest, three of them twice
+        chosen = model.labelled_x[model.labelled_y == label]
+        assert (len(chosen), len(chosen.unique(dim=0))) == (10, count)
+        assert (chosen[:, None] == x[y == label]).flatten(2).all(2).any(1).all()
+
+
+@pytest.mark.parametrize(("side", "size"), [(28, 8), (24, 6), (8, 2), (64, 8)])
+def test_patches_of_a_puzzle_follow_the_pictures(side, size):
+    model = PuzzleGAN(Spec((1, side, side)), nets=ConvPlayers(width=4, discriminator_width=4))
+    assert model.cut(torch.rand(1, 1, side, side))[0].shape == (1, 3, 1, size, size)

@@ -122,7 +122,7 @@ def look_at_codes(model: Model, known: Reference, seed: int) -> dict[str, float]
     with evaluating(model, mix(seed, SEED)):
         codes = model.encode(known.held_out).flatten(1).float()
         prior = model.prior(SAMPLES).flatten(1).float()
-    active = codes.var(0) > ACTIVE * prior.var(0)
+    active = codes.var(0, correction=0) > ACTIVE * prior.var(0, correction=0)
     return {"codes": float(codes.shape[1]), "active": float(active.float().mean())}
 
 
@@ -140,10 +140,14 @@ def look_at_likelihood(model: Model, known: Reference, seed: int) -> dict[str, f
 def advantage(ours: Tensor, theirs: Tensor) -> float:
     """How far the mean of `ours`, (N,), lies above that of `theirs`, (M,), in standard deviations of a single value.
 
+    NaN where one of them is a single value.
+
     Example:
         >>> round(advantage(torch.tensor([4.0, 6.0]), torch.tensor([0.0, 2.0])), 4)
         2.8284
     """
+    if min(len(ours), len(theirs)) < 2:  # no deviation is known
+        return math.nan
     return float((ours.mean() - theirs.mean()) / (0.5 * (ours.var() + theirs.var())).sqrt())
 
 

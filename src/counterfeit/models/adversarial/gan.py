@@ -102,7 +102,7 @@ class GAN(Game):
         last = self.generator.body.last
         if self.marginals and self.spec.bounded:
             last.bias.copy_(x.mean(0).flatten().clamp(1e-3, 1 - 1e-3).logit())
-        if self.covariance:
+        if self.covariance and len(x) > 1:
             with without_statistics(self.generator):
                 h = self.generator.body.hidden(self.prior(len(x)))
             y = x.flatten(1).clamp(0.01, 0.99).logit() if self.spec.bounded else x.flatten(1)

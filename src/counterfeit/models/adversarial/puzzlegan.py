@@ -39,7 +39,7 @@ class PuzzleGAN(Game):
     Arguments:
         spec: what the data are: gray or RGB images.
         pieces: how many patches, at most 6, of which a metric tries every order.
-        piece_size: side of a patch in pixels.
+        piece_size: side of a patch in pixels; null for 8, or what leaves three quarters of smaller images open.
         spatial_weight: weight of the places (spatial loss).
         appearance_weight: weight of the absolute difference of patches and what is painted there (appearance loss).
         features: of a patch.
@@ -65,7 +65,7 @@ class PuzzleGAN(Game):
         self,
         spec: Spec,
         pieces: int = 3,
-        piece_size: int = 8,
+        piece_size: int | None = None,
         spatial_weight: float = 1.0,
         appearance_weight: float = 10.0,
         features: int = 256,
@@ -74,6 +74,8 @@ class PuzzleGAN(Game):
         noise_size: int = 32,
         rules: Rules = Rules(),  # noqa: B008
     ) -> None:
+        if piece_size is None:
+            piece_size = min(8, math.isqrt(math.prod(spec.shape[1:]) // (4 * max(1, pieces))))
         room = 4 * pieces * piece_size**2  # however the first ones lie, another finds its place
         if len(spec.shape) != 3 or min(pieces, piece_size) < 1 or room > spec.shape[1] * spec.shape[2]:
             raise ValueError(

@@ -23,6 +23,7 @@ from counterfeit.nets.conv import ConvPlayers
 
 __all__ = ["SemiSupervisedGAN"]
 
+EACH = 10  # labelled examples of a class, where nobody says how many
 NETS = ConvPlayers(discriminator_norm="none", dropout=0.3)
 RULES = Rules(objective="feature-matching", fresh=False)
 
@@ -44,7 +45,7 @@ class SemiSupervisedGAN(Game):
 
     Arguments:
         spec: what the data are: gray or RGB images with labels.
-        labelled: number of training examples whose labels are used.
+        labelled: number of training examples whose labels are used; null for ten of each class, all where it has fewer.
         supervised_weight: weight of the log-likelihood of these labels.
         invariance: weight of the information that the classes of an image and of another view of it share.
         views: random changes of labelled images, and for the other view: flip, color, translation, cutout, affine.
@@ -69,7 +70,7 @@ class SemiSupervisedGAN(Game):
     def __init__(
         self,
         spec: Spec,
-        labelled: int = 100,
+        labelled: int | None = None,
         supervised_weight: float = 1.0,
         invariance: float = 0.0,
         views: tuple[Augmentation, ...] = (),
@@ -81,6 +82,8 @@ class SemiSupervisedGAN(Game):
     ) -> None:
         if spec.classes < 1:
             raise ValueError("data without labels came; a classifier expects labels. Choose data with classes.")
+        self.all_there = labelled is not None
+        labelled = EACH * spec.classes if labelled is None else labelled
         if labelled < spec.classes or labelled % spec.classes:
             raise ValueError(f"labelled={labelled} came; a multiple of {spec.classes} classes is expected. Change it.")
         if not min(supervised_weight, invariance) >= 0:
@@ -101,6 +104,8 @@ class SemiSupervisedGAN(Game):
         shuffled = torch.randperm(len(y), device=y.device)
         share = len(self.labelled_y) // self.spec.classes
         chosen = [shuffled[y[shuffled] == label][:share] for label in range(self.spec.classes)]
+        if not self.all_there and all(map(len, chosen)):  # few examples are looked at as often as many
+            chosen = [some[torch.arange(share, device=y.device) % len(some)] for some in chosen]
         if any(len(some) < share for some in chosen):
             raise ValueError(
                 f"a class with {min(map(len, chosen))} training examples came; at least {share} of each are expected. "
