@@ -33,9 +33,10 @@ class Auxiliary(Game):
     Arguments:
         spec: what the data are: gray or RGB images.
         fixed_from: fraction of training after which the game is over, and the encoder learns alone.
-        image_weight: weight of the squared error of samples made again from inferred codes, mean over pixels.
-        encoder_noise: standard deviation of Gaussian noise on the samples that the encoder learns from, for data never
-            lie exactly where samples do.
+        image_weight: weight of the squared error of samples made again from inferred codes, mean over pixels in
+            [0, 1].
+        encoder_noise: standard deviation, in [0, 1], of Gaussian noise on the samples that the encoder learns from, for
+            data never lie exactly where samples do.
         encoder_width: channels of the encoder after its first convolution; each smaller level has twice as many.
         nets: sizes and norms of both players.
         noise: the prior over codes, of unit variance.

@@ -70,7 +70,7 @@ class BiGAN(Game):
     Arguments:
         spec: what the data are: gray or RGB images.
         random: draw codes of data from a Gaussian whose mean and scale are inferred, as ALI does.
-        image_weight: weight of the squared error of reconstructed data, mean over pixels (ALICE).
+        image_weight: weight of the squared error of reconstructed data, mean over pixels in [0, 1] (ALICE).
         code_weight: weight of the squared error of reconstructed codes.
         categories: values of the categorical part of a code; 0 for none.
         invariance: weight of the information that the categories of two views of an image share.

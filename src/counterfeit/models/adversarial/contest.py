@@ -37,7 +37,8 @@ class Rules:
             descends the distance of the mean features that the discriminator has of data and samples.
         k: discriminator updates for each one of the generator.
         fresh: draw new codes for the generator's update, as Algorithm 1 does, or save a pass and reuse the last fakes.
-        instance_noise: standard deviation of the Gaussian noise on everything the discriminator sees.
+        instance_noise: standard deviation of the Gaussian noise on everything the discriminator sees, in the unit
+            of the data, [0, 1] of images.
         smoothing: by how much less than 1 data are called data, where the discriminator gives probabilities.
         clip: the discriminator's weights are kept in ±`clip` (WGAN's first means); 0 leaves them free.
         penalty: on the slope of the discriminator: gradient (WGAN-GP), r1, r2, dragan. As in their papers, slopes at

@@ -41,7 +41,7 @@ class PuzzleGAN(Game):
         pieces: how many patches, at most 6, of which a metric tries every order.
         piece_size: side of a patch in pixels; null for 8, or what leaves three quarters of smaller images open.
         spatial_weight: weight of the places (spatial loss).
-        appearance_weight: weight of the absolute difference of patches and what is painted there (appearance loss).
+        appearance_weight: weight of the absolute difference, in [0, 1], of patches and what is painted there.
         features: of a patch.
         nets: sizes and norms of both players.
         noise: the prior over what patches leave open, of unit variance.

@@ -44,7 +44,7 @@ class SRGAN(Targeted):
         blocks: residual blocks of the generator.
         discriminator_width: channels of the discriminator after its first convolution.
         discriminator_norm: of the discriminator's levels ("batch") or weights ("spectral").
-        pixel_weight: weight of the mean squared error of pixels.
+        pixel_weight: weight of the mean squared error of pixels in [0, 1], a quarter of the paper's in [-1, 1].
         feature_weight: weight of the squared error of the discriminator's features, as a share of their square.
         adversarial_weight: weight of the adversarial loss; at 0 only the error of pixels is left.
         rules: what the game is played for, and what keeps it stable.
