@@ -426,7 +426,7 @@ def test_a_loss_of_a_whole_minibatch_is_not_descended_in_pieces(recipe, settings
     """Of the features of halves, say, ‖E f(x) - E f(G(z))‖² has another mean than that of the whole."""
     chosen = catalogue.recipe(recipe)
     config = catalogue.configure(chosen, merge(merge(chosen.smoke, settings), {"train": {"micro_batches": 2}}))
-    with pytest.raises(ValueError, match=rf"train.micro_batches: 2 pieces .* by {name} {recipe} "):
+    with pytest.raises(ValueError, match=rf"train.micro_batches: 2 pieces .* {recipe} expects 1, .* by {name} is "):
         start(chosen, config, tmp_path / "run", show=False)
     assert not (tmp_path / "run").exists()
 

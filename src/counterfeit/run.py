@@ -520,9 +520,8 @@ def _check(config: Config, model: Model, source: Source, group: Processes) -> No
     pieces = group.world * config.train.micro_batches
     if pieces > 1 and model.undivided:
         raise ValueError(
-            f"train.micro_batches: {pieces} pieces of a minibatch, over all processes, came; by "
-            f"{', '.join(model.undivided)} {config.model} descends what is of a whole one. Set it to 1, on one "
-            "process, and lower train.batch_size to save memory."
+            f"train.micro_batches: {pieces} pieces of a minibatch, over all processes, came; {config.model} expects 1, "
+            f"for what it descends by {', '.join(model.undivided)} is of a whole one. Lower train.batch_size instead."
         )
     for part in config.train.parts:
         if part not in dict(model.named_modules()):
