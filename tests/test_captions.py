@@ -38,7 +38,8 @@ from counterfeit.models.adversarial.text2image import KEPT, Text2Image, crossed
 from counterfeit.nets.conv import ConvPlayers
 from counterfeit.nets.text import CaptionEncoder, TextDiscriminator
 from counterfeit.report import captions as report
-from counterfeit.report.captions import captions, labelled
+from counterfeit.report.captions import captions
+from counterfeit.report.texts import labelled
 from counterfeit.run import Run, train
 
 SPEC, CLOCK = Spec((3, 8, 8), words=("a", "blue", "cat", "dog", "red"), length=4), Clock(0, 10)
@@ -574,7 +575,7 @@ def test_a_caption_on_the_command_line_is_what_samples_are_asked_for(run, tmp_pa
 
 def test_samples_of_a_caption_are_one_or_more(run, capsys):
     assert main(["sample", str(run.path), "--caption", "a big red circle", "--n", "-5"]) == 2
-    assert "n=-5 came" in capsys.readouterr().err
+    assert "--n -5 came" in capsys.readouterr().err
 
 
 def test_a_single_caption_is_shown_without_a_walk(run, monkeypatch):

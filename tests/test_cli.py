@@ -232,7 +232,7 @@ def test_bundled_recipe_names():
         (["resume", "RUN", "--model.hidden", "9"], "keeps its model"),
         (["resume", "RUN", "--train.steps", "1"], "stands at step"),
         (["resume", "RUN", "--train.lr", "fast"], "a number is expected"),
-        (["sample", "RUN", "-n", "0"], "at least one sample"),
+        (["sample", "RUN", "-n", "0"], "at least 1 is expected"),
         (["train", "gan", "--data", "folder"], "the path of a file or folder"),
         (["train", "gan", "--train.seed", str(2**64)], "less than 2**63"),
         (["train", "gan", "--train.parts.generator.optimizer", "adma"], "one of adam, adamw, sgd, rmsprop"),

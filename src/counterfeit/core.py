@@ -18,9 +18,9 @@ from torch import Tensor, nn
 
 __all__ = [
     "Assembles", "Batch", "Bounds", "Classifies", "Clock", "Clusters", "Completes", "Decodes", "Density", "Draw",
-    "Encodes", "Energy", "Enlarges", "Initializes", "Judges", "Kind", "Model", "Net", "Predicts", "Samples", "Scaled",
-    "Scores", "Spec", "Structure", "Structured", "Translates", "Update", "check_captions", "check_codes",
-    "check_labels", "check_request", "frozen", "without_statistics",
+    "Encodes", "Energy", "Enlarges", "Initializes", "Judges", "Kind", "Labelled", "Model", "Net", "Predicts", "Samples",
+    "Scaled", "Scores", "Spec", "Structure", "Structured", "Translates", "Update", "check_captions", "check_codes",
+    "check_labels", "check_request", "frozen", "labels_of", "without_statistics",
 ]  # fmt: skip
 
 Kind = Literal["image", "binary", "real"]
@@ -234,6 +234,19 @@ class Samples(Protocol):
 
     def sample(self, n: int, y: Tensor | None = None) -> Tensor:
         """Draw `n` examples in the data's natural unit, (n, *shape), of the labels `y`, (n,), where given."""
+
+
+@runtime_checkable
+class Labelled(Samples, Protocol):
+    """Draws examples of labels that are asked for."""
+
+    labels: int
+    """How many labels there are to ask for; 0 for none."""
+
+
+def labels_of(model: Model) -> int:
+    """How many labels samples of `model` can be asked for; 0 where it takes none."""
+    return model.labels if isinstance(model, Labelled) else 0
 
 
 @runtime_checkable

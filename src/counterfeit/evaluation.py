@@ -14,7 +14,8 @@ from torch import Tensor
 
 from counterfeit import catalogue
 from counterfeit.config import Data
-from counterfeit.core import Decodes, Model, Samples, check_request
+from counterfeit.core import Decodes, Model, Samples, check_request, labels_of
+from counterfeit.data.conditions import conditions
 from counterfeit.data.source import SPLITS, Source
 from counterfeit.engine.classifier import train_classifier
 from counterfeit.metrics.anomaly import finder
@@ -52,7 +53,7 @@ class Subject(Protocol):
     def source(self) -> Source:
         """The data that it is measured against."""
 
-    def sample(self, n: int, seed: int = 0, y: Tensor | None = None, mean: bool = False) -> Tensor:
+    def sample(self, n: int, seed: int = 0, y: Any = None, mean: bool = False) -> Tensor:
         """Draw `n` examples in the data's natural unit, (n, *shape), on the CPU."""
 
 
@@ -73,7 +74,7 @@ class Outside:
             raise ValueError(f"samples={chosen.samples} came; {self.name} holds {held:,}. Ask for as many at most.")
         return dataclasses.replace(chosen, seeds=1) if chosen.samples == held else chosen
 
-    def sample(self, n: int, seed: int = 0, y: Tensor | None = None, mean: bool = False) -> Tensor:
+    def sample(self, n: int, seed: int = 0, y: Any = None, mean: bool = False) -> Tensor:
         """`n` of the samples, (n, *shape), in an order drawn under `seed`."""
         return draw(self, n, seed, y, mean)
 
@@ -110,24 +111,25 @@ def outside(what: str, data: Data | str | None = None) -> Outside:
     return Outside(Path(what).name, Given(source.spec, read_samples(Path(what).expanduser(), source), what), source)
 
 
-def draw(subject: Subject, n: int, seed: int = 0, y: Tensor | None = None, mean: bool = False) -> Tensor:
+def draw(subject: Subject, n: int, seed: int = 0, y: Any = None, mean: bool = False) -> Tensor:
     """Draw `n` examples in the data's natural unit, (n, *shape), on the CPU.
 
     Arguments:
         subject: what is asked.
         n: how many.
         seed: the same seed gives the same samples.
-        y: labels, (n,), for a conditional model.
-        mean: decoded means in place of draws, where the model decodes codes.
+        y: for a model that takes labels or captions, one for all or one each: `data.conditions` says how.
+        mean: decoded means in place of draws, where the model decodes codes and no labels are asked for.
     """
     model = subject.model
     if not isinstance(model, Samples):
         raise ValueError(f"{type(model).__name__} does not sample; a model that samples is expected.")
     check_request(n)
     chunks = [min(1_000, n - done) for done in range(0, n, 1_000)]
-    labels = y.split(chunks) if y is not None else [None] * len(chunks)
+    asked = conditions(y, n, subject.source, labels_of(model))
+    labels = asked.split(chunks) if asked is not None else [None] * len(chunks)
     with evaluating(model, seed):
-        if mean and isinstance(model, Decodes):
+        if mean and asked is None and isinstance(model, Decodes):
             x = torch.cat([model.decode(model.prior(size)) for size in chunks])
         else:
             x = torch.cat([model.sample(size, label) for size, label in zip(chunks, labels, strict=True)])

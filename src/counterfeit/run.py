@@ -37,7 +37,6 @@ from counterfeit.data.kept import KEPT, keep, kept_name
 from counterfeit.data.progress import console
 from counterfeit.data.source import Source
 from counterfeit.data.stream import mix
-from counterfeit.data.words import encode
 from counterfeit.engine import checkpoint
 from counterfeit.engine.distributed import Processes, processes
 from counterfeit.engine.doctor import Examination, examine
@@ -241,14 +240,15 @@ class Run:
             raise ValueError(f"{file} holds {type(found).__name__}; a mapping is expected. Remove it, evaluate again.")
         return found
 
-    def sample(self, n: int, seed: int = 0, y: Tensor | None = None, mean: bool = False) -> Tensor:
+    def sample(self, n: int, seed: int = 0, y: Any = None, mean: bool = False) -> Tensor:
         """Draw `n` examples in the data's natural unit, (n, *shape), on the CPU.
 
         Arguments:
             n: how many.
             seed: the same seed gives the same samples.
-            y: labels, (n,), for a conditional model.
-            mean: decoded means in place of draws, where the model decodes codes.
+            y: for a model that takes labels or captions: a class by name or number, or a caption, for all samples, or
+                one each in a list, an array or a tensor; as frequent as in the data where None.
+            mean: decoded means in place of draws, where the model decodes codes and no labels are asked for.
         """
         with using(self.threads):
             return draw(self, n, seed, y, mean)
@@ -303,14 +303,6 @@ class Run:
             raise ValueError(f"{type(self.model).__name__} does not enlarge; a model that enlarges is expected.")
         with using(self.threads), evaluating(self.model, seed):
             return self.source.natural(self.model.enlarge(x.to(self.model.device))).cpu()
-
-    def tokens(self, caption: str, n: int) -> Tensor:
-        """What asks `sample` for `n` pictures of a caption, (n, length)."""
-        spec = self.source.spec
-        if not spec.words:
-            raise ValueError(f"a caption came; {self.name} learnt from data without captions. Leave it out.")
-        check_request(n)
-        return encode([caption], spec.words, spec.length).expand(n, -1)
 
     def evaluate(self, *metrics: str, tell: Tell | None = None, **options: Any) -> dict[str, Result]:
         """Measure, remember in evaluation.json and return metric -> result.

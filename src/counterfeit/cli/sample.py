@@ -1,30 +1,46 @@
-"""Draw samples from a run, as a picture, as single pictures, or as an array."""
+"""Draw samples from a run: as a picture, as single pictures, as an array, or as walks between codes."""
 
 from __future__ import annotations
 
 import argparse
 import json
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from counterfeit.cli.options import samples_writable
 from counterfeit.cli.output import say
+
+if TYPE_CHECKING:
+    from counterfeit.run import Run
 
 EXAMPLE = """examples:
   counterfeit sample runs/first                          a grid of 64, as samples.png beside the run's own
   counterfeit sample runs/first --n 10000 --out all.npy  an array of all values
   counterfeit sample runs/first --n 100 --out pictures/  a folder of single pictures
-  counterfeit sample runs/digits --caption "a small green three at the bottom"
+  counterfeit sample runs/cgan --class 3,8               of these classes, by name or number
+  counterfeit sample runs/cgan --per-class 10            a labelled row of ten of each class
+  counterfeit sample runs/digits --caption "a small green three" --caption "a large blue zero"
+  counterfeit sample runs/first --interpolate 5          walks between five pairs of codes
+  counterfeit sample runs/first --interpolate 5 --out walk.gif
 """
 
 
 def options(parser: argparse.ArgumentParser) -> None:
     """What the verb takes."""
     parser.add_argument("run", metavar="RUN", help="a run folder")
-    parser.add_argument("-n", "--n", type=int, default=64, help="how many (default: 64)")
+    parser.add_argument("-n", "--n", type=int, help="how many (default: 64)")
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same samples (default: 0)")
     parser.add_argument(
         "--out", help="a .png grid, a .npy array, or a folder for single pictures (default: RUN/samples.png)"
     )
-    parser.add_argument("--caption", help="what samples should show, where the model was trained on captions")
+    group = parser.add_argument_group("what samples show; as frequent as in the data where nothing is asked")
+    group.add_argument("--class", metavar="A,B", dest="classes", help="classes, by name or number")
+    group.add_argument("--per-class", metavar="N", type=int, help="N of each class, or of those of --class, in rows")
+    group.add_argument("--caption", action="append", help="a caption, where the model was trained on them; repeatable")
+    group = parser.add_argument_group("walks between codes")
+    group.add_argument("--interpolate", metavar="N", type=int, help="N walks, in rows, or as an animated .gif or .webp")
+    group.add_argument("--steps", type=int, default=10, help="pictures on a walk (default: 10)")
+    group.add_argument("--path", choices=("spherical", "linear"), default="spherical", help="(default: spherical)")
     parser.add_argument("--mean", action="store_true", help="decoded means in place of draws")
     parser.add_argument("--checkpoint", default="best", help="best, newest or a step (default: best)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, mps")
@@ -34,14 +50,54 @@ def options(parser: argparse.ArgumentParser) -> None:
 def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     """Sample."""
     args = parser.parse_args(arguments)
-    from counterfeit.report.export import write_samples
     from counterfeit.run import Run
 
+    _agree(args)
     source = Run(args.run, args.checkpoint, args.device)
-    place, _ = samples_writable(args.out, source.path / "samples.png")
-    y = None if args.caption is None else source.tokens(args.caption, args.n)
-    out = write_samples(source.sample(args.n, args.seed, y, mean=args.mean and y is None), place, source.source.span)
-    say(f"{args.n} samples of {source.name}: {out}")
+    place = Path(args.out) if args.out else source.path / "samples.png"
+    if args.interpolate is not None:
+        count, out = _walk(source, args, place)
+        what = f"{count} walks between codes"
+    else:
+        count, out = _sample(source, args, place)
+        what = f"{count} samples"
+    say(f"{what} of {source.name}: {out}")
     if args.json:
-        print(json.dumps({"run": args.run, "n": args.n, "seed": args.seed, "out": str(out)}))
+        print(json.dumps({"run": args.run, "n": count, "seed": args.seed, "out": str(out)}))
     return 0
+
+
+def _agree(args: argparse.Namespace) -> None:
+    """Raise a ValueError where two options contradict each other, or a number is none."""
+    asked = [f"--{name.replace('_', '-')}" for name in ("per_class", "caption", "interpolate") if getattr(args, name)]
+    for one, other in (("classes", "caption"), ("classes", "interpolate"), ("n", "per_class"), ("n", "interpolate")):
+        if getattr(args, one) is not None and getattr(args, other) is not None:
+            names = (f"--{name.replace('classes', 'class').replace('_', '-')}" for name in (one, other))
+            raise ValueError(f"{' and '.join(names)} came together; one of them is expected. Leave out the other.")
+    if len(asked) > 1:
+        raise ValueError(f"{' and '.join(asked)} came together; one of them is expected. Leave out the other.")
+    for name, low in (("n", 1), ("per_class", 1), ("interpolate", 1), ("steps", 2)):
+        if getattr(args, name) is not None and getattr(args, name) < low:
+            option = f"--{name.replace('_', '-')}"
+            raise ValueError(f"{option} {getattr(args, name)} came; at least {low} is expected. Raise it.")
+
+
+def _sample(source: Run, args: argparse.Namespace, place: Path) -> tuple[int, Path]:
+    from counterfeit.report.export import write_rows, write_samples
+    from counterfeit.report.labels import rows_asked
+
+    out, _ = samples_writable(str(place), place)
+    rows = rows_asked(source, args.classes, args.per_class, args.caption, args.n or 64)
+    if rows is None:
+        n = args.n or 64
+        return n, write_samples(source.sample(n, args.seed, mean=args.mean), out, source.source.span)
+    x = source.sample(len(rows.asked), args.seed, rows.asked)
+    return len(x), write_rows(x, rows.texts, rows.counts, out, source.source.span)
+
+
+def _walk(source: Run, args: argparse.Namespace, place: Path) -> tuple[int, Path]:
+    from counterfeit.report.walks import walk, write_walks, writes_walks
+
+    writes_walks(place)
+    x = walk(source, args.interpolate, args.steps, args.path, args.seed)
+    return args.interpolate, write_walks(x, place, source.source.span)

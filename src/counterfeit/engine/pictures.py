@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from counterfeit.core import Assembles, Completes, Decodes, Enlarges, Model, Predicts, Samples, Translates
+from counterfeit.core import Assembles, Completes, Decodes, Enlarges, Model, Predicts, Samples, Translates, labels_of
+from counterfeit.data.conditions import arranged
 from counterfeit.data.images import tile
 from counterfeit.data.source import Source
 from counterfeit.metrics.enlargement import enlarged
@@ -83,7 +84,8 @@ def pictured(model: Model) -> bool:
 def picture(model: Model, source: Source, n: int) -> NDArray[np.uint8]:
     """What the model does with about `n` images, as 8-bit pixels: a grid of samples, or their histogram for points.
 
-    A model that works on given images is shown those of the validation split, the same at every call.
+    A model that works on given images is shown those of the validation split, the same at every call; one that takes
+    labels shows a row of each.
     """
     if len(source.raw.spec.shape) == 1:
         return histogram(source.natural(means(model, 50 * n)).cpu())
@@ -91,6 +93,9 @@ def picture(model: Model, source: Source, n: int) -> NDArray[np.uint8]:
         if isinstance(model, ability):
             rows = grid(model, source, n)
             return tile(source.natural(rows.flatten(0, 1)).cpu(), rows.shape[1])
+    if labels := labels_of(model):
+        y = arranged(n, labels)  # a row of each
+        return tile(source.natural(cast(Samples, model).sample(y.numel(), y.flatten())).cpu(), y.shape[1])
     return tile(source.natural(means(model, n)).cpu())
 
 

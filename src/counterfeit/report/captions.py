@@ -10,13 +10,11 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any, cast
 
-import numpy as np
 import torch
-from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from counterfeit.data.captions import Composed
-from counterfeit.data.images import encode_png, tile
+from counterfeit.data.images import tile
 from counterfeit.data.source import Source
 from counterfeit.data.words import caption
 from counterfeit.evaluation import Subject
@@ -24,11 +22,11 @@ from counterfeit.metrics.sampling import evaluating, spread
 from counterfeit.report import grids, plot
 from counterfeit.report.figure import Figure, Picture
 from counterfeit.report.latent import interpolate, lerp
+from counterfeit.report.texts import labelled
 
-__all__ = ["captions", "labelled"]
+__all__ = ["captions"]
 
 ROWS, SEARCHED, COLUMNS = 8, 1_000, 8  # captions shown, of so many; pictures of each
-LINE, SIZE = 18, 13  # pixels for a line of text, and of its letters
 NEVER = "  (a pair that training never showed)"
 
 
@@ -82,16 +80,3 @@ def _figure(
     light, dark = (Picture(labelled(texts, bands, theme.ink), ".png", grids.crisp(run)) for theme in
                    (plot.LIGHT, plot.DARK))  # fmt: skip
     return Figure(name, section, words, f"{words} {'; '.join(texts)}.", light, dark)
-
-
-def labelled(texts: Sequence[str], bands: Sequence[np.ndarray], ink: str) -> bytes:
-    """A PNG of pictures, (H, W) or (H, W, 3) each, one below the other, on nothing, each below its text in `ink`."""
-    font = ImageFont.load_default(SIZE)
-    width = max(*(band.shape[1] for band in bands), *(int(font.getlength(text)) + 4 for text in texts))
-    canvas = Image.new("RGBA", (width, sum(band.shape[0] + LINE + 6 for band in bands)))
-    draw, top = ImageDraw.Draw(canvas), 0
-    for text, band in zip(texts, bands, strict=True):
-        draw.text((2, top), text, fill=ink, font=font)
-        canvas.paste(Image.fromarray(band).convert("RGBA"), (0, top + LINE))
-        top += band.shape[0] + LINE + 6
-    return encode_png(np.asarray(canvas))

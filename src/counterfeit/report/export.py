@@ -12,8 +12,11 @@ from counterfeit.data.arrays import SUFFIXES
 from counterfeit.data.cache import atomic
 from counterfeit.data.images import Span, from_unit, save_png, tile, to_uint8
 from counterfeit.engine.pictures import histogram
+from counterfeit.report.texts import labelled
 
-__all__ = ["write_codes", "write_pictures", "write_samples", "writer"]
+__all__ = ["write_codes", "write_pictures", "write_rows", "write_samples", "writer"]
+
+ACROSS = 16  # images of a row with a name, at most
 
 
 def write_samples(x: Tensor, out: Path, span: Span | None = None) -> Path:
@@ -33,6 +36,26 @@ def write_samples(x: Tensor, out: Path, span: Span | None = None) -> Path:
     """
     arrays = out.suffix.lower() in SUFFIXES and not out.is_dir()
     writer(out)(from_unit(x, span) if arrays and span else x, out)
+    return out
+
+
+def write_rows(
+    x: Tensor, texts: Sequence[str], counts: Sequence[int], out: Path, span: Span | None = None
+) -> Path:  # fmt: skip
+    """Write samples as `write_samples` does; in a .png of images, each row below what it is of.
+
+    Arguments:
+        x: samples in the data's natural unit, (N, *shape), row after row.
+        texts: what each row is of.
+        counts: how many samples each row has.
+        out: as for `write_samples`.
+        span: likewise.
+    """
+    if out.suffix.lower() != ".png" or out.is_dir() or not _images(x):
+        return write_samples(x, out, span)
+    bands = [tile(row, min(len(row), ACROSS)) for row in x.split([*counts])]
+    with atomic(out) as part:
+        part.write_bytes(labelled(texts, bands, "#000000", "#ffffff"))
     return out
 
 

@@ -8,7 +8,19 @@ from functools import partial
 import numpy as np
 import torch
 
-from counterfeit.core import Assembles, Completes, Decodes, Encodes, Enlarges, Predicts, Samples, Structured, Translates
+from counterfeit.core import (
+    Assembles,
+    Completes,
+    Decodes,
+    Encodes,
+    Enlarges,
+    Predicts,
+    Samples,
+    Structured,
+    Translates,
+    labels_of,
+)
+from counterfeit.data.conditions import arranged
 from counterfeit.data.images import encode_png, tile
 from counterfeit.evaluation import Subject, metric_of
 from counterfeit.metrics.attributes import Depicts
@@ -27,6 +39,8 @@ from counterfeit.report import (
 )
 from counterfeit.report.animation import animation, frames, pictures
 from counterfeit.report.figure import Figure, Picture
+from counterfeit.report.labels import named
+from counterfeit.report.texts import labelled
 from counterfeit.run import Run
 
 __all__ = ["figures", "line", "neighbours", "plane", "samples", "themed", "walks"]
@@ -88,11 +102,25 @@ def _of_training(run: Run) -> Iterator[Figure]:
 def samples(run: Subject, width: int = WIDTH, rows: int | None = None) -> Figure:
     """A grid of samples, about `width` pixels wide, half as high where no number of `rows` is given."""
     across = grids.columns(run, width)
+    if labels_of(run.model) > 1:
+        return _by_label(run, across)
     x = grids.samples(run, across * (rows or max(4, across // 2)))
     drawn = torch.equal(run.sample(2, mean=True), run.sample(2))
     what = "samples" if drawn else "means of p(x | z) for codes z from the prior,"
     caption = f"{len(x)} {what} in the order they were drawn (seed {grids.SEED}), none left out."
     return Figure("samples", "Samples", caption, f"Grid of {len(x)} samples.", _png(run, tile(x, across)))
+
+
+def _by_label(run: Subject, across: int) -> Figure:
+    """A row of samples of each label."""
+    y = arranged(across * min(labels_of(run.model), across), labels_of(run.model))
+    texts = [named(run, int(row[0])) for row in y]
+    bands = [tile(row, len(row)) for row in run.sample(y.numel(), grids.SEED, y.flatten()).split(y.shape[1])]
+    light, dark = (
+        Picture(labelled(texts, bands, theme.ink), ".png", grids.crisp(run)) for theme in (plot.LIGHT, plot.DARK)
+    )
+    caption = f"{y.shape[1]} samples of each label in the order they were drawn (seed {grids.SEED}), none left out."
+    return Figure("samples", "Samples", caption, f"Samples of {', '.join(texts)}.", light, dark)
 
 
 def neighbours(run: Subject, width: int = WIDTH) -> Figure:

@@ -67,7 +67,7 @@ class View:
         """How to evaluate: as the recipe says, with `options` over it."""
         return self.run.settings(**options)
 
-    def sample(self, n: int, seed: int = 0, y: Tensor | None = None, mean: bool = False) -> Tensor:
+    def sample(self, n: int, seed: int = 0, y: Any = None, mean: bool = False) -> Tensor:
         """Draw `n` pictures, (n, *shape), on the CPU."""
         return draw(self, n, seed, y, mean)
 

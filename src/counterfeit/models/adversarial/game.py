@@ -60,6 +60,7 @@ class Game(Contest[Fake]):
         ValueError: where a conditional game has data without labels.
     """
 
+    frequencies: Tensor
     featured = True
     makers: tuple[str, ...] = ("generator",)
     """The parts that move with the generator."""
@@ -76,10 +77,19 @@ class Game(Contest[Fake]):
         if conditional and spec.classes < 1:
             raise ValueError("data without labels came; a conditional model expects labels. Choose data with classes.")
         self.noise, self.noise_size, self.conditional = noise, noise_size, conditional
+        if conditional:
+            self.register_buffer("frequencies", torch.full((spec.classes,), 1 / spec.classes))
         if self.objective.features and not hasattr(discriminator, "features"):
             who = type(discriminator).__name__
             raise ValueError(f"objective {rules.objective} came; a discriminator with features is expected, not {who}.")
         self.apart = any(isinstance(module, POOLING) for module in discriminator.modules())
+
+    @torch.no_grad()
+    def initialize(self, data: Batch) -> None:
+        """See how frequent labels are, where the game is conditional."""
+        if self.conditional:
+            y = check_labels(data.y, len(data.x), self.spec.classes)
+            self.frequencies.copy_(torch.bincount(y, minlength=self.spec.classes) / len(y))
 
     def discriminate(self, real: Batch, fake: Fake, clock: Clock) -> Update:
         """The discriminator tells data from samples, in one pass where none of its layers looks at a minibatch."""
@@ -187,7 +197,7 @@ class Game(Contest[Fake]):
     def prior(self, n: int, y: Tensor | None = None) -> Tensor:
         """Draw `n` codes, (n, code_size): noise, then the labels `y`, (n,), one-hot where there are labels.
 
-        All labels are equally likely where `y` is None.
+        Labels are as frequent as in the data, and categories equally likely, where `y` is None.
         """
         check_request(n)
         draw = torch.randn if self.noise == "gaussian" else torch.rand
@@ -195,8 +205,13 @@ class Game(Contest[Fake]):
         z = z if self.noise == "gaussian" else (z - 0.5) * 12**0.5  # unit variance
         if not self.labels:
             return z
-        y = torch.randint(self.labels, (n,), device=self.device) if y is None else y
+        y = self._labels(n) if y is None else y
         return torch.cat([z, one_hot(y, self.labels).to(z.dtype)], 1)
+
+    def _labels(self, n: int) -> Tensor:
+        if self.conditional:
+            return torch.multinomial(self.frequencies, n, replacement=True)
+        return torch.randint(self.labels, (n,), device=self.device)
 
     def decode(self, z: Tensor) -> Tensor:
         """The examples that the codes `z`, (B, code_size), stand for, (B, *shape)."""
@@ -208,7 +223,7 @@ class Game(Contest[Fake]):
 
         Arguments:
             n: how many.
-            y: their labels, (n,), where there are labels; all are equally likely where None.
+            y: their labels, (n,), where there are labels; as frequent as in the data where None.
         """
         check_request(n, y if not self.labels else None)
         y = None if y is None else check_labels(y, n, self.labels).to(self.device)

@@ -1,0 +1,76 @@
+"""What samples are asked to show: classes by name or number, or captions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from counterfeit.core import Spec
+from counterfeit.data.source import Source
+from counterfeit.data.words import encode
+
+__all__ = ["arranged", "conditions"]
+
+
+def conditions(asked: Any, n: int, source: Source, labels: int) -> Tensor | None:
+    """What `n` samples are to be of, as a model's `sample` takes it.
+
+    Arguments:
+        asked: None; a class, by name or number, or a caption, for all; or as many of these as there are samples, in a
+            list, an array or a tensor.
+        n: how many samples.
+        source: the data, which know the names of classes or the words of captions.
+        labels: how many labels the model can be asked for: the data's classes, or categories that have no names.
+
+    Returns:
+        int64 (n,) of labels, or (n, length) of tokens; None where nothing is asked.
+
+    Raises:
+        ValueError: the model takes no labels, there is no such class, or their number is not n.
+
+    Example:
+        >>> from counterfeit.data.digits import Digits
+        >>> conditions(["seven", 7, "7"][1:], 2, Digits(), 10)
+        tensor([7, 7])
+    """
+    if asked is None:
+        return None
+    spec = source.spec
+    if not labels and not spec.words:
+        raise ValueError(f"{asked!r} was asked for; the model samples without labels. Leave it out, or train `cgan`.")
+    if isinstance(asked, (str, int, np.integer)):
+        asked = [asked] * n
+    if spec.words and all(isinstance(one, str) for one in asked):
+        rows = encode([*asked], spec.words, spec.length)
+    elif isinstance(asked, (Tensor, np.ndarray)):
+        rows = torch.as_tensor(asked)
+    else:
+        rows = torch.tensor([_label(one, source, labels) for one in asked])
+    if len(rows) != n:
+        raise ValueError(f"{len(rows)} labels came for {n} samples; one each is expected. Ask for n={len(rows)}.")
+    return rows
+
+
+def arranged(n: int, labels: int) -> Tensor:
+    """Labels of about `n` samples in rows, one label a row: int64 (rows, columns).
+
+    All labels where at least two samples of each fit, otherwise as many, evenly spread, as make the grid square.
+
+    Example:
+        >>> arranged(6, 3).tolist()
+        [[0, 0], [1, 1], [2, 2]]
+    """
+    rows = labels if 2 * labels <= n else max(1, min(labels, int(n**0.5)))
+    return (torch.arange(rows) * labels // rows)[:, None].expand(-1, max(1, n // rows))
+
+
+def _label(one: Any, source: Source, labels: int) -> int:
+    spec: Spec = source.spec
+    if spec.classes == labels:
+        return source.label(str(one))
+    if not str(one).isdecimal() or int(one) >= labels:
+        raise ValueError(f"category {one!r} came; a number from 0 to {labels - 1} is expected. Choose another.")
+    return int(one)
