@@ -155,3 +155,9 @@ def test_start_imports_nothing_heavy(code: str) -> None:
     script = f"import atexit, sys; atexit.register({tell}); {code}"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "imported:"
+
+
+def test_json_is_written_in_one_place_which_knows_no_nan() -> None:
+    asked = [(f"{file}:{call.lineno}", name) for file, tree in TREES.items() for name, call in calls(tree)]
+    wrong = [place for place, name in asked if name in {"json.dump", "json.dumps"}]
+    assert [place for place in wrong if not place.startswith("data/strict.py")] == []

@@ -514,12 +514,13 @@ def test_rates_are_halved_for_every_part():
 
 
 def test_bad_input_that_shows_late_keeps_the_run(tmp_path, monkeypatch):
-    def refuse(model):
-        raise ValueError("some samples are not finite")
+    def refuse(self, step):
+        if step:
+            raise ValueError("a picture cannot be read")
 
-    monkeypatch.setattr("counterfeit.run._validator", lambda *_: refuse)
+    monkeypatch.setattr("counterfeit.engine.fit.Fit._picture", refuse)
     small = {"model": {"hidden": [8], "discriminator_hidden": [8]}, "train": {"steps": 2, "tensorboard": False}}
-    with pytest.raises(ValueError, match="not finite"):
+    with pytest.raises(ValueError, match="cannot be read"):
         cf.train("gan", out=tmp_path / "run", settings=small, show=False)
     assert (tmp_path / "run" / "run.yaml").is_file()
 

@@ -20,7 +20,7 @@ from counterfeit.data.source import InMemory
 from counterfeit.evaluation import Outside, applicable, measure, metric_of, outside
 from counterfeit.metrics.given import Array, Given
 from counterfeit.metrics.metric import Evaluation, Metric, Result
-from counterfeit.metrics.sampling import draw_samples
+from counterfeit.metrics.sampling import draw_samples, spread
 from counterfeit.run import train
 
 DIGITS = Data("digits")
@@ -118,7 +118,7 @@ def test_given_samples_can_nothing_but_sample() -> None:
 def test_a_split_scores_what_the_reference_row_says() -> None:
     real = outside("digits:train").evaluate("parzen", samples=100)["parzen"]
     first = catalogue.metric("parzen").compute(
-        Given(Spec((1, 8, 8)), InMemory(catalogue.source("digits").split("train").first(100).x), "first"),
+        Given(Spec((1, 8, 8)), InMemory(spread(catalogue.source("digits"), "train", 100).x), "spread"),
         catalogue.source("digits"), Evaluation(samples=100),
     )  # fmt: skip
     assert first.value == pytest.approx(first.details["references"]["real"]["value"], abs=1e-4)
@@ -241,7 +241,7 @@ def test_every_setting_of_evaluation_is_an_option(capsys: pytest.CaptureFixture)
         (np.full((3, 8, 8), -1.0), "lies in [-1, -1]"),
         (np.full((3, 8, 8), np.nan), "not finite"),
         (np.zeros((3, 8, 8), np.int64), "dtype int64"),
-        (np.zeros((3, 8, 8), np.uint8), "0 to 255 is expected"),
+        (np.ones((3, 8, 8), np.uint8), "0 to 255 is expected"),
         (np.zeros((3, 8, 8), object), "is no array file"),
     ],
 )

@@ -187,7 +187,7 @@ def test_densities_of_discrete_values_are_warned_of(names, warned):
 def test_protocol_names_bound_split_and_data():
     source = Points()
     result = IWAE.compute(Linear(), source, Evaluation(importance=5, limit=10, split="valid"))
-    data = f"valid n=10; real values; points {source.fingerprint}"
+    data = f"valid n=10 evenly spaced; real values; points {source.fingerprint}"
     assert result.protocol == f"importance-weighted bound, k=5 posterior samples; nats; {data}"
 
 

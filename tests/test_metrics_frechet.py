@@ -9,14 +9,19 @@ import pytest
 import scipy.linalg
 import torch
 
-from counterfeit.metrics.frechet import frechet_distance, frechet_error, gaussian_distance
+from counterfeit import catalogue
+from counterfeit.data.source import InMemory
+from counterfeit.metrics.frechet import FID, frechet_distance, frechet_error, gaussian_distance
+from counterfeit.metrics.given import Given
+from counterfeit.metrics.infinity import distance_of_all
+from counterfeit.metrics.metric import Evaluation
 from counterfeit.metrics.reference import Moments, moments
 
 GOLDEN = 2.0921540329
 
 
 def gaussian(mean: list[float], variances: list[float]) -> Moments:
-    return Moments(torch.tensor(mean, dtype=torch.float64), torch.tensor(variances, dtype=torch.float64).diag())
+    return Moments(torch.tensor(mean, dtype=torch.float64), torch.tensor(variances, dtype=torch.float64).sqrt().diag())
 
 
 def features(n: int, d: int, seed: int, loc: float = 0.0, scale: float = 1.0) -> torch.Tensor:
@@ -77,8 +82,9 @@ def test_recorded_value_stays():
 def test_it_equals_torchmetrics():
     fid = pytest.importorskip("torchmetrics.image.fid", reason="torchmetrics is not installed")
     x, y = features(1_000, 64, 0), features(800, 64, 1, 0.1, 1.2)
-    (mu, s), (nu, t) = moments(x), moments(y)
-    assert frechet_distance(x, y) == pytest.approx(float(fid._compute_fid(mu, s, nu, t)), rel=1e-9)
+    p, q = moments(x), moments(y)
+    theirs = fid._compute_fid(p.mean, p.covariance, q.mean, q.covariance)
+    assert frechet_distance(x, y) == pytest.approx(float(theirs), rel=1e-9)
 
 
 def test_float32_features_keep_their_digits():
@@ -114,3 +120,71 @@ def test_error_is_the_deviation_over_draws(loc, scale):
 def test_features_of_two_sizes_are_an_error():
     with pytest.raises(ValueError, match=r"\(5, 3\) and \(5, 4\) came; .* expected"):
         frechet_distance(torch.zeros(5, 3), torch.zeros(5, 4))
+
+
+@pytest.mark.parametrize(
+    "scales",
+    [torch.tensor([1_000.0, 2.0, 2.0]), 1 / torch.arange(1.0, 513.0), 10.0 ** -torch.arange(11.0)],
+    ids=["two small", "one over i", "ten decades"],
+)
+@pytest.mark.parametrize("n", [400, 2_000])
+def test_spectra_over_many_decades_keep_all_they_overlap_in(scales: torch.Tensor, n: int):
+    x = torch.randn(n, len(scales), generator=torch.Generator().manual_seed(0), dtype=torch.float64) * scales
+    p = moments(x)
+    assert frechet_distance(x, x.clone()) == 0
+    assert frechet_error(x, x, p, p) == (0, pytest.approx(0, abs=1e-12 * float(p.covariance.trace())))
+    twice = float(p.mean.square().sum() + p.covariance.trace())  # the square of the mean, and (2 - 1)² tr S
+    assert frechet_distance(x, 2 * x) == pytest.approx(twice, rel=1e-10)
+
+
+def test_value_and_reference_row_are_one_formula():
+    source = catalogue.source("digits")
+    train = source.split("train").first()
+    model = Given(source.spec, InMemory(train.x), "train")
+    found = FID.compute(model, source, Evaluation(samples=len(train.x), features="pixels"))
+    assert found.details["references"]["real"]["value"] == pytest.approx(found.value, rel=1e-12)
+    assert found.details["references"]["real"]["n"] == found.n == len(train.x)
+    assert found.details["references"]["real halves"]["n"] == len(train.x) // 2
+    assert 0 < found.details["references"]["real halves"]["value"] < 1
+
+
+def test_a_constant_side_leaves_the_variance_of_the_other():
+    x, zero = features(300, 4, 0), torch.zeros(200, 4, dtype=torch.float64)
+    value, error = frechet_error(zero, x, moments(zero), moments(x))
+    assert value == pytest.approx(float(x.mean(0).square().sum() + x.var(0).sum()), rel=1e-12)
+    assert 0 < error < value
+    assert frechet_distance(zero, zero) == 0
+
+
+@pytest.mark.parametrize("n", [2, 3])
+def test_too_few_for_halves_have_a_value_without_an_error(n: int):
+    source = catalogue.source("digits")
+    model = Given(source.spec, InMemory(source.split("train").first(n).x), "few")
+    found = FID.compute(model, source, Evaluation(samples=n, features="pixels"))
+    assert found.value > 0
+    assert found.error is None
+
+
+def test_values_that_are_no_numbers_are_an_error():
+    x = features(50, 3, 0)
+    with pytest.raises(ValueError, match="features came that are not finite"):
+        frechet_distance(torch.where(x > 2, math.nan, x), x)
+
+
+@pytest.mark.parametrize(("d", "n", "loc", "scale"), [(16, 1_000, 0.0, 1.0), (16, 1_000, 0.3, 1.1), (4, 300, 0.1, 1.0)])
+def test_ever_more_examples_have_the_distance_of_the_distributions(d: int, n: int, loc: float, scale: float):
+    generator, found = torch.Generator().manual_seed(0), []
+    for _ in range(60):
+        x, y = torch.randn(n, d, generator=generator), loc + scale * torch.randn(n, d, generator=generator)
+        found.append((*distance_of_all(x, y), frechet_distance(x, y)))
+    values, errors, biased = torch.tensor(found, dtype=torch.float64).unbind(1)
+    true = d * loc**2 + d * (scale - 1) ** 2
+    bias = float(biased.mean()) - true
+    assert bias > 0.04  # at this many examples
+    assert abs(float(values.mean()) - true) < bias / 4
+    assert float(((values - true).abs() < 1.96 * errors).double().mean()) > 0.9
+
+
+def test_ever_more_examples_are_not_seen_from_few():
+    with pytest.raises(ValueError, match="79 examples of 10 features came; 80 at least"):
+        distance_of_all(features(79, 10, 0), features(200, 10, 1))

@@ -123,8 +123,9 @@ def test_result_carries_protocol_sigma_and_reference_rows():
         f"test n=300; real values; points {source.fingerprint}"
     )
     assert result.details["sigma"] in SIGMAS
-    assert result.details["references"]["real"]["samples"] == 200
-    assert result.details["references"]["k-means"]["samples"] == 100
+    assert result.details["references"]["real"]["n"] == 200
+    assert result.details["references"]["k-means"]["n"] == 100
+    assert result.details["references"]["samples, as many"]["n"] == 200
     assert json.loads(json.dumps(result.to_dict())) == result.to_dict()
 
 

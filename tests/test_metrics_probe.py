@@ -98,7 +98,7 @@ def test_codes_that_know_the_radius_beat_pixels(shape):
     assert pixels["value"] == pytest.approx(0.5, abs=0.08)
     assert result.n == pixels["n"] == 800
     assert result.error == pytest.approx((result.value * (1 - result.value) / 800) ** 0.5)
-    assert result.details["interval"][0] < result.value < result.details["interval"][1]
+    assert result.details["low"] < result.value < result.details["high"]
     assert "codes of 800 training examples" in result.protocol
     assert json.loads(json.dumps(result.to_dict())) == result.to_dict()
 

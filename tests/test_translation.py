@@ -27,6 +27,7 @@ from counterfeit.engine.pictures import picture
 from counterfeit.metrics import translation
 from counterfeit.metrics.features import FeatureExtractor
 from counterfeit.metrics.metric import Evaluation
+from counterfeit.metrics.sampling import spread
 from counterfeit.metrics.translation import (
     DOMAIN_ACCURACY,
     TRANSLATION,
@@ -362,7 +363,7 @@ def test_the_truth_has_no_error(hidden):
 
 def test_the_error_is_the_mean_distance_to_the_truth(hidden):
     model, limit = Knows(hidden, shift=0.25), 60
-    x, y = hidden.split("test").first(limit)
+    x, y = spread(hidden, "test", limit)
     truth = hidden.truth(x, y, 1 - y)
     each = ((truth + 0.25).clamp(0, 1) - truth).abs().flatten(1).mean(1)
     found = TRANSLATION.compute(model, hidden, Evaluation(limit=limit))["translation-error"]

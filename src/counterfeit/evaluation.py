@@ -21,12 +21,15 @@ from counterfeit.engine.classifier import train_classifier
 from counterfeit.metrics.anomaly import finder
 from counterfeit.metrics.classifier import trainer
 from counterfeit.metrics.given import Given, read_samples
-from counterfeit.metrics.metric import Evaluation, Metric, Result
+from counterfeit.metrics.metric import Answer, Evaluation, Metric, Result
 from counterfeit.metrics.sampling import evaluating
 from counterfeit.metrics.sharing import sharing
 from counterfeit.metrics.threads import using
 
-__all__ = ["Outside", "Subject", "Tell", "applicable", "draw", "measure", "metric_of", "outside", "refusal"]
+__all__ = [
+    "Outside", "Results", "Subject", "Tell", "UnmeasuredError", "applicable", "draw", "measure", "metric_of", "outside",
+    "refusal",
+]  # fmt: skip
 
 trainer.by(train_classifier)  # metrics know no engine
 finder.by(lambda name, size: catalogue.source(Data(name, size)))  # and no catalogue
@@ -34,8 +37,36 @@ finder.by(lambda name, size: catalogue.source(Data(name, size)))  # and no catal
 FEW = 20  # examples, the mean of fewer of which says little
 SAMPLES = 10_000  # that are evaluated where nobody says how many
 
+FAILURES = (ValueError, ArithmeticError, RuntimeError, MemoryError, OSError)  # of one metric; others are asked on
+
 Tell = Callable[[str, int, int], None]
 """Told which metric is asked next, its number and how many there are."""
+
+
+class Results(dict[str, Result]):
+    """Row -> result, in the order asked; beside them what gave none.
+
+    Arguments:
+        measured: row -> result.
+        skipped: metric -> why it gave none.
+    """
+
+    def __init__(self, measured: Mapping[str, Result], skipped: Mapping[str, str]) -> None:
+        super().__init__(measured)
+        self.skipped = dict(skipped)
+
+
+class UnmeasuredError(ValueError):
+    """Every metric that was asked gave a reason in place of a number.
+
+    Arguments:
+        skipped: metric -> why it gave none.
+    """
+
+    def __init__(self, skipped: Mapping[str, str]) -> None:
+        self.skipped = dict(skipped)
+        reasons = [f"{name}: {why}" for name, why in self.skipped.items()]
+        super().__init__(next(iter(self.skipped.values())) if len(reasons) == 1 else " | ".join(reasons))
 
 
 class Subject(Protocol):
@@ -78,7 +109,7 @@ class Outside:
         """`n` of the samples, (n, *shape), in an order drawn under `seed`."""
         return draw(self, n, seed, y, mean)
 
-    def evaluate(self, *metrics: str, tell: Tell | None = None, **options: Any) -> dict[str, Result]:
+    def evaluate(self, *metrics: str, tell: Tell | None = None, **options: Any) -> Results:
         """Measure and return metric -> result; all that apply where no metrics are named."""
         with using(1):  # what an operation of a metric is worth, it takes
             return measure(self, metrics or ("all",), self.settings(**options), tell)
@@ -166,10 +197,8 @@ def _named(names: Sequence[str]) -> list[Metric]:
     return [one for one in chosen if not any(one.name in other.rows for other in chosen if other is not one)]
 
 
-def measure(
-    subject: Subject, names: Sequence[str], settings: Evaluation, tell: Tell | None = None
-) -> dict[str, Result]:
-    """Ask metrics in turn: metric -> result.
+def measure(subject: Subject, names: Sequence[str], settings: Evaluation, tell: Tell | None = None) -> Results:
+    """Ask metrics in turn: row -> result, and the reason of each metric that gives none.
 
     Arguments:
         subject: what is evaluated.
@@ -178,34 +207,59 @@ def measure(
         tell: told of each metric before it is asked.
 
     Raises:
-        ValueError: where a metric does not apply.
+        ValueError: where a metric is unknown.
+        UnmeasuredError: where none of them gives a number.
     """
-    chosen = _named(applicable(subject) if "all" in names else names)
-    for metric in chosen:
-        if why := refusal(metric, subject.model, subject.source, subject.name):
-            raise ValueError(f"{why} Take {', '.join(applicable(subject))}.")
+    others = [name for name in names if name != "all"]
+    named = _named(others)  # an unknown name is refused beside "all" too
+    chosen = _named([*applicable(subject), *others]) if "all" in names else named
     results: dict[str, Result] = {}
+    skipped = {
+        metric.name: f"{why} Take {', '.join(applicable(subject))}."
+        for metric in chosen if (why := refusal(metric, subject.model, subject.source, subject.name))
+    }  # fmt: skip
+    able = [metric for metric in chosen if metric.name not in skipped]
     with sharing():
-        for number, metric in enumerate(chosen, 1):
+        for number, metric in enumerate(able, 1):
             if tell:
-                tell(metric.name, number, len(chosen))
-            results |= _asked(metric, subject, settings)
-    if isinstance(subject, Outside) and subject.real and subject.name == f"{subject.source.raw.name}:{settings.split}":
-        itself = f"{subject.name} is measured against itself; take {subject.source.raw.name}:train"
-        results = {name: _warning(result, itself) for name, result in results.items()}
-    return results
+                tell(metric.name, number, len(able))
+            try:
+                answer = _asked(metric, subject, settings)
+            except FAILURES as error:
+                answer = {metric.name: " ".join(str(error).split()) or type(error).__name__}
+            results |= {row: found for row, found in answer.items() if isinstance(found, Result)}
+            skipped |= {row: found for row, found in answer.items() if isinstance(found, str)}
+    if skipped and not results:
+        raise UnmeasuredError(skipped)
+    return Results(_against_itself(subject, settings, results), skipped)
 
 
-def _asked(metric: Metric, subject: Subject, settings: Evaluation) -> dict[str, Result]:
+def _against_itself(subject: Subject, settings: Evaluation, results: Mapping[str, Result]) -> Mapping[str, Result]:
+    """The results, with a warning where a split was measured against itself."""
+    if not (isinstance(subject, Outside) and subject.real):
+        return results
+    if subject.name != f"{subject.source.raw.name}:{settings.split}":
+        return results
+    itself = f"{subject.name} is measured against itself; take {subject.source.raw.name}:train"
+    return {name: _warning(result, itself) for name, result in results.items()}
+
+
+def _asked(metric: Metric, subject: Subject, settings: Evaluation) -> Answer:
     """What one metric says, by row, with the spread over seeds of the samples where there are several."""
     seeds = range(settings.seed, settings.seed + settings.seeds)
     asked = [dataclasses.replace(settings, seed=seed) for seed in seeds]
     answers = [_rows(metric, metric.compute(subject.model, subject.source, one)) for one in asked]
-    rows = {name: [answer[name] for answer in answers] for name in answers[0]}
-    return {name: _warned(_over_seeds(results)) for name, results in rows.items()}
+    rows = {name: [answer[name] for answer in answers if name in answer] for name in answers[0]}
+    return {name: _together(results) for name, results in rows.items()}
 
 
-def _rows(metric: Metric, answer: Result | Mapping[str, Result]) -> dict[str, Result]:
+def _together(answers: Sequence[Result | str]) -> Result | str:
+    """One of several seeds' answers: their mean, or why there is none under one of them."""
+    reasons = [answer for answer in answers if isinstance(answer, str)]
+    return reasons[0] if reasons else _warned(_over_seeds([one for one in answers if isinstance(one, Result)]))
+
+
+def _rows(metric: Metric, answer: Result | Answer) -> dict[str, Result | str]:
     return {metric.name: answer} if isinstance(answer, Result) else dict(answer)
 
 

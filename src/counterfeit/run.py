@@ -37,6 +37,7 @@ from counterfeit.data.kept import KEPT, keep, kept_name
 from counterfeit.data.progress import console
 from counterfeit.data.source import Source
 from counterfeit.data.stream import mix
+from counterfeit.data.strict import dumps
 from counterfeit.engine import checkpoint
 from counterfeit.engine.distributed import Processes, processes
 from counterfeit.engine.doctor import Examination, examine
@@ -44,7 +45,7 @@ from counterfeit.engine.events import read_events
 from counterfeit.engine.fit import LateError, Summary, Validate, fit
 from counterfeit.engine.lock import locked
 from counterfeit.engine.work import work
-from counterfeit.evaluation import Tell, applicable, draw, measure, metric_of, refusal
+from counterfeit.evaluation import Results, Tell, UnmeasuredError, applicable, draw, measure, metric_of, refusal
 from counterfeit.metrics.completion import completed
 from counterfeit.metrics.metric import Evaluation, Metric, Result
 from counterfeit.metrics.sampling import evaluating
@@ -231,6 +232,15 @@ class Run:
     @property
     def evaluation(self) -> dict[str, Any]:
         """Metric -> value, error, n, protocol, of what was evaluated so far."""
+        return {name: entry for name, entry in self._evaluated().items() if "skipped" not in entry}
+
+    @property
+    def skipped(self) -> dict[str, str]:
+        """Metric -> why it gave no number, of those that were asked and never gave one."""
+        return {name: entry["skipped"] for name, entry in self._evaluated().items() if "skipped" in entry}
+
+    def _evaluated(self) -> dict[str, Any]:
+        """What evaluation.json holds: metric -> its result, or why there is none."""
         file = self.path / "evaluation.json"
         try:
             found = json.loads(_read(file)) if file.is_file() else {}
@@ -304,24 +314,36 @@ class Run:
         with using(self.threads), evaluating(self.model, seed):
             return self.source.natural(self.model.enlarge(x.to(self.model.device))).cpu()
 
-    def evaluate(self, *metrics: str, tell: Tell | None = None, **options: Any) -> dict[str, Result]:
+    def evaluate(self, *metrics: str, tell: Tell | None = None, **options: Any) -> Results:
         """Measure, remember in evaluation.json and return metric -> result.
+
+        A metric that cannot be measured does not keep others from it: why is in `skipped` of what is returned.
 
         Arguments:
             metrics: names, or "all" for those that apply; the recipe's own where none are given.
             tell: told of each metric before it is asked.
             options: any field of `Evaluation`, such as split="valid" or samples=1000.
+
+        Raises:
+            ValueError: where nothing could be measured.
         """
-        settings, _ = self.settings(**options), self.evaluation  # refused now, if it is damaged
+        settings, _ = self.settings(**options), self._evaluated()  # refused now, if it is damaged
         # a recipe's metrics speak of its own data; on pictures without labels, those that ask for labels stay away
         names = metrics or applicable(self, settings.metrics) or ("all",)
-        with using(self.threads):
-            results = measure(self, names, settings, tell)
-        stamp = {"checkpoint": self.checkpoint.name, "settings": _asked(settings)}
-        entries = {name: {**result.to_dict(), **stamp} for name, result in results.items()}
-        # read again: another evaluation of the run may have ended in the meantime
-        write_json(self.path / "evaluation.json", self.evaluation | entries)
+        try:
+            with using(self.threads):
+                results = measure(self, names, settings, tell)
+        except UnmeasuredError as error:
+            self._remember(Results({}, error.skipped), settings)
+            raise
+        self._remember(results, settings)
         return results
+
+    def _remember(self, results: Results, settings: Evaluation) -> None:
+        """Keep in evaluation.json what was measured, and why the rest was not."""
+        stamp = {"checkpoint": self.checkpoint.name, "settings": _asked(settings)}
+        # read again: another evaluation of the run may have ended in the meantime
+        write_json(self.path / "evaluation.json", _merged(self._evaluated(), results, stamp))
 
     def settings(self, **options: Any) -> Evaluation:
         """How to evaluate: as the recipe says, with `options` over it."""
@@ -459,7 +481,7 @@ def _made(folder: Path) -> bool:
 
 def write_json(path: Path, content: Any) -> None:
     """Write JSON whole or not at all."""
-    _replace(path, json.dumps(content, indent=1) + "\n")
+    _replace(path, dumps(content, indent=1) + "\n")
 
 
 def write_yaml(path: Path, content: Mapping[str, Any]) -> None:
@@ -548,10 +570,23 @@ def _validator(config: Config, source: Source) -> Validate | None:
 
     def validate(model: Model) -> tuple[float, float]:
         answer = metric.compute(model, source, evaluation)
-        value = answer.value if isinstance(answer, Result) else answer[name].value
+        found = answer if isinstance(answer, Result) else answer[name]
+        if isinstance(found, str):
+            raise ValueError(found)
+        value = found.value
         return value, sign * value
 
     return validate
+
+
+def _merged(kept: Mapping[str, Any], results: Results, stamp: Mapping[str, Any]) -> dict[str, Any]:
+    """What evaluation.json is to hold: numbers are never lost to the reason why there is no new one."""
+    entries = {name: {**result.to_dict(), **stamp} for name, result in results.items()}
+    numbers = {name: entry for name, entry in kept.items() if "skipped" not in entry} | entries
+    reasons = {name: entry for name, entry in kept.items() if "skipped" in entry}
+    reasons |= {name: {"skipped": why, **stamp} for name, why in results.skipped.items()}
+    measured = {metric.name for row in numbers if (metric := metric_of(row))}
+    return numbers | {name: entry for name, entry in reasons.items() if name not in measured}
 
 
 def _asked(settings: Evaluation) -> dict[str, Any]:

@@ -6,11 +6,11 @@ What a run's evaluation.json does not hold is measured and kept there. The page 
 from __future__ import annotations
 
 import argparse
-import json
 
 from counterfeit.cli.evaluate import names, seedless, subject
 from counterfeit.cli.options import data_of, data_options, evaluation_of, evaluation_options, tables_writable, writable
 from counterfeit.cli.output import Watch, say, show
+from counterfeit.data.strict import dumps
 
 EXAMPLE = """examples:
   counterfeit compare runs/gan runs/vae                                 a table here, and comparison.html
@@ -59,7 +59,7 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     if page:
         say(f"Page: {write(found, page)}")
     tables = [table(found), cost_table(found)]
-    show(tables, args.markdown, args.latex, None if not args.json else json.dumps(found.to_dict()))
+    show(tables, args.markdown, args.latex, None if not args.json else dumps(found.to_dict()))
     if found.differences:
         say(f"Not all is ranked together, since not all is measured alike. {found.remedy}".strip())
     return 0

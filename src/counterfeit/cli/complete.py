@@ -7,7 +7,6 @@ what is transparent in a picture of your own.
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ from torch import Tensor
 from counterfeit.cli.options import samples_writable
 from counterfeit.cli.output import say
 from counterfeit.data.inputs import read_inputs, read_mask
+from counterfeit.data.strict import dumps
 from counterfeit.nets.masks import KINDS, mask_of
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     say(f"Completions by {source.name} of {len(x)} image{'s' * (len(x) > 1)}, {args.n} each: {out}")
     if args.json:
         facts = {"run": args.run, "mask": args.mask, "images": len(x), "n": args.n, "seed": args.seed}
-        print(json.dumps({**facts, "missing": float(1 - mask.mean()), "out": str(out)}))
+        print(dumps({**facts, "missing": float(1 - mask.mean()), "out": str(out)}))
     return 0
 
 

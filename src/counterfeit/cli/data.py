@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from counterfeit.cli.options import writable
 from counterfeit.cli.output import say, table
 from counterfeit.cli.settings import settings
+from counterfeit.data.strict import dumps
 
 if TYPE_CHECKING:
     from counterfeit.data.check import Check
@@ -50,7 +50,7 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
 
     found = check(source)
     if args.json:
-        print(json.dumps(found.to_dict()))
+        print(dumps(found.to_dict()))
     elif args.action == "download":
         say(f"{found.name} is complete: {', '.join(found.files) or 'bundled'}")
     else:

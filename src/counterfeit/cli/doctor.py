@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import json
 from typing import TYPE_CHECKING, Any
+
+from counterfeit.data.strict import dumps
 
 if TYPE_CHECKING:
     from counterfeit.engine.doctor import Examination
@@ -34,7 +35,7 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     chosen = Run(args.run, args.checkpoint, args.device)
     found = chosen.examine()
     if args.json:
-        print(json.dumps({"run": args.run, "checkpoint": chosen.checkpoint.name, **found.to_dict()}))
+        print(dumps({"run": args.run, "checkpoint": chosen.checkpoint.name, **found.to_dict()}))
     else:
         _tell(args.run, found)
     return 0
@@ -56,7 +57,7 @@ def _machine(as_json: bool) -> int:
 
     found: dict[str, Any] = examine()
     if as_json:
-        print(json.dumps(found))
+        print(dumps(found))
         return 0
     for section in ("machine", "versions", "precision"):
         print(f"{section}: " + ", ".join(f"{key} {value}" for key, value in found[section].items()))

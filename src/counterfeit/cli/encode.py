@@ -7,7 +7,6 @@ a direction of your own, and decoded.
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ import torch
 
 from counterfeit.cli.options import writable
 from counterfeit.cli.output import say
+from counterfeit.data.strict import dumps
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -80,7 +80,7 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
         facts["edit"] = args.edit
         say(f"Edits: {args.edit}")
     if args.json:
-        print(json.dumps(facts))
+        print(dumps(facts))
     return 0
 
 

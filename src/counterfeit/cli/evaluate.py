@@ -50,17 +50,25 @@ def options(parser: argparse.ArgumentParser) -> None:
 def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     """Evaluate."""
     args = parser.parse_args(arguments)
+    from counterfeit.evaluation import Results, UnmeasuredError
     from counterfeit.report.record import record
 
     kept = writable(args.record)
     metrics = [name.strip() for name in args.metrics.split(",")] if args.metrics is not None else []
     data, given = data_of(args), evaluation_of(args)
     subjects = dict(zip(names(args.subjects), [subject(path, args, data) for path in args.subjects], strict=True))
-    results = {}
+    results: dict[str, Results] = {}
     seedless(subjects, given)
+    failed: dict[str, UnmeasuredError] = {}
     for name, one in subjects.items():
-        with Watch(name) as watch:
-            results[name] = one.evaluate(*metrics, tell=watch, **given)
+        try:
+            with Watch(name) as watch:
+                results[name] = one.evaluate(*metrics, tell=watch, **given)
+        except UnmeasuredError as error:
+            failed[name] = error
+            if len(failed) == len(subjects):
+                raise
+    results |= {name: Results({}, error.skipped) for name, error in failed.items()}
     if kept:  # first: the reader of what is printed may go away
         say(f"Recorded: {record(subjects, results, kept, shlex.join(['counterfeit', 'evaluate', *arguments]))}")
     measured(results, args.json)

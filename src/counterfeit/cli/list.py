@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import json
 
 from counterfeit.cli.output import table
+from counterfeit.data.strict import dumps
 
 EXAMPLE = """examples:
   counterfeit list recipes
@@ -27,7 +27,7 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
 
     entries = catalogue.entries(args.kind)
     if args.json:
-        print(json.dumps(entries))
+        print(dumps(entries))
         return 0
     columns = [key for key in entries[0] if key != "reach"]
     table(columns, [[_cell(entry[key]) for key in columns] for entry in entries])

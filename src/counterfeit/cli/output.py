@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from counterfeit.data.strict import dumps
+
 if TYPE_CHECKING:
     from counterfeit.engine.fit import Summary
+    from counterfeit.evaluation import Results
     from counterfeit.metrics.metric import Result
     from counterfeit.report.cells import Table
     from counterfeit.run import Run
@@ -69,17 +71,17 @@ def finish(run: Run, summary: Summary, evaluate: bool, report: bool, as_json: bo
     if not processes().leads:
         return 0
     say(_trained(run, summary))
-    with Watch(run.name) as watch:
-        results = run.evaluate(tell=watch) if evaluate else {}
-    if results and not as_json:
-        _results(results)
+    results, skipped = _evaluated(run) if evaluate else ({}, {})
+    if not as_json:
+        _results(results, skipped)
     if report:
         from counterfeit.report.page import write
 
         say(f"Report: {write(run)}")
     if as_json:
         values = {name: {"value": r.value, "error": r.error} for name, r in results.items()}
-        print(json.dumps({"run": str(run.path), **dataclasses.asdict(summary), "evaluation": values}))
+        content = {"run": str(run.path), **dataclasses.asdict(summary), "evaluation": values}
+        print(dumps(content | ({"skipped": skipped} if skipped else {})))
     return 0
 
 
@@ -95,24 +97,50 @@ def _trained(run: Run, summary: Summary) -> str:
     return f"Trained {run.name}: {done} in {summary.seconds:.1f} s ({cost})"
 
 
-def measured(by_name: Mapping[str, Mapping[str, Result]], as_json: bool) -> None:
+def _evaluated(run: Run) -> tuple[Mapping[str, Result], Mapping[str, str]]:
+    """What could be measured, and why the rest was not: what was learnt is safe, and no evaluation makes it fail."""
+    from counterfeit.evaluation import UnmeasuredError
+
+    try:
+        with Watch(run.name) as watch:
+            results = run.evaluate(tell=watch)
+        return results, results.skipped
+    except UnmeasuredError as error:
+        return {}, error.skipped
+    except (OSError, ValueError) as error:
+        say(f"Not evaluated: {' '.join(str(error).split())}")
+        return {}, {}
+
+
+def measured(by_name: Mapping[str, Results], as_json: bool) -> None:
     """Print the results of each run as a table with their protocols, or as JSON."""
     if as_json:
-        content = {name: {row: r.to_dict() for row, r in results.items()} for name, results in by_name.items()}
-        print(json.dumps(content if len(content) > 1 else next(iter(content.values()))))
+        content = {name: _listed(results) for name, results in by_name.items()}
+        print(dumps(content if len(content) > 1 else next(iter(content.values()))))
         return
     for name, results in by_name.items():
         print(name)
-        _results(results, protocols=True)
+        _results(results, results.skipped, protocols=True)
 
 
-def _results(results: Mapping[str, Result], protocols: bool = False) -> None:
-    """A row for each result and for what it is to be compared to; below it warnings, and how it was measured."""
+def _listed(results: Results) -> dict[str, Any]:
+    """Metric -> its result, or why it gave none."""
+    reasons = {name: {"skipped": why} for name, why in results.skipped.items()}
+    return {row: result.to_dict() for row, result in results.items()} | reasons
+
+
+def _results(results: Mapping[str, Result], skipped: Mapping[str, str], protocols: bool = False) -> None:
+    """A row for each result and for what it is to be compared to, and one for what gave none.
+
+    Below it warnings, reasons, and how it was measured.
+    """
+    if not results and not skipped:
+        return
     from counterfeit.report.facts import measurement
 
     found = [measurement(name, result.to_dict()) for name, result in results.items()]
     rows = [row for m in found for row in (m.row, *(r._replace(name=f"  {r.name}") for r in m.references))]
-    table(("metric", "value", "n"), rows)
+    table(("metric", "value", "n"), [*rows, *((name, "skipped", "") for name in skipped)])
     for m in found:
         words = [f"warning: {text}" for text in m.warnings]
         if protocols:
@@ -120,6 +148,8 @@ def _results(results: Mapping[str, Result], protocols: bool = False) -> None:
             print(f"{m.row.name}: {m.summary}\n  {m.protocol}")
         for text in words:
             print(f"  {text}" if protocols else f"{m.row.name}: {text}")
+    for name, why in skipped.items():
+        print(f"{name}: skipped: {why}")
 
 
 def show(tables: Sequence[Table], to_markdown: str | None, to_latex: str | None, as_json: str | None) -> None:

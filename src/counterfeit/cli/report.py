@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 
 from counterfeit.cli.options import writable
 from counterfeit.cli.output import say
+from counterfeit.data.strict import dumps
 
 EXAMPLE = """example:
   counterfeit report runs/first
@@ -31,5 +31,5 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     page = write(chosen)
     say(f"Report: {page}")
     if args.json:
-        print(json.dumps({"run": args.run, "report": str(page)}))
+        print(dumps({"run": args.run, "report": str(page)}))
     return 0

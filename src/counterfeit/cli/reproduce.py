@@ -9,7 +9,6 @@ and about half a minute a model on MNIST.
 from __future__ import annotations
 
 import argparse
-import json
 import shlex
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from counterfeit.cli.options import tables_writable, writable
 from counterfeit.cli.output import Watch, say, show
+from counterfeit.data.strict import dumps
 
 if TYPE_CHECKING:
     from counterfeit.report.cells import Table
@@ -55,7 +55,7 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     if kept:
         say(f"Recorded: {_record(kept, command, rows, table)}")
     content = {"name": args.name, "rows": rows, "notes": list(table.notes)}
-    show([table], args.markdown, args.latex, json.dumps(content) if args.json else None)
+    show([table], args.markdown, args.latex, dumps(content) if args.json else None)
     return 0
 
 

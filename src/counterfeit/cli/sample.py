@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from counterfeit.cli.options import samples_writable
 from counterfeit.cli.output import say
+from counterfeit.data.strict import dumps
 
 if TYPE_CHECKING:
     from counterfeit.run import Run
@@ -63,7 +63,7 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
         what = f"{count} samples"
     say(f"{what} of {source.name}: {out}")
     if args.json:
-        print(json.dumps({"run": args.run, "n": count, "seed": args.seed, "out": str(out)}))
+        print(dumps({"run": args.run, "n": count, "seed": args.seed, "out": str(out)}))
     return 0
 
 

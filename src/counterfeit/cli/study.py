@@ -8,10 +8,10 @@ winner, loser, where they chose between samples of two models.
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 from counterfeit.cli.output import table
+from counterfeit.data.strict import dumps
 
 EXAMPLE = """examples:
   counterfeit study answers.csv             share of right answers: exact test, intervals, d'
@@ -49,7 +49,7 @@ def _choices(path: Path, as_json: bool) -> None:
     found = {model: forced_choice(answers) for model, answers in trials.items()}
     raters = {model: len(set(answers.raters)) for model, answers in trials.items()}
     if as_json:
-        print(json.dumps({model: {**one._asdict(), "raters": raters[model]} for model, one in found.items()}))
+        print(dumps({model: {**one._asdict(), "raters": raters[model]} for model, one in found.items()}))
         return
     rows = [
         (
@@ -71,7 +71,7 @@ def _pairs(path: Path, as_json: bool) -> None:
     ranked = sorted(zip(names, abilities, errors, won, played, strict=True), key=lambda row: -row[1])
     keys = ("model", "ability", "error", "won", "comparisons")
     if as_json:
-        print(json.dumps([dict(zip(keys, row, strict=True)) for row in ranked]))
+        print(dumps([dict(zip(keys, row, strict=True)) for row in ranked]))
         return
     table(("model", "ability", "won", "of"), [(name, f"{a:.2f} ± {e:.2f}", w, n) for name, a, e, w, n in ranked])
     print(ABILITY)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 import shlex
 from typing import TYPE_CHECKING
 
 from counterfeit.cli.options import writable
 from counterfeit.cli.output import Watch, say, table
+from counterfeit.data.strict import dumps
 from counterfeit.report.theory import TOPICS
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     if kept:
         say(f"Recorded: {record(lessons, kept, shlex.join(['counterfeit', 'theory', *arguments]))}")
     if args.json:
-        print(json.dumps({topic: worked.to_dict() for topic, worked in lessons.items()}))
+        print(dumps({topic: worked.to_dict() for topic, worked in lessons.items()}))
     elif out:
         say(f"Figures: {out}")
     return 0
@@ -67,7 +67,7 @@ def _list(as_json: bool) -> int:
     columns = ("name", "summary", "unit", "seconds")
     rows = [(name, topic.summary, topic.unit, topic.seconds) for name, topic in TOPICS.items()]
     if as_json:
-        print(json.dumps([dict(zip(columns, row, strict=True)) for row in rows]))
+        print(dumps([dict(zip(columns, row, strict=True)) for row in rows]))
     else:
         table(("topic", "what", "unit", "takes"), [(*row[:3], _about(row[3])) for row in rows])
     return 0

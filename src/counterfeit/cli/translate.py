@@ -6,12 +6,12 @@ Which of the two a run does depends on its model: one that enlarges takes pictur
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from counterfeit.cli.options import samples_writable
 from counterfeit.cli.output import say
+from counterfeit.data.strict import dumps
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -66,7 +66,7 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     write(before, after, out, folder, source.source.span)
     say(f"{words} by {source.name}: {out}")
     if args.json:
-        print(json.dumps({"run": args.run, "to": args.to, "images": len(after), "out": str(out)}))
+        print(dumps({"run": args.run, "to": args.to, "images": len(after), "out": str(out)}))
     return 0
 
 

@@ -22,6 +22,7 @@ from safetensors.torch import load_file
 from safetensors.torch import save as encode
 from torch import Tensor, nn
 
+from counterfeit.data.strict import dumps
 from counterfeit.engine.step import Part, Stepper
 
 __all__ = [
@@ -70,7 +71,7 @@ def rewind(run: Path, path: Path, changes: Mapping[str, Any]) -> None:
         if later > path:
             _remove(later)
     partial = path / ".partial-state.json"
-    _write_text(partial, json.dumps({**read_state(path), **changes}, indent=1))
+    _write_text(partial, dumps({**read_state(path), **changes}, indent=1))
     os.replace(partial, path / "state.json")
 
 
@@ -96,7 +97,7 @@ def save(run: Path, stepper: Stepper, state: Mapping[str, Any], keep: int, every
             partial.mkdir(parents=True)
             _write(partial / "model.safetensors", stepper.average.model().state_dict())
             _write(partial / "training.safetensors", _training(stepper))
-            _write_text(partial / "state.json", json.dumps(state, indent=1))
+            _write_text(partial / "state.json", dumps(state, indent=1))
             os.replace(partial, target)
             _sync(folder)
         except (OSError, SafetensorError) as error:

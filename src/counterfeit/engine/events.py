@@ -17,6 +17,7 @@ from torch import Tensor
 
 from counterfeit.config import flatten
 from counterfeit.data.progress import Minutes, console
+from counterfeit.data.strict import dumps
 
 __all__ = ["Events", "Meter", "Progress", "read_events"]
 
@@ -48,7 +49,8 @@ class Meter:
 
     def restore(self, state: Mapping[str, Any], device: torch.device) -> None:
         """Go on adding where `state` was taken."""
-        self.sums = {name: torch.tensor(value, device=device) for name, value in state["sums"].items()}
+        sums = {name: math.nan if value is None else value for name, value in state["sums"].items()}
+        self.sums = {name: torch.tensor(value, device=device) for name, value in sums.items()}
         self.count = state["count"]
 
 
@@ -63,7 +65,7 @@ class Events:
 
     def __init__(self, run: Path, step: int, tensorboard: bool) -> None:
         self.path = run / "events.jsonl"
-        kept = [json.dumps(e) + "\n" for e in read_events(run) if e["step"] <= step]
+        kept = [dumps(e) + "\n" for e in read_events(run) if e["step"] <= step]
         self.path.write_text("".join(kept))
         self.file = self.path.open("a", buffering=1)
         self.board = _board(run / "tensorboard", step) if tensorboard else None
@@ -82,7 +84,7 @@ class Events:
     def note(self, step: int, content: Mapping[str, Any]) -> None:
         """One line of anything, for events.jsonl alone."""
         try:
-            self.file.write(json.dumps({"step": step, **content}) + "\n")
+            self.file.write(dumps({"step": step, **content}) + "\n")
         except OSError as error:
             raise OSError(f"{self.path} could not be written ({error.strerror}); checkpoints are kept.") from None
 

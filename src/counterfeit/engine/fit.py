@@ -254,7 +254,14 @@ class Fit:
     def _validate(self, step: int) -> float | None:
         if self.validate is None:
             return None
-        value, score = self.validate(self.stepper.average.model().eval())
+        try:
+            value, score = self.validate(self.stepper.average.model().eval())
+        except ValueError as error:  # of samples that are all the same, for instance: training may mend it
+            why = " ".join(str(error).split())
+            if self.events:
+                self.events.note(step, {"unvalidated": why})
+            self.progress.say(f"step {step}: {self.train.validate} could not be measured: {why}")
+            return None
         if self.events:
             self.events.write(step, {f"valid/{self.train.validate}": value})
         return score if math.isfinite(score) else None
@@ -326,7 +333,7 @@ def fit(
         Interrupted: on SIGINT or SIGTERM, after saving.
         DivergedError: where a loss or weight is not finite; the last good checkpoint is kept.
         UnhealthyError: where the doctor found a failure and `train.doctor` is "stop", or nothing to go back to is left.
-        LateError: where an input proves bad after the first step, such as samples that no metric takes.
+        LateError: where an input proves bad after the first step, such as a picture that cannot be decoded.
     """
     sitting = Fit(run, model, source, train, validate, processes, resume, show, settings)
     try:

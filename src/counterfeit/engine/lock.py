@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TextIO
 
+from counterfeit.data.strict import dumps
 from counterfeit.engine.distributed import Processes
 
 __all__ = ["locked"]
@@ -59,7 +60,7 @@ def _take(run: Path) -> tuple[TextIO | None, str]:
             return None, _holder(file) if error.errno in TAKEN else ""
     since = datetime.now().astimezone().isoformat(timespec="seconds")
     file.truncate(0)
-    file.write(json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "since": since}) + "\n")
+    file.write(dumps({"pid": os.getpid(), "host": socket.gethostname(), "since": since}) + "\n")
     file.flush()
     return file, ""
 

@@ -8,19 +8,20 @@ from counterfeit.core import Classifies, Model
 from counterfeit.data.source import Source
 from counterfeit.metrics.classifier import right
 from counterfeit.metrics.metric import Evaluation, Metric, Result
-from counterfeit.metrics.sampling import describe, evaluating, load
-from counterfeit.metrics.statistics import mean_and_error
+from counterfeit.metrics.proportions import share
+from counterfeit.metrics.sampling import describe, evaluating, spread
 
 __all__ = ["ACCURACY"]
 
 
 def compute(model: Model, source: Source, evaluation: Evaluation) -> Result:
     """Fraction of the split that the likeliest class is right for."""
-    x, y = load(source, evaluation.split, evaluation.limit, device=model.device)
+    x, y = spread(source, evaluation.split, evaluation.limit, device=model.device)
     with evaluating(model, evaluation.seed):
         correct = right(cast(Classifies, model), x, y, evaluation.batch_size)
-    protocol = f"likeliest class; {describe(source, evaluation.split, len(x))}"
-    return Result(*mean_and_error(correct), len(x), protocol)
+    protocol = f"likeliest class; {describe(source, evaluation.split, len(x), evaluation.limit)}"
+    found = share(correct)
+    return Result(found.value, found.error, found.n, protocol, found.bounds)
 
 
 ACCURACY = Metric(

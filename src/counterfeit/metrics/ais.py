@@ -19,10 +19,10 @@ from torch.nn.functional import softplus
 from counterfeit.core import Energy, Model
 from counterfeit.data.source import Source
 from counterfeit.metrics.annealing import LogZ, Path, annealed_importance, geometric, tuned
-from counterfeit.metrics.bounds import in_bits
+from counterfeit.metrics.bounds import DISCRETE, in_bits, on_levels
 from counterfeit.metrics.kernels import HMC, DiscreteLangevin, LogDensity
 from counterfeit.metrics.metric import Evaluation, Metric, Result
-from counterfeit.metrics.sampling import describe, evaluating, load
+from counterfeit.metrics.sampling import describe, evaluating, load, spread
 from counterfeit.metrics.statistics import mean_and_error
 
 __all__ = ["AIS", "base_rates", "binary", "rbm", "real"]
@@ -107,7 +107,7 @@ def compute(model: Model, source: Source, evaluation: Evaluation) -> Result:
         return -energy(x.unflatten(1, shape))
 
     train = load(source, "train", FITTED, device=model.device).x.flatten(1)
-    x = load(source, evaluation.split, evaluation.limit, device=model.device).x.flatten(1)
+    x = spread(source, evaluation.split, evaluation.limit, device=model.device).x.flatten(1)
     with evaluating(model, evaluation.seed):
         how, moves = WAYS[source.spec.kind]
         path = how(log_f, train)
@@ -117,21 +117,23 @@ def compute(model: Model, source: Source, evaluation: Evaluation) -> Result:
         value, error = mean_and_error(torch.cat([log_f(part) for part in parts]) + torch.cat(log_det))
     value -= log_z.value
     what = f"-energy - ln Z, annealed importance sampling of {evaluation.annealing} steps, {RUNS} runs, {moves}"
-    protocol = f"{what}; nats; {describe(source, evaluation.split, len(x))}"
-    details = _details(log_z) | {"seed": evaluation.seed}
+    protocol = f"{what}; nats; {describe(source, evaluation.split, len(x), evaluation.limit)}"
+    discrete = source.spec.kind != "binary" and on_levels(x)
+    details = _details(log_z, discrete) | {"seed": evaluation.seed}
     if (bits := in_bits(value, source)) is not None:
         details["bits_per_dim"] = bits
-    return Result(value, math.hypot(error, log_z.error), len(x), protocol, details)
+    return Result(value, math.hypot(error or 0.0, log_z.error), len(x), protocol, details)
 
 
-def _details(log_z: LogZ) -> dict[str, Any]:
+def _details(log_z: LogZ, discrete: bool) -> dict[str, Any]:
     low = log_z.low if math.isfinite(log_z.low) else None  # JSON knows no infinity
     details = {
         "log_z": log_z.value, "log_z_error": log_z.error, "log_z_interval": [low, log_z.high],
         "effective_runs": log_z.effective,
     }  # fmt: skip
     note = "ln Z is too low on average and likelihoods too high: slower annealing lowers them"
-    return details | ({"warning": log_z.warning} if log_z.warning else {}) | {"note": note}
+    warning = "; ".join(filter(None, [log_z.warning, DISCRETE if discrete else ""]))
+    return details | ({"warning": warning} if warning else {}) | {"note": note}
 
 
 AIS = Metric(

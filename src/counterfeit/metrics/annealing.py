@@ -139,7 +139,7 @@ def _log_z(base: float, log_w: Tensor) -> LogZ:
     _check(log_w)
     value = float(logmeanexp(log_w))
     mean, error = mean_and_error((log_w - value).exp())
-    relative = error / mean
+    relative = (error or 0.0) / mean
     effective = float((2 * log_w.logsumexp(0) - (2 * log_w).logsumexp(0)).exp())
     low = math.log1p(-3 * relative) if 3 * relative < 1 else -math.inf
     value += base

@@ -19,6 +19,7 @@ from counterfeit.core import Batch, Bounds, Density, Energy, Judges, Model
 from counterfeit.data.source import SPLITS, Source
 from counterfeit.data.stream import mix
 from counterfeit.metrics.metric import Evaluation, Metric, Result
+from counterfeit.metrics.proportions import interval
 from counterfeit.metrics.provided import Provided
 from counterfeit.metrics.ranks import average_precision, exceedance
 from counterfeit.metrics.reconstruction import Reconstructs, mean_squared_error, reconstruct
@@ -38,12 +39,12 @@ class Detection(NamedTuple):
 
     Arguments:
         auroc: how often an anomaly scores higher than a normal example: 1/2 by chance.
-        error: its standard error, of the draw of examples.
+        error: its standard error, of the draw of examples; None where there is one of either alone.
         aupr: area under precision and recall, anomalies being what is sought.
     """
 
     auroc: float
-    error: float
+    error: float | None
     aupr: float
 
 
@@ -133,6 +134,7 @@ def compute(model: Model, source: Source, evaluation: Evaluation) -> Result:
     n = len(normal.x)
     if min(n, len(x)) < FEW:
         details["warning"] = f"{len(x)} anomalies and {n} examples are few; take more"
+    details |= dict(zip(("low", "high"), interval(best.auroc, min(n, len(x)), best.error), strict=True))
     what = f"AUROC by {name} of {whence} against"
     return Result(best.auroc, best.error, n, f"{what} {describe(source, evaluation.split, n)}", details)
 

@@ -6,7 +6,6 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from itertools import permutations
 from typing import NamedTuple, cast
 
@@ -17,9 +16,10 @@ from torch.nn.functional import one_hot
 from counterfeit.core import Assembles, Model
 from counterfeit.data.source import Source
 from counterfeit.metrics.frechet import unseen_distance
-from counterfeit.metrics.metric import Evaluation, Metric, Result
+from counterfeit.metrics.metric import Answer, Evaluation, Metric, Result
+from counterfeit.metrics.proportions import share
 from counterfeit.metrics.sampling import describe, evaluating, spread
-from counterfeit.metrics.statistics import mean_and_error, seeded
+from counterfeit.metrics.statistics import seeded
 from counterfeit.nets.patches import paste
 
 __all__ = ["ASSEMBLY", "Puzzle", "at_random", "nearest_assembly", "placed", "puzzles", "solved"]
@@ -98,7 +98,7 @@ def nearest_assembly(patches: Tensor, known: Puzzle) -> tuple[Tensor, Tensor]:
     return known.x[image], known.corners[image].gather(1, best[..., None].expand(-1, -1, 2))
 
 
-def compute(model: Model, source: Source, evaluation: Evaluation) -> Mapping[str, Result]:
+def compute(model: Model, source: Source, evaluation: Evaluation) -> Answer:
     """Share of patches that are put in their places, and the Fréchet distance of the images around them."""
     n = min(evaluation.samples, evaluation.limit or evaluation.samples)
     asked = puzzles(model, spread(source, evaluation.split, n, evaluation.seed, model.device).x, evaluation.batch_size)
@@ -113,12 +113,13 @@ def compute(model: Model, source: Source, evaluation: Evaluation) -> Mapping[str
     k, size = asked.patches.shape[1], asked.patches.shape[-1]
     what = f"{k} patches of {size}x{size} pixels each; {describe(source, evaluation.split, len(asked.x))}"
     shares = {who: placed(corners.cpu(), asked.corners.cpu(), tolerance) for who, (_, corners) in solutions.items()}
-    rows = {who: dict(zip(("value", "error"), mean_and_error(s), strict=True)) for who, s in shares.items() if who}
+    rows = {who: share(values).row for who, values in shares.items() if who}
     protocol = f"share of patches at most {tolerance} pixels off, likeliest place; {what}"
-    accuracy = Result(*mean_and_error(shares[""]), len(asked.x), protocol, {"references": rows})
+    found = share(shares[""])
+    accuracy = Result(found.value, found.error, found.n, protocol, {**found.bounds, "references": rows})
     images = {who: x for who, (x, _) in solutions.items()}
     distance = unseen_distance(model, source, evaluation, images, f"images around {k} patches of {size}x{size} pixels")
-    return {"places": accuracy} | ({"assembly-fid": distance} if distance else {})
+    return {"places": accuracy, "assembly-fid": distance}
 
 
 ASSEMBLY = Metric(

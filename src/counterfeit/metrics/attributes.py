@@ -19,8 +19,8 @@ from counterfeit.data.source import Examples, Source
 from counterfeit.metrics.classifier import classifier
 from counterfeit.metrics.features import FeatureExtractor
 from counterfeit.metrics.metric import Evaluation, Metric, Result
+from counterfeit.metrics.proportions import share
 from counterfeit.metrics.sampling import describe, evaluating, spread
-from counterfeit.metrics.statistics import mean_and_error
 
 __all__ = ["ATTRIBUTES", "Depicts", "Named", "shares"]
 
@@ -124,18 +124,14 @@ def _result(
     """The share found in samples; beside it that of each attribute, and those found in the captions' own pictures."""
     whole = shares(made, asked)
     details: dict[str, Any] = {"seed": seed, "captions wholly right": float((whole == 1).double().mean())}
-    references = {"real images": _row(shares(real, asked))}
+    references = {"real images": share(shares(real, asked)).row}
     for column, name in enumerate(names):
         said = asked[:, column] >= 0
         for who, some in (("samples", made), ("real images", real)):
-            right = (some[said, column] == asked[said, column]).double()
-            references |= {f"{name}, {who}": _row(right)} if len(right) else {}
-    return Result(*mean_and_error(whole), len(whole), protocol, details | {"references": references})
-
-
-def _row(values: Tensor) -> dict[str, float]:
-    value, error = mean_and_error(values)
-    return {"value": value, "error": error, "n": len(values)}
+            right = some[said, column] == asked[said, column]
+            references |= {f"{name}, {who}": share(right).row} if len(right) else {}
+    found = share(whole)
+    return Result(found.value, found.error, found.n, protocol, {**details, **found.bounds, "references": references})
 
 
 ATTRIBUTES = Metric(

@@ -10,11 +10,10 @@ import torch
 from torch import Tensor
 
 from counterfeit.data.progress import Bar
-from counterfeit.metrics.statistics import squared_distances
+from counterfeit.metrics.statistics import SPARE, centre, certain, squared_distances
 
-__all__ = ["COPIED", "Near", "Pairs", "close", "neighbours", "radii", "radii_among", "squares_of"]
+__all__ = ["COPIED", "Near", "Pairs", "close", "neighbours", "norms", "radii", "radii_among", "squares_of", "sure"]
 
-SPARE = 3  # candidates beside the k nearest, whose order float32 may get wrong
 LISTED = 8  # times k: of so many neighbours, a random half holds k
 CENTRED = 2**25  # values of points centred at once: 128 MB
 COPIED = 2**19  # values of points copied at once: 4 MB in float64, which a cache holds
@@ -29,11 +28,19 @@ class Near(NamedTuple):
 
 
 class Pairs(NamedTuple):
-    """Real examples and samples that lie close: positions of both, int64 (P,), and squared distances, float32 (P,)."""
+    """Real examples and samples that lie close: positions of both, int64 (P,), and squared distances by products."""
 
     real: Tensor
     fake: Tensor
     squares: Tensor
+
+
+def norms(x: Tensor, about: Tensor) -> Tensor:
+    """Squared distances of `x`, (N, d), from a centre, (d,), without a copy of all: (N,)."""
+    found, rows = x.new_empty(len(x)), max(1, COPIED // x.shape[1])
+    for part, some in zip(found.split(rows), x.split(rows), strict=True):
+        torch.sum((some - about).square_(), 1, out=part)
+    return found
 
 
 def tiles(x: Tensor, y: Tensor, what: str) -> Iterator[tuple[int, int, Tensor]]:
@@ -41,11 +48,11 @@ def tiles(x: Tensor, y: Tensor, what: str) -> Iterator[tuple[int, int, Tensor]]:
 
     Memory is bounded: each takes the place of one before.
     """
-    columns = max(1_024, CENTRED // y.shape[1])
+    columns, about = max(1_024, CENTRED // y.shape[1]), centre(y)
     with Bar(what, len(x) * -(-len(y) // columns)) as bar:
         for column in range(0, len(y), columns):
             row = 0
-            for whole in squared_distances(x, y[column : column + columns], reuse=True):
+            for whole in squared_distances(x, y[column : column + columns], reuse=True, about=about):
                 for tile in whole.split(max(1, LOOKED // whole.shape[1])):
                     yield row, column, tile
                     row += len(tile)
@@ -58,8 +65,8 @@ def close(real: Tensor, fake: Tensor, within: Tensor, around: Tensor) -> Iterato
     Arguments:
         real: real examples, (N, d).
         fake: samples, (M, d).
-        within: squared distances, float32.
-        around: squared distances, float32.
+        within: squared distances.
+        around: squared distances.
     """
     for row, column, tile in tiles(real, fake, "neighbourhoods"):
         near = tile < within[row : row + len(tile), None]
@@ -69,9 +76,9 @@ def close(real: Tensor, fake: Tensor, within: Tensor, around: Tensor) -> Iterato
 
 
 def neighbours(x: Tensor, k: int) -> Near:
-    """The nearest other points, enough of them that a random half holds `k`, by float32 distances."""
+    """The nearest other points, enough of them that a random half holds `k`, by products in the points' own type."""
     kept = min(len(x) - 1, LISTED * k + SPARE)
-    squares, positions = torch.full((len(x), kept), math.inf), torch.zeros(len(x), kept, dtype=torch.int32)
+    squares, positions = x.new_full((len(x), kept), math.inf), torch.zeros(len(x), kept, dtype=torch.int32)
     for row, column, tile in tiles(x, x, f"neighbours among {len(x):,}"):
         tile.diagonal(row - column).fill_(math.inf)  # a point is no neighbour of its own
         near = tile.topk(min(kept, tile.shape[1]), largest=False)
@@ -80,6 +87,13 @@ def neighbours(x: Tensor, k: int) -> Near:
         squares[rows], order = both.topk(kept, largest=False)
         positions[rows] = torch.cat([positions[rows], near.indices.int() + column], 1).gather(1, order)
     return Near(squares, positions)
+
+
+def sure(x: Tensor, near: Near, k: int) -> bool:
+    """Whether no point but those that are `near` can be one of the `k` nearest of any, whatever products lose."""
+    looked = near.squares[:, : k + SPARE]
+    (kth,), every = radii(x, near, k), looked.shape[1] == len(x) - 1
+    return bool(certain(kth, looked[:, -1], norms(x, centre(x)), every).all())
 
 
 def radii(x: Tensor, near: Near, *ks: int) -> list[Tensor]:
@@ -91,7 +105,7 @@ def radii(x: Tensor, near: Near, *ks: int) -> list[Tensor]:
 
 
 def radii_among(near: Near, chosen: Tensor, k: int) -> Tensor:
-    """The same among the points at positions `chosen` alone, for those points, in float32."""
+    """The same among the points at positions `chosen` alone, for those points, by products."""
     member = torch.zeros(len(near.positions), dtype=torch.int8)
     member[chosen] = 1
     count = member[near.positions[chosen]].cumsum(1, dtype=torch.int16)

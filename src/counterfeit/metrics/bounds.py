@@ -17,12 +17,13 @@ from torch import Tensor
 from counterfeit.core import Bounds, Density, Model
 from counterfeit.data.source import Source
 from counterfeit.metrics.metric import Evaluation, Metric, Result
-from counterfeit.metrics.sampling import describe, evaluating
+from counterfeit.metrics.sampling import describe, evaluating, spaced
 from counterfeit.metrics.statistics import bits_per_dim, mean_and_error
 
-__all__ = ["BITS_PER_DIM", "ELBO", "IWAE", "LOG_LIKELIHOOD", "importance_weighted", "in_bits", "on_levels"]
+__all__ = ["BITS_PER_DIM", "DISCRETE", "ELBO", "IWAE", "LOG_LIKELIHOOD", "importance_weighted", "in_bits", "on_levels"]
 
 VALUES = 2**20  # of decoder output at a time: 4 MB, since what leaves the cache is slower
+DISCRETE = "values repeat, and a density may be as high as it likes there: add dequantize to data.transforms"
 SMALLEST = 64  # examples at a time, however many importance samples each has
 
 
@@ -68,8 +69,8 @@ def _average(
     examples = source.split(evaluation.split)
     n = min(evaluation.limit or len(examples), len(examples))
     with evaluating(model, evaluation.seed):
-        batches = torch.arange(n).split(batch_size)
-        discrete = source.spec.kind == "image" and on_levels(examples[batches[0]].x)
+        batches = spaced(n, range(len(examples))).split(batch_size)
+        discrete = source.spec.kind != "binary" and on_levels(examples[batches[0]].x)
         xs = (examples[index].x.to(model.device) for index in batches)
         values = torch.cat([score(x) + source.log_det(x) for x in xs])
     value, error = mean_and_error(values)
@@ -77,8 +78,8 @@ def _average(
     if (bits := in_bits(value, source)) is not None:
         details["bits_per_dim"] = bits
     if discrete:
-        details["warning"] = "a density may be as high as it likes at 256 levels: add dequantize to data.transforms"
-    return Result(value, error, n, f"{what}; nats; {describe(source, evaluation.split, n)}", details)
+        details["warning"] = DISCRETE
+    return Result(value, error, n, f"{what}; nats; {describe(source, evaluation.split, n, evaluation.limit)}", details)
 
 
 def in_bits(nats: float, source: Source) -> float | None:
@@ -93,8 +94,16 @@ def in_bits(nats: float, source: Source) -> float | None:
 
 
 def on_levels(x: Tensor) -> bool:
-    """Whether the many values of `x` are 256 different ones at most."""
-    return len(x.unique()) <= 256 < x.numel()
+    """Whether most values in `x`, (N, *shape), or in one place of it, are there twice: continuous ones hardly ever are.
+
+    Example:
+        >>> on_levels(torch.rand(100, 4)), on_levels((255 * torch.rand(1_000, 4)).round())
+        (False, True)
+    """
+    if len(x) < 2 or len(x.unique()) < x.numel() / 2:
+        return len(x) > 1
+    ordered = x.flatten(1).sort(0).values
+    return bool((ordered.diff(dim=0) == 0).double().mean(0).max() > 0.5)
 
 
 def in_bits_per_dim(model: Model, source: Source, evaluation: Evaluation) -> Result:

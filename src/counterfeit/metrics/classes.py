@@ -9,7 +9,8 @@ from counterfeit.core import Batch, Model, Samples
 from counterfeit.data.source import Source
 from counterfeit.metrics.metric import Evaluation, Metric, Result
 from counterfeit.metrics.neighbours import nearest_examples
-from counterfeit.metrics.sampling import describe, draw_samples, load
+from counterfeit.metrics.proportions import share
+from counterfeit.metrics.sampling import describe, draw_samples, spread
 from counterfeit.metrics.statistics import seeded
 
 __all__ = ["CLASSES", "classify", "kl_divergence"]
@@ -49,17 +50,20 @@ def kl_divergence(p: Tensor, q: Tensor) -> float:
 
 def compute(model: Model, source: Source, evaluation: Evaluation) -> Result:
     """Number of classes among the samples; beside it their histogram, its divergence and the classifier's accuracy."""
-    counted = _labels(load(source, "train", COUNTED), source)
-    held_out = load(source, evaluation.split, QUERIES)
+    counted = _labels(spread(source, "train", COUNTED), source)
+    held_out = spread(source, evaluation.split, QUERIES)
     n = min(evaluation.samples, QUERIES)
     samples = draw_samples(model, n, evaluation.seed, evaluation.batch_size)
     with seeded(evaluation.seed):  # random transforms draw as examples are read
         histogram = torch.bincount(classify(samples, source), minlength=source.spec.classes)
         correct = classify(held_out.x, source) == _labels(held_out, source)
+    known = share(correct)
     details = {
         "histogram": histogram.tolist(),
         "kl": kl_divergence(histogram, torch.bincount(counted, minlength=source.spec.classes)),
-        "accuracy": float(correct.sum()) / len(correct),
+        "accuracy": known.value,
+        "accuracy_low": known.low,
+        "accuracy_high": known.high,
         "seed": evaluation.seed,
     }
     what = f"classes among {n} samples by {NEIGHBOURS} nearest neighbours in pixels"

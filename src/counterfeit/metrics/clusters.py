@@ -10,8 +10,8 @@ from torch import Tensor
 from counterfeit.core import Clusters, Model
 from counterfeit.data.source import Source
 from counterfeit.metrics.metric import Evaluation, Metric, Result
-from counterfeit.metrics.sampling import describe, evaluating, load, spread
-from counterfeit.metrics.statistics import mean_and_error
+from counterfeit.metrics.proportions import share
+from counterfeit.metrics.sampling import describe, evaluating, spread
 
 __all__ = ["CLUSTER_ACCURACY", "matching"]
 
@@ -45,7 +45,7 @@ def matching(found: Tensor, y: Tensor, categories: int, classes: int) -> Tensor:
 def compute(model: Model, source: Source, evaluation: Evaluation) -> Result:
     """Fraction of the split whose category is the one matched to its class on training examples."""
     known = spread(source, "train", MATCHED, device=model.device)
-    x, y = load(source, evaluation.split, evaluation.limit, device=model.device)
+    x, y = spread(source, evaluation.split, evaluation.limit, device=model.device)
     if known.y is None or y is None:
         raise ValueError(f"{source.name} has no labels; cluster-accuracy expects them. Choose data with labels.")
     with evaluating(model, evaluation.seed):
@@ -54,9 +54,10 @@ def compute(model: Model, source: Source, evaluation: Evaluation) -> Result:
     stands = matching(guess[0], known.y, categories, source.spec.classes)
     used = torch.bincount(guess[1], minlength=categories)
     what = f"{categories} categories matched to classes on {len(known.x)} training examples"
-    protocol = f"{what}; {describe(source, evaluation.split, len(x))}"
-    correct = stands[guess[1]] == y
-    return Result(*mean_and_error(correct), len(x), protocol, {"matched": stands.tolist(), "used": used.tolist()})
+    protocol = f"{what}; {describe(source, evaluation.split, len(x), evaluation.limit)}"
+    found = share(stands[guess[1]] == y)
+    details = {"matched": stands.tolist(), "used": used.tolist(), **found.bounds}
+    return Result(found.value, found.error, found.n, protocol, details)
 
 
 def _categories(model: Model, x: Tensor, batch_size: int) -> Tensor:

@@ -19,9 +19,9 @@ from torch import Tensor
 from counterfeit.core import Batch, Completes, Model
 from counterfeit.data.source import Examples, Source
 from counterfeit.metrics.frechet import unseen_distance
-from counterfeit.metrics.metric import Evaluation, Metric, Result
+from counterfeit.metrics.metric import Answer, Evaluation, Metric, Result
 from counterfeit.metrics.neighbours import nearest_examples
-from counterfeit.metrics.sampling import describe, evaluating, load, spread
+from counterfeit.metrics.sampling import describe, evaluating, spread
 from counterfeit.metrics.statistics import mean_and_error, seeded
 from counterfeit.nets.masks import KINDS, mask_of
 
@@ -39,11 +39,11 @@ class Given(NamedTuple):
     kind: Tensor
     images: int
 
-    def rms(self, squares: Tensor) -> tuple[float, float]:
+    def rms(self, squares: Tensor) -> tuple[float, float | None]:
         """Root of the mean of `squares`, (N,), and its standard error, images being independent of each other."""
         mean, error = mean_and_error(squares.view(-1, self.images).mean(0))
         root = max(mean, 0.0) ** 0.5
-        return root, error / (2 * root) if root else 0.0
+        return root, error / (2 * root) if root and error is not None else error
 
 
 def given(source: Source, evaluation: Evaluation, device: torch.device | str = "cpu") -> Given:
@@ -108,13 +108,13 @@ def nearest_completion(asked: Given, train: Examples) -> Tensor:
     return y
 
 
-def compute(model: Model, source: Source, evaluation: Evaluation) -> Mapping[str, Result]:
+def compute(model: Model, source: Source, evaluation: Evaluation) -> Answer:
     """Error and diversity of completions in root mean squares over what is missing, and their Fréchet distance."""
     asked = given(source, evaluation, model.device)
     x, mask, images = asked.x, asked.mask, asked.images
     draws = completed(model, x, mask, DRAWS, evaluation.batch_size, evaluation.seed)
     with seeded(evaluation.seed):  # random transforms draw as examples are read
-        mean = load(source, "train", FITTED, device=model.device).x.mean(0)
+        mean = spread(source, "train", FITTED, device=model.device).x.mean(0)
         baselines = {
             "mean image": torch.where(mask == 1, x, mean),
             "nearest neighbour": nearest_completion(asked, source.split("train")),
@@ -129,7 +129,8 @@ def compute(model: Model, source: Source, evaluation: Evaluation) -> Mapping[str
     return {
         "completion-error": _error(asked, draws, baselines, protocol),
         "completion-diversity": _diversity(asked, draws, protocol),
-    } | ({"completion-fid": distance} if distance else {})
+        "completion-fid": distance,
+    }
 
 
 def _error(asked: Given, draws: Tensor, baselines: Mapping[str, Tensor], protocol: str) -> Result:
@@ -157,7 +158,7 @@ def _diversity(asked: Given, draws: Tensor, protocol: str) -> Result:
     return Result(*asked.rms(spread), asked.images, what, details)
 
 
-def _row(found: tuple[float, float]) -> dict[str, float]:
+def _row(found: tuple[float, float | None]) -> dict[str, float | None]:
     return dict(zip(("value", "error"), found, strict=True))
 
 

@@ -12,6 +12,7 @@ References:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import NamedTuple, cast
 
 import torch
@@ -21,10 +22,10 @@ from torch.nn.functional import interpolate
 from counterfeit.core import Enlarges, Model
 from counterfeit.data.source import Source
 from counterfeit.metrics.features import FeatureExtractor
-from counterfeit.metrics.metric import Evaluation, Metric, Result
+from counterfeit.metrics.metric import Answer, Evaluation, Metric, Result, attempt
 from counterfeit.metrics.reconstruction import psnr
 from counterfeit.metrics.reference import extractor
-from counterfeit.metrics.sampling import describe, evaluating, load
+from counterfeit.metrics.sampling import describe, evaluating, spread
 from counterfeit.metrics.sharpness import NOTE, relative_sharpness
 from counterfeit.metrics.ssim import ssim, window
 from counterfeit.metrics.statistics import mean_and_error
@@ -32,7 +33,7 @@ from counterfeit.nets.enlarging import bicubic, shrink
 
 __all__ = ["ENLARGEMENT", "Enlarged", "enlarged", "feature_distance", "measures"]
 
-Measure = Callable[[Tensor, Tensor], tuple[float, float]]
+Measure = Callable[[Tensor, Tensor], tuple[float, float | None]]
 
 
 class Enlarged(NamedTuple):
@@ -70,9 +71,9 @@ def measures(by: FeatureExtractor) -> Mapping[str, Measure]:
     }
 
 
-def compute(model: Model, source: Source, evaluation: Evaluation) -> Mapping[str, Result]:
+def compute(model: Model, source: Source, evaluation: Evaluation) -> Answer:
     """Every measure of the model's pictures, with those of bicubic and of nearest pixels beside it."""
-    truth, by = load(source, evaluation.split, evaluation.limit).x, extractor(source, evaluation, model.device)
+    truth, by = spread(source, evaluation.split, evaluation.limit).x, extractor(source, evaluation, model.device)
     found = enlarged(model, truth, evaluation.batch_size, evaluation.seed)
     factor, taps = cast(Enlarges, model).factor, window(min(source.spec.shape[1:]))
     what = {
@@ -82,16 +83,16 @@ def compute(model: Model, source: Source, evaluation: Evaluation) -> Mapping[str
         "enlarged-distance": f"mean Euclidean distance from the truth in features ({by.protocol})",
     }
     how = f"of pictures made {factor} times smaller a side (bicubic, antialiased) and enlarged; "
-    how += describe(source, evaluation.split, len(truth))
-    results = {}
-    for name, measure in measures(by).items():
-        value, error = measure(found.model, found.truth)
+    how += describe(source, evaluation.split, len(truth), evaluation.limit)
+
+    def measured(name: str, measure: Measure) -> Result:
         others = {way: measure(getattr(found, way), found.truth) for way in ("bicubic", "nearest")}
         rows = {way: {"value": value, "error": error} for way, (value, error) in others.items()}
         note = {"note": NOTE} if name == "enlarged-sharpness" else {}
         details = {"seed": evaluation.seed, "references": rows, **note}
-        results[name] = Result(value, error, len(truth), f"{what[name]} {how}", details)
-    return results
+        return Result(*measure(found.model, found.truth), len(truth), f"{what[name]} {how}", details)
+
+    return {name: attempt(partial(measured, name, measure)) for name, measure in measures(by).items()}
 
 
 def _ssim(x: Tensor, truth: Tensor) -> Tensor:

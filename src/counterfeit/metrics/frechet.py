@@ -22,40 +22,41 @@ from counterfeit.metrics.features import FeatureExtractor
 from counterfeit.metrics.metric import Evaluation, Metric, Result
 from counterfeit.metrics.reference import (
     Moments,
+    Row,
     Statistics,
+    beside,
     compare,
-    floor,
+    halves_of_real,
     moments,
     real,
     shared_extractor,
 )
 from counterfeit.metrics.resampling import half_sampled
-from counterfeit.metrics.sampling import describe, load, spaced
+from counterfeit.metrics.sampling import describe, spaced, spread
+from counterfeit.metrics.statistics import check_finite
 
 __all__ = ["FID", "compute", "frechet_distance", "frechet_error", "gaussian_distance", "unseen_distance"]
 
-EPS = 1e-10  # eigenvalues below this fraction of the largest are rounding
+EPS = 1e-12  # singular values below this fraction of the largest tell nothing of a map
 NOTE = "biased upwards by few examples: compare at equal numbers only"
 
 
 def gaussian_distance(p: Moments, q: Moments) -> float:
     """Squared Fréchet distance ‖μ - ν‖² + tr(S + T - 2 (S T)^½) between N(μ, S) and N(ν, T).
 
+    With S = Aᵀ A and T = Bᵀ B, the trace of (S T)^½ is the sum of the singular values of A Bᵀ. What lies below the
+    rounding of the traces is 0.
+
     Example:
         >>> eye = torch.eye(3).double()
-        >>> gaussian_distance(Moments(torch.zeros(3).double(), eye), Moments(torch.ones(3).double(), 4 * eye))
+        >>> gaussian_distance(Moments(torch.zeros(3).double(), eye), Moments(torch.ones(3).double(), 2 * eye))
         6.0
     """
-    root, _ = _root(p.covariance)
-    overlap = torch.linalg.eigvalsh(root.t() @ q.covariance @ root)
-    return _value(p, q, float(overlap.clamp(min=0).sqrt().sum()))
+    return _value(p, q, torch.linalg.svdvals(p.root @ q.root.t()))
 
 
 def frechet_distance(x: Tensor, y: Tensor) -> float:
     """Squared Fréchet distance between Gaussians fitted to features `x`, (N, d), and `y`, (M, d), in float64.
-
-    Where there are fewer points than features, tr (S T)^½ is the nuclear norm of the product of the centred features,
-    which takes no d x d matrix.
 
     Example:
         >>> x = torch.randn(100, 3, generator=torch.Generator().manual_seed(0))
@@ -63,19 +64,14 @@ def frechet_distance(x: Tensor, y: Tensor) -> float:
         12.0
     """
     check(x, y)
-    if min(len(x), len(y)) > x.shape[1]:
-        return gaussian_distance(moments(x), moments(y))
-    (x_mean, x), (y_mean, y) = (_centred(points) for points in (x, y))
-    overlap = torch.linalg.svdvals(x @ y.t()).sum() / math.sqrt((len(x) - 1) * (len(y) - 1))
-    traces = x.square().sum() / (len(x) - 1) + y.square().sum() / (len(y) - 1)
-    return max(0.0, float((x_mean - y_mean).square().sum() + traces - 2 * overlap))
+    return gaussian_distance(moments(x), moments(y))
 
 
 def frechet_error(x: Tensor, y: Tensor, p: Moments, q: Moments) -> tuple[float, float]:
     """The distance between features `x`, (N, d), and `y`, (M, d), and its standard error by the delta method.
 
-    With S = A Aᵀ and Aᵀ T A = U Λ Uᵀ, the map of N(μ, S) to N(ν, T) is x ↦ A⁻ᵀ U Λ^½ Uᵀ A⁻¹ x; an example x
-    contributes 2 (μ - ν)·x + ‖x‖² - ‖Λ^¼ Uᵀ A⁻¹ x‖² about its mean, and one of `y` likewise with the inverse map.
+    With S = Aᵀ A, T = Bᵀ B and A Bᵀ = U Λ Wᵀ, the map of N(μ, S) to N(ν, T) is x ↦ H Hᵀ x for H = Bᵀ W Λ^-½; an example
+    x contributes 2 (μ - ν)·x + ‖x‖² - ‖Hᵀ x‖² about its mean, and one of `y` likewise with Aᵀ U Λ^-½.
 
     Arguments:
         x: features.
@@ -83,14 +79,13 @@ def frechet_error(x: Tensor, y: Tensor, p: Moments, q: Moments) -> tuple[float, 
         p: moments of `x`.
         q: moments of `y`.
     """
-    root, inverse = _root(p.covariance)
-    values, vectors = torch.linalg.eigh(root.t() @ q.covariance @ root)
-    kept = values > EPS * values[-1]
-    fourth, vectors = values[kept] ** 0.25, vectors[:, kept]
-    there, back = (inverse.t() @ vectors) * fourth, (root @ vectors) / fourth  # (d, r)
+    u, values, w = torch.linalg.svd(p.root @ q.root.t(), full_matrices=False)
+    kept = values > EPS * values.amax()  # none where one of them is constant
+    scale = values[kept].sqrt()
+    there, back = (q.root.t() @ w.t()[:, kept]) / scale, (p.root.t() @ u[:, kept]) / scale  # (d, r)
     gap = p.mean - q.mean
     squares = _variance(x, p.mean, gap, there) / len(x) + _variance(y, q.mean, -gap, back) / len(y)
-    return _value(p, q, float(fourth.square().sum())), math.sqrt(squares)
+    return _value(p, q, values), math.sqrt(squares)
 
 
 def check(x: Tensor, y: Tensor) -> None:
@@ -100,6 +95,8 @@ def check(x: Tensor, y: Tensor) -> None:
             f"features of shapes {tuple(x.shape)} and {tuple(y.shape)} came; (N, d) and (M, d) with N, M >= 2 are "
             "expected. Use one extractor for both, and take more samples."
         )
+    for features in (x, y):
+        check_finite(features, "features")
 
 
 def compute(
@@ -114,15 +111,18 @@ def compute(
         few = min(n, len(found.real.features))
         details["warning"] = f"{few} examples for {d} features are few: the distance is biased upwards"
     if evaluation.split == "test":
-        (value_of_real,) = floor("fid", found, lambda train, real: [frechet_distance(train, real)])
-        details["references"] = {"real": {"value": value_of_real}}
+        details["references"] = beside("fid", found, _row) | halves_of_real("fid", found, _row)
     details["note"] = NOTE
     return Result(value, error, n, f"Fréchet distance; {found.protocol}", details)
 
 
+def _row(x: Tensor, y: Tensor) -> Row:
+    return {"value": frechet_distance(x, y)}
+
+
 def unseen_distance(
     model: Model, source: Source, evaluation: Evaluation, images: Mapping[str, Tensor], what: str
-) -> Result | None:  # fmt: skip
+) -> Result | str:  # fmt: skip
     """Distance of images made of held-out ones to other held-out ones; beside it, that of as many training examples.
 
     An image that is made of one among those it is compared with would seem nearer than it is. So those at odd positions
@@ -136,19 +136,19 @@ def unseen_distance(
         what: they are, in words.
 
     Returns:
-        None where either half has fewer than two images.
+        Why there is none, where either half has fewer than two images.
     """
     held = len(source.split(evaluation.split))
     even = spaced(len(images[""]), range(held)) % 2 == 0
     if min(int(even.sum()), held // 2, evaluation.limit or held) < 2:
-        return None
+        return f"{len(images[''])} images of {held} held-out ones leave fewer than two in a half; take more"
     by = shared_extractor(source, evaluation, model.device)
     reference = real(source, evaluation.split, evaluation.limit, by, range(1, held, 2))
     features = {name: by(x[even.to(x.device)]) for name, x in images.items()}
     n, m = int(even.sum()), len(reference.features)
-    features["real"] = by(load(source, "train", n, evaluation.seed).x)
+    features["real"] = by(spread(source, "train", n, evaluation.seed).x)
     value, error = _measured(features.pop(""), reference, evaluation.bootstrap)
-    rows = {name: {"value": frechet_distance(some, reference.features)} for name, some in features.items()}
+    rows = {name: _row(some, reference.features) | {"n": len(some)} for name, some in features.items()}
     data = f"made of those at even positions, to {m} at odd ones; {describe(source, evaluation.split, n)}"
     protocol = f"Fréchet distance of {what}, {data}; {by.protocol}"
     return Result(value, error, n, protocol, {"references": rows, "note": NOTE})
@@ -162,32 +162,21 @@ def _measured(x: Tensor, reference: Statistics, resamples: int) -> tuple[float, 
     return frechet_error(x, y, moments(x), reference.moments or moments(y))
 
 
-def _root(covariance: Tensor) -> tuple[Tensor, Tensor]:
-    """A, (d, r), with A Aᵀ the covariance, (d, d), of rank r, and its pseudo-inverse, (r, d)."""
-    values, vectors = torch.linalg.eigh(covariance)  # float64: a matrix square root loses digits in float32
-    kept = values > EPS * values[-1]
-    scale, vectors = values[kept].sqrt(), vectors[:, kept]
-    return vectors * scale, (vectors / scale).t()
-
-
-def _value(p: Moments, q: Moments, overlap: float) -> float:
-    means = float((p.mean - q.mean).square().sum())
-    return max(0.0, means + float(p.covariance.trace() + q.covariance.trace()) - 2 * overlap)
+def _value(p: Moments, q: Moments, overlaps: Tensor) -> float:
+    traces = float(p.root.square().sum() + q.root.square().sum())
+    apart = traces - 2 * float(overlaps.sum())
+    rounding = 4 * torch.finfo(torch.float64).eps * p.root.shape[1] * traces
+    return float((p.mean - q.mean).square().sum()) + (apart if apart > rounding else 0.0)
 
 
 def _variance(x: Tensor, mean: Tensor, gap: Tensor, half_map: Tensor) -> float:
-    """Variance of what each example contributes; in float32, since an error needs few digits."""
+    """Variance of what each example contributes."""
     parts = []
     for rows in x.split(4_096):
-        centred = (rows - mean).float()
-        mapped = (centred @ half_map.float()).square().sum(1)
-        parts.append(2 * centred @ gap.float() + centred.square().sum(1) - mapped)
-    return float(torch.cat(parts).double().var())
-
-
-def _centred(x: Tensor) -> tuple[Tensor, Tensor]:
-    x = x.double()
-    return x.mean(0), x - x.mean(0)
+        centred = rows.double() - mean
+        mapped = (centred @ half_map).square().sum(1)
+        parts.append(2 * centred @ gap + centred.square().sum(1) - mapped)
+    return float(torch.cat(parts).var())
 
 
 FID = Metric("fid", "Fréchet distance between features of samples and data", "", "lower", Samples, compute)

@@ -26,6 +26,7 @@ from counterfeit.data.source import Examples, InMemory, Source, Streamed
 __all__ = ["Array", "Given", "Shown", "read_samples"]
 
 CHUNK = 2**22  # values looked at together
+ROUNDING = 1e-5  # that resizing in float32 leaves a value beyond 0 or 1
 MEMORY = 4 << 30  # bytes that decoded pictures may take
 
 
@@ -62,14 +63,16 @@ class Array(Examples):
     def __getitem__(self, index: Tensor) -> Batch:
         x = torch.from_numpy(np.asarray(self.rows[index.numpy()], dtype=np.float32))
         x = x.movedim(-1, 1) if self.last else x
-        return Batch((x.reshape(-1, *self.spec.shape) - self.low) / self.scale)
+        x = (x.reshape(-1, *self.spec.shape) - self.low) / self.scale
+        return Batch(_within(x) if self.spec.bounded else x)
 
     def _scale(self) -> float:
         """What stands for 1: 255 in 8-bit images."""
         if self.rows.dtype != np.uint8 or self.spec.kind == "real":
             return 1.0
         chunk = max(1, CHUNK // self.spec.dims)
-        if max(int(self.rows[i : i + chunk].max()) for i in range(0, len(self.rows), chunk)) > 1:
+        most = max(int(self.rows[i : i + chunk].max()) for i in range(0, len(self.rows), chunk))
+        if most != 1:  # black is black by either scale
             return 255.0
         if self.spec.kind == "image":
             raise DataError(f"{self.who} is uint8 and holds 0 and 1 alone; 0 to 255 is expected. Save it as floats.")
@@ -171,6 +174,12 @@ def read_samples(path: Path, source: Source) -> Examples:
     if len(pictures) * source.spec.dims > MEMORY:
         return pictures
     return InMemory(fill(pictures.decode, (len(pictures), *source.spec.shape), f"reading {path.name}"))
+
+
+def _within(x: Tensor) -> Tensor:
+    """Values beyond 0 and 1 by no more than rounding put back within."""
+    beyond = (x - x.clamp(0, 1)).abs()
+    return torch.where(beyond <= ROUNDING, x.clamp(0, 1), x)
 
 
 def _channels_last(event: tuple[int, ...], source: Source, who: str) -> bool:

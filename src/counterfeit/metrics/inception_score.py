@@ -21,7 +21,7 @@ from counterfeit.data.source import Source
 from counterfeit.metrics.features import FeatureExtractor
 from counterfeit.metrics.inception import WEIGHTS
 from counterfeit.metrics.metric import Evaluation, Metric, Result
-from counterfeit.metrics.reference import compare, floor
+from counterfeit.metrics.reference import Row, beside, compare
 
 __all__ = ["CLASSIFIER_SCORE", "INCEPTION_SCORE", "classifier_score", "compute"]
 
@@ -38,7 +38,7 @@ def classifier_score(log_probs: Tensor, splits: int = SPLITS) -> tuple[float, fl
         splits: consecutive parts of near equal sizes; shuffle what is ordered.
 
     Example:
-        >>> certain = torch.eye(4, dtype=torch.float64).repeat(25, 1).clamp(min=1e-300).log()
+        >>> certain = torch.eye(4, dtype=torch.float64).repeat(25, 1).log()
         >>> round(classifier_score(certain, splits=1)[0], 6)  # four classes, equally often
         4.0
     """
@@ -47,10 +47,13 @@ def classifier_score(log_probs: Tensor, splits: int = SPLITS) -> tuple[float, fl
             f"log-probabilities of shape {tuple(log_probs.shape)} and splits={splits} came; (N, classes) with at least "
             "two rows for each split are expected. Take more samples."
         )
+    if bool(log_probs.isnan().any()) or not bool((log_probs <= 1e-6).all()):
+        raise ValueError("values above 0, or NaN, came; logarithms of probabilities are expected. Use log_softmax.")
     scores, squares = [], []
     for part in log_probs.double().tensor_split(splits):
         marginal = part.logsumexp(0) - math.log(len(part))
-        divergences = (part.exp() * (part - marginal)).sum(1)  # nats
+        p = part.exp()
+        divergences = torch.where(p > 0, p * (part - marginal), 0.0).sum(1)  # nats; 0 log 0 is 0
         scores.append(float(divergences.mean().exp()))
         squares.append(scores[-1] ** 2 * float(divergences.var()) / len(part))
     return sum(scores) / splits, math.sqrt(sum(squares)) / splits
@@ -66,12 +69,15 @@ def compute(
     classes = found.extractor.log_probs(found.samples[:1]).shape[1]
     details: dict[str, Any] = {"seed": evaluation.seed, "at most": classes}
     if evaluation.split == "test":
-        by = found.extractor
-        value_of_real, spread = floor("score", found, lambda train, _: classifier_score(_shuffled(by, train), splits))
-        details["references"] = {"real": {"value": value_of_real, "error": spread}}
+        details["references"] = beside("score", found, lambda x, _: _row(found.extractor, x, splits))
     name = "Inception score" if found.extractor.name == "inception" else "classifier score"
     protocol = f"{name}, {splits} splits, shuffled; {found.extractor.protocol}; {len(found.samples)} samples"
     return Result(value, error, len(found.samples), protocol, details)
+
+
+def _row(by: FeatureExtractor, x: Tensor, splits: int) -> Row:
+    splits = min(splits, len(x) // 2)
+    return dict(zip(("value", "error"), classifier_score(_shuffled(by, x), splits), strict=True))
 
 
 def _shuffled(by: FeatureExtractor, features: Tensor) -> Tensor:

@@ -8,8 +8,8 @@ from counterfeit.core import Model, Samples
 from counterfeit.data.source import Source
 from counterfeit.metrics.classifier import classifier
 from counterfeit.metrics.metric import Evaluation, Metric, Result
-from counterfeit.metrics.sampling import describe, draw_samples, load
-from counterfeit.metrics.statistics import mean_and_error
+from counterfeit.metrics.proportions import share
+from counterfeit.metrics.sampling import describe, draw_samples, spread
 
 __all__ = ["LABEL_ACCURACY"]
 
@@ -19,17 +19,17 @@ def compute(model: Model, source: Source, evaluation: Evaluation) -> Result:
     y = torch.arange(evaluation.samples, device=model.device) % source.spec.classes
     samples = draw_samples(model, len(y), evaluation.seed, evaluation.batch_size, y)
     judge = classifier(source.raw, evaluation.weights, model.device)
-    real = load(source, evaluation.split, evaluation.limit)
+    real = spread(source, evaluation.split, evaluation.limit)
     if real.y is None:
         raise ValueError(f"{source.name} has no labels; label-accuracy expects them. Choose data with labels.")
     named, known = (judge.log_probs(judge(source.natural(x))).argmax(1) for x in (samples, real.x.to(model.device)))
-    right, value = named == y.cpu(), mean_and_error((known == real.y).float())
+    right = named == y.cpu()
+    found = share(right)
     by_label = [round(float(right[y.cpu() == label].float().mean()), 4) for label in y.unique().tolist()]
     protocol = f"{len(y)} samples of labels in turn, named by {judge.protocol}"
-    details = {"by label": by_label, "references": {"real": {"value": value[0], "error": value[1], "n": len(known)}}}
-    return Result(
-        *mean_and_error(right.float()), len(y), f"{protocol}; {describe(source, evaluation.split, len(known))}", details
-    )
+    details = {"by label": by_label, "references": {"real": share(known == real.y).row}, **found.bounds}
+    data = describe(source, evaluation.split, len(known), evaluation.limit)
+    return Result(found.value, found.error, found.n, f"{protocol}; {data}", details)
 
 
 LABEL_ACCURACY = Metric(

@@ -18,6 +18,7 @@ from counterfeit.core import Model, Samples
 from counterfeit.data.source import Examples, Source
 from counterfeit.metrics.metric import Evaluation, Metric, Result
 from counterfeit.metrics.neighbours import nearest_examples
+from counterfeit.metrics.proportions import exceeding, interval, share
 from counterfeit.metrics.ranks import exceedance, mann_whitney
 from counterfeit.metrics.sampling import describe, draw_samples, spread
 from counterfeit.metrics.statistics import Neighbours, kmeans, mean_and_error, nearest, seeded
@@ -30,6 +31,7 @@ CELLS = 5
 FEWEST = 20  # of either in a cell that is compared
 QUANTILE = 0.05  # of held-out data: what singles out a training example as clearly is a near copy
 FLAG = 3.0  # z score beyond which a warning is given
+RARE = 0.00135  # p value below which one is: as rare as that z score
 
 
 class Copying(NamedTuple):
@@ -80,27 +82,33 @@ def authentic(near: Neighbours, own: Tensor) -> Tensor:
 
 
 def near_copies(samples: Tensor, held_out: Tensor) -> tuple[float, float]:
-    """Share of samples that single out one training example as 5 % of held-out data do, and the z score of that share.
+    """Share of samples that single out one training example as 5 % of held-out data do, and the p value of as many.
 
     What counts is the distance to the nearest training example over that to the second nearest: a copy has none, while
-    a blurred picture, which is near to everything, is about as far from both.
+    a blurred picture, which is near to everything, is about as far from both. The p value is exact: how probable that
+    share, or a larger one, is of samples of the same law as the held-out data.
 
     Arguments:
         samples: both distances of samples, (N, 2).
         held_out: both distances of held-out data, (M, 2).
     """
     ours, theirs = (d[:, 0] / d[:, 1].clamp(min=1e-12) for d in (samples, held_out))
-    share = float((ours < theirs.quantile(QUANTILE)).double().mean())
-    spread = math.sqrt(QUANTILE * (1 - QUANTILE) * (1 / len(samples) + 1 / len(held_out)))
-    return share, (share - QUANTILE) / spread
+    rank = math.ceil(QUANTILE * len(theirs))
+    bar = theirs.sort().values[rank - 1]
+    count, below = int((ours <= bar).sum()), int((theirs <= bar).sum())
+    if below > rank:  # values repeat: the next one bounds them
+        rank = below + 1
+    return count / len(ours), exceeding(count, len(ours), rank, len(theirs)) if rank <= len(theirs) else 1.0
 
 
-def ratio(samples: Tensor, held_out: Tensor) -> tuple[float, float]:
-    """Mean distance of `samples`, (N,), over that of `held_out`, (M,), and its standard error."""
+def ratio(samples: Tensor, held_out: Tensor) -> tuple[float | None, float | None]:
+    """Mean distance of `samples`, (N,), over that of `held_out`, (M,), and its standard error.
+
+    None where all held-out data lie on training data, and for the error where either is one alone.
+    """
     (a, of_a), (b, of_b) = mean_and_error(samples), mean_and_error(held_out)
-    if not b:
-        raise ValueError("held-out data all lie on training data; new ones are expected. Hold other data out.")
-    return a / b, math.hypot(of_a / b, a * of_b / b**2)
+    error = None if of_a is None or of_b is None or not b else math.hypot(of_a / b, a * of_b / b**2)
+    return a / b if b else None, error
 
 
 def compute(model: Model, source: Source, evaluation: Evaluation) -> Result:
@@ -117,23 +125,23 @@ def compute(model: Model, source: Source, evaluation: Evaluation) -> Result:
 
 def _compare(
     samples: Tensor, held_out: Tensor, near: Neighbours, theirs: Neighbours, train: Examples
-) -> tuple[float, float, dict[str, Any]]:
+) -> tuple[float, float | None, dict[str, Any]]:
     ours, scale = near.distances[:, 0].cpu(), theirs.distances[:, 0].cpu()
     first = train.first(FITTED).x.to(samples.device).flatten(1).float()
     centres = kmeans(first, min(CELLS, len(first)))
     cells, others = (nearest(x.flatten(1).float(), centres).indices[:, 0].cpu() for x in (samples, held_out))
     copying = data_copying(ours, scale, cells, others)
-    share, share_z = near_copies(near.distances.cpu(), theirs.distances.cpu())
-    values = [authentic(n, _own(n, train)).double() for n in (near, theirs)]
-    (value, error), (quotient, spread) = exceedance(scale, ours), ratio(ours, scale)
-    authenticity, reference = (dict(zip(("value", "error"), mean_and_error(v), strict=True)) for v in values)
+    copied, p = near_copies(near.distances.cpu(), theirs.distances.cpu())
+    authenticity, reference = (share(authentic(n, _own(n, train))) for n in (near, theirs))
+    (value, error), (quotient, deviation) = exceedance(scale, ours), ratio(ours, scale)
+    low, high = interval(value, min(len(ours), len(scale)), error)
     details: dict[str, Any] = {
         "c_t": copying.c_t, "z": copying.z, "cells": copying.cells,
-        "ratio": quotient, "ratio_error": spread, "near_copies": share, "near_copies_z": share_z,
-        "authenticity": authenticity["value"], "authenticity_error": authenticity["error"],
-        "authenticity_held_out": reference["value"],
+        "ratio": quotient, "ratio_error": deviation, "near_copies": copied, "near_copies_p": p,
+        "authenticity": authenticity.value, "authenticity_low": authenticity.low,
+        "authenticity_high": authenticity.high, "authenticity_held_out": reference.value, "low": low, "high": high,
     }  # fmt: skip
-    return value, error, details | _warning(copying.z, share, share_z)
+    return value, error, details | _warning(copying.z, copied, p)
 
 
 def _own(near: Neighbours, train: Examples) -> Tensor:
@@ -142,10 +150,10 @@ def _own(near: Neighbours, train: Examples) -> Tensor:
     return nearest_examples(train[found].x.to(near.distances.device), train, k=2).distances[:, 1][back]
 
 
-def _warning(z: float, share: float, share_z: float) -> dict[str, str]:
+def _warning(z: float, copied: float, p: float) -> dict[str, str]:
     reasons = []
-    if share_z > FLAG:
-        reasons.append(f"{share:.0%} of samples look copied, near to one training example only (z = {share_z:.1f})")
+    if p < RARE:
+        reasons.append(f"{copied:.0%} of samples look copied, near to one training example only (p = {p:.1g})")
     if z < -FLAG:
         reasons.append(f"samples are nearer to training data than new data are (z = {z:.1f}): copied, or blurred")
     return {"warning": "; ".join(reasons)} if reasons else {}

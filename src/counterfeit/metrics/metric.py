@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
@@ -10,7 +11,7 @@ from typing import Any, Literal, get_args
 from counterfeit.core import Model
 from counterfeit.data.source import Source
 
-__all__ = ["Evaluation", "Features", "Metric", "Result"]
+__all__ = ["Answer", "Evaluation", "Features", "Metric", "Result", "attempt"]
 
 Features = Literal["auto", "classifier", "inception", "convolutions", "pixels"]
 FEATURES = get_args(Features)
@@ -29,7 +30,7 @@ class Evaluation:
         samples: number of samples drawn from the model.
         importance: importance samples for each example, for bounds.
         annealing: steps of annealing, for normalizers.
-        limit: evaluate on the first so many examples of the split; 0 takes all.
+        limit: evaluate on so many examples of the split, evenly spaced; 0 takes all.
         seed: seed of the samples.
         seeds: how many seeds, from `seed` on, are measured and averaged.
         batch_size: examples handed to the model at once.
@@ -72,6 +73,9 @@ class Result:
     """A measured number: value, standard error (None where there is none), count it averages, and protocol in words.
 
     `details` holds what belongs beside it: reference rows, the chosen bandwidth, warnings.
+
+    Raises:
+        ValueError: where the value is no finite number: whatever led to it, nothing was measured.
     """
 
     value: float
@@ -79,6 +83,15 @@ class Result:
     n: int
     protocol: str
     details: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.value):
+            raise ValueError(
+                f"{self.value} came of {self.protocol.partition(';')[0]}; a finite number is expected. Look at samples "
+                "and data for what is not finite or very large."
+            )
+        if self.error is not None and not math.isfinite(self.error):
+            object.__setattr__(self, "error", None)
 
     @property
     def fingerprint(self) -> str:
@@ -93,6 +106,23 @@ class Result:
         }  # fmt: skip
 
 
+Answer = Mapping[str, Result | str]
+"""Several numbers of one computation by row, or, in the place of one, why there is none."""
+
+
+def attempt(measure: Callable[[], Result]) -> Result | str:
+    """What is measured, or why it cannot be, so that other numbers of the same computation stand.
+
+    Example:
+        >>> attempt(lambda: Result(float("nan"), None, 3, "a mean"))[:30]
+        'nan came of a mean; a finite n'
+    """
+    try:
+        return measure()
+    except ValueError as error:
+        return str(error)
+
+
 @dataclass(frozen=True)
 class Metric:
     """A number that any model with the capability `needs` can be given.
@@ -103,8 +133,8 @@ class Metric:
         unit: "nats", "" for pure numbers.
         better: which direction is better, None where neither is.
         needs: the capability (a protocol of `core`) that `compute` asks of a model.
-        compute: (model, source, evaluation) -> Result, or several by name where they come of one computation; draws
-            under `evaluation.seed`, leaves random states alone.
+        compute: (model, source, evaluation) -> Result, or several by name where they come of one computation, each of
+            which may be the reason why there is none; draws under `evaluation.seed`, leaves random states alone.
         labels: whether it asks for data with labels.
         applies: whether it can speak of a source.
         suits: whether it can speak of a model that has the capability.
@@ -117,7 +147,7 @@ class Metric:
     unit: str
     better: Literal["higher", "lower"] | None
     needs: type
-    compute: Callable[[Model, Source, Evaluation], Result | Mapping[str, Result]]
+    compute: Callable[[Model, Source, Evaluation], Result | Answer]
     labels: bool = False
     applies: Callable[[Source], bool] = lambda source: True  # noqa: ARG005
     suits: Callable[[Model], bool] = lambda model: True  # noqa: ARG005

@@ -16,8 +16,9 @@ from counterfeit.core import Model, Samples
 from counterfeit.data.source import Source
 from counterfeit.metrics.classes import kl_divergence
 from counterfeit.metrics.metric import Evaluation, Metric, Result
-from counterfeit.metrics.sampling import describe, draw_samples, load
-from counterfeit.metrics.statistics import mean_and_error, nearest
+from counterfeit.metrics.proportions import share
+from counterfeit.metrics.sampling import describe, draw_samples, spread
+from counterfeit.metrics.statistics import nearest
 
 __all__ = ["MODES", "Coverage", "mode_coverage"]
 
@@ -71,12 +72,14 @@ def compute(model: Model, source: Source, evaluation: Evaluation) -> Result:
     modes, std = _mixture(source)
     samples = draw_samples(model, evaluation.samples, evaluation.seed, evaluation.batch_size).cpu()
     found = mode_coverage(samples, modes, std)
-    real = mode_coverage(load(source, evaluation.split, evaluation.samples).x, modes, std)
-    share, error = mean_and_error(found.near.float())
+    real = mode_coverage(spread(source, evaluation.split, evaluation.samples).x, modes, std)
+    near = share(found.near)
     details = {
         "well_covered": found.well_covered,
-        "high_quality": share,
-        "high_quality_error": error,
+        "high_quality": near.value,
+        "high_quality_error": near.error,
+        "high_quality_low": near.low,
+        "high_quality_high": near.high,
         "kl": kl_divergence(found.histogram, torch.ones(len(modes))) if found.covered else None,
         "histogram": found.histogram.tolist(),
         "references": {"real": _row(real)},

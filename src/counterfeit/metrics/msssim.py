@@ -20,7 +20,7 @@ from counterfeit.data.source import Source
 from counterfeit.metrics.features import rounded
 from counterfeit.metrics.metric import Evaluation, Metric, Result
 from counterfeit.metrics.reference import compare, drawn
-from counterfeit.metrics.sampling import describe, load
+from counterfeit.metrics.sampling import describe, spread
 from counterfeit.metrics.ssim import TAPS, ssim_parts, window
 
 __all__ = ["MS_SSIM", "WEIGHTS", "compute", "ms_ssim", "pairs", "scales"]
@@ -117,15 +117,16 @@ def compute(model: Model, source: Source, evaluation: Evaluation) -> Result:
         by = f"{classes} classes by {found.extractor.protocol}"
     value, error, means = within(rounded(samples).cpu(), labels, classes)
     details: dict[str, Any] = {"seed": evaluation.seed}
-    x, y = load(pictures, evaluation.split, evaluation.limit)
+    x, y = spread(pictures, evaluation.split, evaluation.limit)
     y = labels.new_zeros(len(x)) if y is None or classes == 1 else y
     if int(torch.bincount(y).max()) > 1:  # a split with one picture of each class has no pairs
-        of_real, spread, _ = within(rounded(x), y, classes)
-        details["references"] = {"real": {"value": of_real, "error": spread}}
+        of_real, deviation, _ = within(rounded(x), y, classes)
+        details["references"] = {"real": {"value": of_real, "error": deviation, "n": len(x)}}
     if classes > 1:
         details["classes"] = means
     what = f"{_described(spec.shape)}; {by}; {len(samples)} samples"
-    return Result(value, error, len(samples), f"{what}; {describe(pictures, evaluation.split, len(x))}", details)
+    data = describe(pictures, evaluation.split, len(x), evaluation.limit)
+    return Result(value, error, len(samples), f"{what}; {data}", details)
 
 
 def _described(shape: tuple[int, ...]) -> str:

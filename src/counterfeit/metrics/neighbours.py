@@ -17,7 +17,7 @@ from counterfeit.core import Model, Samples
 from counterfeit.data.source import Examples, Source
 from counterfeit.metrics.metric import Evaluation, Metric, Result
 from counterfeit.metrics.sampling import describe, draw_samples, spread
-from counterfeit.metrics.statistics import Neighbours, mean_and_error, nearest, seeded
+from counterfeit.metrics.statistics import Neighbours, mean_and_error, nearest, row, seeded
 
 __all__ = ["NEAREST", "copies", "nearest_examples", "references"]
 
@@ -43,8 +43,8 @@ def nearest_examples(x: Tensor, examples: Examples, k: int = 1, among: range | N
         near = nearest(x, some, min(k, len(some)))
         found.append(Neighbours(near.distances, positions.to(x.device)[near.indices]))
     distances, indices = (torch.cat(parts, 1) for parts in zip(*found, strict=True))
-    order = distances.topk(k, largest=False)
-    return Neighbours(order.values, indices.gather(1, order.indices))
+    order = distances.sort(dim=1, stable=True)
+    return Neighbours(order.values[:, :k], indices.gather(1, order.indices[:, :k]))
 
 
 def copies(distances: Tensor, dims: int) -> int:
@@ -55,13 +55,12 @@ def copies(distances: Tensor, dims: int) -> int:
 def references(source: Source, n: int, device: torch.device) -> dict[str, dict[str, float]]:
     """The same distance for what is known to be new: every other training example from the rest, held-out data."""
     train = source.split("train")
+    held_out = {"held-out": row(nearest_examples(spread(source, "test", n, device=device).x, train).distances[:, 0])}
+    if len(train) < 2:
+        return held_out
     even, odd = (range(start, len(train), 2) for start in (0, 1))
     first = spread(source, "train", n, device=device, among=even).x
-    held_out = spread(source, "test", n, device=device).x
-    return {
-        "halves": _row(nearest_examples(first, train, among=odd).distances),
-        "held-out": _row(nearest_examples(held_out, train).distances),
-    }
+    return {"halves": row(nearest_examples(first, train, among=odd).distances[:, 0]), **held_out}
 
 
 def compute(model: Model, source: Source, evaluation: Evaluation) -> Result:
@@ -70,18 +69,13 @@ def compute(model: Model, source: Source, evaluation: Evaluation) -> Result:
     samples = draw_samples(model, n, evaluation.seed, evaluation.batch_size)
     details: dict[str, Any] = {"seed": evaluation.seed}
     with seeded(evaluation.seed):  # random transforms draw as examples are read
-        distances = nearest_examples(samples, train).distances
+        distances = nearest_examples(samples, train).distances[:, 0]
         if evaluation.split == "test":
             details["references"] = references(source, n, samples.device)
     if source.spec.bounded:
         details["copies"] = copies(distances, source.spec.dims)
     what = f"mean Euclidean distance from {n} samples, and evenly spaced references, to their nearest example"
     return Result(*mean_and_error(distances), n, f"{what}; {describe(source, 'train', len(train))}", details)
-
-
-def _row(distances: Tensor) -> dict[str, float]:
-    value, error = mean_and_error(distances)
-    return {"value": value, "error": error, "n": len(distances)}
 
 
 NEAREST = Metric("nearest", "distance from samples to their nearest training example", "", None, Samples, compute)

@@ -20,11 +20,12 @@ from torch import Tensor
 
 from counterfeit.core import Model, Samples
 from counterfeit.data.source import Source
-from counterfeit.metrics.balls import close, neighbours
+from counterfeit.metrics.balls import close, neighbours, sure
 from counterfeit.metrics.features import FeatureExtractor
 from counterfeit.metrics.frechet import check
 from counterfeit.metrics.metric import Evaluation, Metric, Result
-from counterfeit.metrics.reference import Compared, compare, floor
+from counterfeit.metrics.proportions import interval
+from counterfeit.metrics.reference import Compared, beside, compare
 from counterfeit.metrics.resampling import halves
 from counterfeit.metrics.sharing import once
 from counterfeit.metrics.tallies import Half, Tally
@@ -53,9 +54,10 @@ def prdc(
 ) -> dict[str, Score]:
     """Precision, recall, density and coverage of features `fake`, (M, d), among `real`, (N, d).
 
-    Distances are float32 of centred features, tile by tile; pairs too near to a radius are decided in float64, so the
-    counts are those of float64 throughout. Errors are deviations between halves of both, see `resampling`. That of
-    density, a mean over samples, adds the variance that samples bring to the one that real examples bring, see
+    Distances are products of centred features in float32, tile by tile, or in float64 where rounding could hide a
+    neighbour, as in tight clusters far apart. Pairs too near to a radius are decided by differences in float64, so the
+    counts are those of exact distances throughout. Errors are deviations between halves of both, see `resampling`. That
+    of density, a mean over samples, adds the variance that samples bring to the one that real examples bring, see
     `tallies`: in many dimensions, where a few real examples lie near many samples, halves show too little of both.
 
     Arguments:
@@ -78,6 +80,9 @@ def prdc(
             "as there are that many neighbours. Take more."
         )
     near_real, near_fake = neighbours(real, max(k, wide)), neighbours(fake, k)
+    if not (sure(real, near_real, min(k, wide)) and sure(real, near_real, max(k, wide)) and sure(fake, near_fake, k)):
+        real, fake = real.double(), fake.double()
+        near_real, near_fake = neighbours(real, max(k, wide)), neighbours(fake, k)
     whole = Tally(real, fake, near_real, near_fake, k, wide)
     parts = [Half(near_real, near_fake, i, j, k, wide) for i, j in halves(len(real), len(fake), resamples, seed)]
     tallies: list[Tally | Half] = [whole, *parts]
@@ -125,14 +130,16 @@ def _results(found: Compared, evaluation: Evaluation) -> dict[str, Result]:
         few = f"{len(real)} real examples and {len(fake)} samples are few: neighbourhoods are wide"
         details = {name: {**own, "warning": few} for name, own in details.items()}
     if evaluation.split == "test":
-        values = floor("prdc", found, lambda train, real: [score.value for score in prdc(real, train).values()])
-        for own, value in zip(details.values(), values, strict=True):
-            own["references"] = {"real": {"value": value}}
+        rows = beside("prdc", found, lambda x, y: {name: score.value for name, score in prdc(y, x).items()})
+        for name, own in details.items():
+            own["references"] = {who: {"value": row[name], "n": row["n"]} for who, row in rows.items()}
     n = {"precision": len(fake), "recall": len(real), "density": len(fake), "coverage": len(real)}
     return {name: _result(name, score, n[name], found, details[name]) for name, score in scores.items()}
 
 
 def _result(name: str, score: Score, n: int, found: Compared, details: dict[str, Any]) -> Result:
+    if name != "density":  # a share
+        details |= dict(zip(("low", "high"), interval(score.value, n, score.error), strict=True))
     k = BALLS if name in {"precision", "recall"} else WIDE
     return Result(*score, n, f"{name}, k={k} neighbours; {found.protocol}", details)
 

@@ -7,7 +7,8 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple, cast
 
 import torch
@@ -15,12 +16,14 @@ from torch import Tensor
 
 from counterfeit.core import Model, Predicts
 from counterfeit.data.source import Source
-from counterfeit.metrics.metric import Evaluation, Metric, Result
-from counterfeit.metrics.sampling import describe, evaluating, load
+from counterfeit.metrics.metric import Answer, Evaluation, Metric, Result, attempt
+from counterfeit.metrics.sampling import describe, evaluating, spread
 from counterfeit.metrics.sharpness import NOTE, relative_sharpness
 from counterfeit.metrics.statistics import mean_and_error
 
 __all__ = ["PREDICTION", "Foreseen", "foreseen", "horizon"]
+
+Measure = Callable[[Tensor, Tensor], tuple[float, float | None]]
 
 STEPS = 10  # of a rollout, where films are long enough
 
@@ -62,42 +65,40 @@ def errors(found: Tensor, truth: Tensor) -> Tensor:
     return (found - truth).square().flatten(2).mean(2)
 
 
-def compute(model: Model, source: Source, evaluation: Evaluation) -> Mapping[str, Result]:
+def compute(model: Model, source: Source, evaluation: Evaluation) -> Answer:
     """Squared error and sharpness, of the next frame and over the rollout, with those of copies beside them."""
-    films = load(source, evaluation.split, evaluation.limit).x
+    films = spread(source, evaluation.split, evaluation.limit).x
     found = foreseen(model, films, evaluation.batch_size, evaluation.seed)
     ours, copies = errors(found.model, found.truth), errors(found.copied, found.truth)
     steps, given = found.truth.shape[1], found.given.shape[1]
-    how = f"after {given} given ones; {describe(source, evaluation.split, len(films))}"
+    how = f"after {given} given ones; {describe(source, evaluation.split, len(films), evaluation.limit)}"
     rolled = f"{steps} frames, each foreseen from those before,"
     blur = "mean gradient, as a multiple of the truth's,"
     by_step = {"by_step": _rounded(ours.mean(0)), "copies_by_step": _rounded(copies.mean(0))}
-    rows: Mapping[str, tuple[str, tuple[float, float], tuple[float, float], dict[str, Any]]] = {
-        "next-frame-mse": (
-            "mean squared error of the frame", mean_and_error(ours[:, 0]), mean_and_error(copies[:, 0]), {}
-        ),
-        "rollout-mse": (
-            f"mean squared error of {rolled}", mean_and_error(ours.mean(1)), mean_and_error(copies.mean(1)), by_step
-        ),
-        "next-frame-sharpness": (f"{blur} of the frame", *_sharpness(found, 1), {"note": NOTE}),
-        "rollout-sharpness": (f"{blur} of {rolled}", *_sharpness(found, steps), {"note": NOTE}),
-    }  # fmt: skip
-    return {
-        name: Result(*mine, len(films), f"{what} {how}", _details(evaluation, theirs) | more)
-        for name, (what, mine, theirs, more) in rows.items()
+    note = {"note": NOTE}
+    rows: Mapping[str, tuple[str, Measure, int, dict[str, Any]]] = {
+        "next-frame-mse": ("mean squared error of the frame", _squares, 1, {}),
+        "rollout-mse": (f"mean squared error of {rolled}", _squares, steps, by_step),
+        "next-frame-sharpness": (f"{blur} of the frame", relative_sharpness, 1, note),
+        "rollout-sharpness": (f"{blur} of {rolled}", relative_sharpness, steps, note),
     }
+
+    def measured(what: str, measure: Measure, frames: int, more: dict[str, Any]) -> Result:
+        mine, theirs = (measure(x[:, :frames], found.truth[:, :frames]) for x in (found.model, found.copied))
+        return Result(*mine, len(films), f"{what} {how}", _details(evaluation, theirs) | more)
+
+    return {name: attempt(partial(measured, *row)) for name, row in rows.items()}
 
 
 def _rounded(values: Tensor) -> list[float]:
     return [round(value, 6) for value in values.tolist()]
 
 
-def _sharpness(found: Foreseen, steps: int) -> tuple[tuple[float, float], tuple[float, float]]:
-    truth = found.truth[:, :steps]
-    return relative_sharpness(found.model[:, :steps], truth), relative_sharpness(found.copied[:, :steps], truth)
+def _squares(found: Tensor, truth: Tensor) -> tuple[float, float | None]:
+    return mean_and_error(errors(found, truth).mean(1))
 
 
-def _details(evaluation: Evaluation, copied: tuple[float, float]) -> dict[str, Any]:
+def _details(evaluation: Evaluation, copied: tuple[float, float | None]) -> dict[str, Any]:
     return {"seed": evaluation.seed, "references": {"last frame": {"value": copied[0], "error": copied[1]}}}
 
 

@@ -18,9 +18,8 @@ from counterfeit.core import Batch, Encodes, Model
 from counterfeit.data.source import InMemory, Source
 from counterfeit.metrics.metric import Evaluation, Metric, Result
 from counterfeit.metrics.neighbours import CHUNK, nearest_examples
-from counterfeit.metrics.proportions import wilson
+from counterfeit.metrics.proportions import share
 from counterfeit.metrics.sampling import describe, evaluating, spread
-from counterfeit.metrics.statistics import mean_and_error
 
 __all__ = ["PENALTIES", "PROBE", "Features", "Linear", "Probe", "logistic", "probe"]
 
@@ -167,15 +166,8 @@ def _nearest(codes: Seen, others: Mapping[str, Seen], source: Source, evaluation
 
 
 def _result(correct: Tensor, others: Mapping[str, Tensor], protocol: str, rest: Mapping[str, Any]) -> Result:
-    n, (value, error) = len(correct), mean_and_error(correct.double())
-    interval = list(wilson(int(correct.sum()), n))
-    references = {name: _reference(each) for name, each in others.items()}
-    return Result(value, error, n, protocol, {"interval": interval, "references": references, **rest})
-
-
-def _reference(correct: Tensor) -> dict[str, float]:
-    value, error = mean_and_error(correct.double())
-    return {"value": value, "error": error, "n": len(correct)}
+    found, references = share(correct), {name: share(each).row for name, each in others.items()}
+    return Result(found.value, found.error, found.n, protocol, {**found.bounds, "references": references, **rest})
 
 
 PROBE = Metric(

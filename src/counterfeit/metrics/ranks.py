@@ -12,6 +12,8 @@ import math
 import torch
 from torch import Tensor
 
+from counterfeit.metrics.statistics import check_finite
+
 __all__ = ["average_precision", "exceedance", "mann_whitney", "midranks"]
 
 
@@ -26,8 +28,10 @@ def midranks(x: Tensor) -> Tensor:
     return (counts.cumsum(0) - (counts - 1) / 2)[inverse].double()
 
 
-def exceedance(x: Tensor, y: Tensor) -> tuple[float, float]:
+def exceedance(x: Tensor, y: Tensor) -> tuple[float, float | None]:
     """How often a value of `x` exceeds one of `y`, ties counting half, and DeLong's standard error.
+
+    There is no error where either is one alone.
 
     It is the area under the receiver operating characteristic of scores `x` of positives and `y` of negatives.
 
@@ -42,8 +46,8 @@ def exceedance(x: Tensor, y: Tensor) -> tuple[float, float]:
     n, m, ranks = len(x), len(y), _joint(x, y)
     over = (ranks[:n] - midranks(x)) / m  # of each of x, the share of y below it
     under = 1 - (ranks[n:] - midranks(y)) / n
-    variance = _variance(over) / n + _variance(under) / m
-    return float(over.mean()), math.sqrt(variance)
+    error = math.sqrt(float(over.var()) / n + float(under.var()) / m) if min(n, m) > 1 else None
+    return float(over.mean()), error
 
 
 def mann_whitney(x: Tensor, y: Tensor) -> float:
@@ -64,7 +68,7 @@ def average_precision(x: Tensor, y: Tensor) -> float:
         >>> average_precision(torch.tensor([3.0, 1.0]), torch.tensor([2.0]))  # 1/2 · 1 + 1/2 · 2/3
         0.8333333333333333
     """
-    scores, inverse = torch.unique(torch.cat([x, y]), return_inverse=True)
+    scores, inverse = torch.unique(check_finite(torch.cat([x, y]), "scores"), return_inverse=True)
     hits = torch.bincount(inverse[: len(x)], minlength=len(scores)).double().flip(0)
     counts = torch.bincount(inverse, minlength=len(scores)).double().flip(0)
     precision = hits.cumsum(0) / counts.cumsum(0)
@@ -75,8 +79,4 @@ def _joint(x: Tensor, y: Tensor) -> Tensor:
     if x.ndim != 1 or y.ndim != 1 or not len(x) or not len(y):
         came = f"{tuple(x.shape)} and {tuple(y.shape)}"
         raise ValueError(f"shapes {came} came; two vectors that are not empty are expected. Flatten them.")
-    return midranks(torch.cat([x, y]))
-
-
-def _variance(x: Tensor) -> float:
-    return float(x.var()) if len(x) > 1 else 0.0
+    return midranks(check_finite(torch.cat([x, y]), "scores"))

@@ -15,7 +15,7 @@ from torch import Tensor
 from counterfeit.core import Decodes, Encodes, Model
 from counterfeit.data.source import Source
 from counterfeit.metrics.metric import Evaluation, Metric, Result
-from counterfeit.metrics.sampling import describe, evaluating, load
+from counterfeit.metrics.sampling import describe, evaluating, spread
 from counterfeit.metrics.ssim import ssim, window
 from counterfeit.metrics.statistics import mean_and_error
 
@@ -55,9 +55,9 @@ def reconstruct(model: Model, x: Tensor, batch_size: int, seed: int = 0) -> Tens
 
 def compute(model: Model, source: Source, evaluation: Evaluation) -> Mapping[str, Result]:
     """Mean squared error; in dB, and structural similarity, where the data are images."""
-    x = load(source, evaluation.split, evaluation.limit, device=model.device).x
+    x = spread(source, evaluation.split, evaluation.limit, device=model.device).x
     y = reconstruct(model, x, evaluation.batch_size, evaluation.seed)
-    protocol = f"data and their decoded codes; {describe(source, evaluation.split, len(x))}"
+    protocol = f"data and their decoded codes; {describe(source, evaluation.split, len(x), evaluation.limit)}"
     details: dict[str, Any] = {"seed": evaluation.seed}
     found = {"mse": (mean_squared_error(x, y), f"mean squared error of {protocol}")}
     if source.spec.bounded:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,26 +20,38 @@ from torch import Tensor
 from counterfeit.core import Model
 from counterfeit.data.cache import Arrays, cache_dir, keep_arrays, load_arrays, memo
 from counterfeit.data.source import Source
+from counterfeit.data.strict import dumps
 from counterfeit.metrics.classifier import classifier
 from counterfeit.metrics.features import FeatureExtractor, convolutions, pixels
 from counterfeit.metrics.inception import inception
 from counterfeit.metrics.metric import Evaluation
-from counterfeit.metrics.sampling import describe, draw_samples, load, spread
+from counterfeit.metrics.sampling import describe, draw_samples, spread
 from counterfeit.metrics.sharing import once
 
 __all__ = [
-    "Compared", "Moments", "Statistics", "compare", "drawn", "extractor", "floor", "header", "moments", "packed",
-    "read", "real", "shared_extractor",
+    "Compared", "Moments", "Row", "Statistics", "beside", "compare", "drawn", "extractor", "halves_of_real", "header",
+    "moments", "packed", "read", "real", "shared_extractor",
 ]  # fmt: skip
 
 Header = Mapping[str, str | int]
+Row = dict[str, float]  # a number, and what belongs beside it, as reference rows have them
+
+ROWS = 4_096  # of features taken into a root at a time
 
 
 class Moments(NamedTuple):
-    """Mean (d,) and covariance (d, d) with n - 1 in its denominator, both float64."""
+    """Mean (d,) and a root (r, d) of the covariance, both float64: rootᵀ root, with n - 1 in its denominator.
+
+    A root keeps the digits of small variances beside large ones, which their squares in a covariance lose.
+    """
 
     mean: Tensor
-    covariance: Tensor
+    root: Tensor
+
+    @property
+    def covariance(self) -> Tensor:
+        """The covariance, (d, d)."""
+        return self.root.t() @ self.root
 
 
 class Statistics(NamedTuple):
@@ -58,20 +72,20 @@ class Compared(NamedTuple):
 
 
 def moments(x: Tensor) -> Moments:
-    """Mean and covariance of features (n, d), n >= 2, in float64.
+    """Mean and root of the covariance of features (n, d), n >= 2, in float64: min(n, d) rows.
 
     Example:
-        >>> moments(torch.tensor([[0.0], [2.0]])).covariance
-        tensor([[2.]], dtype=torch.float64)
+        >>> moments(torch.tensor([[0.0], [4.0]])).covariance.round(decimals=12)
+        tensor([[8.]], dtype=torch.float64)
     """
     if x.ndim != 2 or len(x) < 2:
         raise ValueError(f"features of shape {tuple(x.shape)} came; (n, d) with n >= 2 is expected. Take more samples.")
     mean = x.mean(0, dtype=torch.float64)
-    covariance = mean.new_zeros(x.shape[1], x.shape[1])
-    for rows in x.split(4_096):  # float64 copies of a piece at a time
-        centred = rows.double() - mean
-        covariance.addmm_(centred.t(), centred)
-    return Moments(mean, covariance / (len(x) - 1))
+    root = mean.new_zeros(0, x.shape[1])
+    for rows in x.split(ROWS):  # float64 copies of a piece at a time
+        root = torch.cat([root, rows.double() - mean])
+        root = torch.linalg.qr(root, mode="r").R if len(root) > x.shape[1] else root
+    return Moments(mean, root / math.sqrt(len(x) - 1))
 
 
 def extractor(source: Source, evaluation: Evaluation, device: torch.device | str = "cpu") -> FeatureExtractor:
@@ -109,7 +123,7 @@ def compare(
     key = ("features", model, source.name, source.fingerprint, by.protocol, _draw(evaluation))
     features = once(key, lambda: by(samples))
     reference = real(source, evaluation.split, evaluation.limit, by)
-    data = describe(source, evaluation.split, len(reference.features))
+    data = describe(source, evaluation.split, len(reference.features), evaluation.limit)
     return Compared(features, reference, source, by, f"{by.protocol}; {len(samples)} samples; {data}")
 
 
@@ -124,24 +138,24 @@ def drawn(model: Model, source: Source, evaluation: Evaluation) -> tuple[Tensor,
 
 
 def real(source: Source, split: str, limit: int, by: FeatureExtractor, among: range | None = None) -> Statistics:
-    """Statistics of the first `limit` examples of a split (all where 0): from the cache, or computed and kept there.
+    """Statistics of `limit` examples of a split (all where 0), evenly spaced: from the cache, or kept there.
 
     Arguments:
         source: the data.
         split: of which split.
         limit: how many at most.
         by: what gives their features.
-        among: positions among which as many are taken, evenly spaced, in place of the first.
+        among: positions among which as many are taken; all where None.
 
     Raises:
         ValueError: where the cache holds something else in their place.
     """
     places = range(len(source.split(split))) if among is None else among
     n = min(limit or len(places), len(places))
-    asked = header(source, split if among is None else f"{split}[{among.start}::{among.step}]", n, by)
-    path = cache_dir() / "statistics" / f"{hashlib.sha256(json.dumps(dict(asked)).encode()).hexdigest()[:16]}.npz"
-    examples = lambda: (load(source, split, n) if among is None else spread(source, split, n, among=among)).x  # noqa: E731
-    return once(("real", str(path)), lambda: _real(examples, by, asked, path))
+    which = split if n == len(source.split(split)) else f"{n} of {split}[{places.start}::{places.step}]"
+    asked = header(source, which, n, by)
+    path = cache_dir() / "statistics" / f"{hashlib.sha256(dumps(dict(asked)).encode()).hexdigest()[:16]}.npz"
+    return once(("real", str(path)), lambda: _real(lambda: spread(source, split, n, among=places).x, by, asked, path))
 
 
 def _real(examples: Callable[[], Tensor], by: FeatureExtractor, asked: Header, path: Path) -> Statistics:
@@ -153,29 +167,63 @@ def _real(examples: Callable[[], Tensor], by: FeatureExtractor, asked: Header, p
     return found
 
 
-def floor(name: str, found: Compared, statistic: Callable[[Tensor, Tensor], Sequence[float]]) -> list[float]:
-    """What training examples reach in the place of as many samples, kept in the cache.
+def beside(name: str, found: Compared, measure: Callable[[Tensor, Tensor], Row]) -> dict[str, Row]:
+    """What training examples reach in the place of samples: as many, evenly spaced, or all where there are fewer.
+
+    Where there are fewer, as many of the samples are measured too, since many statistics depend on the number. Nothing
+    where there are too few.
 
     Arguments:
         name: of the statistic, with the version of its definition where that changes.
         found: what samples were compared with.
-        statistic: of features of training examples and of the reference.
+        measure: row of features in the place of samples, and of the reference.
     """
     n = min(len(found.samples), len(found.source.split("train")))
-    digest = hashlib.sha256(f"{name}; {n}; {found.protocol}".encode()).hexdigest()[:16]
 
-    def measure() -> Arrays:
-        train = real(found.source, "train", n, found.extractor)
-        return {"values": np.array(statistic(train.features, found.real.features))}
+    def trained() -> Row:
+        return measure(real(found.source, "train", n, found.extractor).features, found.real.features)
 
-    values: list[float] = memo(f"floor-{digest}", measure)["values"].tolist()
-    return values
+    rows: dict[str, Row] = {}
+    with suppress(ValueError):  # of too few: the number that it stands beside says so where it is too few itself
+        rows["real"] = _kept(f"{name}; {n}", found, trained) | {"n": n}
+        if n < len(found.samples):
+            rows["samples, as many"] = {**measure(found.samples[:n], found.real.features), "n": n}
+    return rows
+
+
+def halves_of_real(name: str, found: Compared, measure: Callable[[Tensor, Tensor], Row]) -> dict[str, Row]:
+    """What one part of the training examples reaches against another, which is no distance at all: the floor.
+
+    As many of each as there are samples, and real examples that they are compared with, or half of all at most.
+
+    Arguments:
+        name: of the statistic, with the version of its definition where that changes.
+        found: what samples were compared with.
+        measure: row of features in the place of samples, and of the reference.
+    """
+    count = len(found.source.split("train"))
+    n, m = (min(len(x), count // 2) for x in (found.samples, found.real.features))
+    if min(n, m) < 2:
+        return {}
+
+    def apart() -> Row:
+        parts = [(n, range(0, count, 2)), (m, range(1, count, 2))]
+        return measure(*(real(found.source, "train", size, found.extractor, among).features for size, among in parts))
+
+    return {"real halves": _kept(f"{name} of halves; {n}; {m}", found, apart) | {"n": n}}
+
+
+def _kept(what: str, found: Compared, measure: Callable[[], Row]) -> Row:
+    """A row from the cache, or measured and kept there."""
+    digest = hashlib.sha256(f"{what}; evenly spaced; {found.protocol}".encode()).hexdigest()[:16]
+    arrays = memo(f"row-{digest}", lambda: {key: np.array(value) for key, value in measure().items()})
+    return {key: value.item() for key, value in arrays.items()}
 
 
 def header(source: Source, split: str, n: int, by: FeatureExtractor) -> Header:
     """What statistics are of: extractor, hash of its weights, resize mode, data with fingerprint, split, number."""
     return {
-        "version": 1, "extractor": by.protocol, "weights": by.weights, "resize": by.resize, "source": source.name,
+        "version": 2, "extractor": by.protocol, "weights": by.weights, "resize": by.resize, "source": source.name,
         "data": source.fingerprint, "split": split, "n": n,
     }  # fmt: skip
 
@@ -184,8 +232,8 @@ def packed(found: Statistics, of: Header) -> Arrays:
     """Statistics and their header as the arrays of a .npz file."""
     arrays = {"features": found.features.numpy()}
     if found.moments:
-        arrays |= {"mean": found.moments.mean.numpy(), "covariance": found.moments.covariance.numpy()}
-    return {**arrays, "header": np.array(json.dumps({**of, "content": _content(arrays)}))}
+        arrays |= {"mean": found.moments.mean.numpy(), "root": found.moments.root.numpy()}
+    return {**arrays, "header": np.array(dumps({**of, "content": _content(arrays)}))}
 
 
 def read(path: Path, of: Header) -> Statistics:
@@ -207,7 +255,7 @@ def read(path: Path, of: Header) -> Statistics:
     if _content(arrays) != content or "features" not in arrays:
         raise ValueError(f"{path} holds other numbers than were written, or not all of them. Remove it.")
     tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
-    known = Moments(tensors["mean"], tensors["covariance"]) if "mean" in tensors else None
+    known = Moments(tensors["mean"], tensors["root"]) if "mean" in tensors else None
     return Statistics(tensors["features"], known)
 
 

@@ -28,7 +28,9 @@ def halves(n: int, m: int, resamples: int, seed: int = 0) -> Iterator[tuple[Tens
 def half_sampled(
     statistic: Callable[[Tensor, Tensor], float], x: Tensor, y: Tensor, resamples: int, seed: int = 0
 ) -> float | None:
-    """Standard error of `statistic(x, y)`: its deviation between random halves; None where `resamples` are below 2.
+    """Standard error of `statistic(x, y)`: its deviation between random halves.
+
+    None where `resamples` are below 2, or where a half has fewer than two points, from which nothing can be learnt.
 
     Example:
         >>> x = torch.randn(1000, 1, generator=torch.Generator().manual_seed(0))
@@ -36,6 +38,6 @@ def half_sampled(
         >>> abs(error - (2 / 1000) ** 0.5) < 0.01
         True
     """
-    if resamples < 2:
+    if resamples < 2 or min(len(x), len(y)) < 4:
         return None
     return float(torch.tensor([statistic(x[i], y[j]) for i, j in halves(len(x), len(y), resamples, seed)]).std())

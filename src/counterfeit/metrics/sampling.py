@@ -92,6 +92,7 @@ def spread(
     return Batch(batch.x.to(device), None if batch.y is None else batch.y.to(device))
 
 
-def describe(source: Source, split: str, n: int) -> str:
-    """The data's part of a protocol."""
-    return f"{split} n={n}; {UNITS[source.spec.kind]}; {source.name} {source.fingerprint}"
+def describe(source: Source, split: str, n: int, limit: int = 0) -> str:
+    """The data's part of a protocol: `n` examples of a split, evenly spaced where a `limit` left some of it out."""
+    some = " evenly spaced" if 0 < limit < len(source.split(split)) else ""
+    return f"{split} n={n}{some}; {UNITS[source.spec.kind]}; {source.name} {source.fingerprint}"

@@ -23,12 +23,17 @@ def sharpness(x: Tensor) -> Tensor:
     return (across.square() + down.square()).sqrt().flatten(1).mean(1)
 
 
-def relative_sharpness(x: Tensor, truth: Tensor) -> tuple[float, float]:
+def relative_sharpness(x: Tensor, truth: Tensor) -> tuple[float, float | None]:
     """Mean sharpness of `x` as a multiple of that of `truth`, both (B, …, H, W), and its standard error.
 
     See `NOTE`: neither direction is better.
+
+    Raises:
+        ValueError: where the truth is flat: nothing is a multiple of 0.
     """
     ours, theirs = sharpness(x).double(), sharpness(truth).double()
+    if not float(theirs.sum()):
+        raise ValueError("true pictures came that are flat, each of one color; some detail is expected. Take others.")
     ratio = float(ours.mean() / theirs.mean())
     _, error = mean_and_error((ours - ratio * theirs) / theirs.mean())  # to first order
     return ratio, error

@@ -13,10 +13,14 @@ from torch import Tensor
 from counterfeit.metrics.threads import using, worth
 
 __all__ = [
-    "Neighbours", "bits_per_dim", "kmeans", "logmeanexp", "mean_and_error", "nearest", "seeded", "squared_distances",
+    "ROUNDED", "SPARE", "Neighbours", "bits_per_dim", "centre", "certain", "check_finite", "kmeans", "logmeanexp",
+    "mean_and_error", "nearest", "row", "seeded", "squared_distances",
 ]  # fmt: skip
 
 TILE = 2**22  # distances at a time: 16 MB, which a third-level cache holds
+SPARE = 3  # candidates beside the k nearest, whose order may be rounded away
+ROUNDED = {torch.float32: 2**-17, torch.float64: 2**-44}  # of squared norms, at most: what products lose of distances
+SEEN = 255  # points whose median is the centre
 
 
 class Neighbours(NamedTuple):
@@ -26,8 +30,20 @@ class Neighbours(NamedTuple):
     indices: Tensor
 
 
-def mean_and_error(values: Tensor) -> tuple[float, float]:
-    """Mean of `values`, (N,), and its standard error: the standard deviation (ddof 0) over √N.
+def check_finite(x: Tensor, what: str) -> Tensor:
+    """`x`, or a ValueError where any of it is not finite: comparisons with NaN are false, which looks like a score.
+
+    Arguments:
+        x: of any shape.
+        what: it holds, in words.
+    """
+    if not bool(torch.isfinite(x).all()):
+        raise ValueError(f"{what} came that are not finite; finite ones are expected. Evaluate an earlier checkpoint.")
+    return x
+
+
+def mean_and_error(values: Tensor) -> tuple[float, float | None]:
+    """Mean of `values`, (N,), and its standard error: the standard deviation (ddof 0) over √N; None of one value.
 
     Example:
         >>> mean_and_error(torch.tensor([1.0, 3.0, 1.0, 3.0]))
@@ -35,8 +51,20 @@ def mean_and_error(values: Tensor) -> tuple[float, float]:
     """
     if not values.numel():
         raise ValueError("no values came; the mean of at least one is expected. Evaluate on a split that is not empty.")
-    values = values.cpu().double()  # not every accelerator has float64
-    return float(values.mean()), float(values.std(correction=0)) / math.sqrt(values.numel())
+    values = check_finite(values.cpu().double(), "values")  # not every accelerator has float64
+    mean = float(values.mean())
+    return mean, float(values.std(correction=0)) / math.sqrt(len(values)) if len(values) > 1 else None
+
+
+def row(values: Tensor) -> dict[str, float]:
+    """Mean of `values`, (N,), with its standard error, where there are several, and N: as reference rows have it.
+
+    Example:
+        >>> row(torch.tensor([1.0, 3.0, 1.0, 3.0]))
+        {'value': 2.0, 'error': 0.5, 'n': 4}
+    """
+    value, error = mean_and_error(values)
+    return {"value": value} | ({} if error is None else {"error": error}) | {"n": len(values)}
 
 
 def logmeanexp(x: Tensor, dim: int = -1) -> Tensor:
@@ -64,11 +92,23 @@ def bits_per_dim(nats: float, dims: int, offset: float = 0.0) -> float:
     return offset - nats / (dims * math.log(2))
 
 
-def squared_distances(x: Tensor, y: Tensor, reuse: bool = False) -> Iterator[Tensor]:
+def centre(x: Tensor) -> Tensor:
+    """The median of some of the points `x`, (N, D), evenly spaced, in each direction: (D,). Outliers do not move it."""
+    return x[torch.arange(min(SEEN, len(x)), device=x.device) * len(x) // min(SEEN, len(x))].median(0).values
+
+
+def squared_distances(x: Tensor, y: Tensor, reuse: bool = False, about: Tensor | None = None) -> Iterator[Tensor]:
     """Squared Euclidean distances from the rows of `x`, (N, D), to those of `y`, (M, D), in consecutive tiles (R, M).
 
-    Both are centred first, so that float32 loses few digits in ‖x‖² - 2 x·y + ‖y‖²; no distance is below 0. With
-    `reuse`, every tile takes the place of the one before.
+    Both are centred first, so that few digits are lost in ‖x‖² - 2 x·y + ‖y‖²: what is, lies below `ROUNDED` times the
+    squared distance of the row of `x` from the centre, or of the distance itself. None is below 0; what is too far for
+    the type is infinitely far.
+
+    Arguments:
+        x: points.
+        y: points.
+        reuse: whether every tile takes the place of the one before.
+        about: the centre, (D,); `centre(y)` where None.
 
     Example:
         >>> list(squared_distances(torch.tensor([[0.0]]), torch.tensor([[3.0], [4.0]])))
@@ -76,20 +116,25 @@ def squared_distances(x: Tensor, y: Tensor, reuse: bool = False) -> Iterator[Ten
     """
     if x.shape[1] != y.shape[1]:
         raise ValueError(f"rows of {x.shape[1]} and {y.shape[1]} values came; equal sizes are expected. Reshape one.")
-    centre = y.mean(0)
-    y = y - centre
+    about = centre(y) if about is None else about
+    y = y - about
     y_norm, y_t = torch.linalg.vector_norm(y, dim=1).square_(), y.t()  # without a copy of squares
     room = y.new_empty(min(len(x), _rows(y)), len(y)) if reuse else None
     for tile in x.split(_rows(y)):
-        centred = tile - centre
+        centred = tile - about
         with _full_precision(x.device), using(max(torch.get_num_threads(), worth(2 * len(tile) * y.numel()))):
             out = None if room is None else room[: len(tile)]
             distances = torch.addmm(y_norm, centred, y_t, alpha=-2, out=out)  # (R, M)
-        yield distances.add_(centred.square().sum(1, keepdim=True)).clamp_(min=0)
+        distances.add_(norm := centred.square().sum(1, keepdim=True)).clamp_(min=0)
+        if not bool(torch.isfinite(y_norm).all() and torch.isfinite(norm).all()):
+            distances.nan_to_num_(math.inf, math.inf)
+        yield distances
 
 
 def nearest(x: Tensor, y: Tensor, k: int = 1) -> Neighbours:
-    """The `k` rows of `y`, (M, D), nearest to each row of `x`, (N, D).
+    """The `k` rows of `y`, (M, D), nearest to each row of `x`, (N, D), as exact differences say.
+
+    Products find candidates; where their rounding could hide a nearer row, they are found again in float64.
 
     Example:
         >>> nearest(torch.tensor([[0.0]]), torch.tensor([[3.0], [4.0]])).distances
@@ -97,12 +142,45 @@ def nearest(x: Tensor, y: Tensor, k: int = 1) -> Neighbours:
     """
     if not 1 <= k <= len(y):
         raise ValueError(f"k={k} came; between 1 and {len(y)} neighbours are expected, as there are that many points.")
-    distances, indices = [], []
-    for tile, points in zip(squared_distances(x, y), x.split(_rows(y)), strict=True):
-        index = tile.topk(k, largest=False).indices  # (R, k)
-        indices.append(index)
-        distances.append((points[:, None] - y[index]).norm(dim=2))  # again, exactly: a copy lies at 0
-    return Neighbours(torch.cat(distances), torch.cat(indices))
+    found, sure = _candidates(x, y, k)
+    if x.dtype != torch.float64 and not bool(sure.all()) and x.device.type != "mps":  # which has no float64
+        again, _ = _candidates(x[~sure].double(), y.double(), k)
+        found.distances[~sure], found.indices[~sure] = again.distances.to(x.dtype), again.indices
+    return found
+
+
+def _candidates(x: Tensor, y: Tensor, k: int) -> tuple[Neighbours, Tensor]:
+    """The `k` rows of `y` nearest to each row of `x` among candidates, and whether no other row can be nearer."""
+    about, parts, sure = centre(y), [], []
+    for tile, points in zip(squared_distances(x, y, about=about), x.split(_rows(y)), strict=True):
+        near = tile.topk(min(k + SPARE, len(y)), largest=False)
+        rows = near.indices.sort(1).values  # of rows as near as each other, the first comes first
+        exact = _apart(points, y, rows)  # a copy lies at 0
+        order = exact.sort(dim=1, stable=True)
+        parts.append(Neighbours(order.values[:, :k].to(x.dtype), rows.gather(1, order.indices)[:, :k]))
+        kth, norms = order.values[:, k - 1].square(), (points - about).square().sum(1)
+        sure.append(certain(kth, near.values.amax(1), norms, near.values.shape[1] == len(y)))
+    distances, indices = (torch.cat(some) for some in zip(*parts, strict=True))
+    return Neighbours(distances, indices), torch.cat(sure)
+
+
+def _apart(x: Tensor, y: Tensor, rows: Tensor) -> Tensor:
+    """Distances from each of `x`, (R, D), to its own `rows` of `y`, (R, K), by differences."""
+    finest = x.dtype if x.device.type == "mps" else torch.float64  # which it has not
+    return torch.stack([(x.to(finest) - y[some].to(finest)).norm(dim=1) for some in rows.unbind(1)], 1)
+
+
+def certain(kth: Tensor, last: Tensor, norms: Tensor, every: bool) -> Tensor:
+    """Whether points that are no candidates cannot be nearer than the k-th one, bool (N,).
+
+    Arguments:
+        kth: squared distance of the k-th nearest candidate, computed exactly, (N,).
+        last: squared distance of the farthest candidate, as `squared_distances` says, (N,).
+        norms: squared distances from the centre, (N,).
+        every: whether all points are candidates.
+    """
+    lost = ROUNDED[last.dtype] * (norms + last)
+    return (kth <= last - lost) | (kth == 0) | every
 
 
 def kmeans(x: Tensor, k: int, steps: int = 10, seed: int = 0) -> Tensor:
@@ -116,7 +194,7 @@ def kmeans(x: Tensor, k: int, steps: int = 10, seed: int = 0) -> Tensor:
     start = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))[:k]
     centroids = x[start.to(x.device)]
     for _ in range(steps):
-        owner = nearest(x, centroids).indices.squeeze(1)
+        owner = torch.cat([tile.argmin(1) for tile in squared_distances(x, centroids)])
         count = torch.bincount(owner, minlength=k).unsqueeze(1)
         mean = torch.zeros_like(centroids).index_add_(0, owner, x) / count.clamp(min=1)
         centroids = torch.where(count > 0, mean, centroids)  # a centroid without points stays

@@ -19,12 +19,13 @@ from counterfeit.core import Model, Samples
 from counterfeit.data.source import Source
 from counterfeit.metrics.metric import Evaluation, Metric, Result
 from counterfeit.metrics.sampling import describe, draw_samples, spread
-from counterfeit.metrics.statistics import squared_distances
+from counterfeit.metrics.statistics import ROUNDED, SPARE, centre, certain, squared_distances
 
 __all__ = ["SUPPORT", "Support", "closest_pairs", "support_size"]
 
 QUERIES = 5_000  # samples at most that are paired
 PAIRS = 10  # of real examples that count as duplicates: the distance of the farthest of them is the threshold
+FINE = 1e3  # times what products lose: thresholds below are looked at in float64
 SHOWN = 5  # closest pairs that are reported
 
 
@@ -34,7 +35,7 @@ class Support(NamedTuple):
     Arguments:
         size: pairs over duplicates; 1/3 of the pairs, a lower bound at 95 %, where there are no duplicates.
         error: its standard error; None for the lower bound.
-        duplicates: pairs closer than the threshold.
+        duplicates: pairs within the threshold.
     """
 
     size: float
@@ -52,7 +53,19 @@ def closest_pairs(x: Tensor, k: int) -> tuple[Tensor, Tensor]:
     n, total = len(x), len(x) * (len(x) - 1) // 2
     if not 1 <= k <= total:
         raise ValueError(f"k={k} came; between 1 and {total} pairs are expected of {n} points. Ask for fewer.")
-    near, pairs, start = x.new_full((k,), math.inf), torch.zeros(k, 2, dtype=torch.int64, device=x.device), 0
+    near, pairs = _candidates(x, min(k + SPARE, total))
+    distances, order = (x[pairs[:, 0]] - x[pairs[:, 1]]).norm(dim=1).sort()  # by differences: a copy lies at 0
+    norms = (x - centre(x)).square().sum(1).max()
+    if x.dtype == torch.float64 or certain(distances[k - 1].square(), near, norms, k + SPARE >= total):
+        return distances[:k], pairs[order[:k]]
+    distances, pairs = closest_pairs(x.double(), k)
+    return distances.to(x.dtype), pairs
+
+
+def _candidates(x: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """The `k` closest pairs as products say: the squared distance of the last, and their rows, int64 (k, 2)."""
+    n, near = len(x), x.new_full((k,), math.inf)
+    pairs, start = torch.zeros(k, 2, dtype=torch.int64, device=x.device), 0
     for tile in squared_distances(x, x):
         rows, start = torch.arange(start, start + len(tile), device=x.device), start + len(tile)
         tile.masked_fill_(torch.arange(n, device=x.device) <= rows[:, None], math.inf)  # each pair once
@@ -60,19 +73,22 @@ def closest_pairs(x: Tensor, k: int) -> tuple[Tensor, Tensor]:
         found = torch.stack([rows[some.indices // n], some.indices % n], 1)
         near, order = torch.cat([near, some.values]).topk(k, largest=False)
         pairs = torch.cat([pairs, found])[order]
-    distances, order = (x[pairs[:, 0]] - x[pairs[:, 1]]).norm(dim=1).sort()  # exactly: a copy lies at 0
-    return distances, pairs[order]
+    return near.max(), pairs
 
 
 def support_size(x: Tensor, threshold: float) -> Support:
-    """How many different things the rows of `x`, (N, D), were drawn from, if those closer than `threshold` are one.
+    """How many different things the rows of `x`, (N, D), were drawn from, if those within `threshold` are one.
 
-    The number of duplicates varies as a Poisson variable does, and more where some things are drawn more often.
+    Copies are one at any threshold. The number of duplicates varies as a Poisson variable does, and more where some
+    things are drawn more often.
     """
     n = len(x)
     if n < 2:
         raise ValueError(f"{n} samples came; two at least are expected. Draw more.")
-    same = torch.cat([(tile < threshold**2).sum(1) for tile in squared_distances(x, x)]).double().cpu() - 1
+    norms = float((x - centre(x)).square().sum(1).max())
+    x = x if threshold**2 > FINE * ROUNDED[x.dtype] * norms else x.double()
+    within = threshold**2 + ROUNDED[x.dtype] * norms  # what products lose of the distance of copies
+    same = torch.cat([(tile <= within).sum(1) for tile in squared_distances(x, x)]).double().cpu() - 1
     same = same.clamp(min=0)  # of each, without itself
     duplicates, pairs = float(same.sum()) / 2, n * (n - 1) / 2
     if not duplicates:
@@ -86,8 +102,10 @@ def compute(model: Model, source: Source, evaluation: Evaluation) -> Result:
     """Support size of the model's samples; beside it that of held-out data by the same threshold, and closest pairs."""
     train = spread(source, "train", min(evaluation.samples, QUERIES)).x.flatten(1)
     samples = draw_samples(model, len(train), evaluation.seed, evaluation.batch_size).flatten(1).float()
+    if len(train) < 2:
+        raise ValueError(f"{len(train)} samples came; two at least are expected, better thousands. Draw more.")
     total = len(train) * (len(train) - 1) // 2
-    distances, _ = closest_pairs(train, min(PAIRS, max(1, total)))
+    distances, _ = closest_pairs(train, min(PAIRS, total))
     threshold = float(distances[-1]) * (1 + 1e-6)
     found, held_out = support_size(samples, threshold), spread(source, evaluation.split, len(train)).x.flatten(1)
     near, pairs = closest_pairs(samples, min(SHOWN, total))

@@ -11,11 +11,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from counterfeit.metrics.balls import COPIED, Near, Pairs, radii, radii_among, squares_of
+from counterfeit.metrics.balls import Near, Pairs, norms, radii, radii_among, squares_of
+from counterfeit.metrics.statistics import ROUNDED, centre
 
 __all__ = ["Half", "Tally"]
-
-TOLERANCE = 2**-18  # of float32 squared distances, relative to the norms; nearer pairs are decided in float64
 
 
 class Limits(NamedTuple):
@@ -26,7 +25,7 @@ class Limits(NamedTuple):
 
 
 class Tally:
-    """Counts pairs of all real examples and all samples; those that float32 cannot decide are decided in float64.
+    """Counts pairs of all real examples and all samples; those that products cannot decide are decided by differences.
 
     Arguments:
         real: real examples, (N, d).
@@ -42,24 +41,27 @@ class Tally:
         (self.small, self.wide), (self.around,) = radii(real, near_real, k, wide), radii(fake, near_fake, k)
         self.precise, self.counts = torch.zeros(len(fake), dtype=torch.bool), torch.zeros(len(fake), dtype=torch.int64)
         self.recalled, self.covered = torch.zeros(2, len(real), dtype=torch.bool)
-        norms, most = _norms(real, fake.mean(0)), _norms(fake, fake.mean(0)).max()
-        self.reach = TOLERANCE * (norms + most)
-        farthest = torch.maximum(self.small, self.wide) + self.reach
-        self.limits = Limits(farthest.float(), (self.around + self.reach.max()).float())
+        farthest, about, rounded = torch.maximum(self.small, self.wide), centre(fake), ROUNDED[real.dtype]
+        self.doubt = Limits(
+            rounded * (norms(real, about) + farthest), rounded * (norms(fake, about) + self.around)
+        )  # what products may lose of distances about as large as the radii
+        self.limits = Limits(
+            (farthest + self.doubt.real).to(real.dtype), (self.around + self.doubt.fake).to(real.dtype)
+        )
 
     def add(self, pairs: Pairs) -> None:
         """Count pairs, each once."""
         i, j = pairs.real, pairs.fake
-        self.precise[j[self._inside(pairs, self.small[i])]] = True
-        self.recalled[i[self._inside(pairs, self.around[j])]] = True
-        inside = self._inside(pairs, self.wide[i])
+        self.precise[j[self._inside(pairs, self.small[i], self.doubt.real[i])]] = True
+        self.recalled[i[self._inside(pairs, self.around[j], self.doubt.fake[j])]] = True
+        inside = self._inside(pairs, self.wide[i], self.doubt.real[i])
         self.covered[i[inside]] = True
         self.counts += torch.bincount(j[inside], minlength=len(self.counts))
 
-    def _inside(self, pairs: Pairs, radius: Tensor) -> Tensor:
+    def _inside(self, pairs: Pairs, radius: Tensor, doubt: Tensor) -> Tensor:
         beyond = pairs.squares - radius
         inside = beyond < 0
-        doubtful = (beyond.abs_() < self.reach[pairs.real]).nonzero()[:, 0]
+        doubtful = (beyond.abs_() <= doubt).nonzero()[:, 0]
         exact = squares_of(self.real, self.fake, pairs.real[doubtful], pairs.fake[doubtful])
         inside[doubtful] = exact < radius[doubtful]
         return inside
@@ -94,8 +96,8 @@ class Half:
         self.mine, self.sampled = torch.zeros(n, dtype=torch.bool), torch.zeros(m, dtype=torch.bool)
         self.mine[i], self.sampled[j] = True, True
         others = (~self.mine).nonzero()[:, 0]
-        self.small, self.wide = torch.zeros(2, n)  # a ball of radius 0 holds nothing
-        self.around = torch.zeros(m)
+        self.small, self.wide = near_real.squares.new_zeros(2, n)  # a ball of radius 0 holds nothing
+        self.around = near_fake.squares.new_zeros(m)
         self.small[i], self.around[j] = radii_among(near_real, i, k), radii_among(near_fake, j, k)
         self.wide[i], self.wide[others] = radii_among(near_real, i, wide), radii_among(near_real, others, wide)
         self.precise, self.difference = torch.zeros(m, dtype=torch.bool), torch.zeros(m, dtype=torch.int64)
@@ -103,7 +105,7 @@ class Half:
         self.limits = Limits(torch.maximum(self.small, self.wide), self.around)
 
     def add(self, pairs: Pairs) -> None:
-        """Count pairs, each once, by float32 distances."""
+        """Count pairs, each once, by products."""
         i, j = pairs.real, pairs.fake
         both = self.mine[i] & self.sampled[j]
         self.precise[j[both & (pairs.squares < self.small[i])]] = True
@@ -128,10 +130,3 @@ class Half:
         difference = self.difference.double() / self.k
         return (float(difference.mean()) ** 2 - float(difference.var()) / len(difference)) / 4
 
-
-def _norms(x: Tensor, centre: Tensor) -> Tensor:
-    """Squared distances from `centre`, (N,), without a copy of `x`."""
-    found, rows = x.new_empty(len(x)), max(1, COPIED // x.shape[1])
-    for part, some in zip(found.split(rows), x.split(rows), strict=True):
-        torch.sum((some - centre).square_(), 1, out=part)
-    return found

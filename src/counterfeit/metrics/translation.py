@@ -21,8 +21,9 @@ from counterfeit.data.hidden import Paired
 from counterfeit.data.source import Source
 from counterfeit.metrics.classifier import classifier
 from counterfeit.metrics.metric import Evaluation, Metric, Result
-from counterfeit.metrics.sampling import describe, evaluating, load, spread
-from counterfeit.metrics.statistics import mean_and_error
+from counterfeit.metrics.proportions import share
+from counterfeit.metrics.sampling import describe, evaluating, spread
+from counterfeit.metrics.statistics import mean_and_error, row
 
 __all__ = [
     "DOMAIN_ACCURACY", "TRANSLATION", "Translated", "absolute_error", "elsewhere", "everywhere", "few", "translate",
@@ -112,19 +113,19 @@ def errors(found: Translated, source: Source) -> Mapping[str, tuple[Tensor, Mapp
 
 def compute(model: Model, source: Source, evaluation: Evaluation) -> Mapping[str, Result]:
     """Distance to the hidden truth, where there is one, beside doing nothing and a domain's mean; there and back."""
-    found = translate(model, load(source, evaluation.split, evaluation.limit, device=model.device), evaluation)
+    found = translate(model, spread(source, evaluation.split, evaluation.limit, device=model.device), evaluation)
     what = {"translation-error": "examples in another domain to their hidden truth", "cycle-error": "there and back"}
     results = {}
     for name, (values, others) in errors(found, source).items():
         protocol = f"mean absolute error of {what[name]}; domains in turn; {_described(source, evaluation, found)}"
-        details: dict[str, Any] = {"references": {other: _row(error) for other, error in others.items()}}
+        details: dict[str, Any] = {"references": {other: row(error) for other, error in others.items()}}
         results[name] = Result(*mean_and_error(values), len(values), protocol, details)
     return results
 
 
 def compute_accuracy(model: Model, source: Source, evaluation: Evaluation) -> Result:
     """Share of translations that a classifier, which never saw any, takes for the domain asked for."""
-    found = translate(model, load(source, evaluation.split, evaluation.limit, device=model.device), evaluation)
+    found = translate(model, spread(source, evaluation.split, evaluation.limit, device=model.device), evaluation)
     judge = classifier(source, evaluation.weights, model.device)
     named = {name: judge.log_probs(judge(x)).argmax(1) for name, x in (("there", found.there), ("data", found.x))}
     right = {
@@ -132,8 +133,9 @@ def compute_accuracy(model: Model, source: Source, evaluation: Evaluation) -> Re
         "identity": named["data"] == found.to.cpu(),
     }  # fmt: skip
     protocol = f"domains in turn, named by {judge.protocol}; {_described(source, evaluation, found)}"
-    references = {name: _row(values) for name, values in right.items() if name != "there"}
-    return Result(*mean_and_error(right["there"]), len(found.x), protocol, {"references": references})
+    references = {name: share(values).row for name, values in right.items() if name != "there"}
+    asked = share(right["there"])
+    return Result(asked.value, asked.error, asked.n, protocol, {**asked.bounds, "references": references})
 
 
 def _rank(y: Tensor, domains: int) -> Tensor:
@@ -143,19 +145,14 @@ def _rank(y: Tensor, domains: int) -> Tensor:
 
 def _means(source: Source) -> Tensor:
     """The mean training example of each domain, (domains, *shape)."""
-    x, y = load(source, "train", MEANS)
+    x, y = spread(source, "train", MEANS)
     if y is None:
         raise ValueError(f"{source.name} has no labels; domains are expected. Choose data with labels.")
     return torch.stack([x[y == domain].mean(0) for domain in range(source.spec.classes)])
 
 
 def _described(source: Source, evaluation: Evaluation, found: Translated) -> str:
-    return describe(source, evaluation.split, len(found.x))
-
-
-def _row(values: Tensor) -> dict[str, float]:
-    value, error = mean_and_error(values)
-    return {"value": value, "error": error}
+    return describe(source, evaluation.split, len(found.x), evaluation.limit)
 
 
 TRANSLATION = Metric(

@@ -5,7 +5,8 @@ A rater sees a real example beside a sample and says which is real: one half rig
 References:
     Detection Theory: A User's Guide, Macmillan & Creelman, 2005.
     Rank Analysis of Incomplete Block Designs, Bradley & Terry, 1952.
-    MM Algorithms for Generalized Bradley-Terry Models, Hunter, 2004.
+    Confidence Intervals for Proportions with Small Expected Number of Positive Counts Estimated from Survey Data,
+        Korn & Graubard, 1998.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from counterfeit.metrics.proportions import binomial_test, wilson
+from counterfeit.metrics.proportions import binomial_test, interval, wilson
 
 __all__ = [
     "Choices", "Trials", "bradley_terry", "cluster_bootstrap", "columns", "d_prime", "forced_choice", "read_trials",
@@ -72,18 +73,22 @@ def d_prime(correct: int, trials: int) -> tuple[float, float]:
 def cluster_bootstrap(trials: Trials, resamples: int = 2_000, seed: int = 0) -> tuple[float, tuple[float, float]]:
     """Standard error and 95 % interval of the share of right answers, raters being drawn with all their answers.
 
-    Answers of one person resemble each other, which intervals over answers do not know.
+    Answers of one person resemble each other, which intervals over answers do not know. The interval is Wilson's for as
+    many independent answers as have that error, more than there are never; where all answers are alike, nothing says
+    how much raters differ, and it is that of as many answers as there are raters.
     """
     names, who = _numbered(trials)
     if len(names) < 2:
         raise ValueError(f"{len(names)} rater came; two at least are expected, better ten. Ask more people.")
     right = torch.zeros(len(names), dtype=torch.float64).index_add_(0, who, trials.correct.double())
+    share = float(trials.correct.double().mean())
     given = torch.bincount(who, minlength=len(names)).double()
     generator = torch.Generator().manual_seed(seed)
     drawn = torch.randint(len(names), (resamples, len(names)), generator=generator)
     shares = right[drawn].sum(1) / given[drawn].sum(1)
-    low, high = shares.quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
-    return float(shares.std()), (low, high)
+    error = float(shares.std()) * math.sqrt(len(names) / (len(names) - 1))  # few draws of few vary too little
+    alike = share * (1 - share) / error**2 if error else len(names)
+    return error, interval(share, len(names) if share in (0, 1) else max(1, min(len(who), round(alike))), None)
 
 
 def forced_choice(trials: Trials) -> Choices:
@@ -101,34 +106,49 @@ def forced_choice(trials: Trials) -> Choices:
     return Choices(right / n, n, binomial_test(right, n), wilson(right, n), d_prime(right, n), clustered)
 
 
-def bradley_terry(wins: Tensor, steps: int = 10_000, tolerance: float = 1e-10) -> tuple[Tensor, Tensor]:
+def bradley_terry(wins: Tensor, steps: int = 100, tolerance: float = 1e-8) -> tuple[Tensor, Tensor]:
     """Log-abilities of several models that were compared in pairs, summing to 0, and their standard errors, (K,) each.
 
     Model i wins over j with probability 1 / (1 + exp(aⱼ - aᵢ)).
 
     Arguments:
         wins: how often model i won over model j, (K, K).
-        steps: of the minorize-maximize algorithm at most.
-        tolerance: largest change of a log-ability at which it stops.
+        steps: of Newton's method at most.
+        tolerance: largest change of a log-ability at which it has converged.
 
     Raises:
-        ValueError: where some models never won, or never lost, against the others: abilities are then infinite.
+        ValueError: where some models never won, or never lost, against the others: abilities are then infinite; or
+            where it has not converged.
+
+    Example:
+        >>> ability, _ = bradley_terry(torch.tensor([[0, 5], [1, 0]]))
+        >>> round(float((ability[0] - ability[1]).exp()), 6)
+        5.0
     """
+    if wins.ndim != 2 or wins.shape[0] != wins.shape[1] or len(wins) < 2 or bool((wins < 0).any()):
+        raise ValueError(f"wins of shape {tuple(wins.shape)} came; (K, K) counts of K >= 2 models are expected.")
     wins = wins.double().clone().fill_diagonal_(0)
     games = wins + wins.T
     if not _connected(wins):
         raise ValueError("some models won, or lost, every comparison with the others. Collect more comparisons.")
     ability = torch.zeros(len(wins), dtype=torch.float64)
     for _ in range(steps):
-        worth = ability.exp()
-        new = (wins.sum(1) / (games / (worth[:, None] + worth)).sum(1)).log()
-        new = new - new.mean()
-        change, ability = float((new - ability).abs().max()), new
-        if change < tolerance:
-            break
+        gradient, information = _slope(wins, games, ability)
+        step = torch.linalg.solve(information + 1 / len(wins), gradient)  # all alike may be added to abilities
+        step = step / max(1.0, float(step.abs().max()))  # the likelihood is concave, but not quadratic
+        ability = ability + step
+        if float(step.abs().max()) < tolerance:
+            information = _slope(wins, games, ability)[1]
+            variance = torch.linalg.inv(information + 1 / len(wins)).diagonal() - 1 / len(wins)
+            return ability, variance.clamp(min=0).sqrt()
+    raise ValueError(f"abilities did not converge in {steps} steps; some pairs are compared too little. Collect more.")
+
+
+def _slope(wins: Tensor, games: Tensor, ability: Tensor) -> tuple[Tensor, Tensor]:
+    """Gradient, (K,), of the log-likelihood in abilities, and its negative second derivatives, (K, K)."""
     p = (ability[:, None] - ability).sigmoid()
     information = torch.diag((games * p * (1 - p)).sum(1)) - games * p * (1 - p)
-    return ability, torch.linalg.pinv(information, hermitian=True).diagonal().sqrt()
+    return (wins - games * p).sum(1), information
 
 
 def read_trials(path: str | Path) -> dict[str, Trials]:

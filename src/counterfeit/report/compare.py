@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from counterfeit import catalogue
-from counterfeit.evaluation import Outside, Tell, applicable, measure, metric_of
+from counterfeit.evaluation import Outside, Results, Tell, UnmeasuredError, applicable, measure, metric_of
 from counterfeit.metrics.metric import Evaluation, Metric
 from counterfeit.report.cells import Cell, Table
 from counterfeit.report.compare_differences import differences, remedy
 from counterfeit.report.cost import COSTS, costs
-from counterfeit.report.facts import number
+from counterfeit.report.facts import measured, number
 from counterfeit.report.view import View
 from counterfeit.run import Run
 
@@ -70,6 +70,7 @@ class Comparison:
         differences: a sentence for every metric that was measured under several protocols.
         remedy: what makes protocols agree, where anything does.
         costs: name -> quantity -> number.
+        skipped: name -> metric -> why it gave no number.
     """
 
     contestants: Mapping[str, Contestant]
@@ -77,6 +78,7 @@ class Comparison:
     differences: Sequence[str]
     remedy: str
     costs: Mapping[str, Mapping[str, float]]
+    skipped: Mapping[str, Mapping[str, str]]
 
     def to_dict(self) -> dict[str, Any]:
         """As `counterfeit compare --json` prints it."""
@@ -84,6 +86,7 @@ class Comparison:
             "runs": {name: {"cost": dict(self.costs[name])} for name in self.contestants},
             "metrics": [_line_to_dict(line) for line in self.lines],
             "not applicable": {name: self.lacking(name) for name in self.contestants},
+            "skipped": {name: dict(reasons) for name, reasons in self.skipped.items() if reasons},
             "differences": list(self.differences),
             "remedy": self.remedy,
         }
@@ -116,19 +119,30 @@ def compare(
             raise ValueError(f"{metric} applies to none of {', '.join(contestants)}. Choose another metric.")
     options = options or {}
     fewest = min(one.settings(**options).samples for one in contestants.values())  # what all can be measured by
-    found = {
+    answers = {
         name: results(one, metrics, _with_samples(one, options, fewest), named(name, tell))
         for name, one in contestants.items()
     }
+    found = {name: entries for name, (entries, _) in answers.items()}
+    skipped = {name: reasons for name, (_, reasons) in answers.items()}
     measured = lines(found, {name for name, one in contestants.items() if isinstance(one, Outside) and one.real})
     said = differences(measured, contestants)
-    return Comparison(contestants, measured, said, remedy(contestants, options) if said else "", costs(contestants))
+    way = remedy(contestants, options) if said else ""
+    return Comparison(contestants, measured, said, way, costs(contestants), skipped)
 
 
 def notes(comparison: Comparison) -> list[str]:
     """What is to be said of a comparison as a whole: what differs, what to do, and whose samples are no draws."""
     views = [f"{name}: {one.how}" for name, one in comparison.contestants.items() if isinstance(one, View)]
-    return [*comparison.differences, *filter(None, [comparison.remedy]), *(f"{text}." for text in views)]
+    reasons = [f"{name}: {why}: {', '.join(metrics)} skipped." for name, why, metrics in _reasons(comparison)]
+    return [*comparison.differences, *filter(None, [comparison.remedy]), *(f"{text}." for text in views), *reasons]
+
+
+def _reasons(comparison: Comparison) -> Iterator[tuple[str, str, list[str]]]:
+    """Who has no number, why, and of which metrics."""
+    for name, reasons in comparison.skipped.items():
+        for why in dict.fromkeys(reasons.values()):
+            yield name, why.rstrip("."), [metric for metric, one in reasons.items() if one == why]
 
 
 def _with_samples(one: Contestant, options: Mapping[str, Any], samples: int) -> Mapping[str, Any]:
@@ -136,22 +150,37 @@ def _with_samples(one: Contestant, options: Mapping[str, Any], samples: int) -> 
     return options if one.settings(**options).samples == samples else {**options, "samples": samples}
 
 
-def results(one: Contestant, metrics: Sequence[str], options: Mapping[str, Any], tell: Tell | None) -> dict[str, Entry]:
+def results(
+    one: Contestant, metrics: Sequence[str], options: Mapping[str, Any], tell: Tell | None
+) -> tuple[dict[str, Entry], dict[str, str]]:
     """What a contestant's evaluation.json holds for its checkpoint and settings; the rest is measured.
 
     What is measured by the recipe's own settings is kept there; under `options` only where nothing stood before.
+
+    Returns:
+        Row -> entry, and metric -> why it gave no number.
     """
     asked, settings = applicable(one, metrics or None), one.settings(**options)
     if not isinstance(one, Run):
-        return {row: result.to_dict() for row, result in one.evaluate(*asked, tell=tell, **options).items()}
+        found = _measured(lambda: one.evaluate(*asked, tell=tell, **options))
+        return {row: result.to_dict() for row, result in found.items()}, found.skipped
     standing = {name: _standing(one, name) for name in asked}
     stale = [name for name in asked if not _agree(standing[name], settings, strict=bool(options))]
     aside = [name for name in stale if options and standing[name]]
+    skipped: dict[str, str] = {}
     if kept := [name for name in stale if name not in aside]:
-        one.evaluate(*kept, tell=tell, **options)
-    measured = measure(one, aside, settings, tell) if aside else {}
+        skipped = _measured(lambda: one.evaluate(*kept, tell=tell, **options)).skipped
+    measured = _measured(lambda: measure(one, aside, settings, tell)) if aside else Results({}, {})
     entries = {row: entry for name in asked if name not in aside for row, entry in _standing(one, name).items()}
-    return entries | {row: result.to_dict() for row, result in measured.items()}
+    return entries | {row: result.to_dict() for row, result in measured.items()}, skipped | measured.skipped
+
+
+def _measured(ask: Callable[[], Results]) -> Results:
+    """What was measured, nothing perhaps."""
+    try:
+        return ask()
+    except UnmeasuredError as error:
+        return Results({}, error.skipped)
 
 
 def _standing(run: Run, metric: str) -> dict[str, Entry]:
@@ -202,7 +231,13 @@ def best(row: str, cells: Mapping[str, Entry]) -> frozenset[str]:
 
 
 def _close(a: Entry, b: Entry) -> bool:
-    return abs(a["value"] - b["value"]) <= 2 * math.hypot(a["error"] or 0.0, b["error"] or 0.0)
+    return abs(a["value"] - b["value"]) <= 2 * math.hypot(_error(a), _error(b))
+
+
+def _error(entry: Entry) -> float:
+    """The standard error; of a share, which may be 0 or 1 by chance, a quarter of its 95 % interval at least."""
+    ends = entry.get("details", {})
+    return max(entry["error"] or 0.0, (ends.get("high", 0.0) - ends.get("low", 0.0)) / 4)
 
 
 def table(comparison: Comparison) -> Table:
@@ -224,7 +259,7 @@ def cell(comparison: Comparison, line: Line, name: str) -> Cell:
     """What one contestant has in a line: a number, or why there is none."""
     if name in line.cells:
         entry = line.cells[name]
-        return Cell(number(entry["value"], entry["error"]), name in line.best)
+        return Cell(measured(entry), name in line.best)
     if name in line.others:
         return Cell(OTHER)
     return Cell("not applicable" if line.metric in comparison.lacking(name) else "not measured")
@@ -242,10 +277,15 @@ def _cost(value: float | None) -> str:
     return "–" if value is None else number(value)
 
 
+def _ends(entry: Entry) -> dict[str, float]:
+    """The 95 % interval of a share."""
+    return {end: value for end, value in entry.get("details", {}).items() if end in ("low", "high")}
+
+
 def _line_to_dict(line: Line) -> dict[str, Any]:
     metric, first = line.about, next(iter(line.cells.values()))
     values = {
-        name: {"value": e["value"], "error": e["error"], "n": e["n"], "best": name in line.best}
+        name: {"value": e["value"], "error": e["error"], **_ends(e), "n": e["n"], "best": name in line.best}
         for name, e in line.cells.items()
     }
     return {

@@ -14,7 +14,7 @@ from counterfeit.report.cells import Cell
 from counterfeit.report.compare import OTHER, Comparison, Contestant, Line, cell, cost_table
 from counterfeit.report.compare_figures import colors, figures
 from counterfeit.report.doctor import options
-from counterfeit.report.facts import number
+from counterfeit.report.facts import measured
 from counterfeit.report.figure import Figure
 from counterfeit.report.markup import Markup, tag
 from counterfeit.report.page import document, panels, section
@@ -116,7 +116,7 @@ def _cell(shown: Cell, name: str) -> Markup:
 
 def _references(line: Line) -> str:
     rows = next(iter(line.cells.values())).get("details", {}).get("references", {})
-    found = ", ".join(f"{name} {number(row['value'], row.get('error'))}" for name, row in rows.items())
+    found = ", ".join(f"{name} {measured(row)}" for name, row in rows.items())
     return f"For scale: {found}." if found else ""
 
 

@@ -13,7 +13,8 @@ from counterfeit.evaluation import metric_of
 from counterfeit.run import Run
 
 __all__ = [
-    "Goal", "Measurement", "Row", "duration", "facts", "goals", "measurement", "measurements", "number", "summary",
+    "Goal", "Measurement", "Row", "duration", "facts", "goals", "measured", "measurement", "measurements", "number",
+    "summary",
 ]  # fmt: skip
 
 SHOWN = ("references", "warning", "note", "histogram", "values", "scores")  # details that have a place of their own
@@ -66,6 +67,21 @@ def number(value: Any, error: Any = None) -> str:
     else:
         text = f"{value:,.0f}" if value == round(value) else f"{value:,.4g}"
     return text.replace("-", "−")
+
+
+def measured(entry: Mapping[str, Any]) -> str:
+    """The number of a result, or of a reference row: a share with its 95 % interval, others with their standard error.
+
+    Example:
+        >>> measured({"value": 1.0, "error": 0.0, "low": 0.9630, "high": 1.0}), measured({"value": 2.5, "error": 0.1})
+        ('1.000 (0.963 to 1.000)', '2.50 ± 0.10')
+    """
+    ends = entry.get("details", entry)
+    if "low" not in ends or "high" not in ends:
+        return number(entry["value"], entry.get("error"))
+    wide = max(ends["high"] - ends["low"], 1e-12)
+    digits = max(0, 1 - math.floor(math.log10(wide)))
+    return f"{entry['value']:.{digits}f} ({ends['low']:.{digits}f} to {ends['high']:.{digits}f})"
 
 
 def duration(seconds: float) -> str:
@@ -135,11 +151,22 @@ def measurement(name: str, entry: Mapping[str, Any], used: str = "") -> Measurem
     unit = f", in {metric.unit}" if metric and metric.unit else ""
     better = f"; {metric.better} is better" if metric and metric.better else ""
     what = f"{metric.summary} ({metric.kind})" if metric else name
-    rest = "; ".join(f"{key.replace('_', ' ')} {number(value)}" for key, value in details.items() if key not in SHOWN)
+    rest = "; ".join(f"{key.replace('_', ' ')} {text}" for key, text in _told(details).items())
     return Measurement(
         _row(name, entry), f"{what}{unit}{better}", references, entry["protocol"], rest,
         details.get("histogram", []), _warnings(entry, used), details.get("note", ""),
     )  # fmt: skip
+
+
+def _told(details: Mapping[str, Any]) -> dict[str, str]:
+    """Details that have no place of their own, as text; a share with its interval."""
+    ends = {f"{key}{end}" for key in details for end in ("_low", "_high")} | {"low", "high"}
+    found = {}
+    for key, value in details.items():
+        if key not in SHOWN and key not in ends:
+            share = {"low": details.get(f"{key}_low"), "high": details.get(f"{key}_high")}
+            found[key] = measured({"value": value, **share}) if share["low"] is not None else number(value)
+    return found
 
 
 def _own_data(run: Run) -> bool:
@@ -171,15 +198,15 @@ def _goal(goal: Mapping[str, Any], evaluation: Mapping[str, Any]) -> Goal:
     short = (found["value"] - value) * (1 if lower else -1)
     close = ", within its error" if error and short <= error else ""
     verdict = "reached" if short <= 0 else f"{'too high' if lower else 'short'} by {short:.3g}{close}"
-    return Goal(name, text, number(found["value"], found["error"]), verdict, short <= 0, source)
+    return Goal(name, text, measured(found), verdict, short <= 0, source)
 
 
 def _row(name: str, row: Mapping[str, Any]) -> Row:
     n = row.get("n")
-    return Row(name, number(row["value"], row.get("error")), f"{n:,}" if n else "")
+    return Row(name, measured(row), f"{n:,}" if n else "")
 
 
-def _score(row: Mapping[str, float]) -> Mapping[str, float]:
+def _score(row: Mapping[str, Any]) -> Mapping[str, Any]:
     """AUROC by one kind of score, of which `anomaly` gives several."""
     return {"value": row["auroc"], "error": row["error"]}
 

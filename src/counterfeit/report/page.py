@@ -16,7 +16,7 @@ from counterfeit.report.facts import facts, goals, measurements, summary
 from counterfeit.report.figure import Figure, element, save
 from counterfeit.report.figures import figures
 from counterfeit.report.markup import Markup, tag
-from counterfeit.report.tables import evaluation_table, goals_table
+from counterfeit.report.tables import evaluation_table, goals_table, skipped_list
 from counterfeit.run import Run
 
 __all__ = ["code", "document", "page", "panels", "section", "write"]
@@ -63,8 +63,9 @@ def _sections(run: Run, made: Sequence[Figure]) -> Iterable[Markup]:
     yield section("Key facts", tag("dl", *(_fact(name, text) for name, text in facts(run).items() if text)))
     if wanted := goals(run):
         yield section("Goals", goals_table(wanted))
-    measured = measurements(run)
-    yield section("Evaluation", evaluation_table(measured) if measured else _unmeasured(run))
+    measured, skipped = measurements(run), run.skipped
+    shown = [evaluation_table(measured)] if measured else [] if skipped else [_unmeasured(run)]
+    yield section("Evaluation", *shown, *([skipped_list(skipped)] if skipped else []))
     yield section("Doctor", *told(run))
     for name, group in groups.items():
         yield panels(name, group)

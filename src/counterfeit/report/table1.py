@@ -18,7 +18,7 @@ from counterfeit.engine.checkpoint import checkpoints
 from counterfeit.evaluation import Tell
 from counterfeit.report.cells import Cell, Table
 from counterfeit.report.compare import named, results
-from counterfeit.report.facts import duration, number
+from counterfeit.report.facts import duration, measured, number
 from counterfeit.run import Run
 
 __all__ = ["DATA", "RECIPES", "find_runs", "table1"]
@@ -59,8 +59,10 @@ def table1(runs: Iterable[Run], samples: int = 10_000, tell: Tell | None = None)
     scores: dict[str, dict[str, list[Mapping[str, Any]]]] = {}
     runs = list(runs)
     for run in runs:
-        entry = results(run, ["parzen"], PROTOCOL | {"samples": samples}, named(run.name, tell))["parzen"]
-        scores.setdefault(_label(run), {}).setdefault(run.config.data.name, []).append(entry)
+        found, skipped = results(run, ["parzen"], PROTOCOL | {"samples": samples}, named(run.name, tell))
+        if skipped:
+            raise ValueError(f"{run.name}: {skipped['parzen']}")
+        scores.setdefault(_label(run), {}).setdefault(run.config.data.name, []).append(found["parzen"])
     head = [f"{title}, {what}" for title in ("MNIST", "TFD") for what in ("published", "measured")]
     rows = [_published_row(model, published, scores) for model, published in _published().items()]
     rows += [_row(name, found) for name, found in scores.items() if name not in RECIPES]
@@ -106,7 +108,7 @@ def _score(entries: Sequence[Mapping[str, Any]] | None, missing: str = "–") ->
         return missing
     values = [entry["value"] for entry in entries]
     if len(values) == 1:
-        return number(values[0], entries[0]["error"])
+        return measured(entries[0])
     return f"{number(statistics.fmean(values), statistics.stdev(values))} ({len(values)} runs)"
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from counterfeit.report.facts import Goal, Measurement, Row
 from counterfeit.report.markup import Markup, tag
 
-__all__ = ["evaluation_table", "goals_table"]
+__all__ = ["evaluation_table", "goals_table", "skipped_list"]
 
 
 def goals_table(goals: Sequence[Goal]) -> Markup:
@@ -21,6 +21,12 @@ def evaluation_table(measurements: Sequence[Measurement]) -> Markup:
     numbers = [tag("th", name, scope="col", class_="number") for name in ("Value", "n")]
     head = tag("thead", tag("tr", tag("th", "Metric", scope="col"), *numbers))
     return tag("table", head, *map(_measurement, measurements))
+
+
+def skipped_list(skipped: Mapping[str, str]) -> Markup:
+    """The metrics that gave no number, each with its reason."""
+    reasons = [tag("li", tag("strong", name), f": {why}") for name, why in skipped.items()]
+    return tag("div", tag("p", "Skipped, since they could not be measured:"), tag("ul", *reasons), class_="notes")
 
 
 def _goal(goal: Goal) -> Markup:

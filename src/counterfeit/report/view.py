@@ -11,8 +11,8 @@ from torch import Tensor
 
 from counterfeit.core import Clock, Decodes, Draw, Model, Samples, Update, check_request
 from counterfeit.data.source import Source
-from counterfeit.evaluation import Outside, Tell, draw, measure
-from counterfeit.metrics.metric import Evaluation, Result
+from counterfeit.evaluation import Outside, Results, Tell, draw, measure
+from counterfeit.metrics.metric import Evaluation
 from counterfeit.metrics.threads import using
 from counterfeit.run import Run
 
@@ -71,12 +71,13 @@ class View:
         """Draw `n` pictures, (n, *shape), on the CPU."""
         return draw(self, n, seed, y, mean)
 
-    def evaluate(self, *metrics: str, tell: Tell | None = None, **options: Any) -> dict[str, Result]:
+    def evaluate(self, *metrics: str, tell: Tell | None = None, **options: Any) -> Results:
         """Measure and return metric -> result, whose details say what stands for samples."""
         with using(self.run.threads):
             results = measure(self, metrics or ("all",), self.settings(**options), tell)
         marked = {"samples": self.how}
-        return {name: dataclasses.replace(r, details={**r.details, **marked}) for name, r in results.items()}
+        rows = {name: dataclasses.replace(r, details={**r.details, **marked}) for name, r in results.items()}
+        return Results(rows, results.skipped)
 
 
 def view(run: Run, source: Source) -> Run | View:
