@@ -120,6 +120,12 @@ def test_sharpness_of_a_ramp_is_its_slope():
     torch.testing.assert_close(sharpness(ramp), torch.full((2,), 0.5))
 
 
+def test_flat_truths_have_no_sharpness_to_compare_with_and_say_so():
+    flat = torch.full((4, 1, 8, 8), 0.5)
+    with pytest.raises(ValueError, match="flat, each of one color"):
+        relative_sharpness(torch.rand(4, 1, 8, 8), flat)
+
+
 def test_relative_sharpness_is_a_ratio_whose_error_vanishes_where_it_is_the_same_for_all():
     x = torch.rand(20, 1, 8, 8)
     assert relative_sharpness(x / 2, x) == pytest.approx((0.5, 0.0), abs=1e-6)

@@ -13,6 +13,7 @@ from counterfeit.core import Batch, Judges, Model, Spec, Update
 from counterfeit.data.source import InMemory, Source
 from counterfeit.metrics.anomaly import ANOMALY, Detects, detect, finder, shuffled
 from counterfeit.metrics.metric import Evaluation
+from counterfeit.metrics.ranks import average_precision, exceedance
 
 COVARIANCE = torch.tensor([[1.0, 0.9], [0.9, 1.0]])
 
@@ -162,3 +163,15 @@ def test_one_value_cannot_be_shuffled_against_others():
 
     assert ANOMALY.applies(Tied())
     assert not ANOMALY.applies(Line())
+
+
+def test_scores_that_are_no_numbers_are_an_error():
+    scores = torch.tensor([1.0, math.nan, 3.0])
+    for statistic in (exceedance, average_precision):
+        for pair in ((scores, torch.zeros(3)), (torch.zeros(3), scores)):
+            with pytest.raises(ValueError, match="scores came that are not finite"):
+                statistic(*pair)
+
+
+def test_one_score_alone_has_no_error():
+    assert exceedance(torch.tensor([2.0]), torch.tensor([1.0, 3.0])) == (0.5, None)

@@ -10,7 +10,7 @@ from torch import nn
 
 from counterfeit.core import Bounds, Density, Model, Spec, Update
 from counterfeit.data.source import InMemory, Source, transformed
-from counterfeit.metrics.bounds import BITS_PER_DIM, ELBO, IWAE, LOG_LIKELIHOOD, importance_weighted
+from counterfeit.metrics.bounds import BITS_PER_DIM, ELBO, IWAE, LOG_LIKELIHOOD, importance_weighted, on_levels
 from counterfeit.metrics.metric import Evaluation
 from counterfeit.transforms import build
 
@@ -178,10 +178,29 @@ def test_real_values_have_no_bits():
         BITS_PER_DIM.compute(Linear(), Points(), Evaluation())
 
 
-@pytest.mark.parametrize(("names", "warned"), [([], True), (["dequantize"], False)])
+@pytest.mark.parametrize(
+    ("names", "warned"),
+    [
+        ([], True), (["logit"], True), (["symmetric"], True), (["logit", "flatten"], True), (["dequantize"], False),
+        (["dequantize", "logit"], False), (["dequantize", "symmetric"], False),
+    ],
+)  # fmt: skip
 def test_densities_of_discrete_values_are_warned_of(names, warned):
     source = transformed(Levels(), build(names))
     assert ("warning" in LOG_LIKELIHOOD.compute(OfUniform(source), source, Evaluation()).details) == warned
+
+
+@pytest.mark.parametrize(("levels", "warned"), [(2, True), (16, True), (2**12, True), (2**30, False)])
+def test_values_that_repeat_are_discrete_however_many_there_are(levels, warned):
+    x = torch.rand(2_000, 30, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    assert on_levels((x * levels).floor()) == warned
+
+
+def test_one_constant_column_has_a_density_as_high_as_one_likes():
+    x = torch.rand(100, 5, generator=torch.Generator().manual_seed(0))
+    assert not on_levels(x)
+    x[:, 3] = 0.5
+    assert on_levels(x)
 
 
 def test_protocol_names_bound_split_and_data():

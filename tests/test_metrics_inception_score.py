@@ -58,3 +58,9 @@ def test_error_is_the_deviation_over_draws():
 def test_too_few_samples_are_an_error():
     with pytest.raises(ValueError, match=r"shape \(10, 3\) and splits=10 came; .* expected"):
         classifier_score(torch.zeros(10, 3))
+
+
+def test_certainty_is_a_probability_too():
+    assert classifier_score(torch.eye(10).repeat(10, 1).log(), splits=1)[0] == pytest.approx(10)
+    with pytest.raises(ValueError, match="logarithms of probabilities are expected"):
+        classifier_score(torch.eye(10).repeat(10, 1))

@@ -64,3 +64,28 @@ def test_error_is_the_deviation_over_draws(shift):
 def test_one_example_is_an_error():
     with pytest.raises(ValueError, match="N, M >= 2 are expected"):
         kernel_distance(torch.zeros(1, 3), torch.zeros(5, 3))
+
+
+def test_outliers_keep_the_digits_that_kernels_of_float32_lose():
+    x, y = (torch.randn(60, 4, generator=torch.Generator().manual_seed(seed)) for seed in (0, 1))
+    x[0] = 1e9
+
+    def kernel(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        return (a.double() @ b.double().t() / 4 + 1) ** 3
+
+    xx, yy = (kernel(a, a).fill_diagonal_(0).sum() / (60 * 59) for a in (x, y))
+    value, error = kernel_distance(x, y)
+    assert value == pytest.approx(float(xx + yy - 2 * kernel(x, y).mean()), rel=1e-9)
+    assert error > abs(value) / 10
+
+
+def test_mixed_types_are_as_good_as_one():
+    x, y = (torch.randn(60, 4, generator=torch.Generator().manual_seed(seed)) for seed in (0, 1))
+    assert kernel_distance(x, y.double()) == kernel_distance(x.double(), y)
+    assert kernel_distance((x * 9).int(), y)[0] == pytest.approx(kernel_distance((x * 9).int().float(), y)[0])
+
+
+def test_values_that_are_no_numbers_are_an_error():
+    x = torch.randn(60, 4, generator=torch.Generator().manual_seed(0))
+    with pytest.raises(ValueError, match="not finite"):
+        kernel_distance(torch.where(x > 1, torch.nan, x), x)

@@ -219,3 +219,24 @@ def test_equal_numbers_exceed_each_other_half_of_the_time():
 def test_empty_groups_are_an_error():
     with pytest.raises(ValueError, match="not empty"):
         exceedance(torch.ones(0), torch.ones(3))
+
+
+def test_one_picture_repeated_is_copied():
+    held_out = torch.rand(300, 2, generator=torch.Generator().manual_seed(0)).sort(1).values
+    share, p = near_copies(torch.tensor([[0.0, 1.0]]).repeat(600, 1), held_out)
+    assert share == 1
+    assert p < 1e-9
+
+
+def test_copies_among_held_out_data_are_no_scale_of_zero():
+    copies, new = torch.tensor([[0.0, 1.0]]), torch.tensor([[0.9, 1.0]])
+    held_out = torch.cat([copies.repeat(60, 1), new.repeat(240, 1)])
+    assert near_copies(copies.repeat(300, 1), held_out)[0] == 1
+    assert near_copies(copies.repeat(300, 1), held_out)[1] < 1e-9
+    assert near_copies(held_out, held_out)[1] > 0.1  # a fifth of both are copies
+    assert near_copies(new, copies)[1] == 1  # one of each says nothing
+
+
+def test_held_out_data_that_were_trained_on_leave_no_ratio():
+    assert ratio(torch.ones(5), torch.zeros(5)) == (None, None)
+    assert ratio(torch.ones(1), torch.ones(5)) == (1.0, None)

@@ -183,3 +183,25 @@ def test_too_few_samples_are_an_error():
         support_size(torch.zeros(1, 2), 0.1)
     with pytest.raises(ValueError, match="between 1 and 1 pairs"):
         closest_pairs(torch.zeros(2, 2), 2)
+
+
+@pytest.mark.parametrize("threshold", [0.0, 1e-9, 0.1])
+def test_copies_of_one_picture_are_one_thing(threshold):
+    x = torch.rand(1, 64, generator=torch.Generator().manual_seed(0)).repeat(600, 1)
+    assert support_size(x, threshold).size == 1
+    assert closest_pairs(x, 5)[0].tolist() == [0.0] * 5
+
+
+def test_copies_among_others_count_at_any_threshold():
+    x = 1_000 + torch.rand(300, 64, generator=torch.Generator().manual_seed(0))
+    found = support_size(torch.cat([x, x[:100]]), 0.0)
+    assert found.duplicates == 100
+
+
+def test_the_closest_pair_is_found_where_rounding_hides_it():
+    x = 1_000 + torch.rand(300, 64, generator=torch.Generator().manual_seed(0))
+    x[200] = x[7]
+    x[100] = x[50] + 1e-3
+    distances, pairs = closest_pairs(x, 2)
+    assert pairs.tolist() == [[7, 200], [50, 100]]
+    assert distances[0] == 0

@@ -160,3 +160,44 @@ def test_data_of_another_shape_are_an_error():
 
     with pytest.raises(ValueError, match="rows of 2 and 3 values"):
         PARZEN.compute(Wide(), Points(), Evaluation(samples=50))
+
+
+def test_one_sample_far_off_is_one_sample_less():
+    x, samples = Points().split("test").first().x, Points().split("train").first().x
+    far = torch.cat([samples, torch.full((1, 2), 1e12)])
+    expected = brute_force(x, samples, 0.1) + math.log(len(samples) / len(far))
+    assert torch.allclose(log_likelihood(x, far, [0.1])[0].double(), expected, atol=1e-3)
+
+
+@pytest.mark.parametrize(("scale", "sigma"), [(25.0, 0.1), (1_000.0, 1.0), (1e-6, 1e-7)])
+def test_values_large_beside_the_bandwidth_keep_their_digits(scale, sigma):
+    x, samples = (scale * torch.randn(100, 8, generator=torch.Generator().manual_seed(seed)) for seed in (0, 1))
+    samples = torch.cat([samples, x + sigma])
+    assert torch.allclose(log_likelihood(x, samples, [sigma])[0].double(), brute_force(x, samples, sigma), atol=0.05)
+
+
+def test_samples_too_far_for_any_distance_are_no_score():
+    class Lost(Gaussian):
+        def sample(self, n, y=None):
+            return torch.full((n, 2), 1e30)
+
+    with pytest.raises(ValueError, match="not finite"):
+        PARZEN.compute(Lost(), Points(), Evaluation(samples=50))
+
+
+@pytest.mark.parametrize("sigmas", [[0.0], [0.1, -1.0], []])
+def test_a_kernel_without_width_is_an_error(sigmas):
+    with pytest.raises(ValueError, match="bandwidths above 0 are expected"):
+        log_likelihood(torch.zeros(1, 2), torch.zeros(5, 2), sigmas)
+
+
+def test_reference_rows_are_spread_over_sorted_data():
+    class Sorted(Points):
+        def __init__(self):
+            super().__init__()
+            self.parts["train"] = InMemory(torch.cat([torch.full((100, 2), 5.0), self.parts["train"].first(100).x]))
+
+    rows = PARZEN.compute(Gaussian(), Sorted(), Evaluation(samples=20)).details["references"]
+    plain = PARZEN.compute(Gaussian(), Points(), Evaluation(samples=10)).details["references"]
+    assert rows["real"]["n"] == 20
+    assert rows["real"]["value"] == pytest.approx(plain["real"]["value"], abs=1.0)  # half of them are of use

@@ -166,3 +166,58 @@ def test_blocks_do_not_change_anything(monkeypatch):
     blocks = prdc(real, fake, resamples=3)
     assert {name: score.value for name, score in blocks.items()} == {n: score.value for n, score in whole.items()}
     assert [s.error for s in blocks.values()] == pytest.approx([s.error for s in whole.values()], rel=0.05)
+
+
+def two_clusters(n: int, seed: int) -> torch.Tensor:
+    x = draws(n, 64, seed, 0, 0.003)
+    return x + torch.where(torch.arange(n) % 2 == 0, 10.0, -10.0)[:, None]
+
+
+def outlying(n: int, seed: int, far: float) -> torch.Tensor:
+    x = draws(n, 64, seed)
+    x[n // 2] = far
+    return x
+
+
+ADVERSARIAL = {
+    "tight clusters far apart": (two_clusters(400, 0), two_clusters(300, 1)),
+    "a real outlier": (outlying(400, 0, 3e6), draws(300, 64, 1)),
+    "an outlying sample": (draws(400, 64, 0), outlying(300, 1, 1e12)),
+    "far from the origin": (draws(400, 64, 0, 1_000.0), draws(300, 64, 1, 1_000.0)),
+    "small": (1e-6 * draws(400, 64, 0), 1e-6 * draws(300, 64, 1)),
+    "copies": (draws(300, 64, 0), draws(300, 64, 0)),
+    "duplicates": (draws(40, 64, 0).repeat(10, 1), draws(30, 64, 0).repeat(10, 1)),
+}
+
+
+@pytest.mark.parametrize("name", ADVERSARIAL)
+def test_they_equal_their_definitions_on_adversarial_data(name):
+    real, fake = ADVERSARIAL[name]
+    assert values(real, fake) == pytest.approx(by_definition(real, fake, 5), rel=1e-12)
+
+
+@pytest.mark.parametrize("name", ["tight clusters far apart", "a real outlier", "small"])
+def test_they_equal_the_reference_package_on_adversarial_data(name):
+    package = pytest.importorskip("prdc", reason="prdc is not installed")
+    real, fake = ADVERSARIAL[name]
+    with contextlib.redirect_stdout(io.StringIO()):
+        expected = package.compute_prdc(real.double().numpy(), fake.double().numpy(), 5)
+    assert values(real, fake) == pytest.approx([float(expected[name]) for name in NAMES], rel=1e-12)
+
+
+def test_errors_on_adversarial_data_are_those_on_plain_data():
+    plain = prdc(draws(400, 64, 0), draws(300, 64, 1), resamples=20)
+    for real, fake in (ADVERSARIAL["a real outlier"], ADVERSARIAL["an outlying sample"]):
+        found = prdc(real, fake, resamples=20)
+        assert [found[n].error for n in NAMES] == pytest.approx([plain[n].error for n in NAMES], rel=0.1)
+
+
+def test_values_that_are_no_numbers_are_an_error():
+    x = draws(50, 3, 0)
+    with pytest.raises(ValueError, match="not finite"):
+        prdc(torch.where(x > 2, torch.nan, x), x)
+
+
+def test_types_may_be_mixed():
+    real, fake = draws(100, 3, 0), draws(100, 3, 1)
+    assert prdc(real, fake.double()) == prdc(real.double(), fake)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import pytest
@@ -9,6 +10,7 @@ import torch
 from torch import nn
 
 from counterfeit.core import Model, Spec, Update
+from counterfeit.data.strict import dumps
 from counterfeit.metrics.sampling import draw_samples, evaluating
 from counterfeit.metrics.statistics import (
     bits_per_dim,
@@ -16,6 +18,7 @@ from counterfeit.metrics.statistics import (
     logmeanexp,
     mean_and_error,
     nearest,
+    row,
     seeded,
     squared_distances,
 )
@@ -164,3 +167,55 @@ def test_samples_that_are_not_finite_are_an_error():
 def test_no_samples_are_an_error():
     with pytest.raises(ValueError, match="n=0"):
         draw_samples(Uniform(), 0)
+
+
+def test_nearest_finds_copies_that_rounding_hides():
+    generator = torch.Generator().manual_seed(0)
+    y = 1_000 + 1e-3 * torch.randn(500, 20, generator=generator)
+    near = nearest(y[:100], y, 2)
+    assert torch.equal(near.indices[:, 0], torch.arange(100))
+    assert not near.distances[:, 0].any()
+    exact = (y[:100, None].double() - y.double()).norm(dim=2).sort(1)
+    assert torch.equal(near.indices[:, 1], exact.indices[:, 1])
+    assert torch.allclose(near.distances[:, 1].double(), exact.values[:, 1], rtol=1e-6)
+
+
+def test_an_outlier_moves_no_other_distance():
+    generator = torch.Generator().manual_seed(0)
+    x, y = torch.randn(50, 4, generator=generator), torch.randn(300, 4, generator=generator)
+    far = torch.cat([y, torch.full((1, 4), 1e12)])
+    tiles = torch.cat([*squared_distances(x, far)])
+    exact = (x[:, None].double() - y.double()).square().sum(2)
+    assert torch.allclose(tiles[:, :300].double(), exact, atol=1e-4)
+    assert torch.equal(nearest(x, far).indices, nearest(x, y).indices)
+
+
+def test_what_is_too_far_for_the_type_is_infinitely_far():
+    tile = torch.cat([*squared_distances(torch.zeros(2, 3), torch.tensor([[0.0] * 3, [1e30] * 3, [-3e38] * 3]))])
+    assert tile.tolist() == [[0, math.inf, math.inf]] * 2
+
+
+def test_as_near_as_another_is_named_first():
+    y = torch.tensor([[1.0], [-1.0], [1.0]])
+    assert nearest(torch.zeros(1, 1), y, 2).indices.tolist() == [[0, 1]]
+
+
+def test_types_may_be_mixed():
+    near = nearest(torch.tensor([[3]], dtype=torch.uint8), torch.tensor([[1.0], [4.0]], dtype=torch.float64))
+    assert near.indices.tolist() == [[1]]
+    assert near.distances.tolist() == [[1.0]]
+
+
+def test_one_value_has_no_error():
+    assert mean_and_error(torch.tensor([3.0])) == (3.0, None)
+    assert row(torch.tensor([3.0])) == {"value": 3.0, "n": 1}
+
+
+def test_values_that_are_no_numbers_have_no_mean():
+    with pytest.raises(ValueError, match="not finite"):
+        mean_and_error(torch.tensor([1.0, math.nan]))
+
+
+def test_json_holds_no_nan():
+    content = {"a": [1.0, math.nan], "b": (math.inf, "x", None, True, 3)}
+    assert json.loads(dumps(content), parse_constant=pytest.fail) == {"a": [1.0, None], "b": [None, "x", None, True, 3]}

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import pytest
 import torch
 
-from counterfeit.metrics.proportions import binomial_test, interval, wilson
+from counterfeit.metrics.proportions import binomial_test, exceeding, interval, share, wilson
 from counterfeit.metrics.statistics import seeded
 from counterfeit.metrics.user_study import (
     Trials,
@@ -186,3 +186,66 @@ def test_impossible_counts_are_an_error(k, n):
     for function in (binomial_test, wilson, d_prime):
         with pytest.raises(ValueError, match=f"{k} of {n} came"):
             function(k, n)
+
+
+@pytest.mark.parametrize("wins", [[[0, 5], [1, 0]], [[0, 40, 1], [1, 0, 30], [2, 5, 0]], [[0, 10**6], [1, 0]]])
+def test_abilities_are_those_of_greatest_likelihood(wins):
+    wins = torch.tensor(wins, dtype=torch.float64)
+    ability, error = bradley_terry(wins)
+    p = (ability[:, None] - ability).sigmoid()
+    left = (wins - (wins + wins.T) * p).sum(1)  # the slope of the likelihood
+    assert float(left.abs().max()) < 1e-6
+    assert float(ability.sum()) == pytest.approx(0, abs=1e-8)
+    assert bool((error > 0).all())
+    if len(wins) == 2:
+        assert float(ability[0] - ability[1]) == pytest.approx(math.log(float(wins[0, 1] / wins[1, 0])), rel=1e-9)
+
+
+def test_abilities_that_do_not_converge_are_an_error():
+    with pytest.raises(ValueError, match="did not converge in 2 steps"):
+        bradley_terry(torch.tensor([[0, 50], [1, 0]]), steps=2)
+    with pytest.raises(ValueError, match=r"wins of shape \(2, 3\)"):
+        bradley_terry(torch.zeros(2, 3))
+
+
+def test_raters_who_all_agree_leave_doubt():
+    trials = Trials(torch.ones(12, dtype=torch.bool), ["ann", "bob", "eve"] * 4)
+    low, high = forced_choice(trials).clustered
+    assert (low, high) == (pytest.approx(3 / (3 + 1.959964**2)), 1.0)  # as three answers leave
+
+
+def test_a_level_that_is_no_probability_is_an_error():
+    with pytest.raises(ValueError, match="level=95 came"):
+        wilson(3, 7, 95)
+
+
+@pytest.mark.parametrize(("p", "n"), [(0.99, 100), (0.995, 250), (0.5, 20), (0.05, 60)])
+def test_intervals_of_shares_hold_what_they_promise(p, n):
+    """By enumeration: the probability that the interval covers the truth."""
+    ways = [math.comb(n, k) * p**k * (1 - p) ** (n - k) for k in range(n + 1)]
+    right = [torch.arange(n) < k for k in range(n + 1)]
+    covered = sum(way for way, some in zip(ways, right, strict=True) if share(some).low <= p <= share(some).high)
+    assert 0.89 < covered < 0.99
+
+
+def test_one_answer_says_little():
+    found = share(torch.tensor([True]))
+    assert found.error is None
+    assert (found.low, found.high) == (pytest.approx(0.2065, abs=1e-4), 1.0)
+    assert wilson(1, 1) == (found.low, found.high)
+
+
+def test_intervals_are_as_wide_as_errors_say():
+    plain, wide = interval(0.9, 100, math.sqrt(0.9 * 0.1 / 100)), interval(0.9, 100, 0.06)
+    assert plain == pytest.approx(wilson(90, 100))
+    assert wide == pytest.approx(interval(0.9, 25, None))
+    assert interval(1.0, 100, 0.06)[0] < interval(1.0, 100, 0.0)[0]
+
+
+def test_ranks_among_others_are_counted_exactly():
+    """Every order of 3 further values among 5: how often k or more lie below the second of the five."""
+    orders = [*combinations(range(8), 3)]  # places of the further ones
+    below = [sum(place < [p for p in range(8) if p not in order][1] for place in order) for order in orders]
+    for k in range(4):
+        share_of = sum(count >= k for count in below) / len(orders)
+        assert exceeding(k, 3, 2, 5) == pytest.approx(share_of)

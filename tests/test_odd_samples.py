@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,18 +15,22 @@ import torch
 
 from counterfeit import catalogue
 from counterfeit.cli import main
-from counterfeit.core import Model, Samples
+from counterfeit.core import Clock, Draw, Model, Samples, Spec, Update
 from counterfeit.data.source import InMemory, Source
 from counterfeit.evaluation import Outside, UnmeasuredError, applicable
+from counterfeit.metrics.accuracy import ACCURACY
+from counterfeit.metrics.features import pixels
 from counterfeit.metrics.given import Given
 from counterfeit.metrics.metric import Evaluation, Metric, Result
-from counterfeit.report.compare import compare, notes
+from counterfeit.metrics.proportions import share
+from counterfeit.metrics.reference import Compared, beside, real
+from counterfeit.report.compare import best, compare, notes
+from counterfeit.report.facts import measurement
 from counterfeit.report.page import page
 from counterfeit.run import Run, train
 
 DIGITS = catalogue.source("digits")
 TRAIN = DIGITS.split("train").first(400)
-SINGLE = {"accuracy", "nearest"}
 
 
 def subject(x: torch.Tensor, source: Source = DIGITS) -> Outside:
@@ -217,3 +223,70 @@ def test_black_pictures_and_a_rounded_maximum_are_pictures(x: np.ndarray, tmp_pa
     assert main(["evaluate", str(tmp_path / "x.npy"), "--data", "digits", "--metrics", "all", "--json"]) == 0
     found = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
     assert found["fid"]["value"] > 0
+
+
+class Sorted(Source):
+    """A hundred black pictures, then as many white ones: zeros and ones."""
+
+    name, summary, spec, fingerprint = "sorted", "black before white", Spec((1, 4, 4), "image", classes=2), "sorted"
+
+    def split(self, name: str) -> InMemory:
+        y = torch.arange(200) // 100
+        return InMemory(y.float()[:, None, None, None].expand(-1, 1, 4, 4), y)
+
+
+class Black(Model):
+    """Takes all for black."""
+
+    def __init__(self) -> None:
+        super().__init__(Sorted.spec)
+        self.weight = torch.nn.Parameter(torch.zeros(()))
+
+    def updates(self, draw: Draw, clock: Clock) -> Iterator[Update]:
+        return iter(())
+
+    def classify(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.tensor([1.0, 0.0]).expand(len(x), 2)
+
+
+def test_a_limit_takes_examples_from_all_of_a_sorted_split() -> None:
+    found = ACCURACY.compute(Black(), Sorted(), Evaluation(limit=50))
+    assert found.value == 0.5
+    assert "n=50 evenly spaced" in found.protocol
+    assert "evenly" not in ACCURACY.compute(Black(), Sorted(), Evaluation(limit=500)).protocol
+    by = pixels(Sorted.spec)
+    assert float(real(Sorted(), "test", 50, by).features.mean()) == 0.5
+    compared = Compared(torch.zeros(20, 16), real(Sorted(), "test", 0, by), Sorted(), by, "any")
+    rows = beside("mean", compared, lambda x, y: {"value": float(x.mean())})
+    assert rows == {"real": {"value": 0.5, "n": 20}}
+
+
+def test_fewer_training_examples_than_samples_stand_beside_as_many_samples() -> None:
+    by = pixels(Sorted.spec)
+    compared = Compared(torch.ones(1_000, 16), real(Sorted(), "test", 0, by), Sorted(), by, "any")
+    rows = beside("count", compared, lambda x, y: {"value": float(len(x))})
+    assert rows == {"real": {"value": 200.0, "n": 200}, "samples, as many": {"value": 200.0, "n": 200}}
+
+
+def test_shares_have_intervals_wherever_they_are_shown() -> None:
+    found = subject(TRAIN.x[:60]).evaluate("prdc", "memorization", "classes", features="pixels")
+    for name in ("precision", "recall", "coverage", "memorization"):
+        low, high = (found[name].details[end] for end in ("low", "high"))
+        assert 0 <= low <= found[name].value <= high <= 1
+        assert high - low > 0.01
+        shown = measurement(name, found[name].to_dict()).row.value
+        assert re.fullmatch(r"[01]\.\d+ \([01]\.\d+ to [01]\.\d+\)", shown)
+    known = found["classes"].details
+    assert known["accuracy_low"] < known["accuracy"] <= known["accuracy_high"]
+    details = measurement("classes", found["classes"].to_dict()).details
+    assert re.search(r"accuracy [01]\.\d+ \(0\.\d+ to [01]\.\d+\)", details)
+
+
+def test_a_share_of_all_by_chance_is_not_better_than_one_of_nearly_all() -> None:
+    protocol = {"fingerprint": "f", "protocol": "p", "n": 50}
+    all_of_them, nearly = share(torch.ones(50)), share(torch.arange(50) > 1)
+    cells = {
+        name: {"value": one.value, "error": one.error, "details": one.bounds, **protocol}
+        for name, one in (("all", all_of_them), ("nearly", nearly))
+    }
+    assert best("accuracy", cells) == {"all", "nearly"}

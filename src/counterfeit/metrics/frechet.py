@@ -33,7 +33,7 @@ from counterfeit.metrics.reference import (
 )
 from counterfeit.metrics.resampling import half_sampled
 from counterfeit.metrics.sampling import describe, spaced, spread
-from counterfeit.metrics.statistics import check_finite
+from counterfeit.metrics.statistics import alike, check_finite
 
 __all__ = ["FID", "compute", "frechet_distance", "frechet_error", "gaussian_distance", "unseen_distance"]
 
@@ -63,7 +63,7 @@ def frechet_distance(x: Tensor, y: Tensor) -> float:
         >>> round(frechet_distance(x, x + 2), 6)
         12.0
     """
-    check(x, y)
+    x, y = check(x, y)
     return gaussian_distance(moments(x), moments(y))
 
 
@@ -88,8 +88,8 @@ def frechet_error(x: Tensor, y: Tensor, p: Moments, q: Moments) -> tuple[float, 
     return _value(p, q, values), math.sqrt(squares)
 
 
-def check(x: Tensor, y: Tensor) -> None:
-    """Raise a ValueError unless both are features of at least two examples, of one size."""
+def check(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Both in one type, or a ValueError unless they are finite features of at least two examples, of one size."""
     if x.ndim != 2 or y.ndim != 2 or x.shape[1] != y.shape[1] or min(len(x), len(y)) < 2:
         raise ValueError(
             f"features of shapes {tuple(x.shape)} and {tuple(y.shape)} came; (N, d) and (M, d) with N, M >= 2 are "
@@ -97,6 +97,7 @@ def check(x: Tensor, y: Tensor) -> None:
         )
     for features in (x, y):
         check_finite(features, "features")
+    return alike(x, y)
 
 
 def compute(
@@ -155,8 +156,7 @@ def unseen_distance(
 
 
 def _measured(x: Tensor, reference: Statistics, resamples: int) -> tuple[float, float | None]:
-    y = reference.features
-    check(x, y)
+    x, y = check(x, reference.features)
     if min(len(x), len(y)) <= x.shape[1]:  # singular covariances have no delta method
         return frechet_distance(x, y), half_sampled(frechet_distance, x, y, resamples)
     return frechet_error(x, y, moments(x), reference.moments or moments(y))

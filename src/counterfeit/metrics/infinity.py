@@ -45,7 +45,7 @@ def distance_of_all(x: Tensor, y: Tensor) -> tuple[float, float]:
         >>> abs(value) < 3 * error
         True
     """
-    check(x, y)
+    x, y = check(x, y)
     few = min(len(x), len(y))
     if few < PARTS * max(2, FEWEST * x.shape[1]):
         least = PARTS * max(2, FEWEST * x.shape[1])

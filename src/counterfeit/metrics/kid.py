@@ -51,7 +51,7 @@ def kernel_distance(x: Tensor, y: Tensor) -> tuple[float, float]:
         >>> abs(value) < 3 * error
         True
     """
-    check(x, y)
+    x, y = check(x, y)
     n, m = len(x), len(y)
     if _steep(x) or _steep(y):
         x, y = x.double(), y.double()

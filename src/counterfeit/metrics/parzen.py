@@ -24,13 +24,13 @@ from counterfeit.data.cache import memo
 from counterfeit.data.source import Source
 from counterfeit.metrics.metric import Evaluation, Metric, Result
 from counterfeit.metrics.sampling import describe, draw_samples, load, spread
-from counterfeit.metrics.statistics import centre, kmeans, mean_and_error, squared_distances
+from counterfeit.metrics.statistics import alike, centre, kmeans, mean_and_error, squared_distances
 
 __all__ = ["PARZEN", "SIGMAS", "log_likelihood", "references", "select_sigma"]
 
 SIGMAS = tuple(torch.logspace(-1, 0, 10, dtype=torch.float64).tolist())
 VALID = 1_000  # images of the validation split that choose sigma
-NATS = 0.01  # that rounding may move a log-likelihood by
+NATS = 0.05  # that rounding may move a log-likelihood by
 FITTED = 50_000  # training examples at most that k-means sees
 REFERENCES = 2  # version of the reference rows, to raise when they change: they are kept in the cache
 
@@ -54,6 +54,7 @@ def log_likelihood(x: Tensor, samples: Tensor, sigmas: Sequence[float]) -> Tenso
     """
     if not sigmas or not min(sigmas) > 0:
         raise ValueError(f"sigmas={list(sigmas)} came; bandwidths above 0 are expected. The usual ones are `SIGMAS`.")
+    x, samples = alike(x, samples)
     wide = torch.float64 if _rough(x, samples, min(sigmas)) else x.dtype
     tiles = squared_distances(x.to(wide), samples.to(wide))  # for all bandwidths: the product is the expensive part
     kernels = torch.cat([torch.stack([_log_mean_kernel(tile, sigma) for sigma in sigmas]) for tile in tiles], 1)

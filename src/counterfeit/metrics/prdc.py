@@ -73,7 +73,7 @@ def prdc(
         >>> {name: round(score.value, 2) for name, score in prdc(x, x).items()}
         {'precision': 1.0, 'recall': 1.0, 'density': 1.0, 'coverage': 1.0}
     """
-    check(real, fake)
+    real, fake = check(real, fake)
     if min(len(real), len(fake)) <= max(k, wide):
         raise ValueError(
             f"{len(real)} real examples and {len(fake)} samples came; more than {max(k, wide)} of each are expected, "

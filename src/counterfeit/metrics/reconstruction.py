@@ -17,7 +17,7 @@ from counterfeit.data.source import Source
 from counterfeit.metrics.metric import Evaluation, Metric, Result
 from counterfeit.metrics.sampling import describe, evaluating, spread
 from counterfeit.metrics.ssim import ssim, window
-from counterfeit.metrics.statistics import mean_and_error
+from counterfeit.metrics.statistics import alike, mean_and_error
 
 __all__ = ["RECONSTRUCTION", "Reconstructs", "mean_squared_error", "psnr", "reconstruct"]
 
@@ -33,6 +33,7 @@ def mean_squared_error(x: Tensor, y: Tensor) -> Tensor:
     """Mean squared difference of each pair of examples, (B, *shape) -> (B,)."""
     if x.shape != y.shape:
         raise ValueError(f"shapes {tuple(x.shape)} and {tuple(y.shape)} came; equal ones are expected. Reshape one.")
+    x, y = alike(x, y)  # differences of integers would wrap round
     return (x - y).square().flatten(1).mean(1)
 
 

@@ -13,8 +13,8 @@ from torch import Tensor
 from counterfeit.metrics.threads import using, worth
 
 __all__ = [
-    "ROUNDED", "SPARE", "Neighbours", "bits_per_dim", "centre", "certain", "check_finite", "kmeans", "logmeanexp",
-    "mean_and_error", "nearest", "row", "seeded", "squared_distances",
+    "ROUNDED", "SPARE", "Neighbours", "alike", "bits_per_dim", "centre", "certain", "check_finite", "kmeans",
+    "logmeanexp", "mean_and_error", "nearest", "row", "seeded", "squared_distances",
 ]  # fmt: skip
 
 TILE = 2**22  # distances at a time: 16 MB, which a third-level cache holds
@@ -92,6 +92,17 @@ def bits_per_dim(nats: float, dims: int, offset: float = 0.0) -> float:
     return offset - nats / (dims * math.log(2))
 
 
+def alike(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Both in the wider of their types, float32 at least, so that one may be an array of integers or of float64.
+
+    Example:
+        >>> [t.dtype for t in alike(torch.zeros(2, dtype=torch.uint8), torch.zeros(2, dtype=torch.float64))]
+        [torch.float64, torch.float64]
+    """
+    wide = torch.promote_types(torch.promote_types(x.dtype, y.dtype), torch.float32)
+    return x.to(wide), y.to(wide)
+
+
 def centre(x: Tensor) -> Tensor:
     """The median of some of the points `x`, (N, D), evenly spaced, in each direction: (D,). Outliers do not move it."""
     return x[torch.arange(min(SEEN, len(x)), device=x.device) * len(x) // min(SEEN, len(x))].median(0).values
@@ -116,6 +127,7 @@ def squared_distances(x: Tensor, y: Tensor, reuse: bool = False, about: Tensor |
     """
     if x.shape[1] != y.shape[1]:
         raise ValueError(f"rows of {x.shape[1]} and {y.shape[1]} values came; equal sizes are expected. Reshape one.")
+    x, y = alike(x, y)
     about = centre(y) if about is None else about
     y = y - about
     y_norm, y_t = torch.linalg.vector_norm(y, dim=1).square_(), y.t()  # without a copy of squares
@@ -142,6 +154,7 @@ def nearest(x: Tensor, y: Tensor, k: int = 1) -> Neighbours:
     """
     if not 1 <= k <= len(y):
         raise ValueError(f"k={k} came; between 1 and {len(y)} neighbours are expected, as there are that many points.")
+    x, y = alike(x, y)
     found, sure = _candidates(x, y, k)
     if x.dtype != torch.float64 and not bool(sure.all()) and x.device.type != "mps":  # which has no float64
         again, _ = _candidates(x[~sure].double(), y.double(), k)

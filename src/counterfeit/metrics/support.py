@@ -19,7 +19,7 @@ from counterfeit.core import Model, Samples
 from counterfeit.data.source import Source
 from counterfeit.metrics.metric import Evaluation, Metric, Result
 from counterfeit.metrics.sampling import describe, draw_samples, spread
-from counterfeit.metrics.statistics import ROUNDED, SPARE, centre, certain, squared_distances
+from counterfeit.metrics.statistics import ROUNDED, SPARE, alike, centre, certain, squared_distances
 
 __all__ = ["SUPPORT", "Support", "closest_pairs", "support_size"]
 
@@ -53,6 +53,7 @@ def closest_pairs(x: Tensor, k: int) -> tuple[Tensor, Tensor]:
     n, total = len(x), len(x) * (len(x) - 1) // 2
     if not 1 <= k <= total:
         raise ValueError(f"k={k} came; between 1 and {total} pairs are expected of {n} points. Ask for fewer.")
+    x, _ = alike(x, x)
     near, pairs = _candidates(x, min(k + SPARE, total))
     distances, order = (x[pairs[:, 0]] - x[pairs[:, 1]]).norm(dim=1).sort()  # by differences: a copy lies at 0
     norms = (x - centre(x)).square().sum(1).max()
@@ -85,6 +86,7 @@ def support_size(x: Tensor, threshold: float) -> Support:
     n = len(x)
     if n < 2:
         raise ValueError(f"{n} samples came; two at least are expected. Draw more.")
+    x, _ = alike(x, x)
     norms = float((x - centre(x)).square().sum(1).max())
     x = x if threshold**2 > FINE * ROUNDED[x.dtype] * norms else x.double()
     within = threshold**2 + ROUNDED[x.dtype] * norms  # what products lose of the distance of copies

@@ -23,7 +23,7 @@ from counterfeit.metrics.classifier import classifier
 from counterfeit.metrics.metric import Evaluation, Metric, Result
 from counterfeit.metrics.proportions import share
 from counterfeit.metrics.sampling import describe, evaluating, spread
-from counterfeit.metrics.statistics import mean_and_error, row
+from counterfeit.metrics.statistics import alike, mean_and_error, row
 
 __all__ = [
     "DOMAIN_ACCURACY", "TRANSLATION", "Translated", "absolute_error", "elsewhere", "everywhere", "few", "translate",
@@ -46,6 +46,7 @@ def absolute_error(x: Tensor, y: Tensor) -> Tensor:
     """Mean absolute difference of each pair of examples, (B, *shape) -> (B,)."""
     if x.shape != y.shape:
         raise ValueError(f"shapes {tuple(x.shape)} and {tuple(y.shape)} came; equal ones are expected. Reshape one.")
+    x, y = alike(x, y)
     return (x - y).abs().flatten(1).mean(1)
 
 
