@@ -10,18 +10,12 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterator
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
 
 import counterfeit as cf
-from counterfeit.config import Train
-from counterfeit.core import Draw
-from counterfeit.engine.distributed import Processes
-from counterfeit.engine.fit import fit
 from counterfeit.nets.mlp import MLP
 
 
@@ -43,7 +37,7 @@ class NICE(cf.Model):
         self.log_scale = nn.Parameter(torch.zeros(spec.dims))
         self.register_buffer("even", (torch.arange(spec.dims) % 2 == 0).float())
 
-    def updates(self, draw: Draw, clock: cf.Clock) -> Iterator[cf.Update]:
+    def updates(self, draw: Callable[[], cf.Batch], clock: cf.Clock) -> Iterator[cf.Update]:
         """One player: descend the negative log-likelihood."""
         yield cf.Update(-self.log_prob(draw().x).mean())
 
@@ -69,15 +63,12 @@ class NICE(cf.Model):
 
 def main(steps: int) -> None:
     """Fit, then compare with the truth."""
-    source = cf.source("two-moons")
-    model = NICE(source.spec)
-    train = Train(steps=steps, batch_size=256, schedule="cosine", save_every=steps)
-    with TemporaryDirectory() as folder:
-        fit(Path(folder), model, source, train, validate=None, processes=Processes())
-    x = source.split("test").first().x
-    with torch.no_grad():
-        print(f"model  {model.eval().log_prob(x).mean():.3f} nats on test data")
-    print(f"truth  {source.log_prob(x).mean():.3f}")
+    settings = {"train.batch_size": 256, "train.schedule": "cosine", "model.couplings": 6}
+    run = cf.train(NICE, data="two-moons", steps=steps, settings=settings)
+    x = run.source.split("test").first().x
+    print(run.evaluate("log-likelihood"))
+    print(f"the truth: {run.source.log_prob(x).mean():.3f} nats")
+    print(run.report())
 
 
 if __name__ == "__main__":

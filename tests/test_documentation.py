@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import argparse
 import doctest
 import re
 import runpy
 import shlex
 import sys
-from importlib import import_module
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from counterfeit import catalogue
-from counterfeit.cli import VERBS
+from counterfeit.cli import VERBS, parser_of
 from counterfeit.cli.settings import settings
 from counterfeit.config import nest
 
@@ -48,13 +46,13 @@ def test_python_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("command", commands())
-def test_command_lines_parse(command: str) -> None:
+def test_command_lines_parse(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "examples")  # whose classes some name
     _, verb, *arguments = shlex.split(command)
     if verb == "--help":
         return
     assert verb in VERBS
-    module, parser = import_module(f"counterfeit.cli.{verb}"), argparse.ArgumentParser(add_help=verb != "train")
-    module.options(parser)
+    parser = parser_of(verb)
     if "--help" not in arguments:
         args, rest = parser.parse_known_args(arguments)
         recipe = getattr(args, "recipe", None) or "gan"

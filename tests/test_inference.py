@@ -455,7 +455,7 @@ def test_reconstructions_need_not_fill_their_rows(run, tmp_path):
 def test_a_model_that_does_not_encode_is_named(tmp_path, capsys):
     made = train("gan", out=tmp_path / "gan", steps=1, show=False)
     assert main(["encode", str(made.path)]) == 2
-    assert "GAN does not encode" in capsys.readouterr().err
+    assert "GAN came; a model that encodes is expected" in capsys.readouterr().err
 
 
 def test_labels_of_the_fake_stand_for_data_too_where_no_others_are_given():

@@ -30,6 +30,8 @@ def __getattr__(name: str) -> Any:
     if name not in _LAZY:
         raise AttributeError(f"module 'counterfeit' has no attribute {name!r}")
     module, _, attribute = _LAZY[name].rpartition(".")
+    if module == "run":
+        importlib.import_module(f"{__name__}.report.page")  # which provides reports
     loaded = importlib.import_module(f"counterfeit.{module or attribute}")
     return getattr(loaded, attribute) if module else loaded
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
+import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -40,6 +42,7 @@ __all__ = [
     "metrics",
     "model_class",
     "models",
+    "own",
     "recipe",
     "recipes",
     "source",
@@ -111,8 +114,53 @@ def _complete(cls: type) -> bool:
     return [p.name for p in parameters if p.default is p.empty] == ["spec"]
 
 
+OWN: dict[str, type[Model]] = {}
+"""Classes of models that were handed over, by `module:Class`."""
+
+
+def own(model: type[Model] | str) -> str:
+    """Make a class of one's own known, and return the name that runs of it bear, `module:Class`.
+
+    Arguments:
+        model: the class; or `module:Class`, which imports that module, and so runs its code.
+
+    Raises:
+        ValueError: there is none, it is no model, or it needs more than a spec.
+
+    Example:
+        >>> own("counterfeit.models.autoencoding.vae:VAE")
+        'counterfeit.models.autoencoding.vae:VAE'
+    """
+    cls = _imported(model) if isinstance(model, str) else model
+    if not (inspect.isclass(cls) and issubclass(cls, Model)) or inspect.isabstract(cls):
+        raise ValueError(f"{model!r} came; a class of models, which implements `updates`, is expected. Name another.")
+    if not _complete(cls):
+        raise ValueError(f"{cls.__name__} needs more than a spec; give every other argument a default.")
+    name = f"{cls.__module__}:{cls.__qualname__}"
+    OWN[name] = cls
+    return name
+
+
+def _imported(name: str) -> Any:
+    module, colon, attribute = name.partition(":")
+    if not (module and colon and attribute):
+        raise ValueError(f"{name!r} came; module:Class is expected, such as models.mine:Mine.")
+    sys.path.insert(0, str(Path.cwd()))  # as python itself does for a script
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
+        raise ValueError(f"{name} cannot be imported ({error}). Run where it can, or set PYTHONPATH.") from None
+    finally:
+        sys.path.pop(0)
+
+
 def model_class(name: str) -> type[Model]:
-    """The model of that name."""
+    """The model of that name, or one of one's own that was handed over."""
+    if ":" in name:
+        if name not in OWN:
+            said = f"{name} is a class of somebody's own, and a folder alone never runs code"
+            raise ValueError(f"{said}. Give it: --model-class {name}, or model={name.rpartition(':')[2]} in Python.")
+        return OWN[name]
     if name not in models():
         raise ValueError(f"model {name!r} is unknown; {nearest(name, [*models()])}")
     return models()[name]
@@ -151,8 +199,27 @@ def recipes() -> dict[str, Recipe]:
     }
 
 
-def recipe(name: str) -> Recipe:
-    """The bundled recipe of that name, or the one in the YAML file of that path, which may be a run's run.yaml."""
+def recipe(name: str | Path | type[Model] | Mapping[str, Any] | Recipe) -> Recipe:
+    """A recipe.
+
+    Arguments:
+        name: that of a bundled one; the path of a YAML file, which may be a run's run.yaml; a class of models, or
+            `module:Class`, by its own defaults; or what a YAML file would hold.
+
+    Raises:
+        ValueError: there is none, or it holds what no recipe does.
+
+    Example:
+        >>> recipe({"model": {"name": "gan", "noise_size": 8}}).model
+        'gan'
+    """
+    if isinstance(name, Recipe):
+        return name
+    if isinstance(name, Mapping):
+        return _recipe("own", dump(name))
+    if not isinstance(name, (str, Path)):
+        return of_class(own(name))
+    name = str(name)
     if name in recipes():
         return recipes()[name]
     path = Path(name)
@@ -162,12 +229,21 @@ def recipe(name: str) -> Recipe:
                 f"recipe file {name} does not exist. Give a file, or a name from `counterfeit list recipes`."
             )
         return _recipe(path.stem, path.read_text(encoding="utf-8"))
+    if ":" in name and not path.exists():
+        return of_class(own(name))
     if (path / "run.yaml").is_file():
         raise ValueError(
             f"{name} is a run folder; a recipe is expected. `counterfeit resume {name}` goes on with it, and "
             f"`counterfeit train {path / 'run.yaml'}` trains the same again."
         )
     raise ValueError(f"recipe {name!r} is unknown; {nearest(name, [*recipes()])} (`counterfeit list recipes`)")
+
+
+def of_class(model: str) -> Recipe:
+    """A recipe of nothing but a class of one's own, by the name that `own` gave it."""
+    cls = OWN[model]
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", cls.__name__).lower()
+    return Recipe(words, _summary(cls), {"model": {"name": model}})
 
 
 def _recipe(name: str, text: str) -> Recipe:
@@ -211,12 +287,26 @@ def configure(chosen: Recipe, *layers: Mapping[str, Any]) -> Config:
 
     The recipe's `data.options` and `data.classes` are those of its own source: over other data they count for nothing.
     """
-    settings, own = dict(chosen.settings), _data(chosen.settings)
-    name = own.get("name", Data.name)
+    settings, theirs = dict(chosen.settings), _data(chosen.settings)
+    name = theirs.get("name", Data.name)
     if any(_data(layer).get("name", name) != name for layer in layers):
-        settings["data"] = {key: value for key, value in own.items() if key not in ("options", "classes")}
+        settings["data"] = {key: value for key, value in theirs.items() if key not in ("options", "classes")}
     cls = model_class(chosen.model)
+    for layer in layers:
+        _check_model(chosen, layer)
     return parse(chosen.name, chosen.model, cls, _unnamed(settings), *map(_unnamed, layers))
+
+
+def _check_model(chosen: Recipe, settings: Mapping[str, Any]) -> None:
+    """Refuse settings of another model than the recipe's."""
+    model = settings.get("model", {})
+    if not isinstance(model, Mapping):
+        raise ValueError(f"model: {model!r} came; settings of the model are expected, such as model.noise_size.")
+    name = model.get("name", chosen.model)
+    if name != chosen.model:
+        of_name = [r.name for r in recipes().values() if r.model == name]
+        known = f"take {' or '.join(of_name)}" if of_name else nearest(str(name), [*models()])
+        raise ValueError(f"model.name: {name!r} came; {chosen.name} is a recipe of {chosen.model}; {known}")
 
 
 def _data(settings: Mapping[str, Any]) -> Mapping[str, Any]:

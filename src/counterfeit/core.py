@@ -7,11 +7,12 @@ A model is the only place that knows *what* is descended and *in which order*; t
 from __future__ import annotations
 
 import math
+import numbers
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol, runtime_checkable
+from typing import Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +21,8 @@ __all__ = [
     "Assembles", "Batch", "Bounds", "Classifies", "Clock", "Clusters", "Completes", "Decodes", "Density", "Draw",
     "Encodes", "Energy", "Enlarges", "Initializes", "Judges", "Kind", "Labelled", "Model", "Net", "Predicts", "Samples",
     "Scaled", "Scores", "Spec", "Structure", "Structured", "Translates", "Update", "check_captions", "check_codes",
-    "check_labels", "check_request", "frozen", "labels_of", "without_statistics",
+    "check_labels", "check_request", "frozen", "labels_of", "require",
+    "without_statistics",
 ]  # fmt: skip
 
 Kind = Literal["image", "binary", "real"]
@@ -50,6 +52,7 @@ class Clock(NamedTuple):
 
 
 Draw = Callable[[], Batch]
+C = TypeVar("C")
 
 
 @dataclass(frozen=True)
@@ -157,6 +160,8 @@ class Model(nn.Module, ABC):
 
 def check_request(n: int, y: Tensor | None = None) -> None:
     """Raise a ValueError unless `n` >= 1 samples without labels are asked for."""
+    if not isinstance(n, numbers.Integral):
+        raise ValueError(f"n={n!r} came; a whole number of samples is expected. Ask for n >= 1.")
     if n < 1:
         raise ValueError(f"n={n} came; at least one sample is expected. Ask for n >= 1.")
     if y is not None:
@@ -242,6 +247,18 @@ class Labelled(Samples, Protocol):
 
     labels: int
     """How many labels there are to ask for; 0 for none."""
+
+
+def require(model: Model, capability: type[C]) -> C:
+    """The model, which has the capability.
+
+    Raises:
+        ValueError: it has not.
+    """
+    if not isinstance(model, capability):
+        verb = capability.__name__.lower()
+        raise ValueError(f"{type(model).__name__} came; a model that {verb} is expected. Choose another.")
+    return model
 
 
 def labels_of(model: Model) -> int:

@@ -23,16 +23,30 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 import counterfeit
 from counterfeit import catalogue
 from counterfeit.catalogue import Recipe, configure
 from counterfeit.config import Config, Train, dump, load_yaml, nest
-from counterfeit.core import Completes, Encodes, Enlarges, Model, Translates, check_request
+from counterfeit.core import (
+    Completes,
+    Decodes,
+    Encodes,
+    Enlarges,
+    Model,
+    Translates,
+    check_request,
+    labels_of,
+    require,
+)  # fmt: skip
 from counterfeit.data.arrays import adopt
 from counterfeit.data.cache import atomic
+from counterfeit.data.conditions import arranged
+from counterfeit.data.images import tile
 from counterfeit.data.kept import KEPT, keep, kept_name
 from counterfeit.data.progress import console
 from counterfeit.data.source import Source
@@ -44,10 +58,12 @@ from counterfeit.engine.doctor import Examination, examine
 from counterfeit.engine.events import read_events
 from counterfeit.engine.fit import LateError, Summary, Validate, fit
 from counterfeit.engine.lock import locked
+from counterfeit.engine.pictures import histogram
 from counterfeit.engine.work import work
 from counterfeit.evaluation import Results, Tell, UnmeasuredError, applicable, draw, measure, metric_of, refusal
 from counterfeit.metrics.completion import completed
 from counterfeit.metrics.metric import Evaluation, Metric, Result
+from counterfeit.metrics.provided import Provided
 from counterfeit.metrics.sampling import evaluating
 from counterfeit.metrics.statistics import seeded
 from counterfeit.metrics.threads import available, using
@@ -58,7 +74,7 @@ CPU = torch.device("cpu")
 
 
 def train(
-    recipe: str = "gan",
+    recipe: str | Path | type[Model] | Mapping[str, Any] | Recipe = "gan",
     data: Any = None,
     out: str | Path | None = None,
     steps: int | None = None,
@@ -69,7 +85,7 @@ def train(
     """Train a recipe into a new run folder.
 
     Arguments:
-        recipe: name of a recipe, or path of a YAML file.
+        recipe: name of a recipe; path of a YAML file, or what it would hold; or a class of models of your own.
         data: in place of the recipe's: a source or its name, the path of pictures, films or arrays, an array, a tensor,
             a pair of examples and labels, or a torch `Dataset`. What has no name or path is kept in the run folder.
         out: the run folder; `runs/<recipe>-<time>` where None.
@@ -93,7 +109,7 @@ def train(
     chosen = catalogue.recipe(recipe)
     config = configure(chosen, nest(settings or {}), shorthand)
     adopted = None if named else adopt(data, config.data.size, config.data.span)
-    return start(chosen, config, Path(out) if out else None, show, adopted)[0]
+    return start(chosen, config, Path(out).expanduser() if out else None, show, adopted)[0]
 
 
 def start(
@@ -141,7 +157,10 @@ def resume(
         show: show progress on a terminal.
         anew: train from the start a run that was stopped before its first checkpoint.
     """
-    return Run(run).resume(settings, show, anew)[0]
+    return Run(run).resume(settings, show, anew)
+
+
+writer: Provided[[Run], Path] = Provided("write a report", "report.page")
 
 
 class Run:
@@ -151,13 +170,21 @@ class Run:
         path: the run folder.
         checkpoint: "best" by validation (the newest where none was validated), "newest", or a step.
         device: where the model is put.
+        model: the class of the model, or `module:Class`, where it is one of your own; a folder alone never runs code.
 
     Raises:
         ValueError: where `path` is no run folder or the checkpoint does not exist.
     """
 
-    def __init__(self, path: str | Path, checkpoint: str | int = "best", device: str = "auto") -> None:
-        self.path, self.which, self.device = Path(path), checkpoint, pick_device(device)
+    def __init__(
+        self, path: str | Path, checkpoint: str | int = "best", device: str = "auto",
+        model: type[Model] | str | None = None,
+    ) -> None:  # fmt: skip
+        if not isinstance(path, (str, os.PathLike)):
+            raise ValueError(f"{type(path).__name__} came; the path of a run folder is expected. Name one.")
+        self.path, self.which, self.device = Path(path).expanduser(), checkpoint, pick_device(device)
+        if model is not None:
+            catalogue.own(model)
         file = self.path / "run.yaml"
         if not file.is_file():
             raise ValueError(
@@ -263,14 +290,41 @@ class Run:
         with using(self.threads):
             return draw(self, n, seed, y, mean)
 
-    def encode(self, x: Tensor, seed: int = 0) -> Tensor:
-        """The codes of examples `x`, as the model sees them, (N, *shape): (N, latent), on the CPU."""
-        if not isinstance(self.model, Encodes):
-            raise ValueError(f"{type(self.model).__name__} does not encode; a model that encodes is expected.")
-        with using(self.threads), evaluating(self.model, seed):
-            return torch.cat([self.model.encode(part.to(self.model.device)).cpu() for part in x.split(1_000)])
+    def grid(self, n: int = 64, seed: int = 0, y: Any = None) -> Image.Image:
+        """`n` samples as one picture, as `counterfeit sample` draws it.
 
-    def complete(self, x: Tensor, mask: Tensor, n: int = 1, seed: int = 0) -> Tensor:
+        Arguments:
+            n: how many.
+            seed: the same seed gives the same samples.
+            y: as for `sample`; a model that takes labels shows a row of each where None.
+
+        Raises:
+            ValueError: the samples are neither images nor points.
+        """
+        if y is None and seed == 0 and labels_of(self.model):
+            rows = arranged(n, labels_of(self.model))
+            return Image.fromarray(tile(self.sample(rows.numel(), seed, rows.flatten()), rows.shape[1]))
+        x = self.sample(n, seed, y, mean=True)
+        return Image.fromarray(histogram(x) if x.ndim == 2 and x.shape[1] <= 2 else tile(x))
+
+    def encode(self, x: Any, seed: int = 0) -> Tensor:
+        """The codes of examples `x`, as the model sees them, (N, *shape): (N, latent), on the CPU."""
+        model, x = require(self.model, Encodes), self._examples(x)
+        with using(self.threads), evaluating(self.model, seed):
+            return torch.cat([model.encode(part.to(self.model.device)).cpu() for part in x.split(1_000)])
+
+    def decode(self, z: Any, seed: int = 0) -> Tensor:
+        """What codes `z`, (N, latent), stand for, in the data's natural unit, (N, *shape), on the CPU."""
+        model, z = require(self.model, Decodes), _tensor("z", z)
+        with using(self.threads), evaluating(self.model, seed):
+            parts = [model.decode(part.to(self.model.device)) for part in z.split(1_000)]
+            return self.source.natural(torch.cat(parts)).cpu()
+
+    def reconstruct(self, x: Any, seed: int = 0) -> Tensor:
+        """What the codes of `x`, (N, *shape) as the model sees them, decode to, in the data's natural unit."""
+        return self.decode(self.encode(x, seed), seed)
+
+    def complete(self, x: Any, mask: Any, n: int = 1, seed: int = 0) -> Tensor:
         """Draw `n` completions of each of `x` in the data's natural unit, (N, n, *shape), on the CPU.
 
         Arguments:
@@ -279,40 +333,47 @@ class Run:
             n: how many of each.
             seed: the same seed gives the same completions.
         """
-        if not isinstance(self.model, Completes):
-            raise ValueError(f"{type(self.model).__name__} does not complete; a model that completes is expected.")
+        require(self.model, Completes)
         check_request(n)
+        x, mask = self._examples(x, values=False), _tensor("mask", mask)
         mask = mask.expand_as(x) if mask.shape == x.shape[1:] else mask
         with using(self.threads):
             y = completed(self.model, x, mask, n, 1_000, seed).transpose(0, 1)
         return self.source.natural(y.flatten(0, 1)).cpu().unflatten(0, (len(x), n))
 
-    def translate(self, x: Tensor, to: int, seed: int = 0) -> Tensor:
-        """The examples `x` in the domain of label `to`, in the data's natural unit, (N, *shape), on the CPU.
+    def translate(self, x: Any, to: int | str, seed: int = 0) -> Tensor:
+        """The examples `x` in another domain, in the data's natural unit, (N, *shape), on the CPU.
 
         Arguments:
             x: examples as the model sees them, (N, *shape).
-            to: the label of the domain to go to.
+            to: the domain to go to, by name or label.
             seed: of the draws of a model that draws.
         """
-        if not isinstance(self.model, Translates):
-            raise ValueError(f"{type(self.model).__name__} does not translate; a model that translates is expected.")
-        x = x.to(self.model.device)
+        model, x = require(self.model, Translates), self._examples(x).to(self.model.device)
+        label = self.source.label(str(to))
         with using(self.threads), evaluating(self.model, seed):
-            parts = [self.model.translate(some, torch.full((len(some),), to).to(x.device)) for some in x.split(1_000)]
+            parts = [model.translate(some, torch.full((len(some),), label).to(x.device)) for some in x.split(1_000)]
             return self.source.natural(torch.cat(parts)).cpu()
 
-    def enlarge(self, x: Tensor, seed: int = 0) -> Tensor:
+    def enlarge(self, x: Any, seed: int = 0) -> Tensor:
         """The pictures `x`, (N, C, H, W) of any size, in more pixels, (N, C, factor H, factor W), on the CPU.
 
         Arguments:
             x: pictures as the model sees them.
             seed: of the draws of a model that draws.
         """
-        if not isinstance(self.model, Enlarges):
-            raise ValueError(f"{type(self.model).__name__} does not enlarge; a model that enlarges is expected.")
+        model, x = require(self.model, Enlarges), _tensor("x", x)
         with using(self.threads), evaluating(self.model, seed):
-            return self.source.natural(self.model.enlarge(x.to(self.model.device))).cpu()
+            return self.source.natural(model.enlarge(x.to(self.model.device))).cpu()
+
+    def _examples(self, x: Any, values: bool = True) -> Tensor:
+        x = _tensor("x", x)
+        self.source.spec.check(x, self.name, values)
+        return x
+
+    def report(self) -> Path:
+        """Write report.html, one page that needs no other file, and its figures; the page's path."""
+        return writer(self)
 
     def evaluate(self, *metrics: str, tell: Tell | None = None, **options: Any) -> Results:
         """Measure, remember in evaluation.json and return metric -> result.
@@ -359,10 +420,14 @@ class Run:
         with using(self.threads):
             return examine(self.checkpoint, self.events, model, self.source, self.config.train)
 
-    def resume(
+    def resume(self, settings: Mapping[str, Any] | None = None, show: bool = True, anew: bool = False) -> Run:
+        """Go on from the newest checkpoint, with training settings changed where given; from the start where `anew`."""
+        return self.proceed(settings, show, anew)[0]
+
+    def proceed(
         self, settings: Mapping[str, Any] | None = None, show: bool = True, anew: bool = False
     ) -> tuple[Run, Summary]:
-        """Go on from the newest checkpoint, with training settings changed where given; from the start where `anew`."""
+        """As `resume`, with a summary of the training since."""
         changes = nest(settings or {})
         if "model" in changes:
             raise ValueError(f"model settings came; {self.path} keeps its model. Train a new run for them.")
@@ -429,6 +494,21 @@ def _threads(train: Train, model: Model, source: Source, show: bool) -> int | No
         said = f"threads: {needed.threads} of {available()}, for steps of {needed}; --train.threads sets another number"
         print(said, file=sys.stderr)
     return needed.threads
+
+
+def _tensor(name: str, value: Any) -> Tensor:
+    """A tensor of what was handed over: float32 where it was an array or a list of floats.
+
+    Raises:
+        ValueError: it holds no numbers.
+    """
+    if isinstance(value, Tensor):
+        return value
+    try:
+        array = np.asarray(value)
+        return torch.from_numpy(array.astype(np.float32) if array.dtype.kind == "f" else array)
+    except (TypeError, ValueError):
+        raise ValueError(f"`{name}` is {type(value).__name__}; a tensor or an array is expected. Convert it.") from None
 
 
 def pick_device(name: str) -> torch.device:

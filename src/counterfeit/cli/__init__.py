@@ -11,7 +11,7 @@ from typing import NoReturn
 import counterfeit
 from counterfeit.cli.errors import leads, reported
 
-__all__ = ["main"]
+__all__ = ["main", "parser_of"]
 
 VERBS = {
     "train": "train a recipe into a new run folder",
@@ -30,6 +30,8 @@ VERBS = {
     "data": "check, look at or download a source of data",
     "doctor": "say what is wrong with a run, or what this machine recommends",
 }
+
+OF_RUNS = ("train", "resume", "sample", "encode", "complete", "translate", "evaluate", "compare", "report", "doctor")
 
 EXAMPLES = """examples:
   counterfeit train gan                                   train on the bundled digits and leave a report
@@ -76,10 +78,35 @@ def _run(verb: str, arguments: list[str]) -> int:
 
 
 def _carry_out(verb: str, arguments: list[str]) -> int:
+    parser = parser_of(verb)
+    if verb in OF_RUNS:
+        _own(arguments)
+    return int(importlib.import_module(f"counterfeit.cli.{verb}").run(parser, arguments))
+
+
+def parser_of(verb: str) -> argparse.ArgumentParser:
+    """What reads the options of a verb."""
     module = importlib.import_module(f"counterfeit.cli.{verb}")
     parser = Parser(
         f"counterfeit {verb}", description=module.__doc__, epilog=module.EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, add_help=verb != "train",
     )  # fmt: skip
     module.options(parser)
-    return int(module.run(parser, arguments))
+    if verb in OF_RUNS:
+        parser.add_argument("--model-class", metavar="MODULE:CLASS", help="the class of a run's model of your own")
+    return parser
+
+
+def _own(arguments: list[str]) -> None:
+    """Import the classes of models that are named, before runs of them are opened."""
+    finder = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    finder.add_argument("--model-class", action="append")
+    try:
+        named = finder.parse_known_args(arguments)[0].model_class
+    except argparse.ArgumentError:
+        return  # the verb's own parser says what is wrong
+    if named:
+        from counterfeit.catalogue import own
+
+        for name in named:
+            own(name)

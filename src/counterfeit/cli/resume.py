@@ -29,5 +29,5 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     args, rest = parser.parse_known_args(arguments)
     from counterfeit.run import Run
 
-    resumed, summary = Run(args.run).resume(settings(rest), anew=args.anew)
+    resumed, summary = Run(args.run).proceed(settings(rest), anew=args.anew)
     return finish(resumed, summary, evaluate=not args.no_evaluate, report=not args.no_report, as_json=args.json)

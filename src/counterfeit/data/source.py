@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
+from torch.utils.data import Dataset
 
 from counterfeit.core import Batch, Spec
 from counterfeit.transforms import Chain
@@ -18,8 +19,17 @@ __all__ = ["Examples", "InMemory", "Source", "Streamed", "fingerprint", "transfo
 SPLITS = ("train", "valid", "test")
 
 
-class Examples(ABC):
-    """One split of a source; indexing with a tensor of positions gives a batch in the natural unit."""
+class Examples(Dataset[Batch], ABC):
+    """One split of a source, a torch `Dataset`; a tensor of positions gives a batch in the natural unit.
+
+    A list, an array or a slice of positions gives a batch too, one position an example and its label. Subclasses
+    implement `__len__` and `take`.
+
+    Example:
+        >>> split = InMemory(torch.rand(5, 2), torch.arange(5))
+        >>> split[-1].y, split[1:4].x.shape, len([*split])
+        (tensor(4), torch.Size([3, 2]), 5)
+    """
 
     @property
     def streamed(self) -> bool:
@@ -30,8 +40,32 @@ class Examples(ABC):
     def __len__(self) -> int: ...
 
     @abstractmethod
-    def __getitem__(self, index: Tensor) -> Batch:
+    def take(self, index: Tensor) -> Batch:
         """Examples at the positions `index`, int64 (B,)."""
+
+    def __getitem__(self, index: Tensor | int | slice | Sequence[int]) -> Batch:
+        """Examples at some positions, or the one at a position; those below 0 count from the end."""
+        if isinstance(index, Tensor) and index.ndim == 1 and index.dtype == torch.int64:
+            return self.take(index)  # no look at the values: they may be on a device
+        if isinstance(index, slice):
+            return self.take(torch.arange(len(self))[index])
+        places = torch.as_tensor(index)
+        if places.dtype not in (torch.int64, torch.int32, torch.int16, torch.uint8) or places.ndim > 1:
+            raise TypeError(f"{index!r} came; a position, a slice, or positions (B,) are expected.")
+        if places.numel() and not -len(self) <= int(places.min()) <= int(places.max()) < len(self):
+            raise IndexError(f"{index!r} came; positions below {len(self)} are expected.")
+        batch = self.take(places.long().reshape(-1) % len(self))
+        one = places.ndim == 0
+        return Batch(batch.x[0], None if batch.y is None else batch.y[0]) if one else batch
+
+    def __getitems__(self, index: Sequence[int]) -> list[Any]:
+        """What a torch `DataLoader` puts together: pairs of an example and its label, or examples without labels."""
+        x, y = self[torch.as_tensor(index, dtype=torch.int64)]
+        return [*x] if y is None else [*zip(x, y, strict=True)]
+
+    def __iter__(self) -> Iterator[Batch]:
+        """One example after the other."""
+        return (self[i] for i in range(len(self)))
 
     @property
     def labels(self) -> Tensor | None:
@@ -67,7 +101,8 @@ class InMemory(Examples):
     def __len__(self) -> int:
         return len(self.x)
 
-    def __getitem__(self, index: Tensor) -> Batch:
+    def take(self, index: Tensor) -> Batch:
+        """Examples at the positions `index`, int64 (B,)."""
         index = index.to(self.x.device)
         x = self.x.index_select(0, index)
         if x.dtype == torch.uint8:
@@ -104,7 +139,8 @@ class Streamed(Examples):
     def read(self, index: int) -> tuple[Tensor, int]:
         """Decode the example at position `index`: uint8 (*shape) and its label (-1 where there is none)."""
 
-    def __getitem__(self, index: Tensor) -> Batch:
+    def take(self, index: Tensor) -> Batch:
+        """Examples at the positions `index`, int64 (B,)."""
         pairs = [self.read(int(i)) for i in index]
         x = torch.stack([x for x, _ in pairs]).float().div_(255.0)
         y = torch.tensor([y for _, y in pairs])
@@ -227,8 +263,9 @@ class _Through(Examples):
     def __len__(self) -> int:
         return len(self.raw)
 
-    def __getitem__(self, index: Tensor) -> Batch:
-        x, y = self.raw[index]
+    def take(self, index: Tensor) -> Batch:
+        """Examples at the positions `index`, int64 (B,)."""
+        x, y = self.raw.take(index)
         return Batch(self.chain.forward(x)[0], y)
 
     @property

@@ -40,7 +40,8 @@ class Told(Examples):
     def __len__(self) -> int:
         return len(self.which)
 
-    def __getitem__(self, index: Tensor) -> Batch:
+    def take(self, index: Tensor) -> Batch:
+        """Examples at the positions `index`, int64 (B,)."""
         index = index.to(self.y.device)
         return Batch(self.examples[self.which[index]].x, self.y[index])
 

@@ -76,7 +76,8 @@ class _Asked(Examples):
     def __len__(self) -> int:
         return len(self.examples)
 
-    def __getitem__(self, index: Tensor) -> Batch:
+    def take(self, index: Tensor) -> Batch:
+        """Examples at the positions `index`, int64 (B,)."""
         attribute = torch.zeros(len(index), dtype=torch.int64)
         if self.split != "test":
             others = torch.randint(1, len(self.starts), index.shape)

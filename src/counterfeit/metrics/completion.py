@@ -92,7 +92,8 @@ class Known(Examples):
     def __len__(self) -> int:
         return len(self.examples)
 
-    def __getitem__(self, index: Tensor) -> Batch:
+    def take(self, index: Tensor) -> Batch:
+        """Examples at the positions `index`, int64 (B,)."""
         batch = self.examples[index]
         return Batch(batch.x * self.mask.to(batch.x.device), batch.y)
 

@@ -60,7 +60,8 @@ class Array(Examples):
     def __len__(self) -> int:
         return len(self.rows)
 
-    def __getitem__(self, index: Tensor) -> Batch:
+    def take(self, index: Tensor) -> Batch:
+        """Examples at the positions `index`, int64 (B,)."""
         x = torch.from_numpy(np.asarray(self.rows[index.numpy()], dtype=np.float32))
         x = x.movedim(-1, 1) if self.last else x
         x = (x.reshape(-1, *self.spec.shape) - self.low) / self.scale

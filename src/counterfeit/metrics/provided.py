@@ -16,6 +16,7 @@ class Provided(Generic[P, T]):
 
     Arguments:
         task: what it is for, in words.
+        where: the module of the package that provides it.
 
     Example:
         >>> double: Provided[[int], int] = Provided("double a number")
@@ -24,8 +25,8 @@ class Provided(Generic[P, T]):
         42
     """
 
-    def __init__(self, task: str) -> None:
-        self.task = task
+    def __init__(self, task: str, where: str = "evaluation") -> None:
+        self.task, self.where = task, where
         self.function: Callable[P, T] | None = None
 
     def by(self, function: Callable[P, T]) -> None:
@@ -39,5 +40,5 @@ class Provided(Generic[P, T]):
             ValueError: where nothing was.
         """
         if self.function is None:
-            raise ValueError(f"nothing here can {self.task}. Import counterfeit.evaluation first.")
+            raise ValueError(f"nothing here can {self.task}. Import counterfeit.{self.where} first.")
         return self.function(*args, **kwargs)

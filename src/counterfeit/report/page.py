@@ -17,7 +17,7 @@ from counterfeit.report.figure import Figure, element, save
 from counterfeit.report.figures import figures
 from counterfeit.report.markup import Markup, tag
 from counterfeit.report.tables import evaluation_table, goals_table, skipped_list
-from counterfeit.run import Run
+from counterfeit.run import Run, writer
 
 __all__ = ["code", "document", "page", "panels", "section", "write"]
 
@@ -34,6 +34,9 @@ def write(run: Run) -> Path:
     with atomic(path) as part:
         part.write_text(page(run, made), encoding="utf-8")
     return path
+
+
+writer.by(write)  # for runs, which know no reports
 
 
 def page(run: Run, made: Sequence[Figure]) -> str:
