@@ -201,3 +201,54 @@ def test_splits_with_transforms_are_datasets_too():
     split = catalogue.source(catalogue.Data("digits", transforms=("flatten",))).split("test")
     assert split[0].x.shape == (64,)
     assert len([*split]) == len(split)
+
+
+# ---- what things say of themselves
+
+
+def test_things_say_themselves_in_a_line_and_in_a_notebook(run):
+    results = run.evaluate("nearest", "parzen", samples=30)
+    found, comparison = run.examine(), cf.compare([run, cf.outside("digits:train")], ["nearest"], {"samples": 30})
+    for thing, words in (
+        (cf.Run(run.path), "Constant on digits, step "), (results, "nearest "), (results["nearest"], "(n=30)"),
+        (found, "Examination at step "), (comparison, "Comparison by 1 numbers"),
+    ):  # fmt: skip
+        assert words in repr(thing)
+        assert "\n" not in repr(thing)
+    for thing in (run, results, found, comparison):
+        page = thing._repr_html_()
+        assert page.startswith("<")
+        assert "\n" not in page
+    assert 'src="data:image/png;base64,' in run._repr_html_()
+    assert "skipped" in repr(run.evaluate("nearest", "elbo", samples=30))
+
+
+def test_names_in_html_are_escaped(tmp_path):
+    run = cf.train(Constant, steps=1, out=tmp_path / "<b>x", settings=QUICK, show=False)
+    assert "<b>x" not in run._repr_html_()
+    assert "&lt;b&gt;x" in run._repr_html_()
+
+
+# ---- samples made elsewhere, and comparisons
+
+
+def test_arrays_are_evaluated():
+    x = cf.source("digits").split("train")[:40].x
+    found = cf.evaluate(x, "nearest", data="digits")["nearest"]
+    assert (found.value, found.n) == (0.0, 40)
+    assert cf.evaluate(x.numpy(), "nearest", data=cf.source("digits"))["nearest"].value == 0
+    assert cf.evaluate(x.numpy(), "nearest", data=(x, [0, 1] * 20))["nearest"].n == 40
+    narrow = x[..., :5]
+    for some, data, said in ((7, "digits", "an array, a tensor"), (x, None, "imitate"), (narrow, "digits", "shape")):
+        with pytest.raises(ValueError, match=said):
+            cf.evaluate(some, "nearest", data=data)
+
+
+def test_comparisons_take_lists(run):
+    options = {"samples": 20}
+    assert set(cf.compare([run.path], ["nearest"], options).contestants) == {"own"}
+    assert set(cf.compare(run, ["nearest"], options).contestants) == {"own"}
+    assert set(cf.compare([run, run], ["nearest"], options).contestants) == {"own (1)", "own (2)"}
+    for wrong in ([3], {"a": 3}, [], {}):
+        with pytest.raises(ValueError, match="expected"):
+            cf.compare(wrong)

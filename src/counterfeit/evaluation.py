@@ -9,25 +9,38 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from counterfeit import catalogue
 from counterfeit.config import Data
 from counterfeit.core import Decodes, Model, Samples, check_request, labels_of
+from counterfeit.data.arrays import adopt
 from counterfeit.data.conditions import conditions
 from counterfeit.data.source import SPLITS, Source
 from counterfeit.engine.classifier import train_classifier
 from counterfeit.metrics.anomaly import finder
 from counterfeit.metrics.classifier import trainer
-from counterfeit.metrics.given import Given, read_samples
+from counterfeit.metrics.given import Array, Given, read_samples
 from counterfeit.metrics.metric import Answer, Evaluation, Metric, Result
+from counterfeit.metrics.provided import html
 from counterfeit.metrics.sampling import evaluating
 from counterfeit.metrics.sharing import sharing
 from counterfeit.metrics.threads import using
 
 __all__ = [
-    "Outside", "Results", "Subject", "Tell", "UnmeasuredError", "applicable", "draw", "measure", "metric_of", "outside",
+    "Outside",
+    "Results",
+    "Subject",
+    "Tell",
+    "UnmeasuredError",
+    "applicable",
+    "draw",
+    "evaluate",
+    "measure",
+    "metric_of",
+    "outside",
     "refusal",
 ]  # fmt: skip
 
@@ -54,6 +67,13 @@ class Results(dict[str, Result]):
     def __init__(self, measured: Mapping[str, Result], skipped: Mapping[str, str]) -> None:
         super().__init__(measured)
         self.skipped = dict(skipped)
+
+    def __repr__(self) -> str:
+        skipped = f"; skipped: {', '.join(self.skipped)}" if self.skipped else ""
+        return ", ".join(f"{row} {result}" for row, result in self.items()) + skipped
+
+    def _repr_html_(self) -> str:
+        return html(self)
 
 
 class UnmeasuredError(ValueError):
@@ -115,12 +135,12 @@ class Outside:
             return measure(self, metrics or ("all",), self.settings(**options), tell)
 
 
-def outside(what: str, data: Data | str | None = None) -> Outside:
+def outside(what: Any, data: Any = None) -> Outside:
     """Samples made elsewhere, or a split of a source as if it were samples, for a reference row.
 
     Arguments:
-        what: a folder or zip of pictures, a .npy or .npz file, or a split such as "mnist:train".
-        data: what they imitate; may be left out for a split.
+        what: a folder or zip of pictures, a .npy or .npz file, a split such as "mnist:train"; or an array or a tensor.
+        data: what they imitate, by name or path, as settings, or as `train` takes data; may be left out for a split.
 
     Raises:
         ValueError: where they cannot be read, or are not of the data's shape and range.
@@ -129,17 +149,54 @@ def outside(what: str, data: Data | str | None = None) -> Outside:
         >>> outside("digits:train").evaluate("nearest", samples=10)["nearest"].value  # each is its own neighbour
         0.0
     """
-    data = Data(data) if isinstance(data, str) else data
+    if not isinstance(what, (str, Path)):
+        return _array(what, data)
+    what, data = str(what), Data(str(data)) if isinstance(data, (str, Path)) else data
     name, _, split = what.rpartition(":")
-    if name and split in SPLITS:
+    if name and split in SPLITS and (data is None or isinstance(data, Data)):
         data = data or Data(name)
         source, examples = catalogue.source(data), catalogue.source(dataclasses.replace(data, name=name)).split(split)
         source.spec.check(examples.first(1).x, source.name)
         return Outside(what, Given(source.spec, examples, what), source, real=True)
     if data is None:
         raise ValueError(f"{what} came without the data that it imitates. Say which, as in --data mnist.")
-    source = catalogue.source(data)
+    source = _imitated(data)
     return Outside(Path(what).name, Given(source.spec, read_samples(Path(what).expanduser(), source), what), source)
+
+
+def evaluate(samples: Any, *metrics: str, data: Any = None, **options: Any) -> Results:
+    """Measure samples that were made elsewhere: row -> result; all metrics that apply where none are named.
+
+    Arguments:
+        samples: as `outside` takes them.
+        metrics: names of metrics.
+        data: what the samples imitate.
+        options: any field of `Evaluation`, such as split="valid" or seed=1.
+
+    Example:
+        >>> evaluate(torch.zeros(30, 1, 8, 8), "nearest", data="digits")["nearest"].n
+        30
+    """
+    return outside(samples, data).evaluate(*metrics, **options)
+
+
+def _imitated(data: Any) -> Source:
+    """The data that samples imitate."""
+    if isinstance(data, (str, Path, Data)):
+        return catalogue.source(data if isinstance(data, Data) else str(data))
+    return adopt(data)
+
+
+def _array(what: Any, data: Any) -> Outside:
+    """Samples in an array or a tensor."""
+    rows = what.detach().cpu().numpy() if isinstance(what, Tensor) else what
+    if not isinstance(rows, np.ndarray):
+        came = f"{type(what).__name__} came"
+        raise ValueError(f"{came}; an array, a tensor, or the path of samples is expected. Convert it.")
+    if data is None:
+        raise ValueError("samples came without the data that they imitate. Say which, as in data='mnist'.")
+    source = _imitated(data)
+    return Outside("samples", Given(source.spec, Array(rows, source, "the array"), "the array"), source)
 
 
 def draw(subject: Subject, n: int, seed: int = 0, y: Any = None, mean: bool = False) -> Tensor:

@@ -63,7 +63,8 @@ from counterfeit.engine.work import work
 from counterfeit.evaluation import Results, Tell, UnmeasuredError, applicable, draw, measure, metric_of, refusal
 from counterfeit.metrics.completion import completed
 from counterfeit.metrics.metric import Evaluation, Metric, Result
-from counterfeit.metrics.provided import Provided
+from counterfeit.metrics.numbers import measured
+from counterfeit.metrics.provided import Provided, html
 from counterfeit.metrics.sampling import evaluating
 from counterfeit.metrics.statistics import seeded
 from counterfeit.metrics.threads import available, using
@@ -194,6 +195,17 @@ class Run:
         if not isinstance(self.description.get("model"), dict) or "name" not in self.description["model"]:
             raise ValueError(f"{file} names no model; it is damaged. Restore it, or train again.")
         self.config = self._configure({})
+
+    def __repr__(self) -> str:
+        found = checkpoint.checkpoints(self.path)
+        step = self.state["step"] if found else 0
+        at = f"step {step:,} of {max(step, self.config.train.steps):,}" if found else "no checkpoint yet"
+        said = f"Run({str(self.path)!r}): {self.config.model} on {self.config.data.name}, {at}"
+        rows = [f"{name} {measured(entry)}" for name, entry in self.evaluation.items()]
+        return "; ".join([said, *rows[:3]])
+
+    def _repr_html_(self) -> str:
+        return html(self)
 
     def _configure(self, changes: Mapping[str, Any]) -> Config:
         settings = {str(k): self.description[k] for k in catalogue.SETTINGS if k in self.description}

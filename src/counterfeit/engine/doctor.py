@@ -18,6 +18,7 @@ from counterfeit.engine.diagnosis import diagnose
 from counterfeit.engine.distributed import Processes
 from counterfeit.engine.step import Stepper
 from counterfeit.engine.vitals import Reference, look_at_model, reference
+from counterfeit.metrics.provided import html
 
 __all__ = ["Doctor", "Examination", "examine", "slowed"]
 
@@ -87,6 +88,14 @@ class Examination(NamedTuple):
     earlier: list[Finding]
     measured: dict[str, float]
     young: bool
+
+    def __repr__(self) -> str:
+        kinds = ", ".join(finding.kind.replace("-", " ") for finding in self.findings)
+        early = "; too early to judge samples" if self.young else ""
+        return f"Examination at step {self.step:,}: {kinds or 'nothing was found'}{early}"
+
+    def _repr_html_(self) -> str:
+        return html(self)
 
     def to_dict(self) -> dict[str, Any]:
         """As `counterfeit doctor RUN --json` prints it."""

@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 
 from counterfeit.core import Model
 from counterfeit.data.source import Source
+from counterfeit.metrics.numbers import measured
 
 __all__ = ["Answer", "Evaluation", "Features", "Metric", "Result", "attempt"]
 
@@ -68,7 +69,7 @@ class Evaluation:
             raise ValueError("evaluate.bootstrap: 1 came; 2 or more are expected to differ, or 0 for none.")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result:
     """A measured number: value, standard error (None where there is none), count it averages, and protocol in words.
 
@@ -92,6 +93,9 @@ class Result:
             )
         if self.error is not None and not math.isfinite(self.error):
             object.__setattr__(self, "error", None)
+
+    def __repr__(self) -> str:
+        return f"{measured({'value': self.value, 'error': self.error, 'details': self.details})} (n={self.n:,})"
 
     @property
     def fingerprint(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Generic, ParamSpec, TypeVar
 
-__all__ = ["Provided"]
+__all__ = ["Provided", "html"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -42,3 +42,7 @@ class Provided(Generic[P, T]):
         if self.function is None:
             raise ValueError(f"nothing here can {self.task}. Import counterfeit.{self.where} first.")
         return self.function(*args, **kwargs)
+
+
+html: Provided[[object], str] = Provided("show it in a notebook", "report.notebook")
+"""What runs, results, comparisons and examinations look like in a notebook, as HTML."""

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from counterfeit import catalogue
 from counterfeit.evaluation import Outside, Results, Tell, UnmeasuredError, applicable, measure, metric_of
 from counterfeit.metrics.metric import Evaluation, Metric
+from counterfeit.metrics.provided import html
 from counterfeit.report.cells import Cell, Table
 from counterfeit.report.compare_differences import differences, remedy
 from counterfeit.report.cost import COSTS, costs
@@ -60,7 +62,7 @@ class Line:
         return ", ".join(filter(None, [metric.kind, metric.unit, ARROWS[metric.better]])) if metric else "estimate"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison:
     """What is known of several contestants, by name.
 
@@ -80,6 +82,14 @@ class Comparison:
     costs: Mapping[str, Mapping[str, float]]
     skipped: Mapping[str, Mapping[str, str]]
 
+    def __repr__(self) -> str:
+        wins = {name: sum(name in line.best for line in self.lines) for name in self.contestants}
+        best = ", ".join(f"{name} {count}" for name, count in wins.items())
+        return f"Comparison by {len(self.lines)} numbers; best, or close to it, in: {best}"
+
+    def _repr_html_(self) -> str:
+        return html(self)
+
     def to_dict(self) -> dict[str, Any]:
         """As `counterfeit compare --json` prints it."""
         return {
@@ -98,7 +108,7 @@ class Comparison:
 
 
 def compare(
-    contestants: Mapping[str, Contestant],
+    contestants: Mapping[str, Contestant] | Sequence[Contestant | str | Path],
     metrics: Sequence[str] = (),
     options: Mapping[str, Any] | None = None,
     tell: Tell | None = None,
@@ -106,7 +116,7 @@ def compare(
     """Compare, measuring what is missing.
 
     Arguments:
-        contestants: name -> run, or samples made elsewhere.
+        contestants: name -> run, or samples made elsewhere; or a list of these, or of run folders.
         metrics: names; all that apply where none are given.
         options: fields of `Evaluation` over each recipe's own.
         tell: told of each metric before it is asked.
@@ -114,6 +124,7 @@ def compare(
     Raises:
         ValueError: where one of `metrics` is unknown, or applies to nobody.
     """
+    contestants = _by_name(contestants)
     for metric in metrics:
         if not any(applicable(one, [metric]) for one in contestants.values()):
             raise ValueError(f"{metric} applies to none of {', '.join(contestants)}. Choose another metric.")
@@ -129,6 +140,25 @@ def compare(
     said = differences(measured, contestants)
     way = remedy(contestants, options) if said else ""
     return Comparison(contestants, measured, said, way, costs(contestants), skipped)
+
+
+def _by_name(contestants: Any) -> Mapping[str, Contestant]:
+    """Contestants by name, or a ValueError where something else came."""
+    if not isinstance(contestants, Mapping):
+        if isinstance(contestants, (str, Path)) or not isinstance(contestants, Iterable):
+            contestants = [contestants]
+        found = [Run(one) if isinstance(one, (str, Path)) else one for one in contestants]
+        names = [getattr(one, "name", "") for one in found]
+        contestants = {
+            name if names.count(name) == 1 else f"{name} ({i})": one
+            for i, (name, one) in enumerate(zip(names, found, strict=True), 1)
+        }
+    for one in contestants.values():
+        if not isinstance(one, (Run, Outside, View)):
+            raise ValueError(f"{type(one).__name__} came; runs, their folders or samples by `outside` are expected.")
+    if not contestants:
+        raise ValueError("nothing came to compare; runs, or samples by `outside`, are expected. Give some.")
+    return contestants
 
 
 def notes(comparison: Comparison) -> list[str]:
