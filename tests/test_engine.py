@@ -5,6 +5,7 @@ import itertools
 import json
 import math
 import re
+import shutil
 import signal
 import threading
 import time
@@ -487,6 +488,16 @@ def test_a_run_trains_the_same_again_from_its_description_to_the_bit(tmp_path):
     for file in ("model.safetensors", "training.safetensors"):
         assert (first.checkpoint / file).read_bytes() == (second.checkpoint / file).read_bytes()
     assert second.description["reach"] == first.description["reach"]
+
+
+def test_a_run_of_data_from_python_trains_the_same_again_from_the_data_that_it_keeps(tmp_path):
+    pictures = torch.rand(40, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    settings = {"steps": 2, "batch_size": 8, "save_every": 2, "tensorboard": False}
+    first = cf.train("gan", pictures, tmp_path / "first", settings={"train": settings}, show=False)
+    second = again(first, tmp_path / "second")
+    shutil.rmtree(first.path)
+    assert second.source.fingerprint == first.source.fingerprint
+    assert cf.Run(second.path).sample(2).shape == (2, 1, 8, 8)
 
 
 def test_a_run_of_other_data_is_not_the_same_again_unless_other_data_are_asked_for(tmp_path):

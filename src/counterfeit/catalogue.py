@@ -69,6 +69,7 @@ class Recipe:
         smoke: settings that make every check run in seconds.
         xfail: checks that this recipe cannot pass, each with its reason.
         fingerprint: of the data that a run was trained on, where the recipe is a run's.
+        beside: that run's folder.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Recipe:
     smoke: Mapping[str, Any] = field(default_factory=dict)
     xfail: Mapping[str, str] = field(default_factory=dict)
     fingerprint: str = ""
+    beside: Path | None = None
 
     @property
     def model(self) -> str:
@@ -228,7 +230,8 @@ def recipe(name: str | Path | type[Model] | Mapping[str, Any] | Recipe) -> Recip
             raise ValueError(
                 f"recipe file {name} does not exist. Give a file, or a name from `counterfeit list recipes`."
             )
-        return _recipe(path.stem, path.read_text(encoding="utf-8"))
+        found = _recipe(path.stem, path.read_text(encoding="utf-8"))
+        return replace(found, beside=path.parent) if found.fingerprint else found
     if ":" in name and not path.exists():
         return of_class(own(name))
     if (path / "run.yaml").is_file():

@@ -31,7 +31,7 @@ from torch import Tensor
 import counterfeit
 from counterfeit import catalogue
 from counterfeit.catalogue import Recipe, configure
-from counterfeit.config import Config, Train, dump, load_yaml, nest
+from counterfeit.config import Config, Data, Train, dump, load_yaml, nest
 from counterfeit.core import (
     Completes,
     Decodes,
@@ -118,6 +118,8 @@ def start(
 ) -> tuple[Run, Summary]:
     """Train by resolved settings, on `adopted` where that was handed over, into a new run folder."""
     device = pick_device(config.train.device)
+    if config.data.name == KEPT and chosen.beside:
+        adopted = catalogue.source(Data(KEPT), chosen.beside)
     source = catalogue.source(config.data, adopted=adopted)
     model = build(config, source, device)
     group = processes()
