@@ -230,8 +230,8 @@ def test_captions_are_part_of_the_fingerprint(tmp_path):
 
 @pytest.mark.parametrize(
     ("lines", "words"),
-    [([], "no captions"), (["{"], "line 1 is not JSON"), (['{"file": "a.png"}'], "line 1 names"), (["[1]"], "line 1"),
-     ([line("a.png", "...")], "line 1"), ([line("z.png", "a cat")], "'z.png'")],
+    [([], "no captions"), (["{"], "line 1: it is not JSON"), (['{"file": "a.png"}'], "line 1: it lacks"),
+     (["[1]"], "line 1"), ([line("a.png", "...")], "line 1"), ([line("z.png", "a cat")], "'z.png'")],
 )  # fmt: skip
 def test_captions_that_cannot_be_used_are_told(tmp_path, lines, words):
     with pytest.raises(DataError, match=words):

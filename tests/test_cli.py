@@ -261,7 +261,7 @@ def test_usage_errors_are_one_line(words, capsys):
     [
         ("run.yaml", b"\xff\xfe\x00", "is not text"),
         ("run.yaml", b"a: [", "is not YAML"),
-        ("run.yaml", b"a: 1", "names no model"),
+        ("run.yaml", b"a: 1", "it lacks recipe, model"),
         ("evaluation.json", b"{", "is not JSON"),
         ("evaluation.json", b"[]", "a mapping is expected"),
     ],

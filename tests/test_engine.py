@@ -195,11 +195,12 @@ def test_events_after_the_checkpoint_are_dropped(tmp_path):
 
 def test_events_of_the_start_are_kept_there(tmp_path):
     events = Events(tmp_path, 0, tensorboard=False)
-    events.note(0, {"rollback": {"from": 3}})
+    back = {"rollback": {"from": 3, "to": 0, "lr_times": 0.5, "because": "a loss is nan"}}
+    events.note(0, back)
     events.write(1, {"loss": 1.0})
     events.close()
     Events(tmp_path, 0, tensorboard=False).close()
-    assert read_events(tmp_path) == [{"step": 0, "rollback": {"from": 3}}]
+    assert read_events(tmp_path) == [{"step": 0, **back}]
 
 
 def run_of(tmp_path, **train):
@@ -469,7 +470,7 @@ def test_sampling_before_the_first_save_says_what_to_wait_for(tmp_path):
 def test_training_says_what_was_done_in_this_sitting_and_in_all(tmp_path):
     run = run_of(tmp_path)
     for steps, expected in ((10, (2, 10)), (10, (0, 10))):
-        summary = run.resume({"train.steps": steps}, show=False)[1]
+        summary = run.proceed({"train.steps": steps}, show=False)[1]
         assert (summary.trained, summary.steps) == expected
 
 

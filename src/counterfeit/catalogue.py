@@ -22,6 +22,7 @@ from typing import Any
 from counterfeit import core
 from counterfeit.config import Config, Data, dump, load_yaml, nearest, parse
 from counterfeit.core import Model
+from counterfeit.data import forms, schema
 from counterfeit.data.arrays import SUFFIXES, Arrays
 from counterfeit.data.chosen import chosen
 from counterfeit.data.film_folder import Films
@@ -230,7 +231,7 @@ def recipe(name: str | Path | type[Model] | Mapping[str, Any] | Recipe) -> Recip
             raise ValueError(
                 f"recipe file {name} does not exist. Give a file, or a name from `counterfeit list recipes`."
             )
-        found = _recipe(path.stem, path.read_text(encoding="utf-8"))
+        found = _recipe(path.stem, _text(path))
         return replace(found, beside=path.parent) if found.fingerprint else found
     if ":" in name and not path.exists():
         return of_class(own(name))
@@ -249,40 +250,46 @@ def of_class(model: str) -> Recipe:
     return Recipe(words, _summary(cls), {"model": {"name": model}})
 
 
-def _recipe(name: str, text: str) -> Recipe:
-    content = load_yaml(text, f"recipe {name}")
-    if {"recipe", "versions"} <= content.keys():
-        return _of_run(content)
-    known = ["summary", "model", "data", "train", "evaluate", "reach", "smoke", "xfail"]
-    for key in content:
-        if key not in known:
-            raise ValueError(f"recipe {name}: {key} is no section of a recipe; {nearest(key, known)}")
-    if not isinstance(content.get("model"), dict) or "name" not in content["model"]:
-        raise ValueError(f"recipe {name} names no model; `model: {{name: gan}}` is expected. Add it.")
-    _check_sections(name, content)
-    settings = {str(key): content[key] for key in SETTINGS if key in content}
-    reach = tuple(content.get("reach", ()))
-    return Recipe(name, content.get("summary", ""), settings, reach, content.get("smoke", {}), content.get("xfail", {}))
+def _recipe(name: str, content: str) -> Recipe:
+    where = f"recipe {name}"
+    found = load_yaml(content, where)
+    if {"recipe", "versions"} <= found.keys():
+        return _of_run(_fit(found, forms.RUN, where))
+    for key in found:
+        if key not in forms.SECTIONS:
+            raise ValueError(f"{where}: {key} is no section of a recipe; {nearest(key, [*forms.SECTIONS])}")
+    if not isinstance(found.get("model"), dict) or "name" not in found["model"]:
+        raise ValueError(f"{where} names no model; `model: {{name: gan}}` is expected. Add it.")
+    _fit(found, forms.RECIPE, where)
+    settings = {key: found[key] for key in SETTINGS if key in found}
+    reach = tuple(found.get("reach", ()))
+    return Recipe(name, found.get("summary", ""), settings, reach, found.get("smoke", {}), found.get("xfail", {}))
+
+
+def _fit(content: dict[str, Any], form: schema.Schema, where: str) -> dict[str, Any]:
+    try:
+        form(content, "")
+    except schema.MisfitError as error:
+        raise ValueError(f"{where}: {error}. Correct it.") from None
+    return content
+
+
+def _text(path: Path) -> str:
+    try:
+        return schema.read_text(path)
+    except schema.MisfitError as error:
+        raise ValueError(f"recipe {path} cannot be read: {error}. Give another file.") from None
 
 
 def _of_run(description: Mapping[str, Any]) -> Recipe:
     """What a run.yaml describes as a recipe, which trains the same again, with as many threads."""
-    content = {str(key): description[key] for key in (*SETTINGS, "summary", "reach") if key in description}
-    own = _recipe(str(description["recipe"]), dump(content))
-    train = own.settings.get("train", {})
-    if isinstance(train, Mapping) and not train.get("threads") and description.get("threads"):
-        own = replace(own, settings={**own.settings, "train": {**train, "threads": description["threads"]}})
-    source = description.get("source", {})
-    return replace(own, fingerprint=str(source.get("fingerprint", "")) if isinstance(source, Mapping) else "")
-
-
-def _check_sections(name: str, content: Mapping[str, Any]) -> None:
-    goals = content.get("reach", [])
-    if not isinstance(goals, list) or not all(isinstance(g, dict) and {"metric", "value"} <= {*g} for g in goals):
-        raise ValueError(f"recipe {name}: reach holds {goals!r}; [{{metric: parzen, value: 225}}] is expected.")
-    for key in ("smoke", "xfail"):
-        if not isinstance(content.get(key, {}), dict):
-            raise ValueError(f"recipe {name}: {key} holds {content[key]!r}; a mapping is expected. Indent it below.")
+    settings = {key: description[key] for key in SETTINGS if key in description}
+    train = settings.get("train", {})
+    if not train.get("threads") and description.get("threads"):
+        settings["train"] = {**train, "threads": description["threads"]}
+    told, reach = description.get("summary", ""), tuple(description.get("reach", ()))
+    fingerprint = description.get("source", {}).get("fingerprint", "")
+    return Recipe(description["recipe"], told, settings, reach, fingerprint=fingerprint)
 
 
 def configure(chosen: Recipe, *layers: Mapping[str, Any]) -> Config:

@@ -17,10 +17,12 @@ import typing
 from argparse import SUPPRESS, ArgumentError
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Literal
 
 import yaml
 
+from counterfeit.data.schema import MisfitError, mapping, parse_yaml, whatever
 from counterfeit.metrics.metric import Evaluation
 
 __all__ = [
@@ -254,19 +256,17 @@ def _word(value: Any) -> str:
     return shlex.quote(text)
 
 
-REFUSALS = (ArgumentError, TypeError, ValueError, KeyError)  # what the parser raises for a value of another type
+# what the parser raises for a value of another type
+REFUSALS = (ArgumentError, TypeError, ValueError, KeyError, OverflowError)
 SECTIONS: Mapping[str, type] = {"data": Data, "train": Train, "evaluate": Evaluation}
 
 
 def load_yaml(text: str, where: str) -> dict[str, Any]:
-    """Read a mapping with the safe loader; a syntax error is one line."""
+    """Read a mapping with the safe loader; an error is one line."""
     try:
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ValueError(f"{where} is not YAML: {' '.join(str(error).split())}. Correct it.") from None
-    if not isinstance(content, dict):
-        raise ValueError(f"{where} holds {type(content).__name__}; a mapping of settings is expected. Correct it.")
-    return content
+        return dict(parse_yaml(text, mapping(whatever)))
+    except MisfitError as error:
+        raise ValueError(f"{where}: {error}. Correct it.") from None
 
 
 def dump(content: Mapping[str, Any]) -> str:
@@ -321,7 +321,7 @@ def parse(recipe: str, model: str, model_class: type, *layers: Mapping[str, Any]
     Raises:
         ValueError: an unknown key, naming the nearest known one, or a value of another type, naming the expected one.
     """
-    parser = _parser(model_class)
+    parser = _parsing(model_class)
     types_by_key = _types(parser)
     merged: dict[str, Any] = {}
     for layer in layers:
@@ -330,10 +330,19 @@ def parse(recipe: str, model: str, model_class: type, *layers: Mapping[str, Any]
             if key not in types_by_key:
                 raise ValueError(f"{key} is no setting of {recipe}; {nearest(key, list(types_by_key))}")
             value = _convert(value, types_by_key[key])
+            _check_given(key, value, types_by_key[key])
             merged[key] = merge(merged.get(key, {}), value) if isinstance(value, dict) else value
     tree = _resolve(parser, merged, types_by_key).as_dict()
     sections = {name: cls(**tree[name]) for name, cls in SECTIONS.items()}
     return Config(recipe, model, _grouped(model_class, tree.get("model", {})), **sections)
+
+
+def _check_given(key: str, value: Any, hint: Any) -> None:
+    """Refuse what the parser lets pass: null where the type has none, and integers beyond all bounds."""
+    if value is None and type(None) not in typing.get_args(hint):
+        raise ValueError(f"{key}: null came; {_describe(hint)} is expected.")
+    if any(isinstance(item, int) and abs(item) >= 2**63 for item in (value if isinstance(value, list) else [value])):
+        raise ValueError(f"{key}: a number beyond all bounds came; less than 2**63 is expected. Lower it.")
 
 
 def settings_help(model_class: type, defaults: Mapping[str, Any], prog: str) -> str:
@@ -341,6 +350,11 @@ def settings_help(model_class: type, defaults: Mapping[str, Any], prog: str) -> 
     parser = _parser(model_class, prog)
     parser.set_defaults(dict(flatten(defaults, list(_types(parser)))))
     return parser.format_help()
+
+
+@cache  # building one takes longer than parsing
+def _parsing(model_class: type) -> Any:
+    return _parser(model_class)
 
 
 def _parser(model_class: type, prog: str = "counterfeit") -> Any:

@@ -12,12 +12,13 @@ runs/<recipe>-<time>/
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import platform
+import re
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -31,7 +32,7 @@ from torch import Tensor
 import counterfeit
 from counterfeit import catalogue
 from counterfeit.catalogue import Recipe, configure
-from counterfeit.config import Config, Data, Train, dump, load_yaml, nest
+from counterfeit.config import Config, Data, Train, dump, nest
 from counterfeit.core import (
     Completes,
     Decodes,
@@ -43,6 +44,7 @@ from counterfeit.core import (
     labels_of,
     require,
 )  # fmt: skip
+from counterfeit.data import forms, schema
 from counterfeit.data.arrays import adopt
 from counterfeit.data.cache import atomic
 from counterfeit.data.conditions import arranged
@@ -193,9 +195,10 @@ class Run:
             raise ValueError(
                 f"{path} is no run folder: it holds no run.yaml. Give a folder that `counterfeit train` made."
             )
-        self.description = load_yaml(_read(file), str(file))
-        if not isinstance(self.description.get("model"), dict) or "name" not in self.description["model"]:
-            raise ValueError(f"{file} names no model; it is damaged. Restore it, or train again.")
+        try:
+            self.description = schema.parse_yaml(schema.read_text(file), forms.RUN)
+        except schema.MisfitError as error:
+            raise ValueError(f"{file} is damaged: {error}. Restore it, or train again.") from None
         self.config = self._configure({})
 
     def __repr__(self) -> str:
@@ -284,12 +287,9 @@ class Run:
         """What evaluation.json holds: metric -> its result, or why there is none."""
         file = self.path / "evaluation.json"
         try:
-            found = json.loads(_read(file)) if file.is_file() else {}
-        except json.JSONDecodeError as error:
-            raise ValueError(f"{file} is not JSON ({error}). Remove it and evaluate again.") from None
-        if not isinstance(found, dict):
-            raise ValueError(f"{file} holds {type(found).__name__}; a mapping is expected. Remove it, evaluate again.")
-        return found
+            return dict(schema.read_json(file, forms.RESULTS)) if file.is_file() else {}
+        except schema.MisfitError as error:
+            raise ValueError(f"{file} is damaged: {error}. Remove it and evaluate again.") from None
 
     def sample(self, n: int, seed: int = 0, y: Any = None, mean: bool = False) -> Tensor:
         """Draw `n` examples in the data's natural unit, (n, *shape), on the CPU.
@@ -491,10 +491,22 @@ class Run:
 
 def build(config: Config, source: Source, device: torch.device) -> Model:
     """The model of the settings for that source, with initial weights by the seed."""
-    with seeded(mix(config.train.seed, 0x5EED)):
+    with seeded(mix(config.train.seed, 0x5EED)), _small_enough():
         model = catalogue.model_class(config.model)(source.spec, **config.arguments)
     # of convolutions' weights: up to twice as fast
     return model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+@contextmanager
+def _small_enough() -> Iterator[None]:
+    """A line where a model's settings ask for more than can be held, or counted."""
+    try:
+        yield
+    except (MemoryError, OverflowError, RuntimeError, TypeError) as error:
+        reason = " ".join(str(error).split())
+        if not isinstance(error, (MemoryError, OverflowError)) and not re.search(r"(?i)overflow|allocate", reason):
+            raise
+        raise ValueError(f"the model's settings ask for more than memory holds ({reason[:120]}). Lower them.") from None
 
 
 def _threads(train: Train, model: Model, source: Source, show: bool) -> int | None:
@@ -581,13 +593,6 @@ def write_json(path: Path, content: Any) -> None:
 def write_yaml(path: Path, content: Mapping[str, Any]) -> None:
     """Write YAML whole or not at all."""
     _replace(path, dump(content))
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise ValueError(f"{path} is not text; it is damaged. Restore it, or train again.") from None
 
 
 def _replace(path: Path, text: str) -> None:

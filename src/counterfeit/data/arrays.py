@@ -8,7 +8,6 @@ there are only zeros and ones they are binary. Other ranges are named: `--data.r
 from __future__ import annotations
 
 import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +18,7 @@ import torch
 from torch import Tensor
 
 from counterfeit.core import Kind, Spec
-from counterfeit.data.cache import DataError
+from counterfeit.data.cache import UNREADABLE, DataError
 from counterfeit.data.fixed import pick, resized
 from counterfeit.data.images import Span, to_unit
 from counterfeit.data.layout import deal, shuffled
@@ -32,10 +31,6 @@ SUFFIXES = frozenset({".npy", ".npz"})
 MEMORY = 4 << 30  # bytes that the arrays of a file may unpack to
 X_NAMES, Y_NAMES = ("x", "images", "data", "samples", "arr_0"), ("y", "labels", "targets", "arr_1")
 EPSILON = 1e-6  # beyond [0, 1] by rounding
-UNREADABLE = (
-    OSError, EOFError, ValueError, KeyError, AttributeError, TypeError, RuntimeError, MemoryError, zipfile.BadZipFile,
-    zlib.error,
-)  # fmt: skip
 
 
 class Rows(NamedTuple):
@@ -307,7 +302,7 @@ def _dealt(examples: Mapping[str, InMemory], classes: Sequence[str]) -> tuple[di
     if len(examples) < len(SPLITS):
         for name in SPLITS:
             if name == "train" or name not in examples:
-                index = torch.tensor(places[name])
+                index = torch.tensor(places[name], dtype=torch.int64)
                 splits[name] = InMemory(train.x[index], None if train.y is None else train.y[index], train.scale)
     return splits, warning
 

@@ -9,8 +9,11 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import lzma
 import os
+import struct
 import sys
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -25,11 +28,18 @@ import numpy as np
 from counterfeit.data.progress import Bar
 
 __all__ = [
-    "DataError", "File", "Found", "atomic", "cache_dir", "find", "keep_arrays", "load_arrays", "local",
-    "locate", "memo", "store",
+    "UNREADABLE", "DataError", "File", "Found", "atomic", "cache_dir", "content_hash", "find", "keep_arrays",
+    "load_arrays", "local", "locate", "memo", "sealed", "store", "unsealed",
 ]  # fmt: skip
 
 Arrays = Mapping[str, np.ndarray]
+
+SEAL = "seal"  # of what `memo` keeps
+UNREADABLE = (
+    OSError, EOFError, ValueError, LookupError, AttributeError, TypeError, RuntimeError, MemoryError, ArithmeticError,
+    SyntaxError, tokenize.TokenError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error,
+)  # fmt: skip
+"""What readers of damaged files raise, of which none says so: headers may hold anything."""
 
 
 class DataError(ValueError):
@@ -130,9 +140,10 @@ def load_arrays(path: Path) -> Arrays | None:
     """The arrays of a .npz file, or None where it is absent or damaged."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error):
+            found = {name: archive[name] for name in archive.files}
+    except UNREADABLE:
         return None
+    return found if all(isinstance(array, np.ndarray) for array in found.values()) else None
 
 
 def keep_arrays(name: str, arrays: Arrays) -> None:
@@ -146,12 +157,32 @@ def keep_arrays(name: str, arrays: Arrays) -> None:
 
 
 def memo(key: str, compute: Callable[[], Arrays]) -> Arrays:
-    """The arrays that the cache keeps under `key`, which names their content; computed once where it does not."""
-    arrays = load_arrays(cache_dir() / f"{key}.npz")
-    if arrays is None:
-        arrays = compute()
-        keep_arrays(f"{key}.npz", arrays)
-    return arrays
+    """The arrays that the cache keeps under `key`, which names their content; computed where it has them not whole."""
+    held = unsealed(load_arrays(cache_dir() / f"{key}.npz") or {})
+    if held is None:
+        held = compute()
+        keep_arrays(f"{key}.npz", sealed(held))
+    return held
+
+
+def sealed(arrays: Arrays) -> Arrays:
+    """Arrays with their hash, so that `unsealed` knows whether they are all there, as they were."""
+    return {**arrays, SEAL: np.array(content_hash(arrays))}
+
+
+def unsealed(held: Arrays) -> Arrays | None:
+    """What was sealed; None where anything else came back."""
+    arrays = {name: array for name, array in held.items() if name != SEAL}
+    return arrays if SEAL in held and str(held[SEAL]) == content_hash(arrays) else None
+
+
+def content_hash(arrays: Arrays) -> str:
+    """A hash of names, types, shapes and values."""
+    found = hashlib.sha256()
+    for name, array in sorted(arrays.items()):
+        found.update(f"{name} {array.dtype} {array.shape}".encode())
+        found.update(np.ascontiguousarray(array).tobytes())
+    return found.hexdigest()
 
 
 @contextmanager

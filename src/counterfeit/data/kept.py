@@ -10,7 +10,7 @@ import torch
 
 from counterfeit.core import Spec
 from counterfeit.data.arrays import read_arrays
-from counterfeit.data.cache import DataError, atomic
+from counterfeit.data.cache import DataError, atomic, sealed, unsealed
 from counterfeit.data.fixed import pick
 from counterfeit.data.images import Span
 from counterfeit.data.source import SPLITS, InMemory, Source
@@ -37,7 +37,9 @@ class Kept(Source):
     summary = "examples handed over in Python, in their run folder"
 
     def __init__(self, path: str | Path, size: int | None = None, span: Span | None = None) -> None:  # noqa: ARG002
-        held = read_arrays(Path(path))
+        held = unsealed(read_arrays(Path(path)))
+        if held is None:
+            raise DataError(f"{path} is damaged. Restore it, or train anew.")
         try:
             self._splits = {name: _kept(held, name) for name in SPLITS}
             self.class_names = tuple(map(str, held["classes"]))
@@ -75,7 +77,7 @@ def keep(source: Source, path: Path) -> None:
         arrays |= {f"x_{name}": examples.x.cpu().numpy(), f"scale_{name}": np.array(examples.scale)}
         arrays |= {} if examples.y is None else {f"y_{name}": examples.y.cpu().numpy()}
     with atomic(path) as part, part.open("wb") as file:
-        np.savez(file, **arrays)  # type: ignore[arg-type]
+        np.savez(file, **sealed(arrays))  # type: ignore[arg-type]
 
 
 def kept_name() -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cached_property
@@ -16,8 +15,10 @@ from counterfeit.core import Batch
 from counterfeit.data.cache import DataError
 from counterfeit.data.fixed import pick
 from counterfeit.data.folder import Folder
+from counterfeit.data.forms import PAIR
 from counterfeit.data.images import Span
 from counterfeit.data.pictures import find_beside
+from counterfeit.data.schema import MisfitError, parse_json
 from counterfeit.data.source import Examples
 from counterfeit.data.words import encode, split, vocabulary
 
@@ -138,13 +139,12 @@ def _pairs(who: str, lines: list[str]) -> Iterator[tuple[str, str]]:
         if not line.strip():
             continue
         try:
-            entry = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise DataError(f"{who}, line {number} is not JSON ({error}). {REMEDY}") from None
-        file, text = (entry.get(key) if isinstance(entry, dict) else None for key in ("file", "caption"))
-        if not isinstance(file, str) or not isinstance(text, str) or not split(text):
-            raise DataError(f"{who}, line {number} names no file and caption. {REMEDY}")
-        yield file, text
+            entry = parse_json(line, PAIR)
+        except MisfitError as error:
+            raise DataError(f"{who}, line {number}: {error}. {REMEDY}") from None
+        if not split(entry["caption"]):
+            raise DataError(f"{who}, line {number} holds a caption without a word. {REMEDY}")
+        yield entry["file"], entry["caption"]
 
 
 REMEDY = 'Write {"file": "cat.png", "caption": "a cat"}.'

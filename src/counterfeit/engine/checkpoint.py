@@ -9,8 +9,8 @@ A checkpoint is written beside its place and renamed into it, so a run killed at
 
 from __future__ import annotations
 
-import json
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,16 +22,16 @@ from safetensors.torch import load_file
 from safetensors.torch import save as encode
 from torch import Tensor, nn
 
+from counterfeit.data.cache import UNREADABLE
+from counterfeit.data.forms import STATE
+from counterfeit.data.schema import MisfitError, read_json
 from counterfeit.data.strict import dumps
-from counterfeit.engine.step import Part, Stepper
+from counterfeit.engine.step import Part, Stepper, remembered
 
 __all__ = [
     "DamagedError", "best", "checkpoints", "healthy", "newest", "read_state", "read_weights", "restore", "rewind",
     "save",
 ]  # fmt: skip
-
-
-STATE = frozenset({"step", "position", "seconds", "cpu_seconds", "score", "parts"})
 
 
 class DamagedError(ValueError):
@@ -40,7 +40,8 @@ class DamagedError(ValueError):
 
 def checkpoints(run: Path) -> list[Path]:
     """The checkpoints of a run folder, oldest first."""
-    return sorted(p for p in (run / "checkpoints").glob("step-*") if p.is_dir())
+    found = (run / "checkpoints").glob("step-*")
+    return sorted(path for path in found if re.fullmatch(r"step-\d{8,18}", path.name) and path.is_dir())
 
 
 def newest(run: Path) -> Path:
@@ -96,8 +97,9 @@ def save(run: Path, stepper: Stepper, state: Mapping[str, Any], keep: int, every
         try:
             partial.mkdir(parents=True)
             _write(partial / "model.safetensors", stepper.average.model().state_dict())
-            _write(partial / "training.safetensors", _training(stepper))
-            _write_text(partial / "state.json", dumps(state, indent=1))
+            training = _training(stepper)
+            _write(partial / "training.safetensors", training)
+            _write_text(partial / "state.json", dumps({**state, "tensors": len(training)}, indent=1))
             os.replace(partial, target)
             _sync(folder)
         except (OSError, SafetensorError) as error:
@@ -109,17 +111,21 @@ def save(run: Path, stepper: Stepper, state: Mapping[str, Any], keep: int, every
 
 
 def restore(path: Path, stepper: Stepper) -> dict[str, Any]:
-    """Put weights, averages and optimizers back as `save` found them; returns the state."""
-    tensors, model = read_weights(path, "training"), read_weights(path, "model")
-    weights = {k.removeprefix("weights/"): v for k, v in tensors.items() if k.startswith("weights/")}
-    fill(stepper.model, weights, path)
-    state = read_state(path)
+    """Put weights, averages and optimizers back as `save` found them; returns the state.
+
+    Raises:
+        DamagedError: the files do not hold all that they should, or what the model of the run has no place for.
+    """
+    tensors, model, state = read_weights(path, "training"), read_weights(path, "model"), read_state(path)
+    if state.get("tensors", len(tensors)) != len(tensors):
+        raise _damaged(path, f"training.safetensors holds {len(tensors)} tensors of {state['tensors']}")
+    fill(stepper.model, _below("weights/", tensors), path)
     for name, moves in state["parts"].items():
+        if name and name not in dict(stepper.model.named_modules()):
+            raise _damaged(path, f"state.json names the part {name!r}, which the model has not")
         part = stepper.part(name)
         part.moves = moves
-        prefix = f"optimizer/{name}/"
-        own = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-        _restore_optimizer(part, own)
+        _restore_optimizer(part, _below(f"optimizer/{name}/", tensors), path)
         if part.rule.ema:
             stepper.average.track(name)
     if stepper.average.followed:
@@ -132,17 +138,17 @@ def read_weights(path: Path, which: str = "model") -> dict[str, Tensor]:
     file = path / f"{which}.safetensors"
     try:
         return load_file(file)
-    except (OSError, SafetensorError) as error:
-        raise DamagedError(f"{file} cannot be read ({error}). {_remedy(path)}") from None
+    except (*UNREADABLE, SafetensorError) as error:
+        raise DamagedError(f"{file} cannot be read ({' '.join(str(error).split())}). {_remedy(path)}") from None
 
 
 def read_state(path: Path) -> dict[str, Any]:
     """The state of a checkpoint."""
     try:
-        state: dict[str, Any] = json.loads((path / "state.json").read_text())
-        if not isinstance(state, dict) or not state.keys() >= STATE:
-            raise ValueError(f"it lacks some of {', '.join(sorted(STATE))}")
-    except (OSError, ValueError) as error:
+        state: dict[str, Any] = read_json(path / "state.json", STATE)
+        if state["step"] != int(path.name[5:]):
+            raise MisfitError(f"it is of step {state['step']}")
+    except MisfitError as error:
         raise DamagedError(f"{path / 'state.json'} cannot be read ({error}). {_remedy(path)}") from None
     return state
 
@@ -161,7 +167,11 @@ def _states(run: Path) -> list[tuple[Path, dict[str, Any]]]:
 
 def fill(model: nn.Module, weights: Mapping[str, Tensor], path: Path) -> None:
     """Load `weights` into `model`; what does not fit is one clear line."""
+    own = model.state_dict()
+    other = [name for name, value in weights.items() if name in own and value.dtype != own[name].dtype]
     try:
+        if other:
+            raise RuntimeError(f"{other[0]} is {weights[other[0]].dtype}; {own[other[0]].dtype} is expected")
         model.load_state_dict(weights)
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:200]
@@ -178,14 +188,28 @@ def _training(stepper: Stepper) -> dict[str, Tensor]:
     return tensors
 
 
-def _restore_optimizer(part: Part, tensors: Mapping[str, Tensor]) -> None:
+def _restore_optimizer(part: Part, tensors: Mapping[str, Tensor], path: Path) -> None:
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
-        i, name = key.split("/")
-        p = part.parameters[int(i)]
+        number, _, name = key.partition("/")
+        p = part.parameters[int(number)] if number.isdecimal() and int(number) < len(part.parameters) else None
+        if p is None or value.dtype != p.dtype or value.shape not in (p.shape, ()):
+            raise _damaged(path, f"training.safetensors holds {key} of an optimizer, for which there is no place")
         # laid out in memory as the weight is, which fused optimizers take for granted
-        state.setdefault(int(i), {})[name] = torch.empty_like(p).copy_(value) if value.shape == p.shape else value
+        state.setdefault(int(number), {})[name] = torch.empty_like(p).copy_(value) if value.shape == p.shape else value
+    for i, found in state.items():
+        if lacking := remembered(part.rule) - found.keys():
+            what = f"training.safetensors lacks {', '.join(sorted(lacking))} of parameter {i}"
+            raise _damaged(path, f"{what}, or another optimizer wrote it")
     part.optimizer.load_state_dict({"state": state, "param_groups": part.optimizer.state_dict()["param_groups"]})
+
+
+def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+def _damaged(path: Path, what: str) -> DamagedError:
+    return DamagedError(f"{path} cannot be used: {what}. {_remedy(path)}")
 
 
 def _write(path: Path, tensors: Mapping[str, Tensor]) -> None:

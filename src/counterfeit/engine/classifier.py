@@ -52,8 +52,8 @@ def train_classifier(source: Source, show: bool = True) -> LeNet:
 
 def _announce(source: Source, seconds: float) -> None:
     takes = f"{seconds / 60:.0f} minutes" if seconds > 90 else f"{max(1.0, seconds):.0f} seconds"
-    text = f"a metric compares by a classifier of {source.name}: it is trained now, in about {takes}, and kept for later"
-    print(f"{text} evaluations; `counterfeit train --no-evaluate` leaves evaluation out", file=sys.stderr)
+    text = f"a metric compares by a classifier of {source.name}: it is trained now, in about {takes}, and kept for"
+    print(f"{text} later evaluations; `counterfeit train --no-evaluate` leaves evaluation out", file=sys.stderr)
 
 
 def _seconds(model: LeNet, source: Source, train: Train, tried: int = 3) -> float:

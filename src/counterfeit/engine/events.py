@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 import time
@@ -16,7 +15,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from counterfeit.config import flatten
+from counterfeit.data.forms import EVENT
 from counterfeit.data.progress import Minutes, console
+from counterfeit.data.schema import MisfitError, parse_json
 from counterfeit.data.strict import dumps
 
 __all__ = ["Events", "Meter", "Progress", "read_events"]
@@ -45,7 +46,7 @@ class Meter:
 
     def state(self) -> dict[str, Any]:
         """What was added since the last line, for a checkpoint between two lines."""
-        return {"sums": {name: float(value) for name, value in self.sums.items()}, "count": self.count}
+        return {"sums": {name: _finite(float(value)) for name, value in self.sums.items()}, "count": self.count}
 
     def restore(self, state: Mapping[str, Any], device: torch.device) -> None:
         """Go on adding where `state` was taken."""
@@ -111,7 +112,7 @@ class Events:
 
 
 def read_events(run: Path) -> list[dict[str, Any]]:
-    """The events of a run folder; a last line cut short by a kill is passed over."""
+    """The events of a run folder; a line that is none, such as a last one cut short by a kill, is passed over."""
     path = run / "events.jsonl"
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
     return [event for event in map(_event, lines) if event]
@@ -119,14 +120,17 @@ def read_events(run: Path) -> list[dict[str, Any]]:
 
 def _event(line: str) -> dict[str, Any]:
     try:
-        event = json.loads(line)
-    except ValueError:
+        return dict(parse_json(line, EVENT))
+    except MisfitError:
         return {}
-    return event if isinstance(event, dict) and isinstance(event.get("step"), int) else {}
 
 
 def _rounded(value: float) -> float | None:
-    return float(f"{value:.7g}") if math.isfinite(value) else None
+    return _finite(float(f"{value:.7g}"))
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def _board(folder: Path, step: int) -> Any:

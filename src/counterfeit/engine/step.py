@@ -20,7 +20,7 @@ from counterfeit.data.stream import mix
 from counterfeit.engine.distributed import Processes
 from counterfeit.nets.layers import incoming
 
-__all__ = ["Part", "Stepper"]
+__all__ = ["Part", "Stepper", "remembered"]
 
 
 class Stepper:
@@ -225,6 +225,15 @@ def _optimizer(parameters: list[nn.Parameter], rule: Rule) -> torch.optim.Optimi
         return torch.optim.RMSprop(parameters, rule.lr, weight_decay=rule.weight_decay)
     kind = torch.optim.Adam if rule.optimizer == "adam" else torch.optim.AdamW
     return kind(parameters, rule.lr, rule.betas, weight_decay=rule.weight_decay, fused=True)
+
+
+def remembered(rule: Rule) -> frozenset[str]:
+    """Names of the tensors that an optimizer keeps of each parameter it has moved."""
+    p = nn.Parameter(torch.zeros(1))
+    optimizer = _optimizer([p], rule)
+    p.grad = torch.zeros_like(p)
+    optimizer.step()
+    return frozenset(name for name, value in optimizer.state[p].items() if isinstance(value, Tensor))
 
 
 def _averaged(module: nn.Module) -> Iterator[Tensor]:

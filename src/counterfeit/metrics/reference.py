@@ -6,7 +6,6 @@ What is kept is a .npz without pickle, whose header says what it is of; one of a
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -18,7 +17,8 @@ import torch
 from torch import Tensor
 
 from counterfeit.core import Model
-from counterfeit.data.cache import Arrays, cache_dir, keep_arrays, load_arrays, memo
+from counterfeit.data.cache import Arrays, cache_dir, content_hash, keep_arrays, load_arrays, memo
+from counterfeit.data.schema import MisfitError, fields, parse_json, text
 from counterfeit.data.source import Source
 from counterfeit.data.strict import dumps
 from counterfeit.metrics.classifier import classifier
@@ -233,7 +233,7 @@ def packed(found: Statistics, of: Header) -> Arrays:
     arrays = {"features": found.features.numpy()}
     if found.moments:
         arrays |= {"mean": found.moments.mean.numpy(), "root": found.moments.root.numpy()}
-    return {**arrays, "header": np.array(dumps({**of, "content": _content(arrays)}))}
+    return {**arrays, "header": np.array(dumps({**of, "content": content_hash(arrays)}))}
 
 
 def read(path: Path, of: Header) -> Statistics:
@@ -243,16 +243,15 @@ def read(path: Path, of: Header) -> Statistics:
         ValueError: where the file is damaged, or its header is not `of`.
     """
     arrays = dict(load_arrays(path) or {})
-    text = str(arrays.pop("header", ""))
+    header = str(arrays.pop("header", ""))
     try:
-        found = json.loads(text)
-        content = found.pop("content")
-    except (ValueError, KeyError, AttributeError):
+        found = parse_json(header, fields({"content": text}))
+    except MisfitError:
         raise ValueError(f"{path} holds no statistics of features; it is damaged. Remove it.") from None
     for key, value in of.items():
         if found.get(key) != value:
             raise ValueError(f"{path} holds statistics of {key} {found.get(key)!r}; {value!r} is expected. Remove it.")
-    if _content(arrays) != content or "features" not in arrays:
+    if content_hash(arrays) != found["content"] or "features" not in arrays:
         raise ValueError(f"{path} holds other numbers than were written, or not all of them. Remove it.")
     tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
     known = Moments(tensors["mean"], tensors["root"]) if "mean" in tensors else None
@@ -262,10 +261,3 @@ def read(path: Path, of: Header) -> Statistics:
 def _draw(evaluation: Evaluation) -> tuple[int, int, int]:
     return evaluation.samples, evaluation.seed, evaluation.batch_size
 
-
-def _content(arrays: Arrays) -> str:
-    digest = hashlib.sha256()
-    for name, array in sorted(arrays.items()):
-        digest.update(f"{name} {array.dtype} {array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()

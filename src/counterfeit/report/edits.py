@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from counterfeit.core import Decodes
+from counterfeit.data.cache import UNREADABLE
 from counterfeit.data.images import encode_png, tile
 from counterfeit.metrics.probe import FITTED
 from counterfeit.metrics.sampling import evaluating, spread
@@ -55,7 +56,7 @@ def read_direction(path: str | Path, size: int) -> Tensor:
     """A direction in a .npy file: (size,), or the way from the first to the second code of (2, size)."""
     try:
         array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except UNREADABLE as error:
         reason = " ".join(str(error).split())
         raise ValueError(f"{path} is no array file ({reason}). Save a direction with `numpy.save`.") from None
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu" or array.shape not in {(size,), (2, size)}:
