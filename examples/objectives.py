@@ -1,4 +1,4 @@
-"""The four objectives of the adversarial game, side by side on the bundled digits.
+"""Every objective of the adversarial game, side by side on the bundled digits.
 
     python examples/objectives.py [STEPS]
 """

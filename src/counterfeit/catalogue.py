@@ -165,7 +165,7 @@ def model_class(name: str) -> type[Model]:
             raise ValueError(f"{said}. Give it: --model-class {name}, or model={name.rpartition(':')[2]} in Python.")
         return OWN[name]
     if name not in models():
-        raise ValueError(f"model {name!r} is unknown; {nearest(name, [*models()])}")
+        raise ValueError(f"model {name!r} is unknown; {nearest(name, [*models()], 'counterfeit list models')}")
     return models()[name]
 
 
@@ -189,7 +189,7 @@ def metrics() -> dict[str, Metric]:
 def metric(name: str) -> Metric:
     """The metric of that name."""
     if name not in metrics():
-        raise ValueError(f"metric {name!r} is unknown; {nearest(name, [*metrics()])} (`counterfeit list metrics`)")
+        raise ValueError(f"metric {name!r} is unknown; {nearest(name, [*metrics()], 'counterfeit list metrics')}")
     return metrics()[name]
 
 
@@ -240,7 +240,7 @@ def recipe(name: str | Path | type[Model] | Mapping[str, Any] | Recipe) -> Recip
             f"{name} is a run folder; a recipe is expected. `counterfeit resume {name}` goes on with it, and "
             f"`counterfeit train {path / 'run.yaml'}` trains the same again."
         )
-    raise ValueError(f"recipe {name!r} is unknown; {nearest(name, [*recipes()])} (`counterfeit list recipes`)")
+    raise ValueError(f"recipe {name!r} is unknown; {nearest(name, [*recipes()], 'counterfeit list recipes')}")
 
 
 def of_class(model: str) -> Recipe:
@@ -315,7 +315,8 @@ def _check_model(chosen: Recipe, settings: Mapping[str, Any]) -> None:
     name = model.get("name", chosen.model)
     if name != chosen.model:
         of_name = [r.name for r in recipes().values() if r.model == name]
-        known = f"take {' or '.join(of_name)}" if of_name else nearest(str(name), [*models()])
+        listing = "counterfeit list models"
+        known = f"take {' or '.join(of_name)}" if of_name else nearest(str(name), [*models()], listing)
         raise ValueError(f"model.name: {name!r} came; {chosen.name} is a recipe of {chosen.model}; {known}")
 
 
@@ -358,7 +359,8 @@ def _named(data: Data, beside: Path | None) -> tuple[type[Source], Path | None]:
         return Arrays, path
     if path.exists() or "/" in data.name or path.suffix.lower() == ".zip":
         return Films if data.frames else ToldFolder if ToldFolder.told(path) else Folder, path
-    raise ValueError(f"data {data.name!r} is neither a source nor a path; {nearest(data.name, [*sources()])}")
+    known = nearest(data.name, [*sources()], "counterfeit list data")
+    raise ValueError(f"data {data.name!r} is neither a source nor a path; {known}")
 
 
 def _construct(cls: type[Source], path: Path | None, data: Data) -> Source:
@@ -424,9 +426,12 @@ def _list_data() -> list[dict[str, Any]]:
 
 def _list_metrics() -> list[dict[str, Any]]:
     return [
-        {"name": m.name, "summary": m.summary, "unit": m.unit, "better": m.better, "needs": m.needs.__name__}
+        {
+            "name": m.name, "summary": m.summary, "unit": m.unit, "better": m.better, "needs": m.needs.__name__,
+            "models": [name for name, cls in models().items() if able(cls, m.needs)],
+        }
         for m in metrics().values()
-    ]
+    ]  # fmt: skip
 
 
 def _summary(cls: type) -> str:

@@ -26,17 +26,19 @@ from counterfeit.data.schema import MisfitError, mapping, parse_yaml, whatever
 from counterfeit.metrics.metric import Evaluation
 
 __all__ = [
-    "Config", "Data", "Rule", "Train", "command", "dump", "flatten", "load_yaml", "merge", "nearest", "nest", "parse",
-    "settings_help",
+    "Config", "Data", "Rule", "Train", "changed", "command", "dump", "flatten", "load_yaml", "merge", "nearest", "nest",
+    "parse", "settings_help",
 ]  # fmt: skip
 
 
-def nearest(name: str, known: Sequence[str]) -> str:
-    """The end of an error message: the known name nearest to `name`, or all of them."""
+def nearest(name: str, known: Sequence[str], listing: str = "") -> str:
+    """The end of an error message: the known name nearest to `name`, all of them, or what lists them where many."""
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     if close:
         return f"did you mean {close[0]!r}?"
-    return f"known: {', '.join(sorted(known))}" if len(known) <= 20 else "--help lists what there is"
+    if len(known) <= 20 or not listing:
+        return f"known: {', '.join(sorted(known))}"
+    return f"`{listing}` lists all {len(known)}"
 
 
 @dataclass(frozen=True)
@@ -243,11 +245,16 @@ class Config:
         return _plain({"recipe": self.recipe, "model": model, **sections})
 
 
-def command(config: Config, recipe: Config) -> str:
-    """The shortest command line that trains by `config`: what differs from the recipe's own settings."""
+def changed(config: Config, recipe: Config) -> dict[str, Any]:
+    """Dotted key -> value of the settings that differ from the recipe's own."""
     known = [f"{section}.{f.name}" for section, cls in SECTIONS.items() for f in dataclasses.fields(cls)]
     ours, theirs = (dict(flatten(c.to_dict(), known)) for c in (config, recipe))
-    words = [f"--{key} {_word(value)}" for key, value in ours.items() if value != theirs.get(key)]
+    return {key: value for key, value in ours.items() if value != theirs.get(key)}
+
+
+def command(config: Config, recipe: Config) -> str:
+    """The shortest command line that trains by `config`: what differs from the recipe's own settings."""
+    words = [f"--{key} {_word(value)}" for key, value in changed(config, recipe).items()]
     return " ".join(["counterfeit train", config.recipe, *words])
 
 
@@ -321,14 +328,14 @@ def parse(recipe: str, model: str, model_class: type, *layers: Mapping[str, Any]
     Raises:
         ValueError: an unknown key, naming the nearest known one, or a value of another type, naming the expected one.
     """
-    parser = _parsing(model_class)
+    parser, listing = _parsing(model_class), f"counterfeit train {recipe} --help"
     types_by_key = _types(parser)
     merged: dict[str, Any] = {}
     for layer in layers:
         for dotted, given in flatten(layer, list(types_by_key)):
             key, value = _mapping(dotted, given, types_by_key)
             if key not in types_by_key:
-                raise ValueError(f"{key} is no setting of {recipe}; {nearest(key, list(types_by_key))}")
+                raise ValueError(f"{key} is no setting of {recipe}; {nearest(key, list(types_by_key), listing)}")
             value = _convert(value, types_by_key[key])
             _check_given(key, value, types_by_key[key])
             merged[key] = merge(merged.get(key, {}), value) if isinstance(value, dict) else value

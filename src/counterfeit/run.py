@@ -32,7 +32,7 @@ from torch import Tensor
 import counterfeit
 from counterfeit import catalogue
 from counterfeit.catalogue import Recipe, configure
-from counterfeit.config import Config, Data, Train, dump, nest
+from counterfeit.config import Config, Data, Train, dump, nearest, nest
 from counterfeit.core import (
     Completes,
     Decodes,
@@ -71,7 +71,7 @@ from counterfeit.metrics.sampling import evaluating
 from counterfeit.metrics.statistics import seeded
 from counterfeit.metrics.threads import available, using
 
-__all__ = ["Run", "resume", "train"]
+__all__ = ["Run", "other_runs", "resume", "train"]
 
 CPU = torch.device("cpu")
 
@@ -192,9 +192,7 @@ class Run:
             catalogue.own(model)
         file = self.path / "run.yaml"
         if not file.is_file():
-            raise ValueError(
-                f"{path} is no run folder: it holds no run.yaml. Give a folder that `counterfeit train` made."
-            )
+            raise ValueError(f"{path} is no run folder: it holds no run.yaml. {other_runs(self.path)}")
         try:
             self.description = schema.parse_yaml(schema.read_text(file), forms.RUN)
         except schema.MisfitError as error:
@@ -520,6 +518,14 @@ def _threads(train: Train, model: Model, source: Source, show: bool) -> int | No
         said = f"threads: {needed.threads} of {available()}, for steps of {needed}; --train.threads sets another number"
         print(said, file=sys.stderr)
     return needed.threads
+
+
+def other_runs(path: Path) -> str:
+    """What to do where `path` is no run folder: the run with the nearest name, where there are some beside it."""
+    beside = {file.parent.name for place in (path.parent, Path("runs")) for file in place.glob("*/run.yaml")}
+    if not beside:
+        return "Give a folder that `counterfeit train` made."
+    return f"Give a folder that `counterfeit train` made; {nearest(path.name, sorted(beside), 'counterfeit list runs')}"
 
 
 def _tensor(name: str, value: Any) -> Tensor:

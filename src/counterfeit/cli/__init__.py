@@ -10,6 +10,7 @@ from typing import NoReturn
 
 import counterfeit
 from counterfeit.cli.errors import leads, reported
+from counterfeit.cli.plain import readable
 
 __all__ = ["main", "parser_of"]
 
@@ -51,6 +52,7 @@ class Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line; returns the status: 2 for bad input, 1 for the machine's failures, 128 + n for signal n."""
+    readable()
     parser = _parser()
     arguments = [*(sys.argv[1:] if argv is None else argv)]
     first = next((a for a in arguments if not a.startswith("-")), None)

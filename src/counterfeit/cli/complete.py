@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from counterfeit.cli.options import samples_writable
-from counterfeit.cli.output import say
+from counterfeit.cli.output import counted, say
 from counterfeit.data.inputs import read_inputs, read_mask
 from counterfeit.data.strict import dumps
 from counterfeit.nets.masks import KINDS, mask_of
@@ -31,6 +31,9 @@ EXAMPLE = """examples:
 """
 
 
+DRAWS = 6  # of each image, where nobody says how many
+
+
 def options(parser: argparse.ArgumentParser) -> None:
     """What the verb takes."""
     parser.add_argument("run", metavar="RUN", help="a run folder of a model that completes")
@@ -42,7 +45,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--input", metavar="PATH", help="a picture, folder or zip of yours, in place of test images")
     parser.add_argument("--count", type=int, default=12, help="how many test images (default: 12)")
     parser.add_argument("--split", default="test", choices=("train", "valid", "test"), help="of which split")
-    parser.add_argument("-n", "--n", type=int, default=6, help="draws of each (default: 6)")
+    parser.add_argument("-n", "--n", type=int, help="draws of each (default: 6; 1 of a single picture of yours)")
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same draws (default: 0)")
     parser.add_argument(
         "--out",
@@ -57,23 +60,26 @@ def options(parser: argparse.ArgumentParser) -> None:
 def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     """Complete."""
     args = parser.parse_args(arguments)
-    from counterfeit.data.images import save_png
+    from counterfeit.data.images import save_png, to_uint8
     from counterfeit.report.completion import board
     from counterfeit.report.export import write_samples
     from counterfeit.run import Run
 
     for name in ("count", "n"):
-        if getattr(args, name) < 1:
+        if getattr(args, name) is not None and getattr(args, name) < 1:
             raise ValueError(f"--{name} {getattr(args, name)} came; at least 1 is expected.")
     source = Run(args.run, args.checkpoint, args.device)
     out, folder = samples_writable(args.out, source.path / "completions.png")
     x, mask = given(source, args)
+    args.n = args.n or (1 if args.input and len(x) == 1 else DRAWS)
     draws = source.complete(x, mask, args.n, args.seed)
-    if out.suffix.lower() == ".png" and not folder:
+    if args.input and len(x) == args.n == 1 and out.suffix.lower() == ".png":  # one picture in, one picture out
+        save_png(out, to_uint8(draws[0, 0]))
+    elif out.suffix.lower() == ".png" and not folder:
         save_png(out, board(source.source.natural(x), mask, draws, truth=not args.input))
     else:
         write_samples(draws.flatten(0, 1) if folder else draws, out, source.source.span)
-    say(f"Completions by {source.name} of {len(x)} image{'s' * (len(x) > 1)}, {args.n} each: {out}")
+    say(f"Completions by {source.name} of {counted(len(x), 'image')}, {args.n} each: {out}")
     if args.json:
         facts = {"run": args.run, "mask": args.mask, "images": len(x), "n": args.n, "seed": args.seed}
         print(dumps({**facts, "missing": float(1 - mask.mean()), "out": str(out)}))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from counterfeit.cli.options import writable
-from counterfeit.cli.output import say
+from counterfeit.cli.output import counted, say
 from counterfeit.data.strict import dumps
 
 if TYPE_CHECKING:
@@ -39,7 +39,10 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--input", metavar="PATH", help="a picture, folder or zip of yours, in place of a split")
     parser.add_argument("--split", default="test", choices=("train", "valid", "test"), help="default: test")
     parser.add_argument("--count", type=int, help="how many of the split, evenly spaced (default: all)")
-    parser.add_argument("--out", help="a .npz (codes `z` and labels `y`) or .npy (codes) (default: RUN/codes.npz)")
+    parser.add_argument(
+        "--out",
+        help="a .npz (codes `z`, labels `y`) or .npy (codes) (default: RUN/codes.npz, unless a picture is asked for)",
+    )
     parser.add_argument("--reconstruct", metavar="PNG", help="show images above what their codes decode to")
     group = parser.add_argument_group("edits")
     group.add_argument("--edit", metavar="PNG", help="show what images turn into as their codes move")
@@ -61,17 +64,20 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     from counterfeit.run import Run
 
     source = Run(args.run, args.checkpoint, args.device)
+    asked = args.out or not (args.reconstruct or args.edit)  # pictures alone, where they alone were asked for
     out = Path(args.out) if args.out else source.path / "codes.npz"
-    for place in (str(out), args.reconstruct, args.edit):
+    for place in (str(out) if asked else None, args.reconstruct, args.edit):
         writable(place)
     if args.reconstruct or args.edit:
         _decodes(source)
     batch = given(source, args)
     course = way(source, batch, args) if args.edit else None
-    z = source.encode(batch.x, args.seed)
-    write_codes(z, batch.y, out)
-    say(f"{len(z)} codes of size {z.shape[1]} of {source.name}: {out}")
-    facts: dict[str, Any] = {"run": args.run, "n": len(z), "latent": z.shape[1], "out": str(out)}
+    facts: dict[str, Any] = {"run": args.run, "n": len(batch.x)}
+    if asked:
+        z = source.encode(batch.x, args.seed)
+        write_codes(z, batch.y, out)
+        say(f"{counted(len(z), 'code')} of size {z.shape[1]} of {source.name}: {out}")
+        facts |= {"latent": z.shape[1], "out": str(out)}
     if args.reconstruct:
         facts |= {"reconstruct": args.reconstruct, "mse": reconstruct(source, batch.x, args)}
         say(f"Reconstructions, mean squared error {facts['mse']:.4g}: {args.reconstruct}")
@@ -141,10 +147,15 @@ def way(run: Run, batch: Batch, args: argparse.Namespace) -> tuple[Tensor, Tenso
 
 def edit(run: Run, x: Tensor, direction: Tensor, args: argparse.Namespace) -> None:
     """Write the images `x`, (N, *shape), beside what they turn into."""
-    from counterfeit.data.images import save_png
+    from counterfeit.data.images import save_png, to_uint8
     from counterfeit.report.edits import board, edit
 
-    changed = edit(run, x, direction, torch.linspace(0, args.strength, STEPS))
+    if args.input and len(x) == 1:  # one picture in, one picture out
+        (changed,) = edit(run, x, direction, torch.tensor([args.strength]))
+        save_png(args.edit, to_uint8(changed[0]))
+        return
+    strengths = torch.linspace(0, args.strength, STEPS)
+    changed = edit(run, x, direction, strengths)
     save_png(args.edit, board(run.source.natural(x), changed))
 
 

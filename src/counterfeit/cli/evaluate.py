@@ -99,15 +99,15 @@ def subject(path: str, args: argparse.Namespace, data: Data | None) -> Run | Out
     from counterfeit import catalogue
     from counterfeit.evaluation import outside
     from counterfeit.report.view import view
-    from counterfeit.run import Run
+    from counterfeit.run import Run, other_runs
 
     trained = (Path(path) / "run.yaml").is_file()
     if not trained and (data or ":" in path):
         return outside(path, data)
     if not trained:
         raise ValueError(
-            f"{path} is no run folder: it holds no run.yaml. Give one that `counterfeit train` made, or say with "
-            "--data what its samples imitate."
+            f"{path} is no run folder: it holds no run.yaml. {other_runs(Path(path))} Of samples, say with --data what "
+            "they imitate."
         )
     run = Run(path, args.checkpoint, args.device)
     return view(run, catalogue.source(data)) if data else run

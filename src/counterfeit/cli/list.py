@@ -1,8 +1,10 @@
-"""List models, recipes, data or metrics."""
+"""List models, recipes, data or metrics, or the runs in a folder."""
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
+from typing import Any
 
 from counterfeit.cli.output import table
 from counterfeit.data.strict import dumps
@@ -10,13 +12,16 @@ from counterfeit.data.strict import dumps
 EXAMPLE = """examples:
   counterfeit list recipes
   counterfeit list models --json
+  counterfeit list runs                     those in runs/, newest first
+  counterfeit list runs ~/elsewhere
 """
 
 
 def options(parser: argparse.ArgumentParser) -> None:
     """What the verb takes."""
-    kinds = ("models", "recipes", "data", "metrics")
+    kinds = ("models", "recipes", "data", "metrics", "runs")
     parser.add_argument("kind", nargs="?", default="recipes", choices=kinds, help="what to list (default: recipes)")
+    parser.add_argument("folder", nargs="?", metavar="DIR", help="of runs (default: runs)")
     parser.add_argument("--json", action="store_true", help="print an array of objects")
 
 
@@ -25,13 +30,24 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     args = parser.parse_args(arguments)
     from counterfeit import catalogue
 
-    entries = catalogue.entries(args.kind)
+    if args.folder is not None and args.kind != "runs":
+        raise ValueError(f"{args.folder} came beside {args.kind}; a folder is expected with runs alone. Leave it out.")
+    entries = _runs(args.folder or "runs") if args.kind == "runs" else catalogue.entries(args.kind)
     if args.json:
         print(dumps(entries))
         return 0
-    columns = [key for key in entries[0] if key != "reach"]
+    columns = [key for key in entries[0] if key not in ("reach", "models")]
     table(columns, [[_cell(entry[key]) for key in columns] for entry in entries])
+    alone = [entry["name"] for entry in entries if entry.get("models") == []]
+    if alone:
+        print(f"For models of your own, since none here can be asked yet: {', '.join(alone)}.")
     return 0
+
+
+def _runs(folder: str) -> list[dict[str, Any]]:
+    from counterfeit.report.runs import listed
+
+    return listed(Path(folder).expanduser())
 
 
 def _cell(value: object) -> str:

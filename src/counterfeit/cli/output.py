@@ -17,7 +17,17 @@ if TYPE_CHECKING:
     from counterfeit.report.cells import Table
     from counterfeit.run import Run
 
-__all__ = ["Watch", "finish", "measured", "say", "show", "table"]
+__all__ = ["Watch", "counted", "finish", "measured", "say", "show", "table"]
+
+
+def counted(count: int, noun: str) -> str:
+    """A number of things.
+
+    Example:
+        >>> counted(1, "code"), counted(1200, "code")
+        ('1 code', '1,200 codes')
+    """
+    return f"{count:,} {noun}{'s' * (count != 1)}"
 
 
 def say(text: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from counterfeit.cli.options import samples_writable
-from counterfeit.cli.output import say
+from counterfeit.cli.output import counted, say
 from counterfeit.data.strict import dumps
 
 if TYPE_CHECKING:
@@ -57,10 +57,10 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     place = Path(args.out) if args.out else source.path / "samples.png"
     if args.interpolate is not None:
         count, out = _walk(source, args, place)
-        what = f"{count} walks between codes"
+        what = f"{counted(count, 'walk')} between codes"
     else:
         count, out = _sample(source, args, place)
-        what = f"{count} samples"
+        what = counted(count, "sample")
     say(f"{what} of {source.name}: {out}")
     if args.json:
         print(dumps({"run": args.run, "n": count, "seed": args.seed, "out": str(out)}))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-__all__ = ["settings"]
+__all__ = ["SHORTHANDS", "settings"]
 
 SHORTHANDS: Mapping[str, str] = {"data": "data.name", "steps": "train.steps", "seed": "train.seed"}
 
@@ -25,5 +25,9 @@ def settings(arguments: Sequence[str]) -> dict[str, str]:
         key, equals, value = word[2:].partition("=")
         if not equals:
             value = rest.pop(0) if rest and not rest[0].startswith("--") else "true"
-        found[SHORTHANDS.get(key, key)] = value
+        full = SHORTHANDS.get(key, key)
+        if full in found:
+            came = f"--{full} came twice, as {found[full]!r} and {value!r}"
+            raise ValueError(f"{came}; one value is expected. Leave one out.")
+        found[full] = value
     return found

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from counterfeit.cli.output import finish
-from counterfeit.cli.settings import settings
+from counterfeit.cli.settings import SHORTHANDS, settings
 
 EXAMPLE = """examples:
   counterfeit train gan
@@ -14,6 +14,12 @@ EXAMPLE = """examples:
   counterfeit train gan --data ~/pictures --data.size 32
   counterfeit train gan --help        every setting of the recipe
 """
+
+
+HELP = {
+    "data": "a source, the path of a folder or zip of pictures or films, or a .npy or .npz file",
+    "steps": "training steps", "seed": "of initial weights, data order and noise",
+}  # fmt: skip
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +31,8 @@ def options(parser: argparse.ArgumentParser) -> None:
         "-h", "--help", action="store_true", help="this help, and every setting where a recipe is named"
     )
     parser.add_argument("--out", metavar="DIR", help="the run folder (default: runs/RECIPE-TIME)")
-    parser.add_argument("--data", metavar="DATA", help="a source, or a folder or zip of images (same as --data.name)")
+    for name, key in SHORTHANDS.items():
+        parser.add_argument(f"--{name}", metavar=name.upper(), help=f"{HELP[name]} (same as --{key})")
     parser.add_argument("--no-evaluate", action="store_true", help="do not evaluate after training")
     parser.add_argument("--no-report", action="store_true", help="do not write report.html")
     parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
@@ -43,8 +50,8 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     from counterfeit.run import start
 
     chosen = catalogue.recipe(args.recipe)
-    given = settings(rest) | ({"data.name": args.data} if args.data is not None else {})
-    config = catalogue.configure(chosen, nest(given))
+    short = [word for name in SHORTHANDS if (text := getattr(args, name)) is not None for word in (f"--{name}", text)]
+    config = catalogue.configure(chosen, nest(settings([*short, *rest])))
     trained, summary = start(chosen, config, Path(args.out) if args.out else None)
     return finish(trained, summary, evaluate=not args.no_evaluate, report=not args.no_report, as_json=args.json)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from counterfeit.cli.options import samples_writable
-from counterfeit.cli.output import say
+from counterfeit.cli.output import counted, say
 from counterfeit.data.strict import dumps
 
 if TYPE_CHECKING:
@@ -59,10 +59,10 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     if isinstance(source.model, Translates):
         label = domain(source, args.to)
         before, after = translated(source, args, label)
-        words = f"{len(after)} images taken to {source.source.called(label)}"
+        words = f"{counted(len(after), 'image')} taken to {source.source.called(label)}"
     else:
         before, after = enlarged(source, args)
-        words = f"{len(after)} images drawn in {source.model.factor} times as many pixels a side"
+        words = f"{counted(len(after), 'image')} drawn in {source.model.factor} times as many pixels a side"
     write(before, after, out, folder, source.source.span)
     say(f"{words} by {source.name}: {out}")
     if args.json:

@@ -15,7 +15,7 @@ from typing import TextIO
 from counterfeit.data.strict import dumps
 from counterfeit.engine.distributed import Processes
 
-__all__ = ["locked"]
+__all__ = ["holder", "locked"]
 
 TAKEN = (errno.EWOULDBLOCK, errno.EACCES)
 
@@ -44,6 +44,21 @@ def locked(run: Path, group: Processes) -> Iterator[None]:
     finally:
         if file:
             file.close()
+
+
+def holder(run: Path) -> str:
+    """Who trains into a run folder now, in words; empty where nobody does, or that cannot be known."""
+    try:
+        import fcntl
+
+        with (run / "lock").open(encoding="utf-8", errors="replace") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except OSError as error:
+                return _holder(file) if error.errno in TAKEN else ""
+    except (ImportError, OSError):
+        pass
+    return ""
 
 
 def _take(run: Path) -> tuple[TextIO | None, str]:

@@ -1,0 +1,183 @@
+"""What a person meets at the command line: options that are honoured or refused, lists of runs, plain characters."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import counterfeit as cf
+from counterfeit import catalogue
+from counterfeit.cli import main
+from counterfeit.cli.output import counted
+from counterfeit.cli.plain import readable
+from counterfeit.cli.settings import settings
+from counterfeit.engine.distributed import Processes
+from counterfeit.engine.lock import holder, locked
+
+QUICK = (
+    "--train.steps", "2", "--train.batch_size", "8", "--train.tensorboard", "false", "--no-evaluate", "--no-report",
+)  # fmt: skip
+
+
+def refused(capsys, *words):
+    capsys.readouterr()
+    assert main([*words]) == 2
+    return capsys.readouterr().err.strip().splitlines()[-1]
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs")
+    for name, more in (("first", ()), ("second", ("--model.noise_size", "8", "--train.lr", "0.002"))):
+        assert main(["train", "gan", "--out", str(folder / name), *QUICK, *more]) == 0
+    cf.Run(folder / "first").evaluate("nearest", samples=30)
+    return folder
+
+
+# ---- settings
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--steps", "5", "--train.steps", "7"], ["--data", "mnist", "--data.name", "a"], ["--seed", "1", "--seed=2"]],
+)
+def test_a_setting_that_is_given_twice_is_refused(words):
+    with pytest.raises(ValueError, match="came twice"):
+        settings(words)
+
+
+def test_shorthands_stand_in_the_help_and_are_honoured(tmp_path, capsys):
+    assert main(["train", "--help"]) == 0
+    said = capsys.readouterr().out
+    assert all(f"--{name}" in said for name in ("steps", "seed", "data", "model-class"))
+    assert main(["train", "gan", "--out", str(tmp_path / "run"), "--steps", "1", "--seed", "7", *QUICK[2:]]) == 0
+    config = cf.Run(tmp_path / "run").config.train
+    assert (config.steps, config.seed) == (1, 7)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["train", "zzzzzz"], "`counterfeit list recipes` lists all"),
+        (["train", "gna-mnist"], "did you mean 'gan-mnist'"),
+        (["train", "gan", "--qqq.zzz", "1"], "`counterfeit train gan --help` lists all"),
+        (["train", "gan", "--data", "xyzzy"], "`counterfeit list data` lists all"),
+        (["train", "gan", "--model.name", "vae"], "take vae-mnist or vae"),
+    ],
+)  # fmt: skip
+def test_a_name_that_is_unknown_leads_to_what_lists_them(capsys, words, said):
+    assert said in refused(capsys, *words)
+
+
+# ---- runs
+
+
+def test_runs_are_listed_with_what_sets_them_apart(runs, capsys):
+    capsys.readouterr()
+    assert main(["list", "runs", str(runs), "--json"]) == 0
+    first, second = sorted(json.loads(capsys.readouterr().out), key=lambda entry: entry["run"])
+    assert (first["recipe"], first["state"], first["step"]) == ("gan", "ended", "2 of 2")
+    assert first["numbers"][0].startswith("nearest ")
+    assert {"model.noise_size 8", "train.lr 0.002"} <= set(second["settings"])
+    assert "model.noise_size 8" not in first["settings"]
+
+
+def test_a_run_that_trains_now_is_listed_so(runs, capsys):
+    capsys.readouterr()
+    with locked(runs / "second", Processes()):
+        assert "process" in holder(runs / "second")
+        assert main(["list", "runs", str(runs), "--json"]) == 0
+    states = {entry["run"][-5:]: entry["state"] for entry in json.loads(capsys.readouterr().out)}
+    assert (states["first"], states["econd"]) == ("ended", "training")
+    assert not holder(runs / "second")
+
+
+def test_damaged_runs_are_listed_as_such(tmp_path, capsys):
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "run.yaml").write_text("model: [")
+    capsys.readouterr()
+    assert main(["list", "runs", str(tmp_path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["state"] == "damaged"
+    assert "holds no run" in refused(capsys, "list", "runs", str(tmp_path / "broken"))
+    assert "with runs alone" in refused(capsys, "list", "models", str(tmp_path))
+
+
+@pytest.mark.parametrize("verb", ["sample", "evaluate", "report", "resume", "doctor"])
+def test_the_nearest_run_is_named(runs, capsys, verb):
+    assert "did you mean 'first'?" in refused(capsys, verb, str(runs / "frist"))
+
+
+def test_metrics_without_a_model_here_are_told_apart(capsys):
+    assert main(["list", "metrics", "--json"]) == 0
+    models = {entry["name"]: entry["models"] for entry in json.loads(capsys.readouterr().out)}
+    assert models["ais"] == []
+    assert "vae" in models["elbo"]
+    assert main(["list", "metrics"]) == 0
+    assert "models of your own" in capsys.readouterr().out.splitlines()[-1]
+
+
+# ---- one picture in, one picture out; nothing that was not asked for
+
+
+def picture(path, side=8):
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (side, side), dtype=np.uint8)).save(path)
+    return str(path)
+
+
+def test_an_edit_of_one_picture_is_one_picture_and_writes_no_codes(bench, tmp_path):
+    run = bench(catalogue.recipe("bigan")).trained.run
+    (run.path / "codes.npz").unlink(missing_ok=True)
+    mine, out = picture(tmp_path / "mine.png"), tmp_path / "new.png"
+    assert main(["encode", str(run.path), "--input", mine, "--edit", str(out), "--to", "3"]) == 0
+    assert not (run.path / "codes.npz").exists()
+    with Image.open(out) as image:
+        assert image.size == run.source.spec.shape[:0:-1]
+    assert main(["encode", str(run.path), "--input", mine, "--reconstruct", str(tmp_path / "again.png")]) == 0
+    assert not (run.path / "codes.npz").exists()
+    assert main(["encode", str(run.path), "--input", mine]) == 0
+    assert (run.path / "codes.npz").exists()
+
+
+def test_a_completion_of_one_picture_is_one_picture(bench, tmp_path):
+    run = bench(catalogue.recipe("conditionals")).trained.run
+    mine, out = picture(tmp_path / "mine.png"), tmp_path / "new.png"
+    assert main(["complete", str(run.path), "--input", mine, "--mask", "left", "--out", str(out)]) == 0
+    with Image.open(out) as image:
+        assert image.size == run.source.spec.shape[:0:-1]
+    words = ("--mask", "left", "--n", "3", "--out", str(out))
+    assert main(["complete", str(run.path), "--input", mine, *words]) == 0
+    with Image.open(out) as image:
+        assert image.width > 3 * run.source.spec.shape[2]
+
+
+# ---- words
+
+
+def test_things_are_counted_in_words():
+    assert [counted(n, "code") for n in (0, 1, 2, 1000)] == ["0 codes", "1 code", "2 codes", "1,000 codes"]
+
+
+def test_characters_that_an_encoding_lacks_are_spelled_out(monkeypatch):
+    for encoding, expected in (("ascii", "1 +- 2 <= -3 ?"), ("latin-1", "1 ± 2 <= -3 ?"), ("utf-8", "1 ± 2 ≤ −3 漢")):
+        raw = io.BytesIO()
+        monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding=encoding))
+        readable()
+        print("1 ± 2 ≤ −3 漢", end="", flush=True)
+        assert raw.getvalue().decode(encoding) == expected
+
+
+def test_a_table_is_printed_in_ascii(runs):
+    surroundings = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    words = ("evaluate", str(runs / "first"), "--metrics", "nearest", "--samples", "30")
+    done = subprocess.run(
+        [sys.executable, "-m", "counterfeit", *words], env=surroundings, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "+-" in done.stdout
