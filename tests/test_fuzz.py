@@ -1,5 +1,6 @@
 """Damaged files end in one clear line: a short search of `fuzz.py`, and what its long searches found."""
 
+import io
 import json
 import shutil
 import struct
@@ -8,6 +9,7 @@ import zipfile
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file, save_file
 
 import counterfeit as cf
@@ -17,7 +19,9 @@ from counterfeit.config import Train
 from counterfeit.core import Clock
 from counterfeit.data import cache, schema
 from counterfeit.data.arrays import Arrays, read_arrays
+from counterfeit.data.folder import Folder
 from counterfeit.data.kept import Kept, keep
+from counterfeit.data.pictures import find_pictures
 from counterfeit.engine import checkpoint
 from counterfeit.engine.distributed import Processes
 from counterfeit.engine.events import read_events
@@ -348,6 +352,28 @@ def test_data_kept_in_a_run_folder_are_whole_or_refused(tmp_path):
     held = dict(np.load(tmp_path / "kept.npz", allow_pickle=False))
     np.savez(tmp_path / "kept.npz", **{**held, "x_train": np.array(3)})
     assert "is damaged" in line(lambda: Kept(tmp_path / "kept.npz"))
+
+
+def pictures(path, name, version=20):
+    """A zip whose second entry is called `name`, and asks for a version of the format to be unpacked."""
+    picture = io.BytesIO()
+    Image.fromarray(np.zeros((4, 4), np.uint8)).save(picture, "png")
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.png", picture.getvalue())
+        entry = zipfile.ZipInfo("b.png")
+        entry.extract_version = version
+        archive.writestr(entry, picture.getvalue())
+    path.write_bytes(path.read_bytes().replace(b"b.png", name))
+
+
+def test_a_zip_of_a_version_to_come_is_refused(tmp_path):
+    pictures(tmp_path / "x.zip", b"b.png", version=236)
+    assert "zip file version 23.6" in line(lambda: Folder(tmp_path / "x.zip"))
+
+
+def test_an_entry_of_a_zip_without_a_name_is_passed_over(tmp_path):
+    pictures(tmp_path / "x.zip", b"\0.png")  # what follows a zero is no part of a name
+    assert find_pictures(tmp_path / "x.zip").names == ("a.png",)
 
 
 def test_labels_of_which_none_comes_twice_leave_splits_empty_and_no_traceback(tmp_path):

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import zipfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
 
-from counterfeit.data.cache import DataError
+from counterfeit.data.cache import UNREADABLE, DataError
 
 __all__ = ["Pictures", "find_beside", "find_pictures"]
 
@@ -74,7 +73,7 @@ class Pictures:
         name = self.names[index]
         try:
             return _archive(self.path).read(name) if self.zipped else (self.path / name).read_bytes()
-        except (OSError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+        except UNREADABLE as error:
             raise DataError(f"{self.where(index)} cannot be read ({error}). Replace or remove it.") from error
 
 
@@ -136,10 +135,10 @@ def _walk(root: Path) -> Iterator[tuple[str, int]]:
 def _entries(path: Path) -> Iterator[tuple[str, int]]:
     try:
         entries = _archive(path).file.infolist()
-    except (OSError, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         raise DataError(f"{path} is neither a folder nor a zip ({error}). Give one of the two.") from error
     for entry in entries:
         if entry.filename.startswith("/") or ".." in entry.filename.split("/"):
             raise DataError(f"{path} holds the unsafe name {entry.filename!r}. Pack it with names below its root.")
-        if not entry.is_dir():
+        if entry.filename and not entry.is_dir():
             yield entry.filename, entry.file_size
