@@ -232,20 +232,34 @@ def test_a_line_that_is_no_event_is_passed_over(run, row):
 
 
 @pytest.mark.parametrize(
-    ("entry", "says"),
+    ("change", "says"),
     [
-        ({}, "nearest lacks value, error, n, protocol"),
-        ({"value": None, "error": None, "n": 1, "protocol": ""}, "nearest.value holds None; a number"),
-        ({"value": 1.0, "error": None, "n": 1, "protocol": "", "details": []}, "nearest.details holds []; a mapping"),
-        (
-            {"value": 1.0, "error": None, "n": 1, "protocol": "", "details": {"references": {"real": 5}}},
-            "nearest.details.references.real holds 5; a mapping",
-        ),
+        ({"value": None}, "nearest.value holds None; a number"),
+        ({"n": 1.5}, "nearest.n holds 1.5; an integer"),
+        ({"details": []}, "nearest.details holds []; a mapping"),
+        ({"details": {"references": {"real": 5}}}, "nearest.details.references.real holds 5; a mapping"),
+        ({"details": {"low": 0.5}}, "nearest.details lacks high"),
+        ({"details": {"low": [], "high": 1}}, "nearest.details.low holds []; a number"),
+        ({"details": {"share_low": 0.5, "share_high": 1.0}}, "nearest.details lacks share"),
+        ({"details": {"share": "all", "share_low": 0.5, "share_high": 1.0}}, "nearest.details.share holds 'all'"),
+        ({"details": {"references": {"real": {"value": 1.0, "high": 2.0}}}}, "references.real lacks low"),
+        ({"details": {"scores": {"distance": {}}}}, "scores.distance lacks auroc, error"),
+        ({"skipped": 5}, "nearest.skipped holds 5; text"),
     ],
 )
-def test_results_that_lack_something_are_named(run, entry, says):
+def test_results_that_lack_something_are_named(run, change, says):
+    entry = {"value": 1.0, "error": None, "n": 1, "protocol": "", "fingerprint": "", **change}
     (run.path / "evaluation.json").write_text(json.dumps({"nearest": entry}))
     assert says in line(lambda: run.evaluation)
+
+
+@pytest.mark.parametrize("name", ["value", "error", "n", "protocol", "fingerprint"])
+def test_a_result_without_a_field_is_named(run, name):
+    run.evaluate("nearest", samples=20)
+    held = json.loads((run.path / "evaluation.json").read_text())
+    del held["nearest"][name]
+    (run.path / "evaluation.json").write_text(json.dumps(held))
+    assert f"nearest lacks {name}" in line(lambda: run.evaluation)
 
 
 @pytest.mark.parametrize("content", ["[" * 100_000, '{"a": 1e999}', '{"a": 1' + "0" * 500 + "}", '{"a": Infinity}'])

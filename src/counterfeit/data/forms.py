@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from counterfeit.data.schema import (
+    Schema,
     anything,
     fields,
     list_of,
@@ -68,15 +69,32 @@ EVENT = fields(
 )
 """A line of events.jsonl: numbers by name, or something that happened."""
 
-REFERENCE = fields({"value": number()}, {"error": optional(number(0)), "n": whole()})
+ENDS = {"low": number(), "high": number()}
+
+
+def _whole_ends(schema: Schema) -> Schema:
+    """`schema`, where an interval has both of its ends and what it is of: `low` and `high`, or `x_low`, `x_high`, `x`."""
+
+    def check(value: Any, place: str) -> None:
+        schema(value, place)
+        for key in [key for key in value if key.rpartition("_")[2] in ENDS]:
+            of, bar, _ = key.rpartition("_")
+            names = (*([of] if bar else []), f"{of}{bar}low", f"{of}{bar}high")
+            fields(dict.fromkeys(names, number()))(value, place)
+
+    return check
+
+
+REFERENCE = {"error": optional(number(0)), "n": whole(), "details": none, **ENDS}
 SCORE = fields({"auroc": number(), "error": optional(number(0))})
 DETAILS = {
-    "references": mapping(REFERENCE), "scores": mapping(SCORE), "histogram": list_of(number()),
-    "values": list_of(number()), "warning": text, "note": text, "copies": whole(),
+    "references": mapping(_whole_ends(fields({"value": optional(number())}, REFERENCE))), "scores": mapping(SCORE),
+    "histogram": list_of(number()), "values": list_of(number()), "warning": text, "note": text, "copies": whole(),
+    **ENDS,
 }  # fmt: skip
 MEASURED = fields(
-    {"value": number(), "error": optional(number(0)), "n": whole(), "protocol": text},
-    {"fingerprint": text, "checkpoint": text, "settings": mapping(anything), "details": fields({}, DETAILS)},
+    {"value": number(), "error": optional(number(0)), "n": whole(), "protocol": text, "fingerprint": text},
+    {"checkpoint": text, "settings": mapping(anything), "details": _whole_ends(fields({}, DETAILS))},
 )
 SKIPPED = fields({"skipped": text})
 
