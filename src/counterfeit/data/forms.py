@@ -73,7 +73,7 @@ ENDS = {"low": number(), "high": number()}
 
 
 def _whole_ends(schema: Schema) -> Schema:
-    """`schema`, where an interval has both of its ends and what it is of: `low` and `high`, or `x_low`, `x_high`, `x`."""
+    """`schema`, where an interval has both ends and what it is of: `low` and `high`, or `x_low`, `x_high` and `x`."""
 
     def check(value: Any, place: str) -> None:
         schema(value, place)
