@@ -6,11 +6,12 @@ import torch
 import counterfeit as cf
 from counterfeit import catalogue
 from counterfeit.catalogue import configure
+from counterfeit.cli import main
 from counterfeit.config import Train, load_yaml
 from counterfeit.core import Model, Spec, Update
 from counterfeit.data.source import InMemory, Source
 from counterfeit.engine.work import work
-from counterfeit.metrics import threads
+from counterfeit.metrics import statistics, threads
 from counterfeit.metrics.threads import GRAIN, using, worth
 from counterfeit.run import build
 
@@ -103,3 +104,22 @@ def test_a_number_that_is_given_counts(four, tmp_path):
     run = cf.train("gan", out=tmp_path / "run", settings={**TINY, "train.threads": 2}, show=False)
     assert run.threads == 2
     assert torch.get_num_threads() != 2
+
+
+@pytest.mark.parametrize("verb", ["theory", "report", "sample"])
+def test_verbs_share_nothing_among_threads_that_is_not_worth_it(verb, monkeypatch):
+    seen = []
+    monkeypatch.setattr(f"counterfeit.cli.{verb}.run", lambda *_: seen.append(torch.get_num_threads()) or 0)
+    with using(2):
+        assert main([verb, "x"]) == 0
+    assert seen == [1]
+
+
+def test_a_large_product_of_distances_takes_the_threads_that_it_is_worth(four, monkeypatch):
+    taken = []
+    monkeypatch.setattr("counterfeit.metrics.statistics.using", lambda n: taken.append(n) or using(1))
+    x = torch.zeros(64, 3)
+    list(statistics.squared_distances(x, x))
+    monkeypatch.setattr(threads, "GRAIN", 2.0 * 64 * 64)
+    list(statistics.squared_distances(x, x))
+    assert taken == [torch.get_num_threads(), 3]

@@ -385,7 +385,8 @@ class Run:
 
     def report(self) -> Path:
         """Write report.html, one page that needs no other file, and its figures; the page's path."""
-        return writer(self)
+        with using(self.threads):
+            return writer(self)
 
     def evaluate(self, *metrics: str, tell: Tell | None = None, **options: Any) -> Results:
         """Measure, remember in evaluation.json and return metric -> result.

@@ -83,7 +83,13 @@ def _carry_out(verb: str, arguments: list[str]) -> int:
     parser = parser_of(verb)
     if verb in OF_RUNS:
         _own(arguments)
-    return int(importlib.import_module(f"counterfeit.cli.{verb}").run(parser, arguments))
+    run = importlib.import_module(f"counterfeit.cli.{verb}").run
+    if {"-h", "--help"} & {*arguments}:  # answers at once, without PyTorch
+        return int(run(parser, arguments))
+    from counterfeit.metrics.threads import using
+
+    with using(1):  # more where the work of a run or of an operation is worth them
+        return int(run(parser, arguments))
 
 
 def parser_of(verb: str) -> argparse.ArgumentParser:

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from counterfeit.core import Kind, Spec
-from counterfeit.data.cache import UNREADABLE, DataError
+from counterfeit.data.cache import UNREADABLE, DataError, sound
 from counterfeit.data.fixed import pick, resized
 from counterfeit.data.images import Span, to_unit
 from counterfeit.data.layout import deal, shuffled
@@ -149,7 +149,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
         if "pickle" in reason or "Python objects" in reason:  # what numpy advises would run code from the file
             reason = "it holds no numbers; objects are never loaded"
         raise DataError(f"{path} is no array file ({reason}). Save numbers with `numpy.save` or `savez`.") from None
-    if not all(isinstance(array, np.ndarray) for array in found.values()):
+    if not all(map(sound, found.values())):
         raise DataError(f"{path} is no array file. Save numbers with `numpy.save` or `savez`.")
     return found
 

@@ -29,7 +29,8 @@ from counterfeit.data.progress import Bar
 
 __all__ = [
     "UNREADABLE", "DataError", "File", "Found", "atomic", "cache_dir", "content_hash", "find", "keep_arrays",
-    "load_arrays", "local", "locate", "memo", "sealed", "store", "unsealed",
+    "load_arrays", "local", "locate", "memo", "sealed", "sound", "store",
+    "unsealed",
 ]  # fmt: skip
 
 Arrays = Mapping[str, np.ndarray]
@@ -143,7 +144,17 @@ def load_arrays(path: Path) -> Arrays | None:
             found = {name: archive[name] for name in archive.files}
     except UNREADABLE:
         return None
-    return found if all(isinstance(array, np.ndarray) for array in found.values()) else None
+    return found if all(map(sound, found.values())) else None
+
+
+def sound(array: object) -> bool:
+    """Whether what `np.load` gave is an array, and its texts hold characters that there are: it checks neither."""
+    if not isinstance(array, np.ndarray):
+        return False
+    if array.dtype.kind != "U" or not array.nbytes:
+        return True
+    codes = np.ascontiguousarray(array).reshape(-1).view(np.dtype("u4").newbyteorder(array.dtype.byteorder))
+    return int(codes.max()) <= sys.maxunicode
 
 
 def keep_arrays(name: str, arrays: Arrays) -> None:
