@@ -36,7 +36,8 @@ from counterfeit.report.record import machine
 from counterfeit.run import build, write_json
 
 KINDS = (
-    "mode-collapse", "discriminator-won", "divergence", "posterior-collapse", "memorization", "dead-units",
+    "mode-collapse", "discriminator-won", "divergence", "posterior-collapse", "memorization", "off-data", "blur",
+    "dead-units",
 )  # fmt: skip
 NOISE, OBJECTIVE, STEPS = "model.instance_noise", "model.objective", "model.k"
 QUICK = {"train.device": "cpu", "train.tensorboard": False, "train.samples": 4, "train.validate": None}

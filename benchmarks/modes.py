@@ -59,8 +59,8 @@ def measure(settings: Mapping[str, Any], data: str, seed: int, steps: int) -> di
         except RuntimeError as error:  # a loss that is not finite
             return {"seed": seed, "modes": 0, "well_covered": 0, "high_quality": 0.0, "kl": None, "failed": str(error)}
         found = run.evaluate("modes")["modes"]
-    kept = {name: found.details[name] for name in ("well_covered", "high_quality", "kl")}
-    return {"seed": seed, "modes": int(found.value), **kept}
+    kept = {name: found.details[name] for name in ("high_quality", "kl")}
+    return {"seed": seed, "modes": found.details["touched"], "well_covered": int(found.value), **kept}
 
 
 def summary(runs: list[dict[str, Any]]) -> dict[str, Any]:

@@ -288,7 +288,7 @@ def test_metrics_of_labels_stay_away_from_pictures_without(tmp_path, capsys):
         Image.fromarray(np.random.default_rng(i).integers(0, 255, (8, 8), dtype=np.uint8)).save(pictures / f"{i}.png")
     out = tmp_path / "run"
     assert main(["train", "gan", "--data", str(pictures), "--out", str(out), "--no-report", "--json", *SMALL]) == 0
-    assert set(json.loads(capsys.readouterr().out.splitlines()[-1])["evaluation"]) == {"parzen", "nearest"}
+    assert set(json.loads(capsys.readouterr().out.splitlines()[-1])["evaluation"]) == {"parzen", "nearest", "fid"}
 
 
 @pytest.mark.parametrize("words", [["--train.batch_size", "1"], ["--model.dropout", "2,2"], ["--model.pieces", "0"]])

@@ -24,7 +24,9 @@ from counterfeit.engine.doctor import Doctor, slowed
 from counterfeit.engine.events import read_events
 from counterfeit.engine.fit import DivergedError, UnhealthyError, fit
 from counterfeit.engine.step import Stepper
+from counterfeit.engine.vitals import look_at_codes, reference
 from counterfeit.report.page import page
+from counterfeit.run import build
 
 CPU = torch.device("cpu")
 
@@ -138,7 +140,7 @@ class Codes(Gives):
 def test_active_codes_and_the_advantage_of_training_examples():
     known = vitals.reference(Points(), CPU, 0)
     model = Codes(gaussian(3, 64))
-    assert vitals.look_at_codes(model, known, 0) == {"codes": 2, "active": 0.5}
+    assert vitals.look_at_codes(model, known, 0) == {"codes": 2, "active": 0.5, "kept": pytest.approx(-0.585, abs=1e-3)}
     assert vitals.look_at_codes(Gives(model.x), known, 0) == {}
     few = vitals.reference(Points(train=200), CPU, 0)
     x = few.batch.x
@@ -583,3 +585,46 @@ def test_the_report_of_a_run_without_findings(tmp_path):
     run = cf.train("gan", out=tmp_path / "run", settings=small, show=False)
     assert "Examined at 1 checkpoints; nothing was found." in page(run, [])
     assert run.examine().young
+
+
+def test_codes_that_decode_to_one_picture_are_told_at_the_end():
+    config = catalogue.configure(catalogue.recipe("vae"))
+    source = catalogue.source(config.data)
+    model = build(config, source, torch.device("cpu"))  # untrained: one gray picture, whatever the code
+    known = reference(source, model.device, 0)
+    measured = look_at_codes(model, known, 0)
+    assert measured["kept"] < 0.1
+    row = {"step": 300, **{f"doctor/{name}": value for name, value in (measured | {"active": 0.4}).items()}}
+    (found,) = diagnose(Chart([row], Train(steps=300), model, complete=True))
+    assert (found.kind, found.severity) == ("posterior-collapse", "warning")
+    assert "of what held-out data vary by" in found.saw
+    assert "--train.steps 1200" in found.change
+    assert diagnose(Chart([row, row], Train(steps=300), model)) == []  # training begins there
+
+
+def test_codes_that_say_all_explain_all():
+    class Mirror(Model):
+        def __init__(self, spec):
+            super().__init__(spec)
+            self.scale = nn.Parameter(torch.ones(()))
+
+        def updates(self, draw, clock):
+            return iter(())
+
+        def encode(self, x):
+            return x.flatten(1)
+
+        def decode(self, z):
+            return z.unflatten(1, self.spec.shape)
+
+        def prior(self, n):
+            return torch.rand(n, self.spec.dims)
+
+        def elbo(self, x):
+            return -x.flatten(1).sum(1)
+
+        def iwae(self, x, k):
+            return -x.flatten(1).sum(1)
+
+    source = catalogue.source("digits")
+    assert look_at_codes(Mirror(source.spec), reference(source, torch.device("cpu"), 0), 0)["kept"] == 1

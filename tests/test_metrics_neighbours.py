@@ -124,7 +124,7 @@ def test_validation_leaves_the_reference_distances_out(digits):
 def test_classifier_agrees_with_a_reference(digits):
     train, test = first(digits, "train"), first(digits, "test")
     reference = KNeighborsClassifier(5, algorithm="brute").fit(train.x.flatten(1).numpy(), train.y.numpy())
-    assert classify(test.x, digits).tolist() == reference.predict(test.x.flatten(1).numpy()).tolist()
+    assert classify(test.x, digits)[0].tolist() == reference.predict(test.x.flatten(1).numpy()).tolist()
 
 
 def test_classes_are_counted(digits):

@@ -30,18 +30,8 @@ from counterfeit.metrics.sharing import sharing
 from counterfeit.metrics.threads import using
 
 __all__ = [
-    "Outside",
-    "Results",
-    "Subject",
-    "Tell",
-    "UnmeasuredError",
-    "applicable",
-    "draw",
-    "evaluate",
-    "measure",
-    "metric_of",
-    "outside",
-    "refusal",
+    "Outside", "Results", "Subject", "Tell", "UnmeasuredError", "applicable", "beats_real", "draw", "evaluate",
+    "measure", "metric_of", "outside", "refusal", "standard_error",
 ]  # fmt: skip
 
 trainer.by(train_classifier)  # metrics know no engine
@@ -51,6 +41,9 @@ FEW = 20  # examples, the mean of fewer of which says little
 SAMPLES = 10_000  # that are evaluated where nobody says how many
 
 FAILURES = (ValueError, ArithmeticError, RuntimeError, MemoryError, OSError)  # of one metric; others are asked on
+
+REAL = ("real", "halves", "held-out")  # reference rows of what no model can be better than
+BEATS = "better than real data in their place, as samples are that are blurred, repeated, copied or noise: look at them"
 
 Tell = Callable[[str, int, int], None]
 """Told which metric is asked next, its number and how many there are."""
@@ -307,13 +300,38 @@ def _asked(metric: Metric, subject: Subject, settings: Evaluation) -> Answer:
     asked = [dataclasses.replace(settings, seed=seed) for seed in seeds]
     answers = [_rows(metric, metric.compute(subject.model, subject.source, one)) for one in asked]
     rows = {name: [answer[name] for answer in answers if name in answer] for name in answers[0]}
-    return {name: _together(results) for name, results in rows.items()}
+    return {name: _together(results, metric.rows.get(name, metric.better)) for name, results in rows.items()}
 
 
-def _together(answers: Sequence[Result | str]) -> Result | str:
+def _together(answers: Sequence[Result | str], better: str | None) -> Result | str:
     """One of several seeds' answers: their mean, or why there is none under one of them."""
-    reasons = [answer for answer in answers if isinstance(answer, str)]
-    return reasons[0] if reasons else _warned(_over_seeds([one for one in answers if isinstance(one, Result)]))
+    if reasons := [answer for answer in answers if isinstance(answer, str)]:
+        return reasons[0]
+    found = _warned(_over_seeds([one for one in answers if isinstance(one, Result)]))
+    return _warning(found, BEATS) if beats_real(found.to_dict(), better) else found
+
+
+def beats_real(entry: Mapping[str, Any], better: str | None) -> bool:
+    """Whether a result is better, by more than two standard errors, than real data that stand beside it.
+
+    Where these are fewer, as many of the samples are looked at.
+
+    Arguments:
+        entry: of a result, as in `evaluation.json`.
+        better: "higher" or "lower"; nothing is better where None.
+    """
+    references = entry.get("details", {}).get("references", {})
+    theirs, ours = [references[name] for name in REAL if name in references], references.get("samples, as many", entry)
+    sign = {"higher": 1, "lower": -1}.get(better or "", 0)
+    margins = (2 * math.hypot(standard_error(ours), standard_error(row)) for row in theirs)
+    leads = [sign * (ours["value"] - row["value"]) > margin for row, margin in zip(theirs, margins, strict=True)]
+    return bool(leads) and all(leads)
+
+
+def standard_error(row: Mapping[str, Any]) -> float:
+    """The standard error; of a share, which may be 0 or 1 by chance, a quarter of its 95 % interval at least."""
+    ends = row.get("details", row)
+    return max(row.get("error") or 0.0, (ends.get("high", 0.0) - ends.get("low", 0.0)) / 4)
 
 
 def _rows(metric: Metric, answer: Result | Answer) -> dict[str, Result | str]:

@@ -64,9 +64,12 @@ FINDING = {
 BACK = {"from": whole(), "to": whole(), "lr_times": number(0), "because": text}
 EVENT = fields(
     {"step": whole()},
-    {"finding": fields(FINDING, rest=none), "rollback": fields(BACK), "early": fields({"because": text})},
+    {
+        "finding": fields(FINDING, rest=none), "rollback": fields(BACK), "early": fields({"because": text}),
+        "unvalidated": text,
+    },
     optional(number()),
-)
+)  # fmt: skip
 """A line of events.jsonl: numbers by name, or something that happened."""
 
 ENDS = {"low": number(), "high": number()}

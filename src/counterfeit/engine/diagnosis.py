@@ -22,8 +22,11 @@ def diagnose(chart: Chart) -> list[Finding]:
     found = {finding.kind: finding for detect in DETECTORS for finding in detect(chart)}
     if "divergence" in found:
         return [found["divergence"]]
+    if "mode-collapse" in found:  # what is repeated may well be a mean
+        found.pop("blur", None)
     if "posterior-collapse" in found:  # a decoder that hears nothing repeats itself, and its encoder falls silent
-        found.pop("mode-collapse", None)
+        for kind in ("mode-collapse", "off-data", "blur"):
+            found.pop(kind, None)
         if "dead-units" in found and found["dead-units"].severity == "warning":
             found.pop("dead-units")
     return list(found.values())
@@ -112,16 +115,19 @@ def discriminator_won(chart: Chart) -> Iterator[Finding]:
 def posterior_collapse(chart: Chart) -> Iterator[Finding]:
     """Codes that hardly depend on the example."""
     signs, codes = [], chart.last("codes")
-    if _all(active := chart.lately("active"), lambda v: v <= 0.1):
+    if chart.complete and _all(kept := chart.lately("kept"), lambda v: v < 0.1):
+        signs.append(f"decoded codes explain {max(0.0, kept[-1]):.0%} of what held-out data vary by")
+    if silent := _all(active := chart.lately("active"), lambda v: v <= 0.1):
         signs.append(f"{active[-1] * codes:.0f} of {codes:.0f} codes tell one example from another")
     if signs and (kl := [value for key in chart.keys("kl") for value in chart.series(key)[-1:]]):
         signs.append(f"the divergence from the prior is {kl[-1]:.2g} nats")
     beta = chart.setting("beta", 1.0)
     remedies = chart.option("model.beta", max(1.0, beta / 10)) if beta > 1 else []
     remedies += chart.option("model.warmup", 0.4) + _slower(chart.train, 2)
+    remedies += _longer(chart) if chart.complete and chart.last("active") > 0.1 else []
     yield from _finding(
-        chart, "posterior-collapse", True, signs,
-        "The decoder ignores the code, so codes mean nothing and samples are noise.",
+        chart, "posterior-collapse", silent, signs,
+        "The decoder ignores the code, so codes mean nothing, and what they decode to is one picture.",
         _try(remedies, "Weigh the divergence less, or let its weight rise slowly"),
     )  # fmt: skip
 
@@ -144,6 +150,32 @@ def memorization(chart: Chart) -> Iterator[Finding]:
     )  # fmt: skip
 
 
+def off_data(chart: Chart) -> Iterator[Finding]:
+    """Samples where no data are: a cloud, or noise. Training begins there, so only what it ends with counts."""
+    signs, usual = [], chart.last("near-data")
+    far = max(1.6 * usual, 0.1 * chart.last("scale"))  # data in the plane lie as close as there are many of them
+    if chart.complete and _all(near := chart.lately("near"), lambda v: v > far):
+        signs.append(f"samples lie {near[-1]:.3g} from the nearest training example, held-out data {usual:.3g}")
+    if chart.complete and _all(sharp := chart.lately("sharp"), lambda v: v > 2):
+        signs.append(f"pixels of samples differ from their neighbours {sharp[-1]:.1f} times as much as those of data")
+    yield from _finding(
+        chart, "off-data", False, signs,
+        "Samples look like no data, whatever statistics of all of them say.", _try(_longer(chart), "Train for longer"),
+    )  # fmt: skip
+
+
+def blur(chart: Chart) -> Iterator[Finding]:
+    """Pictures without the edges of data. They sharpen as training goes on, so only what it ends with counts."""
+    signs = []
+    if chart.complete and _all(sharp := chart.lately("sharp"), lambda v: v < 0.77):
+        signs.append(f"pixels of samples differ from their neighbours {sharp[-1]:.2f} times as much as those of data")
+    yield from _finding(
+        chart, "blur", False, signs,
+        "Blurred pictures score well by distances in pixels, as means of pictures do, and look like none.",
+        _try(_longer(chart), "Train for longer, or with a sharper objective"),
+    )  # fmt: skip
+
+
 def dead_units(chart: Chart) -> Iterator[Finding]:
     """Layers most of whose units give one value whatever comes."""
     shares = {name[5:]: chart.lately(name) for name in chart.names("dead/")}
@@ -159,7 +191,7 @@ def dead_units(chart: Chart) -> Iterator[Finding]:
 
 
 DETECTORS: Sequence[Callable[[Chart], Iterator[Finding]]] = (
-    divergence, posterior_collapse, mode_collapse, discriminator_won, memorization, dead_units,
+    divergence, posterior_collapse, mode_collapse, discriminator_won, memorization, off_data, blur, dead_units,
 )  # fmt: skip
 
 
@@ -173,6 +205,10 @@ def _slower(train: Train, times: float) -> list[str]:
     rules = {"lr": train, **{f"parts.{part}.lr": train.rule(part) for part, own in train.parts.items() if "lr" in own}}
     lower = {name: min(rule.lr / times, USUAL[rule.optimizer]) for name, rule in rules.items()}
     return [" with ".join(f"`--train.{name} {lr:.2g}`" for name, lr in lower.items())]
+
+
+def _longer(chart: Chart) -> list[str]:
+    return chart.option("train.steps", str(4 * chart.train.steps))
 
 
 def _bounded(train: Train) -> list[str]:

@@ -20,6 +20,7 @@ from counterfeit.core import Batch, Bounds, Decodes, Density, Encodes, Model, Sa
 from counterfeit.data.source import Source
 from counterfeit.data.stream import mix
 from counterfeit.metrics.sampling import evaluating, spread
+from counterfeit.metrics.sharpness import sharpness
 from counterfeit.metrics.statistics import kmeans, nearest, seeded
 
 __all__ = [
@@ -100,7 +101,8 @@ def look_at_samples(model: Model, known: Reference, seed: int) -> dict[str, floa
         `near`, `near-data`: median distance from samples, and held-out data, to their nearest training example.
         `copies`, `copies-data`: share of them that lie at less than half of `near-data`.
         `limits`, `limits-data`: share of pixels at 0 or 1.
-        `reach`: root-mean-square distance from the data's mean, as a multiple of the data's.
+        `reach`: root-mean-square distance from the data's mean, as a multiple of the data's, which is `scale`.
+        `sharp`: mean size of the gradient of pictures, as a multiple of the data's.
     """
     if not isinstance(model, Samples):
         return {}
@@ -116,14 +118,23 @@ def look_at_samples(model: Model, known: Reference, seed: int) -> dict[str, floa
 
 
 def look_at_codes(model: Model, known: Reference, seed: int) -> dict[str, float]:
-    """`codes`, how many there are, and `active`, the share that tells one example from another."""
+    """What codes keep of examples.
+
+    Returns:
+        `codes`: how many there are.
+        `active`: the share of them that tells one example from another.
+        `kept`: the share of what held-out data vary by that decoded codes explain; 0 where these are one mean picture.
+    """
     if not (isinstance(model, Bounds) and isinstance(model, Encodes) and isinstance(model, Decodes)):
         return {}
     with evaluating(model, mix(seed, SEED)):
         codes = model.encode(known.held_out).flatten(1).float()
         prior = model.prior(SAMPLES).flatten(1).float()
+        lost = (model.decode(model.encode(known.held_out)) - known.held_out).flatten(1).float()
     active = codes.var(0, correction=0) > ACTIVE * prior.var(0, correction=0)
-    return {"codes": float(codes.shape[1]), "active": float(active.float().mean())}
+    varied = known.held_out.flatten(1).float() - known.train.mean(0)
+    kept = 1 - float(lost.square().sum() / varied.square().sum())
+    return {"codes": float(codes.shape[1]), "active": float(active.float().mean()), "kept": kept}
 
 
 def look_at_likelihood(model: Model, known: Reference, seed: int) -> dict[str, float]:
@@ -204,7 +215,10 @@ def _copies(distances: Tensor, known: Reference) -> dict[str, float]:
 def _range(x: Tensor, model: Model, known: Reference) -> dict[str, float]:
     mean = known.train.mean(0)
     reach = lambda y: (y - mean).square().sum(1).mean().sqrt()  # noqa: E731
-    found = {"reach": float(reach(x) / reach(known.train))}
+    found = {"reach": float(reach(x) / reach(known.train)), "scale": float(reach(known.train))}
+    if model.spec.bounded and len(model.spec.shape) == 3:
+        edges = lambda y: sharpness(y.unflatten(1, model.spec.shape)).mean()  # noqa: E731
+        found["sharp"] = float(edges(x) / edges(known.train))
     if model.spec.kind == "image":
         limits = lambda y: float(((y < LIMIT) | (y > 1 - LIMIT)).float().mean())  # noqa: E731
         found |= {"limits": limits(x), "limits-data": limits(known.train)}

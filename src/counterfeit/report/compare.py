@@ -13,7 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from counterfeit import catalogue
-from counterfeit.evaluation import Outside, Results, Tell, UnmeasuredError, applicable, measure, metric_of
+from counterfeit.evaluation import (
+    Outside,
+    Results,
+    Tell,
+    UnmeasuredError,
+    applicable,
+    measure,
+    metric_of,
+    standard_error,
+)
 from counterfeit.metrics.metric import Evaluation, Metric
 from counterfeit.metrics.provided import html
 from counterfeit.report.cells import Cell, Table
@@ -165,7 +174,19 @@ def notes(comparison: Comparison) -> list[str]:
     """What is to be said of a comparison as a whole: what differs, what to do, and whose samples are no draws."""
     views = [f"{name}: {one.how}" for name, one in comparison.contestants.items() if isinstance(one, View)]
     reasons = [f"{name}: {why}: {', '.join(metrics)} skipped." for name, why, metrics in _reasons(comparison)]
-    return [*comparison.differences, *filter(None, [comparison.remedy]), *(f"{text}." for text in views), *reasons]
+    doubts = [f"{name}: {', '.join(metrics)}: {why}." for name, why, metrics in _doubts(comparison)]
+    said = [*comparison.differences, *filter(None, [comparison.remedy]), *(f"{text}." for text in views)]
+    return [*said, *reasons, *doubts]
+
+
+def _doubts(comparison: Comparison) -> Iterator[tuple[str, str, list[str]]]:
+    """Who is called best in spite of a warning, and of which metrics."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for line in comparison.lines:
+        for name in sorted(line.best):
+            if why := line.cells[name].get("details", {}).get("warning"):
+                found.setdefault((name, why), []).append(line.metric)
+    yield from ((name, why, metrics) for (name, why), metrics in found.items())
 
 
 def _reasons(comparison: Comparison) -> Iterator[tuple[str, str, list[str]]]:
@@ -261,13 +282,7 @@ def best(row: str, cells: Mapping[str, Entry]) -> frozenset[str]:
 
 
 def _close(a: Entry, b: Entry) -> bool:
-    return abs(a["value"] - b["value"]) <= 2 * math.hypot(_error(a), _error(b))
-
-
-def _error(entry: Entry) -> float:
-    """The standard error; of a share, which may be 0 or 1 by chance, a quarter of its 95 % interval at least."""
-    ends = entry.get("details", {})
-    return max(entry["error"] or 0.0, (ends.get("high", 0.0) - ends.get("low", 0.0)) / 4)
+    return abs(a["value"] - b["value"]) <= 2 * math.hypot(standard_error(a), standard_error(b))
 
 
 def table(comparison: Comparison) -> Table:

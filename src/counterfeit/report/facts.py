@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 
 from counterfeit import catalogue
 from counterfeit.engine import checkpoint
-from counterfeit.evaluation import metric_of
+from counterfeit.evaluation import beats_real, metric_of
 from counterfeit.metrics.numbers import measured, number
 from counterfeit.run import Run
 
 __all__ = [
-    "Goal", "Measurement", "Row", "duration", "facts", "goals", "measured", "measurement", "measurements", "number",
-    "summary",
+    "Goal", "Measurement", "Row", "duration", "facts", "goals", "judged", "measured", "measurement", "measurements",
+    "number", "summary",
 ]  # fmt: skip
 
 SHOWN = ("references", "warning", "note", "histogram", "values", "scores")  # details that have a place of their own
@@ -101,9 +101,8 @@ def goals(run: Run) -> list[Goal]:
     """The recipe's goals beside what was measured; none on data other than the recipe's."""
     if not _own_data(run):
         return []
-    return [
-        _goal(goal, run.evaluation) for goal in run.description.get("reach", ()) if "metric" in goal and "value" in goal
-    ]
+    wanted = [goal for goal in run.description.get("reach", ()) if "metric" in goal and "value" in goal]
+    return [judged(goal, run.evaluation) for goal in wanted]
 
 
 def measurements(run: Run) -> list[Measurement]:
@@ -154,7 +153,13 @@ def _checkpoint(run: Run) -> str:
     return f"step {state['step']:,} ({how if run.which == 'best' else run.which})"
 
 
-def _goal(goal: Mapping[str, Any], evaluation: Mapping[str, Any]) -> Goal:
+def judged(goal: Mapping[str, Any], evaluation: Mapping[str, Any]) -> Goal:
+    """Whether a goal of a recipe was reached; what is better than real data in their place reaches none.
+
+    Arguments:
+        goal: metric and value, as a recipe has it.
+        evaluation: row -> entry, as in `evaluation.json`.
+    """
     name, value, error = goal["metric"], goal["value"], goal.get("error")
     metric = metric_of(name)
     lower = (goal.get("better") or (metric.better if metric else None)) == "lower"
@@ -166,7 +171,9 @@ def _goal(goal: Mapping[str, Any], evaluation: Mapping[str, Any]) -> Goal:
     short = (found["value"] - value) * (1 if lower else -1)
     close = ", within its error" if error and short <= error else ""
     verdict = "reached" if short <= 0 else f"{'too high' if lower else 'short'} by {short:.3g}{close}"
-    return Goal(name, text, measured(found), verdict, short <= 0, source)
+    if beats := beats_real(found, "lower" if lower else "higher"):
+        verdict = "not reached: better than real data in their place"
+    return Goal(name, text, measured(found), verdict, short <= 0 and not beats, source)
 
 
 def _row(name: str, row: Mapping[str, Any]) -> Row:
