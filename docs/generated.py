@@ -1,6 +1,10 @@
-"""What the pages show of the program itself, read off it when they are built.
+"""What the pages show of the program itself, read off it.
 
-`<!-- NAME ARGUMENTS -->` in a page becomes the Markdown that the function NAME gives.
+    python docs/generated.py
+
+writes into every page, between `<!-- NAME ARGUMENTS -->` and `<!-- /NAME -->`, the Markdown that the function NAME
+gives, so that pages are whole where they are read as files; building the documentation reads it off anew. A test says
+when it is stale.
 """
 
 from __future__ import annotations
@@ -29,13 +33,30 @@ from counterfeit.report.theory import topic as theory
 RESULTS = Path(__file__).parents[1] / "results"
 DRAWN = Path(__file__).parent / "_build" / "theory"
 KEPT = {"modes": ("any", 1), "well_covered": ("a tenth", 1), "high_quality": ("near, %", 100)}  # of a table of modes
-MARK = re.compile(r"<!-- (\w+)((?: [\w./-]+)*) -->")
+MARK = re.compile(r"<!-- (\w+)((?: [\w./-]+)*) -->(?:\n(?:(?!<!-- ).)*?<!-- /\1 -->)?", re.DOTALL)
+BUILT = {"api", "lesson", "recorded"}  # what needs the build: directives, and figures drawn for it
 SPECIAL = re.compile(r"(`[^`]*`|\*\w+(?: \w+)*\*)|([*|]|_\b)")  # what stays, `code` and *emphasis*; what is escaped
 
 
 def fill(app: object, page: str, source: list[str]) -> None:  # noqa: ARG001
     """Replace the marks of a page."""
     source[0] = MARK.sub(lambda m: globals()[m[1]](*m[2].split()), source[0])
+
+
+def refreshed(text: str) -> str:
+    """The text of a page with what its marks stand for written between them."""
+    return MARK.sub(lambda m: m[0] if m[1] in BUILT or m[1] not in globals() else _between(m), text)
+
+
+def _between(mark: re.Match) -> str:
+    content = globals()[mark[1]](*mark[2].split()).strip()
+    return f"<!-- {mark[1]}{mark[2]} -->\n\n{content}\n\n<!-- /{mark[1]} -->"
+
+
+def pages() -> list[Path]:
+    """Every page with marks."""
+    every = sorted(Path(__file__).parent.rglob("*.md"))
+    return [page for page in every if MARK.search(page.read_text(encoding="utf-8"))]
 
 
 def plain(app: object, what: str, name: str, thing: object, options: object, lines: list[str]) -> None:  # noqa: ARG001
@@ -352,3 +373,8 @@ def api(*rooms: str) -> str:
 
 def _module(name: str) -> str:
     return f"## {name.removeprefix('counterfeit.')}\n\n```{{eval-rst}}\n.. automodule:: {name}\n```\n"
+
+
+if __name__ == "__main__":
+    for page in pages():
+        page.write_text(refreshed(page.read_text(encoding="utf-8")), encoding="utf-8")
