@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import statistics
 import subprocess
 import sys
 
@@ -20,6 +21,8 @@ from counterfeit.cli.plain import readable
 from counterfeit.cli.settings import settings
 from counterfeit.engine.distributed import Processes
 from counterfeit.engine.lock import holder, locked
+from counterfeit.metrics.numbers import number
+from counterfeit.report.protocols import footnoted
 
 QUICK = (
     "--train.steps", "2", "--train.batch_size", "8", "--train.tensorboard", "false", "--no-evaluate", "--no-report",
@@ -181,3 +184,38 @@ def test_a_table_is_printed_in_ascii(runs):
     )
     assert done.returncode == 0, done.stderr
     assert "+-" in done.stdout
+
+
+# ---- several at once
+
+
+def test_several_runs_show_their_mean_and_spread(runs, capsys):
+    words = (str(runs / "first"), str(runs / "second"), "--metrics", "nearest,support", "--samples", "40")
+    assert main(["evaluate", *words, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    values = [found[name]["nearest"]["value"] for name in ("first", "second")]
+    assert main(["evaluate", *words]) == 0
+    said = capsys.readouterr().out
+    mean, deviation = number(statistics.mean(values), statistics.stdev(values)).split(" ± ")
+    shown = said.partition("mean ± standard deviation between 2")[2]
+    assert mean in shown
+    assert deviation in shown
+    assert said.count("closest pairs") == 1  # a protocol stands once
+    assert "[[" not in said
+
+
+def test_protocols_lose_nothing_and_say_nothing_twice():
+    protocols = {"a": "first; x; y; own", "b": "second; y; x", "c": "third; alone"}
+    lines = footnoted(protocols)
+    letters = dict(line[1:].split("] ") for line in lines if line.startswith("["))
+    assert sorted(letters.values()) == ["x", "y"]
+    for line, protocol in zip(lines, protocols.values(), strict=False):
+        clauses, _, marks = line.partition(": ")[2].partition(" [")
+        rest = [letters[mark] for mark in marks.rstrip("]").split(", ") if mark]
+        assert sorted([*clauses.split("; "), *rest]) == sorted(protocol.split("; "))
+
+
+def test_a_comparison_says_a_shared_clause_once(runs, capsys):
+    words = (str(runs / "first"), str(runs / "second"), "--metrics", "nearest,classes,support", "--samples", "40")
+    assert main(["compare", *words, "--page", ""]) == 0
+    assert capsys.readouterr().out.count("pixels in [0, 1]") == 1

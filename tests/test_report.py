@@ -340,7 +340,8 @@ def test_errors_say_how_many_digits_mean_something(value: float, error: float, t
 
 
 def measured(run: Run, value: float, **details: object) -> None:
-    entry = {"value": value, "error": 1.0, "n": 100, "protocol": "as it was done", "details": details}
+    entry = {"value": value, "error": 1.0, "n": 100, "protocol": "as it was done", "fingerprint": "f"}
+    entry["details"] = details
     write_json(run.path / "evaluation.json", {"parzen": entry | {"checkpoint": run.checkpoint.name}})
 
 
@@ -367,7 +368,8 @@ def test_goals_are_compared_in_their_own_direction(run: Run, value, goal, verdic
 
 @pytest.mark.parametrize(("name", "verdict"), [("translation-error", "reached"), ("recall", "short by 0.2")])
 def test_goals_of_a_metric_with_several_rows_are_compared_in_the_direction_of_theirs(run: Run, name, verdict) -> None:
-    entry = {"value": 0.1, "error": None, "n": 100, "protocol": "as it was done", "checkpoint": run.checkpoint.name}
+    entry = {"value": 0.1, "error": None, "n": 100, "protocol": "as it was done", "fingerprint": "f",
+             "checkpoint": run.checkpoint.name}  # fmt: skip
     write_json(run.path / "evaluation.json", {name: entry})
     run.description["reach"] = [{"metric": name, "value": 0.3}]
     assert goals(run)[0].verdict == verdict
@@ -394,7 +396,7 @@ def test_copies_and_warnings_are_told(run: Run) -> None:
 
 
 def test_a_measurement_of_another_checkpoint_is_told(run: Run) -> None:
-    entry = {"value": 1.0, "error": None, "n": 1, "protocol": "", "checkpoint": "step-00000003"}
+    entry = {"value": 1.0, "error": None, "n": 1, "protocol": "", "fingerprint": "f", "checkpoint": "step-00000003"}
     write_json(run.path / "evaluation.json", {"parzen": entry})
     assert "measured at step-00000003, while this page shows step-00000006" in measurements(run)[0].warnings[0]
 
@@ -477,7 +479,8 @@ def test_page_escapes_hostile_names(trained, tmp_path: Path) -> None:
     settings |= {"summary": HOSTILE, "reach": [goal], "created": HOSTILE, "recipe": HOSTILE}
     settings["versions"] = {HOSTILE: HOSTILE}
     (folder / "run.yaml").write_text(yaml.safe_dump(settings))
-    entry = {"value": 1.0, "error": None, "n": 1, "protocol": HOSTILE, "details": {"note": HOSTILE, HOSTILE: HOSTILE}}
+    entry = {"value": 1.0, "error": None, "n": 1, "protocol": HOSTILE, "fingerprint": HOSTILE}
+    entry["details"] = {"note": HOSTILE, HOSTILE: HOSTILE}
     write_json(folder / "evaluation.json", {HOSTILE: entry})
     text = write(Run(folder, device="cpu")).read_text(encoding="utf-8")
     found = parsed(text)

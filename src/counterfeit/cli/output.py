@@ -124,13 +124,47 @@ def _evaluated(run: Run) -> tuple[Mapping[str, Result], Mapping[str, str]]:
 
 def measured(by_name: Mapping[str, Results], as_json: bool) -> None:
     """Print the results of each run as a table with their protocols, or as JSON."""
+    from counterfeit.report.record import spreads
+
+    several = spreads(by_name) if len(by_name) > 1 else {}
     if as_json:
         content = {name: _listed(results) for name, results in by_name.items()}
         print(dumps(content if len(content) > 1 else next(iter(content.values()))))
         return
     for name, results in by_name.items():
         print(name)
-        _results(results, results.skipped, protocols=True)
+        _results(results, results.skipped, protocols=len(by_name) == 1)
+        print()
+    if several:
+        _spread(by_name, several)
+    if len(by_name) > 1:
+        _protocols(by_name)
+
+
+def _spread(by_name: Mapping[str, Results], several: Mapping[str, Mapping[str, Any]]) -> None:
+    """A row for each number that all have under one protocol: its mean, and the deviation between them."""
+    from counterfeit.metrics.numbers import number
+
+    print(f"mean ± standard deviation between {len(by_name)}")
+    rows = [(name, number(found["mean"], found["std"])) for name, found in several.items()]
+    table(("metric", "mean"), rows)
+    print()
+
+
+def _protocols(by_name: Mapping[str, Results]) -> None:
+    """How every number was measured, each way once."""
+    from counterfeit.report.protocols import footnoted
+
+    ways: dict[str, dict[str, None]] = {}
+    for results in by_name.values():
+        for row, result in results.items():
+            ways.setdefault(row, {})[result.protocol] = None
+    flat = {
+        row if len(found) == 1 else f"{row} [{i}]": protocol
+        for row, found in ways.items() for i, protocol in enumerate(found, 1)
+    }  # fmt: skip
+    for line in footnoted(flat):
+        print(f"- {line}")
 
 
 def _listed(results: Results) -> dict[str, Any]:

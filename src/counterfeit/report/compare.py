@@ -29,6 +29,7 @@ from counterfeit.report.cells import Cell, Table
 from counterfeit.report.compare_differences import differences, remedy
 from counterfeit.report.cost import COSTS, costs
 from counterfeit.report.facts import measured, number
+from counterfeit.report.protocols import footnoted
 from counterfeit.report.view import View
 from counterfeit.run import Run
 
@@ -289,15 +290,17 @@ def table(comparison: Comparison) -> Table:
     """A row for each metric and protocol; below it what differs, and every protocol."""
     names = list(comparison.contestants)
     several = {line.metric for line in comparison.lines if line.others}
-    rows, protocols, count = [], [], dict.fromkeys(several, 0)
+    rows: list[list[Cell]] = []
+    protocols: dict[str, str] = {}
+    count = dict.fromkeys(several, 0)
     for line in comparison.lines:
         if line.metric in several:
             count[line.metric] += 1
         label = f"{line.metric} [{count[line.metric]}]" if line.metric in several else line.metric
         cells = [cell(comparison, line, name) for name in names]
         rows.append([Cell(label), Cell(line.kind), *cells])
-        protocols.append(f"{label}: {line.protocol}.")
-    return Table(["metric", "kind", *names], rows, [*notes(comparison), *protocols])
+        protocols[label] = line.protocol
+    return Table(["metric", "kind", *names], rows, [*notes(comparison), *footnoted(protocols)])
 
 
 def cell(comparison: Comparison, line: Line, name: str) -> Cell:

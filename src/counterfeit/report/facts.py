@@ -17,7 +17,8 @@ __all__ = [
     "number", "summary",
 ]  # fmt: skip
 
-SHOWN = ("references", "warning", "note", "histogram", "values", "scores")  # details that have a place of their own
+# details that have a place of their own, or that only programs read
+SHOWN = ("closest", "references", "warning", "note", "histogram", "values", "scores")
 
 
 class Row(NamedTuple):

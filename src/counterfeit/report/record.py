@@ -20,7 +20,7 @@ from counterfeit.metrics.metric import Result
 from counterfeit.report.view import View, trained
 from counterfeit.run import Run, write_json
 
-__all__ = ["machine", "record"]
+__all__ = ["machine", "record", "spreads"]
 
 
 def record(
@@ -36,14 +36,13 @@ def record(
     """
     runs = {name: trained(one) for name, one in subjects.items()}
     rows = [{"run": name, **_of_run(run), "metrics": _metrics(results[name])} for name, run in runs.items()]
-    names = [name for name in next(iter(results.values())) if all(name in found for found in results.values())]
-    ours = [results[name] for name, run in runs.items() if run]
+    ours = {name: results[name] for name, run in runs.items() if run}
     content = {
         "name": path.stem,
         "measured": f"{datetime.now():%Y-%m-%d}",
         "machine": machine(),
         "commands": [*(row["command"] for row in rows if "command" in row), derive],
-        "summary": {name: _spread([one[name].value for one in ours]) for name in names if _alike(ours, name)},
+        "summary": spreads(ours),
         "rows": rows,
     }
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -51,9 +50,21 @@ def record(
     return path
 
 
-def _alike(results: Sequence[Mapping[str, Result]], name: str) -> bool:
-    """Whether numbers share a protocol; others have no mean."""
-    return len({found[name].fingerprint for found in results}) == 1
+def spreads(results: Mapping[str, Mapping[str, Result]]) -> dict[str, dict[str, Any]]:
+    """Row -> mean, standard deviation and number, of rows that all have under one protocol; others have no mean.
+
+    Arguments:
+        results: name -> row -> result, for instance of one run a seed.
+
+    Example:
+        >>> one, other = ({"fid": Result(value, None, 9, "by hand")} for value in (1.0, 2.0))
+        >>> spreads({"a": one, "b": other})["fid"]["mean"]
+        1.5
+    """
+    found = list(results.values())
+    names = [name for name in (found[0] if found else ()) if all(name in one for one in found)]
+    alike = [name for name in names if len({one[name].fingerprint for one in found}) == 1]
+    return {name: _spread([one[name].value for one in found]) for name in alike}
 
 
 def machine() -> dict[str, Any]:
