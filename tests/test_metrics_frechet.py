@@ -138,6 +138,16 @@ def test_spectra_over_many_decades_keep_all_they_overlap_in(scales: torch.Tensor
     assert frechet_distance(x, 2 * x) == pytest.approx(twice, rel=1e-10)
 
 
+@pytest.mark.parametrize("arrange", [lambda x: x, lambda x: x[x[:, 0].argsort()]])
+def test_the_distance_of_all_does_not_hang_on_the_order_of_examples(arrange):
+    """Of the same two clusters, which alternate on one side, or are sorted, and are mixed on the other."""
+    x, y = (features(2_000, 4, seed) for seed in (0, 1))
+    x[::2] += 4
+    y[torch.randperm(2_000, generator=torch.Generator().manual_seed(2))[:1_000]] += 4
+    value, error = distance_of_all(arrange(x), y)
+    assert abs(value) < 4 * error < 0.3
+
+
 class Alternating(Source):
     """Pictures that are light at even positions and dark at odd ones, as MNIST alternates between writers."""
 

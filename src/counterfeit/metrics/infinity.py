@@ -32,9 +32,11 @@ def distance_of_all(x: Tensor, y: Tensor) -> tuple[float, float]:
     examples add to the distance to first order is the same for every k and enters the error but once; beside it stands
     that of the fitted line.
 
+    Parts are drawn at random, always the same, for data may be sorted, or alternate as MNIST's writers do.
+
     Arguments:
-        x: features, evenly mixed: parts are every k-th.
-        y: features, likewise.
+        x: features of samples.
+        y: features of real examples.
 
     Raises:
         ValueError: for fewer than eight examples for each feature of either.
@@ -54,6 +56,7 @@ def distance_of_all(x: Tensor, y: Tensor) -> tuple[float, float]:
             "distance falls with their number. Take more, or other features."
         )
     whole, error = frechet_error(x, y, moments(x), moments(y))
+    x, y = (some[torch.randperm(len(some), generator=torch.Generator().manual_seed(0))] for some in (x, y))
     counts = torch.arange(1, PARTS + 1, dtype=torch.float64)
     means = [whole, *(_of_parts(x, y, k) for k in range(2, PARTS + 1))]
     design = torch.stack([torch.ones_like(counts), counts], 1)
