@@ -160,7 +160,7 @@ class BiGAN(Game):
         """
         dims, (real_z, fake_z) = self.spec.dims, cast(tuple[Tensor, Tensor], fake.told())
 
-        def critic(pair: Tensor) -> Tensor:  # as many units of the penalty in a code as `penalty` sees in images
+        def critic(pair: Tensor) -> Tensor:  # of half codes: `penalty` halves slopes, and those in codes are to stay
             return self.judge(pair[:, :dims].unflatten(1, self.spec.shape), 2 * pair[:, dims:])
 
         pairs = torch.cat([real.flatten(1), real_z / 2], 1), torch.cat([fake.x.flatten(1), fake_z / 2], 1)
