@@ -186,7 +186,7 @@ def resume(trained: Trained, folder: Path) -> None:
     whole, cut = trained.run.path, folder / "cut"
     shutil.copytree(whole, cut)
     shutil.rmtree(newest(cut))
-    resumed, _ = Run(cut, "newest", device="cpu").resume(show=False)
+    resumed = Run(cut, "newest", device="cpu").resume(show=False)
     same_end(whole, cut)
     model = trained.sitting.stepper.average.model()
     if isinstance(model, Samples):
@@ -222,7 +222,8 @@ def kill(recipe: Recipe, folder: Path, steps: int = 60) -> None:
     time.sleep(delay)
     process.kill()
     assert process.wait() != 0, f"the run ended before it was killed, {delay:.3f} s after step {step}"
-    assert main(["resume", str(folder / "cut"), "--no-evaluate", "--no-report"]) == 0
+    anew = [] if checkpoints(folder / "cut") else ["--anew"]
+    assert main(["resume", str(folder / "cut"), *anew, "--no-evaluate", "--no-report"]) == 0
     same_end(folder / "whole", folder / "cut")
 
 
