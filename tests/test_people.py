@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
+import re
 import statistics
+import struct
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import counterfeit as cf
@@ -21,7 +25,9 @@ from counterfeit.cli.plain import readable
 from counterfeit.cli.settings import settings
 from counterfeit.engine.distributed import Processes
 from counterfeit.engine.lock import holder, locked
+from counterfeit.engine.machine import _rounding
 from counterfeit.metrics.numbers import number
+from counterfeit.report.export import write_samples
 from counterfeit.report.protocols import footnoted
 
 QUICK = (
@@ -219,3 +225,68 @@ def test_a_comparison_says_a_shared_clause_once(runs, capsys):
     words = (str(runs / "first"), str(runs / "second"), "--metrics", "nearest,classes,support", "--samples", "40")
     assert main(["compare", *words, "--page", ""]) == 0
     assert capsys.readouterr().out.count("pixels in [0, 1]") == 1
+
+
+# ---- narrow terminals, points
+
+
+def on_a_terminal(*words, columns=60, cwd=None):
+    """What a command prints on a terminal so wide."""
+    pty = pytest.importorskip("pty")
+    fcntl, termios = pytest.importorskip("fcntl"), pytest.importorskip("termios")
+    mine, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    surroundings = {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "LINES")}
+    surroundings["TERM"] = "xterm"
+    words = [sys.executable, "-m", "counterfeit", *words]
+    with subprocess.Popen(words, stdout=theirs, stderr=theirs, stdin=theirs, env=surroundings, cwd=cwd):
+        os.close(theirs)
+        parts = []
+        with contextlib.suppress(OSError):  # the end of a terminal
+            while part := os.read(mine, 65_536):
+                parts.append(part)
+    os.close(mine)
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", b"".join(parts).decode(errors="replace"))
+
+
+def test_lists_are_readable_in_sixty_columns():
+    lines = on_a_terminal("list", "recipes").splitlines()
+    assert max(map(len, lines)) <= 60
+    summary = lines[lines.index("gan") + 1 : lines.index("gan") + 5]
+    assert sum(line.startswith("  ") for line in summary) <= 4  # a few lines, not a column of words
+    assert any("model: gan, data: digits" in line for line in summary)
+
+
+def test_the_bar_shows_losses_in_sixty_columns(tmp_path):
+    words = ("--steps", "300", "--train.log_every", "5", "--train.tensorboard", "false", "--no-evaluate", "--no-report")
+    shown = on_a_terminal("train", "gan", "--out", str(tmp_path / "a-run-with-a-long-name"), *words)
+    assert re.search(r"/300 .* D \d", shown), shown[-2_000:]
+
+
+@pytest.mark.parametrize("dims", [1, 2])
+def test_points_are_plotted_with_axes(dims, tmp_path):
+    x = torch.randn(300, dims, generator=torch.Generator().manual_seed(0))
+    near, far = (write_samples(x * scale, tmp_path / f"{scale}.png") for scale in (1, 1_000))
+    with Image.open(near) as one, Image.open(far) as other:
+        assert min(one.size) > 300
+        assert one.size == other.size  # as large a cloud, whatever its scale
+        assert one.tobytes() != other.tobytes()  # the axes say other numbers
+
+
+# ---- advice about precision
+
+
+def test_advice_about_precision_is_by_width():
+    narrow = _rounding({"bf16 at 128 units": 0.5, "bf16 at 512 units": 1.9, "bf16 at 2048 units": 8.0})
+    assert "pays from layers of about 512 units on" in narrow
+    assert "0.5 times at 128 units" in narrow
+    assert "Stay with --train.precision fp32" in _rounding({"bf16 at 128 units": 0.5, "bf16 at 2048 units": 1.0})
+
+
+def test_a_recipe_is_timed_in_both_precisions(capsys):
+    capsys.readouterr()
+    assert main(["doctor", "gan", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["gain"] == pytest.approx(found["seconds"]["fp32"] / found["seconds"]["bf16"])
+    assert main(["doctor", "gan"]) == 0
+    assert "A step of gan takes" in capsys.readouterr().out

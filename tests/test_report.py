@@ -522,11 +522,6 @@ def test_images_are_written_as_a_grid(tmp_path: Path) -> None:
     assert size(out) == (4 * 58 + 2, 3 * 58 + 2)
 
 
-@pytest.mark.parametrize("dims", [1, 2])
-def test_points_are_written_as_a_histogram(tmp_path: Path, dims: int) -> None:
-    assert size(write_samples(torch.randn(100, dims), tmp_path / "points.png")) == (128, 128)
-
-
 def test_values_are_written_unchanged(tmp_path: Path) -> None:
     x = torch.rand(10, 1, 4, 4)
     for name in ("x.npy", "x.npz"):

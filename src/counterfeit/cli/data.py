@@ -61,7 +61,8 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
 def _show(source: Source, out: Path) -> int:
     from counterfeit.report.export import write_samples
 
-    say(f"{source.name}: {write_samples(source.split('train').first(64).x, out)}")
+    n = 64 if len(source.raw.spec.shape) > 1 else 2_000  # of points, a cloud
+    say(f"{source.name}: {write_samples(source.split('train').first(n).x, out)}")
     return 0
 
 

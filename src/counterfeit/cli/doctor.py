@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from counterfeit.data.strict import dumps
@@ -14,12 +16,15 @@ EXAMPLE = """examples:
   counterfeit doctor                        versions, devices, precision and data of this machine
   counterfeit doctor runs/first             mode collapse, divergence, memorization, … of a run
   counterfeit doctor runs/first --json
+  counterfeit doctor gan-mnist              a step of the recipe in fp32 and in bf16, on this machine
 """
 
 
 def options(parser: argparse.ArgumentParser) -> None:
     """What the verb takes."""
-    parser.add_argument("run", metavar="RUN", nargs="?", help="a run folder (default: examine the machine)")
+    parser.add_argument(
+        "run", metavar="RUN|RECIPE", nargs="?", help="a run folder, or a recipe to time (default: the machine)"
+    )
     parser.add_argument("--checkpoint", default="newest", help="best, newest or a step (default: newest)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, mps")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -30,6 +35,10 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     args = parser.parse_args(arguments)
     if args.run is None:
         return _machine(args.json)
+    from counterfeit import catalogue
+
+    if args.run in catalogue.recipes() and not Path(args.run, "run.yaml").is_file():
+        return _recipe(args.run, args.device, args.json)
     from counterfeit.run import Run
 
     chosen = Run(args.run, args.checkpoint, args.device)
@@ -50,6 +59,26 @@ def _tell(name: str, found: Examination) -> None:
             print(f"  {part + ':':<8}{getattr(finding, part)}")
     for finding in found.earlier:
         print(f"\nwhile it trained: {finding}")
+
+
+def _recipe(name: str, device: str, as_json: bool) -> int:
+    """Time a step of a recipe in both precisions."""
+    from counterfeit import catalogue
+    from counterfeit.engine.machine import step_seconds
+    from counterfeit.run import build, pick_device
+
+    config = catalogue.configure(catalogue.recipe(name))
+    source = catalogue.source(config.data)
+    model = build(config, source, pick_device(device))
+    seconds = {one: step_seconds(model, source, replace(config.train, precision=one)) for one in ("fp32", "bf16")}
+    gain = seconds["fp32"] / seconds["bf16"]
+    if as_json:
+        print(dumps({"recipe": name, "seconds": seconds, "gain": gain, "precision": config.train.precision}))
+        return 0
+    told = ", ".join(f"{1000 * value:.3g} ms in {one}" for one, value in seconds.items())
+    better = "bf16" if gain > 1.1 else "fp32"
+    print(f"A step of {name} takes {told}: --train.precision {better} (the recipe has {config.train.precision})")
+    return 0
 
 
 def _machine(as_json: bool) -> int:

@@ -147,8 +147,10 @@ def way(run: Run, batch: Batch, args: argparse.Namespace) -> tuple[Tensor, Tenso
 
 def edit(run: Run, x: Tensor, direction: Tensor, args: argparse.Namespace) -> None:
     """Write the images `x`, (N, *shape), beside what they turn into."""
+    from counterfeit.data.cache import atomic
     from counterfeit.data.images import save_png, to_uint8
     from counterfeit.report.edits import board, edit
+    from counterfeit.report.texts import labelled
 
     if args.input and len(x) == 1:  # one picture in, one picture out
         (changed,) = edit(run, x, direction, torch.tensor([args.strength]))
@@ -156,7 +158,10 @@ def edit(run: Run, x: Tensor, direction: Tensor, args: argparse.Namespace) -> No
         return
     strengths = torch.linspace(0, args.strength, STEPS)
     changed = edit(run, x, direction, strengths)
-    save_png(args.edit, board(run.source.natural(x), changed))
+    course = f"along {args.direction}" if args.direction else f"from {args.away or 'the mean'} to {args.to}"
+    title = f"{course}: 0 to {args.strength:g} lengths of the way, from left to right"
+    with atomic(Path(args.edit)) as part:
+        part.write_bytes(labelled([title], [board(run.source.natural(x), changed)], "#000000", "#ffffff"))
 
 
 def _decodes(run: Run) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from counterfeit.run import Run
 
 __all__ = ["Watch", "counted", "finish", "measured", "say", "show", "table"]
+
+WIDE = 160  # characters of a line where output is no terminal
 
 
 def counted(count: int, noun: str) -> str:
@@ -224,13 +227,30 @@ def show(tables: Sequence[Table], to_markdown: str | None, to_latex: str | None,
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Print a table as wide as the terminal."""
+    """Print a table as wide as the terminal; where it is wider, each row as a few lines."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
+    from rich.measure import Measurement
     from rich.table import Column, Table
     from rich.text import Text  # as it is: a name with brackets is no markup
 
     view = Table(*(Column(Text(name)) for name in columns), box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for row in rows:
         view.add_row(*(Text(str(cell)) for cell in row))
-    Console(width=None if sys.stdout.isatty() else 160).print(view)
+    console = Console(width=None if sys.stdout.isatty() else WIDE)
+    needed = Measurement.get(console, console.options.update(width=10_000), view).maximum
+    if len(columns) > 1 and console.width < min(WIDE, needed):
+        _stacked(columns, rows, console.width)
+    else:
+        console.print(view)
+
+
+def _stacked(columns: Sequence[str], rows: Sequence[Sequence[Any]], width: int) -> None:
+    """Each row as its first cell, below it its longest, and below that the others with their names."""
+    texts = [[str(cell) for cell in row] for row in rows]
+    longest = max(range(1, len(columns)), key=lambda i: max((len(row[i]) for row in texts), default=0), default=0)
+    for row in texts:
+        others = [f"{columns[i]}: {row[i]}" for i in range(1, len(row)) if i != longest and row[i]]
+        print(row[0])
+        for line in filter(None, (row[longest] if longest else "", ", ".join(others))):
+            print(textwrap.fill(line, width, initial_indent="  ", subsequent_indent="  ", break_long_words=False))

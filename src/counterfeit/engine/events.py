@@ -210,6 +210,9 @@ def _initial(name: str) -> str:
     return name[0].upper() if "/" in name else name
 
 
+NARROW = 90  # columns, below which a bar and speeds would leave no room for losses
+
+
 def _bar(show: bool) -> Any:
     if not show:
         return None
@@ -217,9 +220,12 @@ def _bar(show: bool) -> Any:
     from rich.progress import Progress as Bar
     from rich.table import Column
 
+    name = TextColumn("{task.description}", table_column=Column(no_wrap=True, overflow="ellipsis", max_width=12))
+    narrow = console().width < NARROW
     columns = (
-        TextColumn("{task.description}"), BarColumn(10), MofNCompleteColumn(), TimeRemainingColumn(compact=True),
-        TextColumn("{task.fields[speed]}"),
+        name if narrow else TextColumn("{task.description}"), *(() if narrow else (BarColumn(10),)),
+        MofNCompleteColumn(), TimeRemainingColumn(compact=True),
+        *(() if narrow else (TextColumn("{task.fields[speed]}"),)),
         TextColumn("[dim]{task.fields[losses]}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),
     )  # fmt: skip
     bar = Bar(*columns, console=console(), expand=True)

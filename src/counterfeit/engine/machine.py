@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import platform
 import shutil
 import statistics
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from counterfeit.config import Train
+from counterfeit.core import Clock, Model
 from counterfeit.data.cache import cache_dir
+from counterfeit.data.source import Source
+from counterfeit.data.stream import Stream
+from counterfeit.engine.distributed import Processes
+from counterfeit.engine.step import Stepper
+from counterfeit.metrics.statistics import seeded
 
-__all__ = ["examine", "peak_memory"]
+__all__ = ["examine", "peak_memory", "step_seconds"]
 
+WIDTHS, BATCH = (128, 512, 2048), 128
+WORTH = 1.2  # times as fast, from which on bf16 pays
 PACKAGES = ("torch", "numpy", "pillow", "safetensors", "jsonargparse", "tensorboard", "matplotlib")
-KEPT = ("parzen-", "floor-", "statistics", "classifiers", ".")  # in the cache beside data: what metrics computed once
+KEPT = ("parzen-", "floor-", "row-", "statistics", "classifiers", ".")  # in the cache: what metrics computed once
 
 
 def peak_memory(device: torch.device) -> int:
@@ -84,13 +95,25 @@ def devices() -> list[dict[str, Any]]:
     return found
 
 
-def precision(size: int = 1024, repeats: int = 5) -> dict[str, float]:
-    """Speed of a square matrix product in fp32 and bf16 on the best device, GFLOP/s, medians."""
+def precision(repeats: int = 5) -> dict[str, float]:
+    """How many times as fast as in fp32 a layer's move is in bf16, as training does it, by its width; medians.
+
+    There and back through a linear layer of that many units, a minibatch of 128, on the best device: small layers spend
+    more on rounding weights and on starting operations than their products gain.
+    """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return {
-        name: round(2 * size**3 / _seconds(torch.randn(size, size, device=device, dtype=dtype), repeats) / 1e9, 1)
-        for name, dtype in (("fp32_gflops", torch.float32), ("bf16_gflops", torch.bfloat16))
-    }
+    return {f"bf16 at {width} units": round(_gain(width, device, repeats), 2) for width in WIDTHS}
+
+
+def _gain(width: int, device: torch.device, repeats: int) -> float:
+    layer, x = torch.nn.Linear(width, width, device=device), torch.randn(BATCH, width, device=device)
+
+    def move(rounded: bool) -> None:
+        with torch.autocast(device.type, torch.bfloat16, enabled=rounded):
+            loss = layer(x).square().mean()
+        torch.autograd.grad(loss, list(layer.parameters()))
+
+    return _seconds(lambda: move(False), device, repeats) / _seconds(lambda: move(True), device, repeats)
 
 
 def data() -> dict[str, list[str]]:
@@ -107,13 +130,8 @@ def _listed(root: Path) -> list[str]:
 
 def advice(found: Mapping[str, Any]) -> list[str]:
     """What the facts recommend."""
-    speeds, device = found["precision"], found["devices"][-1]["device"]
-    ratio = speeds["bf16_gflops"] / speeds["fp32_gflops"]
-    lines = [f"Train on {device} (--train.device auto takes it)."]
-    if ratio > 1.2:
-        lines.append(f"Use --train.precision bf16: matrix products are {ratio:.1f} times as fast as in fp32.")
-    else:
-        lines.append("Stay with --train.precision fp32: bf16 is no faster here.")
+    gains, device = found["precision"], found["devices"][-1]["device"]
+    lines = [f"Train on {device} (--train.device auto takes it).", _rounding(gains)]
     if device == "cpu":
         lines.append("Leave --train.compile off: on CPUs it seldom pays.")
     if found["machine"]["disk_free_gb"] < 2:
@@ -123,13 +141,33 @@ def advice(found: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _seconds(x: torch.Tensor, repeats: int) -> float:
-    synchronize: Callable[[], None] = torch.cuda.synchronize if x.is_cuda else lambda: None
+def _rounding(gains: Mapping[str, float]) -> str:
+    """Whether bf16 pays, by the width of layers."""
+    told = ", ".join(f"{gain:.1f} times at {name.split()[2]} units" for name, gain in gains.items())
+    pays = [name.split()[2] for name, gain in gains.items() if gain > WORTH]
+    if not pays:
+        return f"Stay with --train.precision fp32: bf16 is no faster here ({told}). `doctor RECIPE` times one of yours."
+    return (
+        f"--train.precision bf16 pays from layers of about {pays[0]} units on ({told}). Small nets are slower in it: "
+        "`counterfeit doctor RECIPE` times a step of a recipe in both."
+    )
+
+
+def _seconds(move: Callable[[], object], device: torch.device, repeats: int) -> float:
+    synchronize: Callable[[], None] = torch.cuda.synchronize if device.type == "cuda" else lambda: None
     times = []
-    for _ in range(repeats + 1):
+    for _ in range(repeats + 2):  # the first ones warm up
         synchronize()
         start = time.perf_counter()
-        x @ x
+        move()
         synchronize()
         times.append(time.perf_counter() - start)
-    return statistics.median(times[1:])
+    return statistics.median(times[2:])
+
+
+def step_seconds(model: Model, source: Source, train: Train, repeats: int = 5) -> float:
+    """Median time of a training step of `model` by the settings `train`, in seconds; the model is not changed."""
+    stream = Stream(source.split("train"), train.batch_size, train.seed, model.device)
+    stepper, draws = Stepper(copy.deepcopy(model), replace(train, micro_batches=1), Processes()), stream.draws()
+    with seeded(train.seed):
+        return _seconds(lambda: stepper.step(draws, Clock(0, train.steps)), model.device, repeats)

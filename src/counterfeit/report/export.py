@@ -11,7 +11,7 @@ from torch import Tensor
 from counterfeit.data.arrays import SUFFIXES
 from counterfeit.data.cache import atomic
 from counterfeit.data.images import Span, from_unit, save_png, tile, to_uint8
-from counterfeit.engine.pictures import histogram
+from counterfeit.report.points import plotted
 from counterfeit.report.texts import labelled
 
 __all__ = ["write_codes", "write_pictures", "write_rows", "write_samples", "writer"]
@@ -115,7 +115,7 @@ def _grid(x: Tensor, out: Path) -> None:
             f"samples have shape {tuple(x.shape)}; a picture shows (N, 1 or 3, H, W), films (N, frames, 1 or 3, H, W), "
             "(N, 1) or (N, 2). Choose a .npy as --out."
         )
-    save_png(out, tile(x) if _images(x) else histogram(x))
+    save_png(out, tile(x) if _images(x) else plotted(x))
 
 
 def _array(x: Tensor, out: Path) -> None:

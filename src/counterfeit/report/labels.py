@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from counterfeit.core import labels_of
 from counterfeit.data.conditions import conditions
+from counterfeit.data.words import caption
 from counterfeit.evaluation import Subject
+from counterfeit.metrics.sampling import spread
 
 __all__ = ["Rows", "named", "rows_asked"]
+
+COLUMNS = 8  # samples of a caption that nobody asked for
 
 
 class Rows(NamedTuple):
@@ -37,7 +42,7 @@ def named(subject: Subject, label: int) -> str:
 def rows_asked(
     subject: Subject, classes: str | None, per_class: int | None, captions: Sequence[str] | None, n: int
 ) -> Rows | None:
-    """What a command asks for; None where it asks for nothing.
+    """What a command asks for; captions of the data where it asks for nothing and there are some, else None.
 
     Arguments:
         subject: what is asked.
@@ -50,7 +55,7 @@ def rows_asked(
         ValueError: the model takes no labels or captions, or knows none of that name.
     """
     if classes is None and per_class is None and not captions:
-        return None
+        return _of_data(subject, n) if subject.source.spec.words else None
     source, labels = subject.source, labels_of(subject.model)
     names = [*captions] if captions else [part.strip() for part in (classes or "").split(",") if part.strip()]
     if captions and not source.spec.words:
@@ -68,3 +73,14 @@ def rows_asked(
     if captions:
         return Rows(asked, [name for name, _ in pairs], counts)
     return Rows(asked, [named(subject, int(row[0])) for row in asked.split(counts)], counts)
+
+
+def _of_data(subject: Subject, n: int) -> Rows:
+    """Captions of test examples, evenly spread, in rows of eight samples at most."""
+    rows = -(-n // COLUMNS)
+    y = spread(subject.source, "test", rows).y
+    if y is None:
+        raise ValueError(f"{subject.source.name} has no captions; some are expected. Ask for one: --caption.")
+    counts = [min(COLUMNS, n - start) for start in range(0, COLUMNS * len(y), COLUMNS)]
+    texts = [caption(row, subject.source.spec.words) for row in y]
+    return Rows(y.repeat_interleave(torch.tensor(counts), 0), texts, counts)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from counterfeit.core import Density
 from counterfeit.data.source import Source
-from counterfeit.report.plot import Theme, svg
+from counterfeit.report.plot import LIGHT, Theme, pixels, svg
 
-__all__ = ["density", "extent", "line", "plane", "surface"]
+__all__ = ["density", "extent", "line", "plane", "plotted", "surface"]
 
 MARGIN = 0.08
 CELLS = 300  # a side, in which a density is computed
@@ -64,6 +65,22 @@ def plane(truth: Tensor | None, points: Tensor, within: list[tuple[float, float]
         axes.set(xlim=across, ylim=up, aspect="equal")
 
     return svg(draw, theme, (3.8, 3.8))
+
+
+def plotted(x: Tensor) -> np.ndarray:
+    """Points (N, 1) as a histogram, or (N, 2) as a scatter, with axes: uint8 (H, W, 3)."""
+    within = extent(x)
+
+    def draw(axes: Any) -> None:
+        if x.shape[1] == 1:
+            axes.hist(x[:, 0].numpy(), 61, range=within[0], density=True, color=LIGHT.curves[0])
+            axes.set(xlim=within[0], xlabel="x", ylabel="density")
+            return
+        size = 24 if len(x) <= 200 else 6
+        axes.scatter(*x.T.numpy(), s=size, color=LIGHT.curves[0], alpha=0.6, linewidths=0)
+        axes.set(xlim=within[0], ylim=within[1], aspect="equal", xlabel="x", ylabel="y")
+
+    return pixels(draw, LIGHT, (4.6, 4.6) if x.shape[1] == 2 else (5.4, 3.0))
 
 
 def surface(source: Source, within: list[tuple[float, float]]) -> Tensor | None:
