@@ -109,6 +109,17 @@ def test_a_finished_run_does_not_say_that_it_trained(tmp_path, capsys):
     assert "Trained run: 2 steps more, 6 in all, in" in capsys.readouterr().err
 
 
+def test_a_run_that_ended_early_is_led_to_more_patience(tmp_path, capsys):
+    words = ["--no-evaluate", "--no-report"]
+    early = ["--train.validate", "parzen", "--train.validate_samples", "10", "--train.patience", "1", "--train.lr", "0"]
+    longer = ["40" if word == "4" else word for word in SMALL]
+    assert main(["train", "gan", "--out", str(tmp_path / "run"), *words, *longer, *early]) == 0
+    assert "training ends early, at step" in capsys.readouterr().err
+    assert main(["resume", str(tmp_path / "run"), *words]) == 0
+    assert "nothing was trained. Train it for longer: counterfeit resume" in (said := capsys.readouterr().err)
+    assert "--train.patience 2" in said
+
+
 def test_own_pictures(tmp_path, capsys):
     pictures = tmp_path / "pictures"
     pictures.mkdir()

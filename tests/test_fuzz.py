@@ -267,7 +267,7 @@ def test_json_that_no_number_is_in_or_too_deep_is_refused(content):
     line(lambda: schema.parse_json(content, schema.anything))
 
 
-@pytest.mark.parametrize("content", ["a: 2001-99-99", "[" * 5000, "? [a]: b\n: c", "a: !!python/name:os.system", "\0"])
+@pytest.mark.parametrize("content", ["a: 2001-99-99", "[" * 600, "? [a]: b\n: c", "a: !!python/name:os.system", "\0"])
 def test_yaml_that_its_reader_stumbles_over_is_refused(content):
     line(lambda: schema.parse_yaml(content, schema.mapping(schema.anything)))
 

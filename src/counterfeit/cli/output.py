@@ -101,8 +101,11 @@ def finish(run: Run, summary: Summary, evaluate: bool, report: bool, as_json: bo
 def _trained(run: Run, summary: Summary) -> str:
     """What training did, in a line: of this sitting, and of all where there were others before."""
     if not summary.trained:
-        more = f"counterfeit resume {run.path} --train.steps {2 * summary.steps}"
-        return f"{run.name} had ended, at step {summary.steps}: nothing was trained. Train it for longer: {more}"
+        train = run.config.train
+        early = train.patience if summary.steps < train.steps else None
+        option = f"--train.patience {2 * early}" if early else f"--train.steps {2 * summary.steps}"
+        more = f"Train it for longer: counterfeit resume {run.path} {option}"
+        return f"{run.name} had ended, at step {summary.steps:,}: nothing was trained. {more}"
     done = f"{summary.trained:,} steps"
     if summary.trained != summary.steps:
         done += f" more, {summary.steps:,} in all,"
