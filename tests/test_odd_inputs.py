@@ -131,6 +131,9 @@ def test_what_python_hands_over_is_kept_and_every_verb_finds_it(tmp_path):
     again = cf.Run(moved)
     assert again.source.fingerprint == run.source.fingerprint
     assert torch.equal(again.sample(3), samples)
+    words = ("--out", str(tmp_path / "same"), "--no-evaluate", "--no-report")
+    assert main(["train", str(moved / "run.yaml"), *words]) == 0
+    assert torch.equal(cf.Run(tmp_path / "same").sample(3), samples)
     assert main(["resume", str(moved), "--train.steps", "3", "--no-evaluate"]) == 0
     assert main(["evaluate", str(moved), "--metrics", "nearest", "--samples", "20"]) == 0
 

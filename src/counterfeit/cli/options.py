@@ -98,6 +98,7 @@ def data_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--data", metavar="DATA", help="the source, folder or zip that they imitate")
     group.add_argument("--data.size", metavar="PIXELS", dest="size", type=int, help="resize the data, not the samples")
     group.add_argument("--data.range", metavar="LOW,HIGH", dest="range", help="the values of the data that are 0 and 1")
+    group.add_argument("--data.frames", metavar="N", dest="frames", type=int, help="of films: how long clips are")
     group.add_argument("--data.transforms", metavar="A,B", dest="transforms", help="as in a recipe, such as binarize")
 
 
@@ -106,6 +107,7 @@ def data_of(args: argparse.Namespace) -> Data | None:
     from counterfeit.config import Data
 
     transforms = tuple(name.strip() for name in args.transforms.split(",")) if args.transforms else ()
-    if args.data is None and (args.size or args.range or transforms):
-        raise ValueError("--data.size, range or transforms came without --data. Name the data that they are of.")
-    return None if args.data is None else Data(args.data, args.size, transforms, range=args.range or "auto")
+    if args.data is None and (args.size or args.range or args.frames or transforms):
+        raise ValueError("--data.size, range, frames or transforms came without --data. Name the data they are of.")
+    span = args.range or "auto"
+    return None if args.data is None else Data(args.data, args.size, transforms, range=span, frames=args.frames)
