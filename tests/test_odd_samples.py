@@ -25,6 +25,7 @@ from counterfeit.metrics.metric import Evaluation, Metric, Result
 from counterfeit.metrics.proportions import share
 from counterfeit.metrics.reference import Compared, beside, real
 from counterfeit.report.compare import best, compare, notes
+from counterfeit.report.compare_page import write
 from counterfeit.report.facts import measurement
 from counterfeit.report.page import page
 from counterfeit.run import Run, train
@@ -141,10 +142,11 @@ def test_metrics_stand_alone(half: list[str]) -> None:
         subject(TRAIN.x).evaluate("second")
 
 
-def test_a_comparison_says_what_was_skipped(half: list[str]) -> None:
+def test_a_comparison_says_what_was_skipped(half: list[str], tmp_path: Path) -> None:
     found = compare({"a": subject(TRAIN.x), "b": subject(TRAIN.x)}, half)
     assert [line.metric for line in found.lines] == ["first", "third"]
     assert "a: singular matrix: second skipped." in notes(found)
+    assert "a: singular matrix: second skipped." in write(found, tmp_path / "page.html").read_text()
     assert found.to_dict()["skipped"] == {"a": {"second": "singular matrix"}, "b": {"second": "singular matrix"}}
 
 

@@ -33,7 +33,9 @@ from counterfeit.report.protocols import footnoted
 from counterfeit.report.view import View
 from counterfeit.run import Run
 
-__all__ = ["OTHER", "Comparison", "Contestant", "Line", "compare", "cost_table", "lines", "named", "notes", "table"]
+__all__ = [
+    "OTHER", "Comparison", "Contestant", "Line", "compare", "cost_table", "lines", "named", "notes", "skips", "table",
+]  # fmt: skip
 
 Contestant = Run | Outside | View
 Entry = Mapping[str, Any]
@@ -174,10 +176,14 @@ def _by_name(contestants: Any) -> Mapping[str, Contestant]:
 def notes(comparison: Comparison) -> list[str]:
     """What is to be said of a comparison as a whole: what differs, what to do, and whose samples are no draws."""
     views = [f"{name}: {one.how}" for name, one in comparison.contestants.items() if isinstance(one, View)]
-    reasons = [f"{name}: {why}: {', '.join(metrics)} skipped." for name, why, metrics in _reasons(comparison)]
     doubts = [f"{name}: {', '.join(metrics)}: {why}." for name, why, metrics in _doubts(comparison)]
     said = [*comparison.differences, *filter(None, [comparison.remedy]), *(f"{text}." for text in views)]
-    return [*said, *reasons, *doubts]
+    return [*said, *skips(comparison), *doubts]
+
+
+def skips(comparison: Comparison) -> list[str]:
+    """Whose metrics gave no number, and why."""
+    return [f"{name}: {why}: {', '.join(metrics)} skipped." for name, why, metrics in _reasons(comparison)]
 
 
 def _doubts(comparison: Comparison) -> Iterator[tuple[str, str, list[str]]]:

@@ -11,7 +11,7 @@ from counterfeit.data.cache import atomic
 from counterfeit.evaluation import Outside
 from counterfeit.report import plot
 from counterfeit.report.cells import Cell
-from counterfeit.report.compare import OTHER, Comparison, Contestant, Line, cell, cost_table
+from counterfeit.report.compare import OTHER, Comparison, Contestant, Line, cell, cost_table, skips
 from counterfeit.report.compare_figures import colors, figures
 from counterfeit.report.doctor import options
 from counterfeit.report.facts import measured
@@ -91,6 +91,8 @@ def _differences(comparison: Comparison) -> Iterator[Markup]:
         more = tag("details", tag("summary", "What differs"), items, open="open")
         advice = [tag("p", *options(comparison.remedy))] if comparison.remedy else []
         yield tag("div", said, *advice, more, class_="warning")
+    if skipped := skips(comparison):
+        yield tag("ul", *(tag("li", sentence) for sentence in skipped), class_="soft")
 
 
 def _numbers(comparison: Comparison, names: list[str]) -> Markup:
