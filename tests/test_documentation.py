@@ -7,6 +7,7 @@ import re
 import runpy
 import shlex
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -78,3 +79,13 @@ def test_examples_run(
     monkeypatch.setattr(sys, "argv", [example, *arguments])
     runpy.run_path(str(ROOT / "examples" / f"{example}.py"), run_name="__main__")
     assert capsys.readouterr().out
+
+
+@pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="argparse words its help otherwise in other versions")
+def test_pages_hold_what_their_marks_stand_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    generated = import_module("generated")
+    texts = {page: page.read_text(encoding="utf-8") for page in generated.pages()}
+    stale = [page.relative_to(ROOT).as_posix() for page, text in texts.items() if generated.refreshed(text) != text]
+    assert not stale, f"{', '.join(stale)}: stale. Run `python docs/generated.py`."
+    assert "| `gan` |" in texts[ROOT / "docs" / "models" / "index.md"]
