@@ -26,6 +26,7 @@ from counterfeit.engine import checkpoint
 from counterfeit.engine.distributed import Processes
 from counterfeit.engine.events import read_events
 from counterfeit.engine.step import Stepper, remembered
+from counterfeit.evaluation import beats_real
 from counterfeit.metrics import reference
 from counterfeit.report.edits import read_direction
 from counterfeit.run import Run, build
@@ -251,6 +252,11 @@ def test_results_that_lack_something_are_named(run, change, says):
     entry = {"value": 1.0, "error": None, "n": 1, "protocol": "", "fingerprint": "", **change}
     (run.path / "evaluation.json").write_text(json.dumps({"nearest": entry}))
     assert says in line(lambda: run.evaluation)
+
+
+def test_a_reference_that_was_no_number_is_beaten_by_none():
+    entry = {"value": 1.0, "error": None, "details": {"references": {"real": {"value": None}}}}
+    assert not beats_real(entry, "higher")
 
 
 @pytest.mark.parametrize("name", ["value", "error", "n", "protocol", "fingerprint"])

@@ -320,7 +320,8 @@ def beats_real(entry: Mapping[str, Any], better: str | None) -> bool:
         entry: of a result, as in `evaluation.json`.
         better: "higher" or "lower"; nothing is better where None.
     """
-    references = entry.get("details", {}).get("references", {})
+    rows = entry.get("details", {}).get("references", {})
+    references = {name: row for name, row in rows.items() if row["value"] is not None}  # as a file has it for NaN
     theirs, ours = [references[name] for name in REAL if name in references], references.get("samples, as many", entry)
     sign = {"higher": 1, "lower": -1}.get(better or "", 0)
     margins = (2 * math.hypot(standard_error(ours), standard_error(row)) for row in theirs)
