@@ -55,7 +55,7 @@ def test_points_have_no_classes():
 
 def test_a_few_pictures_warn(tmp_path):
     Image.new("L", (4, 4)).save(tmp_path / "1.png")
-    assert "few pictures (1): valid and test hold the same as train" in check(Folder(tmp_path)).warnings
+    assert "few examples (1): valid and test hold the same as train" in check(Folder(tmp_path)).warnings
 
 
 def test_it_becomes_json():

@@ -204,8 +204,9 @@ def test_a_signal_while_validation_trains_it_saves_the_run(tmp_path, monkeypatch
     monkeypatch.setattr(LeNet, "updates", interrupted)
     small = {"model": {"hidden": [8], "discriminator_hidden": [8], "noise_size": 2}}
     train = {"steps": 8, "batch_size": 8, "save_every": 4, "tensorboard": False, "validate": "fid"}
+    settings = {**small, "train": train, "evaluate": {"features": "classifier"}}
     with pytest.raises(Interrupted, match=r"at step 4; the checkpoint is saved") as stop:
-        cf.train("gan", out=tmp_path / "run", settings={**small, "train": train}, show=False)
+        cf.train("gan", out=tmp_path / "run", settings=settings, show=False)
     assert (stop.value.status, stop.value.run) == (status, tmp_path / "run")
     assert [path.name for path in checkpoint.checkpoints(tmp_path / "run")] == ["step-00000004"]
     assert not [*(tmp_path / "cache").rglob("*.safetensors")]
