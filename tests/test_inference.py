@@ -105,7 +105,7 @@ def test_the_encoder_gains_where_its_pairs_pass_for_samples():
 def test_the_penalty_is_on_the_slope_in_pairs():
     model, real = told(rules=Rules(penalty="r1", penalty_weight=2.0)), batch()
     image, code = model.discriminator.image.weight, model.discriminator.code.weight
-    slope = (image / 2).square().sum() + code.square().sum()  # per unit of [-1, 1], and of codes of unit variance
+    slope = (image / 2).square().sum() + (code / 2).square().sum()  # per unit of [-1, 1], and half a deviation of codes
     found = model.slope(real.x, model.forge(real), CLOCK)
     assert float(found.detach()) == pytest.approx(2 * 0.5 * float(slope.detach()), rel=1e-5)
 
