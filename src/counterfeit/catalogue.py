@@ -35,6 +35,7 @@ from counterfeit.transforms import build
 
 __all__ = [
     "Recipe",
+    "UnknownClassError",
     "able",
     "capabilities",
     "configure",
@@ -117,6 +118,10 @@ def _complete(cls: type) -> bool:
     return [p.name for p in parameters if p.default is p.empty] == ["spec"]
 
 
+class UnknownClassError(ValueError):
+    """A run is of a class of one's own that nobody has handed over."""
+
+
 OWN: dict[str, type[Model]] = {}
 """Classes of models that were handed over, by `module:Class`."""
 
@@ -162,7 +167,8 @@ def model_class(name: str) -> type[Model]:
     if ":" in name:
         if name not in OWN:
             said = f"{name} is a class of somebody's own, and a folder alone never runs code"
-            raise ValueError(f"{said}. Give it: --model-class {name}, or model={name.rpartition(':')[2]} in Python.")
+            how = f"--model-class {name}, or model={name.rpartition(':')[2]} in Python"
+            raise UnknownClassError(f"{said}. Give it: {how}.")
         return OWN[name]
     if name not in models():
         raise ValueError(f"model {name!r} is unknown; {nearest(name, [*models()], 'counterfeit list models')}")

@@ -303,7 +303,7 @@ class Run:
             return draw(self, n, seed, y, mean)
 
     def grid(self, n: int = 64, seed: int = 0, y: Any = None) -> Image.Image:
-        """`n` samples as one picture, as `counterfeit sample` draws it.
+        """`n` samples as one picture: a grid of images, or a histogram of points.
 
         Arguments:
             n: how many.
@@ -313,7 +313,7 @@ class Run:
         Raises:
             ValueError: the samples are neither images nor points.
         """
-        if y is None and seed == 0 and labels_of(self.model):
+        if y is None and labels_of(self.model):
             rows = arranged(n, labels_of(self.model))
             return Image.fromarray(tile(self.sample(rows.numel(), seed, rows.flatten()), rows.shape[1]))
         x = self.sample(n, seed, y, mean=True)

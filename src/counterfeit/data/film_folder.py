@@ -17,6 +17,7 @@ from PIL import Image, ImageSequence
 from counterfeit.core import Spec
 from counterfeit.data.cache import DataError
 from counterfeit.data.fixed import pick
+from counterfeit.data.folder import LARGEST_NATIVE
 from counterfeit.data.images import FORMATS, Span, bombs_refused, decode, encode_png
 from counterfeit.data.layout import FOLDERS, deal, shuffled
 from counterfeit.data.pictures import Pictures, find_pictures
@@ -99,7 +100,7 @@ class Films(Source):
                     raise DataError(f"{self.pictures.path} holds films of more than 4 GiB. Shrink frames: --data.size.")
                 bar.update(1)
         shapes = {clip.shape[2:] for clip in clips}
-        if len(shapes) > 1 or (self.size is None and max(*next(iter(shapes))) > LARGEST):
+        if len(shapes) > 1 or (self.size is None and max(*next(iter(shapes))) > LARGEST_NATIVE):
             sizes = ", ".join(f"{w}x{h}" for h, w in sorted(shapes)[:3])
             raise DataError(f"{self.pictures.path} holds frames of {sizes} pixels. Say how large: --data.size 32.")
         if all(_gray(clip) for clip in clips):
@@ -129,9 +130,6 @@ class Films(Source):
 
     def _decoded(self, data: bytes, who: str) -> np.ndarray:
         return decode(data, who, 3, self.size, self.span)
-
-
-LARGEST = 128  # pixels a side of frames that are kept as they are
 
 
 def _unpacked(data: bytes, who: str) -> list[bytes]:

@@ -80,7 +80,7 @@ class Folder(Source):
         self.pictures: Pictures = find_pictures(path)
         self.layout = arrange(self.pictures.names)
         self.size, self.memory, self.class_names = size, memory, self.layout.classes
-        self.span, remark = (span, "") if span else _range(self.pictures)
+        self.span, remark = (span, "") if span else _range(self.pictures, size)
         self.warning = "; ".join(filter(None, [self.layout.warning, remark]))
         self.spec = Spec(self._look(), "image", len(self.layout.classes))
 
@@ -156,10 +156,10 @@ def _some(pictures: Pictures) -> range:
     return range(0, len(pictures.names), max(1, len(pictures.names) // LOOK))
 
 
-def _range(pictures: Pictures) -> tuple[Span | None, str]:
+def _range(pictures: Pictures, size: int | None) -> tuple[Span | None, str]:
     """The range of pictures of floats, None of others, and what a person should know about the range."""
     with bombs_refused():
-        some = [extremes(pictures.read(i), pictures.where(i)) for i in _some(pictures)]
+        some = [extremes(pictures.read(i), pictures.where(i), size) for i in _some(pictures)]
         if any(math.isinf(full) for _, _, full in some):
             return _range_of_floats(pictures)
     peak, full = max(high for _, high, _ in some), max(full for _, _, full in some)

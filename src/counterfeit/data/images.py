@@ -56,13 +56,15 @@ def open_image(data: bytes, who: str, size: int | None = None, span: Span | None
     return _read(data, who, size, lambda image: _opaque(image, span))
 
 
-def extremes(data: bytes, who: str) -> tuple[float, float, float]:
+def extremes(data: bytes, who: str, size: int | None = None) -> tuple[float, float, float]:
     """The lowest and highest value in a picture, and the highest that its file's type can hold: inf for floats.
+
+    `size` is that of `open_image`: a large JPEG need not be decoded whole.
 
     Raises:
         DataError: the picture cannot be read, or is absurdly large.
     """
-    return _read(data, who, None, _extremes)
+    return _read(data, who, size, _extremes)
 
 
 def to_unit(x: np.ndarray, span: Span) -> np.ndarray:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from counterfeit import catalogue
-from counterfeit.catalogue import configure
+from counterfeit.catalogue import UnknownClassError, configure
 from counterfeit.config import changed
 from counterfeit.engine.checkpoint import checkpoints
 from counterfeit.engine.lock import holder
@@ -38,9 +38,10 @@ def _entry(path: Path) -> dict[str, Any]:
         run = Run(path, device="cpu")
         step = run.state["step"] if checkpoints(path) else 0
         numbers = [f"{name} {measured(entry)}" for name, entry in _key_numbers(run).items()]
-    except (ValueError, OSError) as error:
-        own = ":" in str(error).partition(" is a class of somebody's own")[0] and "somebody's own" in str(error)
-        return _row(path, state="of a class of your own" if own else "damaged")
+    except UnknownClassError:
+        return _row(path, state="of a class of your own")
+    except (ValueError, OSError):
+        return _row(path, state="damaged")
     ended = step >= run.config.train.steps
     state = "training" if holder(path) else "ended" if ended else "stopped"
     at = f"{step:,} of {max(step, run.config.train.steps):,}"

@@ -12,7 +12,7 @@ from pathlib import Path
 from PIL import Image
 from torch import Tensor
 
-from counterfeit.core import Decodes
+from counterfeit.core import Decodes, require
 from counterfeit.data.arrays import SUFFIXES
 from counterfeit.data.cache import atomic
 from counterfeit.data.images import Span, tile
@@ -40,14 +40,12 @@ def walk(subject: Subject, n: int, steps: int, path: str = "spherical", seed: in
     Raises:
         ValueError: the model does not decode codes.
     """
-    model = subject.model
-    if not isinstance(model, Decodes):
-        raise ValueError(f"{type(model).__name__} decodes no codes; a model that decodes is expected. Sample it.")
+    model = require(subject.model, Decodes)
     if path not in ("spherical", "linear"):
         raise ValueError(f"path {path!r} came; spherical or linear is expected.")
     if n < 1 or steps < 2:
         raise ValueError(f"n={n} and steps={steps} came; at least 1 walk of at least 2 steps is expected.")
-    with evaluating(model, seed):
+    with evaluating(subject.model, seed):
         a, b = model.prior(2 * n).chunk(2)
         x = interpolate(model, a, b, steps, slerp if path == "spherical" else lerp)
         return subject.source.natural(x.flatten(0, 1)).cpu().unflatten(0, (n, steps))
