@@ -156,8 +156,7 @@ def edit(run: Run, x: Tensor, direction: Tensor, args: argparse.Namespace) -> No
         (changed,) = edit(run, x, direction, torch.tensor([args.strength]))
         save_png(args.edit, to_uint8(changed[0]))
         return
-    strengths = torch.linspace(0, args.strength, STEPS)
-    changed = edit(run, x, direction, strengths)
+    changed = edit(run, x, direction, torch.linspace(0, args.strength, STEPS))
     course = f"along {args.direction}" if args.direction else f"from {args.away or 'the mean'} to {args.to}"
     title = f"{course}: 0 to {args.strength:g} lengths of the way, from left to right"
     with atomic(Path(args.edit)) as part:

@@ -86,10 +86,9 @@ def _sample(source: Run, args: argparse.Namespace, place: Path) -> tuple[int, Pa
     from counterfeit.report.export import write_rows, write_samples
     from counterfeit.report.labels import rows_asked
 
-    out, _ = samples_writable(str(place), place)
-    rows = rows_asked(source, args.classes, args.per_class, args.caption, args.n or 64)
+    n, (out, _) = args.n or 64, samples_writable(str(place), place)
+    rows = rows_asked(source, args.classes, args.per_class, args.caption, n)
     if rows is None:
-        n = args.n or 64
         return n, write_samples(source.sample(n, args.seed, mean=args.mean), out, source.source.span)
     x = source.sample(len(rows.asked), args.seed, rows.asked)
     return len(x), write_rows(x, rows.texts, rows.counts, out, source.source.span)
