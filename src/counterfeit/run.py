@@ -128,8 +128,8 @@ def start(
     _check(config, model, source, group)
     if chosen.fingerprint and config.data == configure(chosen).data:
         _same_data(chosen.fingerprint, source)
-    threads = {"threads": _threads(config.train, model, source, show and group.leads)}
-    description = config.to_dict() | describe(chosen, source, model) | threads
+    threads, why = _threads(config.train, model, source)
+    description = config.to_dict() | describe(chosen, source, model) | {"threads": threads}
     folder = _create(out, config.recipe, group)
     with locked(folder, group):
         if group.leads:
@@ -142,7 +142,9 @@ def start(
         run = Run(folder)
         run.source = source  # decoded once for training and evaluation
         try:
-            return run, run._fit(model, source, config.train, group, resume=False, show=show)
+            summary = run._fit(model, source, config.train, group, resume=False, show=show)
+            _tell(why, show and group.leads)
+            return run, summary
         except LateError:
             raise
         except ValueError:  # refused before anything was learnt: leave the place free for the corrected command
@@ -474,11 +476,14 @@ class Run:
                 f"train.steps: {self.config.train.steps} came; {self.path} stands at step {self.state['step']}. "
                 "Raise it."
             )
+        why = ""
         if not self.threads:  # of a run that an earlier version trained
-            self.description["threads"] = _threads(self.config.train, model, source, show and group.leads)
+            self.description["threads"], why = _threads(self.config.train, model, source)
         if changes and group.leads:  # only now that nothing was refused
             write_yaml(self.path / "run.yaml", self.description | self.config.to_dict())
-        return self._fit(model, source, self.config.train, group, resume=True, show=show)
+        summary = self._fit(model, source, self.config.train, group, resume=True, show=show)
+        _tell(why, show and group.leads)
+        return summary
 
     def _fit(
         self, model: Model, source: Source, settings: Train, group: Processes, resume: bool, show: bool
@@ -508,17 +513,21 @@ def _small_enough() -> Iterator[None]:
         raise ValueError(f"the model's settings ask for more than memory holds ({reason[:120]}). Lower them.") from None
 
 
-def _threads(train: Train, model: Model, source: Source, show: bool) -> int | None:
-    """CPU threads to train with: as the settings say, else as many as the work of a step is worth; None on a GPU."""
+def _threads(train: Train, model: Model, source: Source) -> tuple[int | None, str]:
+    """CPU threads to train with, and why: as the settings say, else as the work of a step is worth; None on a GPU."""
     if train.threads or model.device.type != "cpu":
-        return train.threads or None
+        return train.threads or None, ""
     if available() == 1:
-        return 1
+        return 1, ""
     needed = work(model, source, train)
-    if show:
-        said = f"threads: {needed.threads} of {available()}, for steps of {needed}; --train.threads sets another number"
-        print(said, file=sys.stderr)
-    return needed.threads
+    why = f"threads: {needed.threads} of {available()}, for steps of {needed}; --train.threads sets another number"
+    return needed.threads, why
+
+
+def _tell(why: str, show: bool) -> None:
+    """Say what was chosen, once training has ended: what is refused, or fails, is one line."""
+    if why and show:
+        print(why, file=sys.stderr)
 
 
 def other_runs(path: Path) -> str:
