@@ -1,4 +1,4 @@
-"""Tiny models, right in every way or with one fault, for the common checks to look at."""
+"""Tiny models, right in every way or with one fault, for the common checks to look at, and data with a fault."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, linear
 
 from counterfeit.core import Clock, Draw, Model, Net, Spec, Update
+from counterfeit.data.source import InMemory, Source
 from counterfeit.models.autoencoding.vae import VAE
 
 SMALL = Spec((1, 2, 3), "binary")
@@ -317,3 +318,13 @@ class Drifts(Flow):
 
     def decode(self, z: Tensor) -> Tensor:
         return super().decode(z) + 1e-3
+
+
+class Alternating(Source):
+    """Pictures that are light at even positions and dark at odd ones, as MNIST alternates between writers."""
+
+    name, summary, spec = "alternating", "light and dark", Spec((1, 2, 2))
+
+    def split(self, name):
+        shade = torch.arange(600).view(-1, 1, 1, 1) % 2 * 0.5
+        return InMemory(shade + torch.rand(600, 1, 2, 2, generator=torch.Generator().manual_seed(len(name))) / 2)

@@ -296,7 +296,7 @@ def test_what_is_completed_never_meets_itself():
     truth = measured(Knows(), 2_000, 20_000)["completion-fid"]
     assert truth.value == pytest.approx(truth.details["references"]["real"]["value"], rel=0.1)
     assert truth.n == 1_000
-    assert "to 1000 at odd ones" in truth.protocol
+    assert "to 1000 images of which none is made" in truth.protocol
 
 
 def test_each_image_counts_once_in_the_distance():

@@ -10,13 +10,14 @@ import scipy.linalg
 import torch
 
 from counterfeit import catalogue
-from counterfeit.core import Spec
-from counterfeit.data.source import InMemory, Source
-from counterfeit.metrics.frechet import FID, frechet_distance, frechet_error, gaussian_distance
+from counterfeit.data.source import InMemory
+from counterfeit.metrics.frechet import FID, frechet_distance, frechet_error, gaussian_distance, unseen_distance
 from counterfeit.metrics.given import Given
 from counterfeit.metrics.infinity import distance_of_all
 from counterfeit.metrics.metric import Evaluation
 from counterfeit.metrics.reference import Moments, moments
+from counterfeit.metrics.sampling import spread
+from planted import Alternating
 
 GOLDEN = 2.0921540329
 
@@ -148,21 +149,21 @@ def test_the_distance_of_all_does_not_hang_on_the_order_of_examples(arrange):
     assert abs(value) < 4 * error < 0.3
 
 
-class Alternating(Source):
-    """Pictures that are light at even positions and dark at odd ones, as MNIST alternates between writers."""
-
-    name, summary, spec = "alternating", "light and dark", Spec((1, 2, 2))
-
-    def split(self, name):
-        shade = torch.arange(600).view(-1, 1, 1, 1) % 2 * 0.5
-        return InMemory(shade + torch.rand(600, 1, 2, 2, generator=torch.Generator().manual_seed(len(name))) / 2)
-
-
 def test_the_floor_of_data_that_alternate_is_no_distance():
     source = Alternating()
     model = Given(source.spec, source.split("train"), "train")
     found = FID.compute(model, source, Evaluation(samples=200, features="pixels"))
     assert found.details["references"]["real halves"]["value"] < 0.02  # light from dark: 4 (1/2)² = 1
+
+
+@pytest.mark.parametrize("n", [200, 300, 600])  # of 600: all others, the other half, and a random half
+def test_what_is_made_of_data_that_alternate_is_compared_with_all_kinds(n: int):
+    source = Alternating()
+    model = Given(source.spec, source.split("train"), "train")
+    images = {"": spread(source, "test", n).x}
+    found = unseen_distance(model, source, Evaluation(features="pixels"), images, "images")
+    assert found.value < 0.02  # light from dark: 4 (1/2)² = 1
+    assert found.n == (n if n < 600 else pytest.approx(300, abs=1))
 
 
 def test_value_and_reference_row_are_one_formula():

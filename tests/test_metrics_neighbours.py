@@ -16,7 +16,9 @@ from counterfeit.metrics import neighbours
 from counterfeit.metrics.classes import CLASSES, classify, kl_divergence
 from counterfeit.metrics.metric import Evaluation
 from counterfeit.metrics.neighbours import NEAREST, copies, nearest_examples
+from counterfeit.metrics.sampling import spread
 from counterfeit.transforms import build
+from planted import Alternating
 
 
 class Replay(Model):
@@ -62,17 +64,17 @@ def test_reading_in_pieces_equals_reading_at_once(digits, monkeypatch):
 
 
 def test_search_among_some_positions(digits):
-    found = nearest_examples(first(digits, "train", 5).x, digits.split("train"), among=range(600, 700))
+    found = nearest_examples(first(digits, "train", 5).x, digits.split("train"), among=torch.arange(600, 700))
     assert found.indices.min() >= 600
     assert found.indices.max() < 700
-    odd = nearest_examples(first(digits, "train", 5).x, digits.split("train"), among=range(1, 700, 2))
+    odd = nearest_examples(first(digits, "train", 5).x, digits.split("train"), among=torch.arange(1, 700, 2))
     assert bool((odd.indices % 2 == 1).all())
     assert torch.equal(odd.distances[1::2], torch.zeros(2, 1))
 
 
 def test_too_many_neighbours_are_an_error(digits):
     with pytest.raises(ValueError, match="between 1 and 2"):
-        nearest_examples(first(digits, "train", 5).x, digits.split("train"), k=3, among=range(2))
+        nearest_examples(first(digits, "train", 5).x, digits.split("train"), k=3, among=torch.arange(2))
 
 
 def test_training_examples_are_copies_and_held_out_ones_are_not(digits):
@@ -109,6 +111,20 @@ def test_references_do_not_depend_on_the_order_of_the_data(digits):
         error = (plain[name]["error"] ** 2 + ordered[name]["error"] ** 2) ** 0.5
         assert ordered[name]["value"] == pytest.approx(plain[name]["value"], abs=3 * error), name
         assert ordered[name]["n"] == 100
+
+
+def test_references_do_not_depend_on_what_alternates():
+    """Training data and held-out data have one law: half as many lie 2 ** (1 / d) as far."""
+    source = Alternating()
+    found = NEAREST.compute(Replay(first(source, "test").x), source, Evaluation(samples=200)).details["references"]
+    halves, held_out = (found[name]["value"] for name in ("halves", "held-out"))
+    assert halves == pytest.approx(2 ** (1 / 4) * held_out, rel=0.15)  # light from dark: five times as far
+
+
+def test_evenly_spaced_examples_are_of_all_that_alternate():
+    for n in (6, 50, 100, 150, 299, 300, 599, 600):  # of 600: even steps, odd ones, and fractions
+        light = spread(Alternating(), "train", n).x.mean((1, 2, 3)) > 0.5
+        assert float(light.double().mean()) == pytest.approx(0.5, abs=0.01), n
 
 
 def test_a_copy_is_within_half_a_gray_level():

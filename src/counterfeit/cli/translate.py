@@ -89,7 +89,7 @@ def translated(run: Run, args: argparse.Namespace, to: int) -> tuple[list[Tensor
     else:
         found = few(run.source, args.split, args.count * run.source.spec.classes)
         x = found.x[found.y != to]
-        x = x[spaced(min(args.count, len(x)), range(len(x)))]
+        x = x[spaced(min(args.count, len(x)), len(x))]
     return [*run.source.natural(x)], [*run.translate(x, to)]
 
 

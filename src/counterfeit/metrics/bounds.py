@@ -69,7 +69,7 @@ def _average(
     examples = source.split(evaluation.split)
     n = min(evaluation.limit or len(examples), len(examples))
     with evaluating(model, evaluation.seed):
-        batches = spaced(n, range(len(examples))).split(batch_size)
+        batches = spaced(n, len(examples)).split(batch_size)
         discrete = source.spec.kind != "binary" and on_levels(examples[batches[0]].x)
         xs = (examples[index].x.to(model.device) for index in batches)
         values = torch.cat([score(x) + source.log_det(x) for x in xs])

@@ -32,7 +32,7 @@ from counterfeit.metrics.reference import (
     shared_extractor,
 )
 from counterfeit.metrics.resampling import half_sampled
-from counterfeit.metrics.sampling import describe, spaced, spread
+from counterfeit.metrics.sampling import describe, halves, spaced, spread
 from counterfeit.metrics.statistics import alike, check_finite
 
 __all__ = ["FID", "compute", "frechet_distance", "frechet_error", "gaussian_distance", "unseen_distance"]
@@ -126,8 +126,9 @@ def unseen_distance(
 ) -> Result | str:  # fmt: skip
     """Distance of images made of held-out ones to other held-out ones; beside it, that of as many training examples.
 
-    An image that is made of one among those it is compared with would seem nearer than it is. So those at odd positions
-    of the split are the reference, and what is made of those at even positions is compared with them.
+    An image that is made of one among those it is compared with would seem nearer than it is. So those of which nothing
+    is made are the reference; where they would be fewer than half of the split, one random half of it is, and what is
+    made of the other is compared with it.
 
     Arguments:
         model: what made them.
@@ -140,19 +141,28 @@ def unseen_distance(
         Why there is none, where either half has fewer than two images.
     """
     held = len(source.split(evaluation.split))
-    even = spaced(len(images[""]), range(held)) % 2 == 0
-    if min(int(even.sum()), held // 2, evaluation.limit or held) < 2:
+    mine, others = _apart(spaced(len(images[""]), held), held)
+    if min(int(mine.sum()), len(others), evaluation.limit or held) < 2:
         return f"{len(images[''])} images of {held} held-out ones leave fewer than two in a half; take more"
     by = shared_extractor(source, evaluation, model.device)
-    reference = real(source, evaluation.split, evaluation.limit, by, range(1, held, 2))
-    features = {name: by(x[even.to(x.device)]) for name, x in images.items()}
-    n, m = int(even.sum()), len(reference.features)
+    reference = real(source, evaluation.split, evaluation.limit, by, others)
+    features = {name: by(x[mine.to(x.device)]) for name, x in images.items()}
+    n, m = int(mine.sum()), len(reference.features)
     features["real"] = by(spread(source, "train", n, evaluation.seed).x)
     value, error = _measured(features.pop(""), reference, evaluation.bootstrap)
     rows = {name: _row(some, reference.features) | {"n": len(some)} for name, some in features.items()}
-    data = f"made of those at even positions, to {m} at odd ones; {describe(source, evaluation.split, n)}"
+    data = f"to {m} images of which none is made; {describe(source, evaluation.split, n)}"
     protocol = f"Fréchet distance of {what}, {data}; {by.protocol}"
     return Result(value, error, n, protocol, {"references": rows, "note": NOTE})
+
+
+def _apart(made: Tensor, held: int) -> tuple[Tensor, Tensor]:
+    """Which of `made`, positions (N,) of `held`, to take, bool (N,), and positions to compare them with, int64 (M,)."""
+    unused = torch.ones(held, dtype=torch.bool).index_fill(0, made, False).nonzero()[:, 0]
+    if 2 * len(unused) >= held:
+        return torch.ones_like(made, dtype=torch.bool), unused
+    first, second = halves(held)
+    return torch.isin(made, first), second
 
 
 def _measured(x: Tensor, reference: Statistics, resamples: int) -> tuple[float, float | None]:

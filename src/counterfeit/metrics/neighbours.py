@@ -16,7 +16,7 @@ from torch import Tensor
 from counterfeit.core import Model, Samples
 from counterfeit.data.source import Examples, Source
 from counterfeit.metrics.metric import Evaluation, Metric, Result
-from counterfeit.metrics.sampling import describe, draw_samples, spread
+from counterfeit.metrics.sampling import describe, draw_samples, halves, spread
 from counterfeit.metrics.statistics import Neighbours, mean_and_error, nearest, row, seeded
 
 __all__ = ["NEAREST", "copies", "nearest_examples", "references"]
@@ -25,20 +25,20 @@ QUERIES = 1_000  # samples at most whose neighbours are sought
 CHUNK = 10_000  # training examples read at a time
 
 
-def nearest_examples(x: Tensor, examples: Examples, k: int = 1, among: range | None = None) -> Neighbours:
+def nearest_examples(x: Tensor, examples: Examples, k: int = 1, among: Tensor | None = None) -> Neighbours:
     """The `k` examples nearest to each of `x`, by Euclidean distance in pixels, read piece by piece.
 
     Arguments:
         x: (N, *shape) in the data's natural unit.
         examples: one split, positions in which the result's `indices` are.
         k: how many, nearest first.
-        among: positions to search, rising; all where None.
+        among: positions to search, rising, int64 (M,); all where None.
     """
-    among = range(len(examples)) if among is None else among
+    among = torch.arange(len(examples)) if among is None else among
     if not 1 <= k <= len(among):
         raise ValueError(f"k={k} came; between 1 and {len(among)} neighbours are expected. Ask for fewer.")
     x, found = x.flatten(1).float(), []
-    for positions in torch.arange(among.start, among.stop, among.step).split(CHUNK):
+    for positions in among.split(CHUNK):
         some = examples[positions].x.to(x.device).flatten(1)
         near = nearest(x, some, min(k, len(some)))
         found.append(Neighbours(near.distances, positions.to(x.device)[near.indices]))
@@ -53,14 +53,17 @@ def copies(distances: Tensor, dims: int) -> int:
 
 
 def references(source: Source, n: int, device: torch.device) -> dict[str, dict[str, float]]:
-    """The same distance for what is known to be new: every other training example from the rest, held-out data."""
+    """The same distance for what is known to be new: one half of the training examples from the other, held-out data.
+
+    Halves are random, for sources may alternate: MNIST's even and odd examples are of different writers.
+    """
     train = source.split("train")
     held_out = {"held-out": row(nearest_examples(spread(source, "test", n, device=device).x, train).distances[:, 0])}
     if len(train) < 2:
         return held_out
-    even, odd = (range(start, len(train), 2) for start in (0, 1))
-    first = spread(source, "train", n, device=device, among=even).x
-    return {"halves": row(nearest_examples(first, train, among=odd).distances[:, 0]), **held_out}
+    first, second = halves(len(train))
+    x = spread(source, "train", n, device=device, among=first).x
+    return {"halves": row(nearest_examples(x, train, among=second).distances[:, 0]), **held_out}
 
 
 def compute(model: Model, source: Source, evaluation: Evaluation) -> Result:

@@ -25,7 +25,7 @@ from counterfeit.metrics.classifier import classifier
 from counterfeit.metrics.features import FeatureExtractor, convolutions, pixels
 from counterfeit.metrics.inception import inception
 from counterfeit.metrics.metric import Evaluation
-from counterfeit.metrics.sampling import describe, draw_samples, spread
+from counterfeit.metrics.sampling import describe, draw_samples, spaced, spread
 from counterfeit.metrics.sharing import once
 
 __all__ = [
@@ -137,7 +137,7 @@ def drawn(model: Model, source: Source, evaluation: Evaluation) -> tuple[Tensor,
     return samples, source
 
 
-def real(source: Source, split: str, limit: int, by: FeatureExtractor, among: range | None = None) -> Statistics:
+def real(source: Source, split: str, limit: int, by: FeatureExtractor, among: Tensor | None = None) -> Statistics:
     """Statistics of `limit` examples of a split (all where 0), evenly spaced: from the cache, or kept there.
 
     Arguments:
@@ -145,17 +145,22 @@ def real(source: Source, split: str, limit: int, by: FeatureExtractor, among: ra
         split: of which split.
         limit: how many at most.
         by: what gives their features.
-        among: positions among which as many are taken; all where None.
+        among: positions among which as many are taken, rising, int64 (M,); all where None.
 
     Raises:
         ValueError: where the cache holds something else in their place.
     """
-    places = range(len(source.split(split))) if among is None else among
+    places = torch.arange(len(source.split(split))) if among is None else among
     n = min(limit or len(places), len(places))
-    which = split if n == len(source.split(split)) else f"{n} of {split}[{places.start}::{places.step}]"
+    positions = places[spaced(n, len(places))]
+    which = split if n == len(source.split(split)) else f"{n} of {split}, {content_hash({'': positions.numpy()})[:16]}"
     asked = header(source, which, n, by)
     path = cache_dir() / "statistics" / f"{hashlib.sha256(dumps(dict(asked)).encode()).hexdigest()[:16]}.npz"
-    return once(("real", str(path)), lambda: _real(lambda: spread(source, split, n, among=places).x, by, asked, path))
+
+    def examples() -> Tensor:
+        return spread(source, split, among=positions).x
+
+    return once(("real", str(path)), lambda: _real(examples, by, asked, path))
 
 
 def _real(examples: Callable[[], Tensor], by: FeatureExtractor, asked: Header, path: Path) -> Statistics:
@@ -208,7 +213,7 @@ def halves_of_real(name: str, found: Compared, measure: Callable[[Tensor, Tensor
         return {}
 
     def apart() -> Row:
-        parts = [(n, range(0, count, 3)), (m, range(1, count, 3))]
+        parts = [(n, torch.arange(0, count, 3)), (m, torch.arange(1, count, 3))]
         return measure(*(real(found.source, "train", size, found.extractor, among).features for size, among in parts))
 
     return {"real halves": _kept(f"{name} of thirds; {n}; {m}", found, apart) | {"n": n}}
@@ -216,7 +221,7 @@ def halves_of_real(name: str, found: Compared, measure: Callable[[Tensor, Tensor
 
 def _kept(what: str, found: Compared, measure: Callable[[], Row]) -> Row:
     """A row from the cache, or measured and kept there."""
-    digest = hashlib.sha256(f"{what}; evenly spaced; {found.protocol}".encode()).hexdigest()[:16]
+    digest = hashlib.sha256(f"{what}; evenly spaced, by turns; {found.protocol}".encode()).hexdigest()[:16]
     arrays = memo(f"row-{digest}", lambda: {key: np.array(value) for key, value in measure().items()})
     return {key: value.item() for key, value in arrays.items()}
 

@@ -13,7 +13,7 @@ from counterfeit.data.source import SPLITS, Source
 from counterfeit.data.stream import mix
 from counterfeit.metrics.statistics import seeded
 
-__all__ = ["describe", "draw_samples", "evaluating", "load", "spaced", "spread"]
+__all__ = ["describe", "draw_samples", "evaluating", "halves", "load", "spaced", "spread"]
 
 UNITS = {"image": "pixels in [0, 1]", "binary": "binary pixels", "real": "real values"}
 
@@ -66,27 +66,43 @@ def load(source: Source, split: str, n: int | None = None, seed: int = 0, device
     return Batch(batch.x.to(device), None if batch.y is None else batch.y.to(device))
 
 
-def spaced(n: int, among: range) -> Tensor:
-    """`n` positions evenly spaced `among` so many, int64 (n,).
+def spaced(n: int, count: int) -> Tensor:
+    """`n` of `count` positions, evenly spaced, int64 (n,).
+
+    Even steps would take even positions alone, and sources may alternate, as MNIST does between writers: where steps
+    are even, even and odd positions take turns.
 
     Example:
-        >>> spaced(3, range(6)).tolist()
-        [0, 2, 4]
+        >>> spaced(3, 9).tolist(), spaced(3, 6).tolist()
+        ([0, 3, 6], [0, 3, 4])
     """
-    return among.start + among.step * (torch.arange(n) * len(among) // max(n, 1))
+    turns = torch.arange(n)
+    positions = turns * count // max(n, 1)
+    return positions + (positions + turns) % 2 if n and count // n % 2 == 0 else positions
+
+
+def halves(count: int) -> tuple[Tensor, Tensor]:
+    """Positions of two random halves of `count`, always the same and rising, for sources may be sorted or alternate.
+
+    Example:
+        >>> [len(half) for half in halves(5)]
+        [2, 3]
+    """
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(0))
+    return order[: count // 2].sort().values, order[count // 2 :].sort().values
 
 
 def spread(
     source: Source, split: str, n: int | None = None, seed: int = 0, device: torch.device | str = "cpu",
-    among: range | None = None,
+    among: Tensor | None = None,
 ) -> Batch:  # fmt: skip
-    """`n` examples evenly spaced through a split, or those of it `among`, since some splits are sorted.
+    """`n` examples evenly spaced through a split, or those of its positions `among`, since some splits are sorted.
 
     All where `n` is None or 0, or where there are fewer; random transforms draw under `seed`.
     """
     examples = source.split(split)
-    among = range(len(examples)) if among is None else among
-    positions = spaced(min(n or len(among), len(among)), among)
+    among = torch.arange(len(examples)) if among is None else among
+    positions = among[spaced(min(n or len(among), len(among)), len(among))]
     with seeded(mix(seed, SPLITS.index(split))):
         batch = examples[positions]
     return Batch(batch.x.to(device), None if batch.y is None else batch.y.to(device))

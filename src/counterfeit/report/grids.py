@@ -56,7 +56,7 @@ def samples(run: Subject, n: int) -> Tensor:
 def neighbours(run: Subject, x: Tensor) -> tuple[Tensor, Tensor]:
     """The training example nearest to each of `x`, (N, *shape), by Euclidean distance in pixels, and that, (N,)."""
     train = run.source.raw.split("train")
-    found = nearest_examples(x, train, among=range(min(len(train), SEARCHED)))
+    found = nearest_examples(x, train, among=torch.arange(min(len(train), SEARCHED)))
     return train[found.indices[:, 0].cpu()].x.cpu(), found.distances[:, 0]
 
 
