@@ -18,12 +18,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from counterfeit.data.mnist import MNIST
-from counterfeit.metrics.ais import base_rates, rbm
-from counterfeit.metrics.annealing import annealed_importance, schedule, tuned
-from counterfeit.metrics.statistics import seeded
-from counterfeit.report.record import machine
-from counterfeit.run import write_json
+from counterfeit.common.files import write_json
+from counterfeit.common.seeding import seeded
+from counterfeit.data.sources.mnist import MNIST
+from counterfeit.metrics.likelihood.ais import base_rates, rbm
+from counterfeit.metrics.likelihood.annealing import annealed_importance, schedule, tuned
+from counterfeit.report.results_file import machine
 
 Row = dict[str, object]
 

@@ -24,16 +24,16 @@ from typing import Any
 import torch
 
 from counterfeit import catalogue
-from counterfeit.catalogue import configure
-from counterfeit.config import merge
+from counterfeit.catalogue import build, configure
+from counterfeit.common.files import write_json
+from counterfeit.common.threads import using
+from counterfeit.config.nested import merge
 from counterfeit.core import Clock
-from counterfeit.data.stream import Stream
+from counterfeit.data.loader import Stream
 from counterfeit.engine.distributed import Processes
 from counterfeit.engine.step import Stepper
 from counterfeit.engine.work import work
-from counterfeit.metrics.threads import using
-from counterfeit.report.record import machine
-from counterfeit.run import build, write_json
+from counterfeit.report.results_file import machine
 
 CPU = torch.device("cpu")
 CORES = 2

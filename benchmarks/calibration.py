@@ -22,14 +22,13 @@ import torch
 from torch import Tensor
 
 from counterfeit import catalogue
+from counterfeit.common.files import write_json
+from counterfeit.common.seeding import seeded
 from counterfeit.core import Batch
 from counterfeit.data.source import InMemory, Source
-from counterfeit.evaluation import Outside
-from counterfeit.metrics.given import Given
-from counterfeit.metrics.statistics import seeded
-from counterfeit.report.plot import LIGHT, svg
-from counterfeit.report.record import machine
-from counterfeit.run import write_json
+from counterfeit.evaluation.fixed_samples import Given, Outside
+from counterfeit.report.html.plot import LIGHT, svg
+from counterfeit.report.results_file import machine
 
 Row = dict[str, Any]
 Spoil = Callable[[Batch, Tensor, float], Tensor]

@@ -24,24 +24,25 @@ from torch import Tensor
 from torch.distributions import Independent, Normal
 from torch.nn.functional import softplus
 
+from counterfeit.common.files import write_json
+from counterfeit.common.numerics import mean_and_error
+from counterfeit.common.seeding import seeded
 from counterfeit.core import Batch
-from counterfeit.data.toy import Ring
-from counterfeit.metrics.ais import rbm
-from counterfeit.metrics.annealing import annealed_importance, geometric, schedule
-from counterfeit.metrics.kernels import HMC
-from counterfeit.metrics.kid import kernel_distance
-from counterfeit.metrics.memorization import ratio
-from counterfeit.metrics.modes import mode_coverage
-from counterfeit.metrics.parzen import log_likelihood
-from counterfeit.metrics.prdc import Score, expected_coverage, prdc
-from counterfeit.metrics.probe import logistic
-from counterfeit.metrics.proportions import wilson
-from counterfeit.metrics.ranks import exceedance
-from counterfeit.metrics.statistics import mean_and_error, seeded
-from counterfeit.metrics.support import support_size
-from counterfeit.metrics.user_study import Trials, bradley_terry, cluster_bootstrap, d_prime
-from counterfeit.report.record import machine
-from counterfeit.run import write_json
+from counterfeit.data.sources.toy import Ring
+from counterfeit.metrics.coverage.birthday_paradox import support_size
+from counterfeit.metrics.coverage.memorization import ratio
+from counterfeit.metrics.coverage.mode_coverage import mode_coverage
+from counterfeit.metrics.features.kid import kernel_distance
+from counterfeit.metrics.features.prdc import Score, expected_coverage, prdc
+from counterfeit.metrics.likelihood.ais import rbm
+from counterfeit.metrics.likelihood.annealing import annealed_importance, geometric, schedule
+from counterfeit.metrics.likelihood.mcmc import HMC
+from counterfeit.metrics.likelihood.parzen import log_likelihood
+from counterfeit.metrics.representation.linear_probe import logistic
+from counterfeit.metrics.stats.proportions import wilson
+from counterfeit.metrics.stats.rank_tests import exceedance
+from counterfeit.metrics.stats.user_study import Trials, bradley_terry, cluster_bootstrap, d_prime
+from counterfeit.report.results_file import machine
 
 Interval = tuple[float, float]
 MANY = 1_000_000

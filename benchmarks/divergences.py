@@ -20,14 +20,14 @@ import torch
 from torch import Tensor
 from torch.distributions import Independent, Normal
 
-from counterfeit.config import Train
+from counterfeit.common.files import write_json
+from counterfeit.config.settings import Train
 from counterfeit.core import Batch, Clock, Draw, Model, Spec, Update
 from counterfeit.engine.distributed import Processes
 from counterfeit.engine.step import Stepper
 from counterfeit.losses import DIVERGENCES, Divergence, variational
 from counterfeit.nets.mlp import MLP
-from counterfeit.report.record import machine
-from counterfeit.run import write_json
+from counterfeit.report.results_file import machine
 
 HELD_OUT, BATCH = 1_000_000, 1_000
 

@@ -4,7 +4,7 @@
 
 Every case trains for some seconds on the bundled digits or on toy densities. A planted failure is detected where the
 doctor reports its kind at least once; a false alarm is a kind that was not planted and does not follow from what was.
-The limits in `engine/diagnosis.py` were chosen on seeds 0 and 1; results are reported on others.
+The limits in `engine/doctor/rules.py` were chosen on seeds 0 and 1; results are reported on others.
 """
 
 from __future__ import annotations
@@ -26,14 +26,15 @@ import torch
 from torch import nn
 
 from counterfeit import catalogue
-from counterfeit.config import nest
+from counterfeit.catalogue import build
+from counterfeit.common.files import write_json
+from counterfeit.config.nested import nest
 from counterfeit.core import Model
 from counterfeit.data.source import Examples, InMemory, Source
-from counterfeit.engine.doctor import Doctor
+from counterfeit.engine.doctor.examiner import Doctor
 from counterfeit.engine.events import read_events
 from counterfeit.engine.fit import DivergedError, fit
-from counterfeit.report.record import machine
-from counterfeit.run import build, write_json
+from counterfeit.report.results_file import machine
 
 KINDS = (
     "mode-collapse", "discriminator-won", "divergence", "posterior-collapse", "memorization", "off-data", "blur",

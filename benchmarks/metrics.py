@@ -27,12 +27,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from counterfeit.metrics.frechet import frechet_error
-from counterfeit.metrics.kid import kernel_distance
-from counterfeit.metrics.prdc import prdc
-from counterfeit.metrics.reference import moments
-from counterfeit.report.record import machine
-from counterfeit.run import write_json
+from counterfeit.common.files import write_json
+from counterfeit.metrics.features.frechet import frechet_error
+from counterfeit.metrics.features.kid import kernel_distance
+from counterfeit.metrics.features.prdc import prdc
+from counterfeit.metrics.features.reference import moments
+from counterfeit.report.results_file import machine
 
 NEIGHBOURS = 5
 KILOBYTE = 1_024

@@ -18,9 +18,10 @@ from itertools import product
 from pathlib import Path
 from typing import Any, get_args
 
+from counterfeit.common.files import write_json
 from counterfeit.losses import ObjectiveName
-from counterfeit.report.record import machine
-from counterfeit.run import train, write_json
+from counterfeit.report.results_file import machine
+from counterfeit.run.run import train
 
 DATA = {"ring": 8, "grid": 25}
 PLAIN = {"model.instance_noise": 0.0}

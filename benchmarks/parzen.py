@@ -19,10 +19,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from counterfeit.data.mnist import MNIST
-from counterfeit.metrics.parzen import SIGMAS, log_likelihood, select_sigma
-from counterfeit.report.record import machine
-from counterfeit.run import write_json
+from counterfeit.common.files import write_json
+from counterfeit.data.sources.mnist import MNIST
+from counterfeit.metrics.likelihood.parzen import SIGMAS, log_likelihood, select_sigma
+from counterfeit.report.results_file import machine
 
 
 def loop(x: Tensor, samples: Tensor, sigma: float) -> Tensor:

@@ -17,11 +17,12 @@ import torch
 from torch import Tensor
 
 from counterfeit import catalogue
+from counterfeit.catalogue import build
+from counterfeit.common.files import write_json
 from counterfeit.core import Batch, Clock
 from counterfeit.engine.distributed import Processes
 from counterfeit.engine.step import Stepper
-from counterfeit.report.record import machine
-from counterfeit.run import build, write_json
+from counterfeit.report.results_file import machine
 
 RECIPE, WINDOW, NUDGE = "gan-mnist-2014", 50, 1e-6
 VARIANTS = ("fp32", "bf16", "nudged")

@@ -17,8 +17,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from counterfeit.report.record import machine
-from counterfeit.run import write_json
+from counterfeit.common.files import write_json
+from counterfeit.report.results_file import machine
 
 FILES = ("model.safetensors", "training.safetensors")
 

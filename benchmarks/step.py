@@ -24,14 +24,14 @@ import torch
 from torch import Tensor, nn
 
 from counterfeit import catalogue
+from counterfeit.common.files import write_json
 from counterfeit.core import Batch, Clock, Model, Net, Spec
 from counterfeit.engine.distributed import Processes
 from counterfeit.engine.step import Stepper
 from counterfeit.models.adversarial import game as adversarial
 from counterfeit.models.adversarial.contest import Rules
 from counterfeit.nets.layers import DoublingConv2d
-from counterfeit.report.record import machine
-from counterfeit.run import write_json
+from counterfeit.report.results_file import machine
 
 STEPS = 20
 NOISE = 100

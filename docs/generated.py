@@ -25,9 +25,9 @@ from docstring_parser import parse
 
 import counterfeit
 from counterfeit import catalogue, cli
-from counterfeit.config import SECTIONS
-from counterfeit.report.facts import number
-from counterfeit.report.figure import save
+from counterfeit.config.settings import SECTIONS
+from counterfeit.report.html.figure import save
+from counterfeit.report.run_page.facts import number
 from counterfeit.report.theory import topic as theory
 
 RESULTS = Path(__file__).parents[1] / "results"

@@ -11,7 +11,7 @@ import torch
 
 import counterfeit as cf
 from counterfeit.data.images import save_png, tile
-from counterfeit.metrics.neighbours import nearest_examples
+from counterfeit.metrics.coverage.nearest_neighbours import nearest_examples
 
 
 def main(path: str, side: int = 32, steps: int = 4_000) -> None:

@@ -45,7 +45,9 @@ from torch.autograd.functional import jacobian
 from counterfeit import catalogue
 from counterfeit.catalogue import Recipe
 from counterfeit.cli import main
-from counterfeit.config import Config, dump, merge
+from counterfeit.common.seeding import seeded
+from counterfeit.config.nested import dump, merge
+from counterfeit.config.settings import Config
 from counterfeit.core import (
     Bounds,
     Completes,
@@ -65,9 +67,8 @@ from counterfeit.engine.checkpoint import checkpoints, newest
 from counterfeit.engine.distributed import Processes
 from counterfeit.engine.events import read_events
 from counterfeit.engine.fit import Fit, _compile, _outermost
-from counterfeit.metrics.sampling import draw_samples
-from counterfeit.metrics.statistics import seeded
-from counterfeit.run import Run, train
+from counterfeit.inference.draws import draw_samples
+from counterfeit.run.run import Run, train
 from pair import weights
 from probes import (
     Dealt,

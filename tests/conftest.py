@@ -13,14 +13,17 @@ import torch
 
 from checks import Check, Trained
 from counterfeit import catalogue
-from counterfeit.catalogue import Recipe, configure
-from counterfeit.config import Config
+from counterfeit.catalogue import Recipe, build, configure
+from counterfeit.common.seeding import seeded
+from counterfeit.config.nested import write_yaml
+from counterfeit.config.settings import Config
 from counterfeit.core import Model, Spec
 from counterfeit.data.source import Source
 from counterfeit.engine.distributed import Processes
 from counterfeit.engine.fit import Fit
-from counterfeit.metrics.statistics import seeded
-from counterfeit.run import Run, _validator, build, describe, write_yaml
+from counterfeit.run.folder import describe
+from counterfeit.run.run import Run
+from counterfeit.run.training import validator
 from pair import Pair
 from probes import SMALL
 
@@ -72,7 +75,7 @@ class Bench:
         """The smoke run, finished."""
         folder, model = self.folder, self.model
         write_yaml(folder / "run.yaml", self.config.to_dict() | describe(self.recipe, self.source, model))
-        validate = _validator(self.config, self.source)
+        validate = validator(self.config, self.source)
         sitting = Fit(folder, model, self.source, self.config.train, validate, Processes(), resume=False, show=False)
         sitting.loop()
         sitting.close()

@@ -38,26 +38,27 @@ from PIL import Image
 
 import counterfeit as cf
 from counterfeit import catalogue
-from counterfeit.catalogue import configure
+from counterfeit.catalogue import build, configure
 from counterfeit.cli import main as command
-from counterfeit.config import Data, Train
-from counterfeit.data import cache as cached
-from counterfeit.data.arrays import Arrays
-from counterfeit.data.film_folder import Films
-from counterfeit.data.folder import Folder
-from counterfeit.data.kept import Kept, keep
-from counterfeit.data.told import ToldFolder
+from counterfeit.config.settings import Data, Train
+from counterfeit.data import downloads as cached
+from counterfeit.data.sample_files import read_samples
+from counterfeit.data.sources.arrays import Arrays
+from counterfeit.data.sources.captioned_folder import ToldFolder
+from counterfeit.data.sources.folder import Folder
+from counterfeit.data.sources.kept import Kept, keep
+from counterfeit.data.sources.video_folder import Films
 from counterfeit.engine import checkpoint
 from counterfeit.engine.distributed import Processes
 from counterfeit.engine.lock import locked
 from counterfeit.engine.step import Stepper
-from counterfeit.metrics import classifier, reference
-from counterfeit.metrics.given import read_samples
+from counterfeit.metrics.features import classifier, reference
 from counterfeit.models.classifying.lenet import LeNet
-from counterfeit.report import doctor as doctors
-from counterfeit.report import facts, plot
-from counterfeit.report.edits import read_direction
-from counterfeit.run import Run, build
+from counterfeit.report.figures.edits import read_direction
+from counterfeit.report.html import plot
+from counterfeit.report.run_page import doctor as doctors
+from counterfeit.report.run_page import facts
+from counterfeit.run.run import Run
 
 CPU = torch.device("cpu")
 ABSURD = (
@@ -349,7 +350,7 @@ def restored(folder: Path, model: Any, train: Train, _: random.Random) -> None:
     stepper = Stepper(copy.deepcopy(model), train, Processes())
     state = checkpoint.restore(checkpoint.newest(folder), stepper)
     from counterfeit.core import Clock
-    from counterfeit.data.stream import Stream
+    from counterfeit.data.loader import Stream
 
     stream = Stream(digits().split("train"), 8, 0, CPU, position=state["position"])
     stepper.step(stream.draws(), Clock(state["step"], 10**9))

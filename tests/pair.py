@@ -15,11 +15,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from counterfeit import catalogue
-from counterfeit.catalogue import Recipe
-from counterfeit.config import Config
+from counterfeit.catalogue import Recipe, build
+from counterfeit.config.settings import Config
 from counterfeit.engine.distributed import Processes, processes
 from counterfeit.engine.fit import fit
-from counterfeit.run import build
 
 
 def weights(config: Config, folder: Path, group: Processes) -> dict[str, Tensor]:

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from counterfeit.config import Train
+from counterfeit.config.settings import Train
 from counterfeit.core import Clock, Kind, Model, Spec, Update
+from counterfeit.data.loader import Stream
 from counterfeit.data.source import Source
-from counterfeit.data.stream import Stream
 from counterfeit.engine.distributed import Processes
 from counterfeit.engine.step import Stepper
 

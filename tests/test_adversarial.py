@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits as bernoulli
 
 from counterfeit.catalogue import model_class
+from counterfeit.common.seeding import seeded
 from counterfeit.core import Batch, Clock, Net, Spec
 from counterfeit.losses import OBJECTIVES, PENALTIES, smoothing, uninformed
-from counterfeit.metrics.statistics import seeded
 from counterfeit.models.adversarial.acgan import ACGAN
 from counterfeit.models.adversarial.cgan import CGAN
 from counterfeit.models.adversarial.conditionals import Conditionals

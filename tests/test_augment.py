@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 import torch
 
-from counterfeit.metrics.statistics import seeded
+from counterfeit.common.seeding import seeded
 from counterfeit.nets.augment import AUGMENTATIONS, Augmentation, augment, color, cutout, flip, moved, translation
 
 

@@ -17,30 +17,30 @@ from torch.nn.functional import cosine_similarity
 
 from counterfeit import catalogue
 from counterfeit.cli import main
-from counterfeit.config import Config, Data
+from counterfeit.common.files import DataError
+from counterfeit.common.seeding import seeded
+from counterfeit.config.settings import Config, Data, Evaluation
 from counterfeit.core import Batch, Clock, Spec, check_captions
-from counterfeit.data.cache import DataError
-from counterfeit.data.captions import COLORS, POSITIONS, CaptionedDigits, CaptionedShapes
-from counterfeit.data.check import check
-from counterfeit.data.digits import Digits
+from counterfeit.data.audit import check
 from counterfeit.data.source import Source
-from counterfeit.data.told import ToldFolder, read_captions
-from counterfeit.data.words import caption, encode, split, vocabulary
-from counterfeit.engine import classifier as engine
-from counterfeit.evaluation import Outside, measure
-from counterfeit.metrics import attributes as module
-from counterfeit.metrics.attributes import ATTRIBUTES, Depicts, Named, shares
-from counterfeit.metrics.features import FeatureExtractor
-from counterfeit.metrics.metric import Evaluation
-from counterfeit.metrics.statistics import seeded
+from counterfeit.data.sources.captioned_folder import ToldFolder, read_captions
+from counterfeit.data.sources.captioned_shapes import COLORS, POSITIONS, CaptionedDigits, CaptionedShapes
+from counterfeit.data.sources.digits import Digits
+from counterfeit.data.tokenizer import caption, encode, split, vocabulary
+from counterfeit.evaluation.fixed_samples import Outside
+from counterfeit.evaluation.measure import measure
+from counterfeit.metrics.features import train_classifier as engine
+from counterfeit.metrics.features.extractors import FeatureExtractor
+from counterfeit.metrics.tasks import caption_attributes as module
+from counterfeit.metrics.tasks.caption_attributes import ATTRIBUTES, Depicts, Named, shares
 from counterfeit.models.adversarial.dcgan import DCGAN
 from counterfeit.models.adversarial.text2image import KEPT, Text2Image, crossed
 from counterfeit.nets.conv import ConvPlayers
 from counterfeit.nets.text import CaptionEncoder, TextDiscriminator
-from counterfeit.report import captions as report
-from counterfeit.report.captions import captions
-from counterfeit.report.texts import labelled
-from counterfeit.run import Run, train
+from counterfeit.report.figures import captions as report
+from counterfeit.report.figures.captions import captions
+from counterfeit.report.figures.texts import labelled
+from counterfeit.run.run import Run, train
 
 SPEC, CLOCK = Spec((3, 8, 8), words=("a", "blue", "cat", "dog", "red"), length=4), Clock(0, 10)
 TINY = ConvPlayers(width=4, discriminator_width=4, discriminator_norm="none")

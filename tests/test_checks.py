@@ -15,10 +15,11 @@ from checks import CHECKS
 from conftest import Bench
 from counterfeit import catalogue
 from counterfeit.catalogue import Recipe
-from counterfeit.config import Config
+from counterfeit.config.settings import Config
 from counterfeit.core import Model
 from counterfeit.engine.distributed import Processes
-from counterfeit.metrics.metric import Metric, Result
+from counterfeit.metrics import registry
+from counterfeit.metrics.base import Metric, Result
 from pair import weights
 
 RECIPE = Recipe(
@@ -101,7 +102,7 @@ def test_distributed_sees_processes_that_drift_apart(monkeypatch, tmp_path):
 
 def test_evaluate_sees_a_number_that_is_not_finite(monkeypatch, tmp_path):
     nowhere = Metric("nowhere", "", "", None, Model, lambda *_: Result(math.nan, None, 1, "none"))
-    monkeypatch.setattr(catalogue, "metrics", lambda: {"nowhere": nowhere})
+    monkeypatch.setattr(registry, "metrics", lambda: {"nowhere": nowhere})
     with pytest.raises(ValueError, match="nan came of none"):  # of which no result can be made
         bench_of(planted.Table, monkeypatch, tmp_path).check(checks.evaluate)
 

@@ -13,7 +13,7 @@ from PIL import Image
 from counterfeit import catalogue
 from counterfeit.cli import VERBS, main
 from counterfeit.cli.errors import reported
-from counterfeit.engine import machine
+from counterfeit.engine import environment
 
 SMALL = [
     "--model.hidden", "8", "--model.discriminator_hidden=8", "--model.noise_size", "2", "--train.steps", "4",
@@ -336,7 +336,7 @@ def test_an_interrupt_that_says_nothing_is_named(capsys):
 
 def test_a_folder_in_use_is_told_before_any_work(run, tmp_path, capsys, monkeypatch):
     (tmp_path / "mine.png").write_text("")
-    monkeypatch.setattr("counterfeit.run.Run.sample", lambda *args: pytest.fail("it began to work"))
+    monkeypatch.setattr("counterfeit.run.run.Run.sample", lambda *args: pytest.fail("it began to work"))
     assert "already holds something" in fails(capsys, "sample", str(run), "--out", str(tmp_path))
 
 
@@ -360,7 +360,10 @@ def test_a_folder_in_use_is_told_before_any_work(run, tmp_path, capsys, monkeypa
 )
 def test_a_place_that_cannot_be_written_is_told_before_any_work(words, run, tmp_path, capsys, monkeypatch):
     (tmp_path / "file").write_text("")
-    works = ("run.Run.sample", "run.Run.evaluate", "report.compare.compare", "run.train", "data.digits.Digits.split")
+    works = (
+        "run.run.Run.sample", "run.run.Run.evaluate", "report.comparison.compare.compare", "run.run.start",
+        "data.sources.digits.Digits.split",
+    )  # fmt: skip
     for work in works:
         monkeypatch.setattr(f"counterfeit.{work}", lambda *args, **options: pytest.fail("it began to work"))
     monkeypatch.setattr("counterfeit.report.theory.topic.lesson", lambda *args: pytest.fail("it began to work"))
@@ -414,7 +417,7 @@ def test_what_metrics_keep_is_no_data(tmp_path, monkeypatch):
         (tmp_path / name).write_text("")
     for name in ("statistics", "classifiers"):
         (tmp_path / name).mkdir()
-    assert machine.data()[str(tmp_path)] == ["mnist.gz"]
+    assert environment.data()[str(tmp_path)] == ["mnist.gz"]
 
 
 # Studies --------------------------------------------------------------------------------------------------------------

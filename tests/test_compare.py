@@ -17,18 +17,20 @@ import torch
 from counterfeit import catalogue
 from counterfeit.cli import main
 from counterfeit.cli.evaluate import names
-from counterfeit.config import merge
+from counterfeit.common.files import write_json
+from counterfeit.config.nested import merge
 from counterfeit.core import Spec
-from counterfeit.evaluation import outside
-from counterfeit.report import cost
-from counterfeit.report.cells import Cell, Table, latex, markdown
-from counterfeit.report.compare import Comparison, compare, cost_table, lines, notes, table
-from counterfeit.report.compare_differences import differences, remedy
-from counterfeit.report.compare_figures import colors, curves, figures
-from counterfeit.report.compare_page import page
-from counterfeit.report.plot import DARK, LIGHT
-from counterfeit.report.view import View, view
-from counterfeit.run import Run, train, write_json
+from counterfeit.evaluation.fixed_samples import outside
+from counterfeit.metrics import registry
+from counterfeit.report.comparison import cost
+from counterfeit.report.comparison.compare import Comparison, compare, cost_table, lines, notes, table
+from counterfeit.report.comparison.differences import differences, remedy
+from counterfeit.report.comparison.figures import colors, curves, figures
+from counterfeit.report.comparison.page import page
+from counterfeit.report.html.plot import DARK, LIGHT
+from counterfeit.report.paper_tables.cells import Cell, Table, latex, markdown
+from counterfeit.run.raw_view import View, view
+from counterfeit.run.run import Run, train
 
 NUMBERS = ("nearest", "classes", "elbo")
 QUICK = {"samples": 40, "limit": 40}
@@ -64,7 +66,7 @@ def test_the_best_and_what_lies_within_two_errors_of_it_stand_out() -> None:
 
 def test_lower_may_be_better() -> None:
     lower = {"a": {"fid": entry(3.0, None)}, "b": {"fid": entry(2.0, None)}}
-    if "fid" in catalogue.metrics():
+    if "fid" in registry.metrics():
         assert lines(lower)[0].best == {"b"}
 
 
@@ -234,8 +236,8 @@ def test_names_tell_paths_apart() -> None:
 
 def test_real_data_are_measured_by_as_many_samples_as_runs(tmp_path):
     import counterfeit as cf
-    from counterfeit.evaluation import outside
-    from counterfeit.report.compare import compare
+    from counterfeit.evaluation.fixed_samples import outside
+    from counterfeit.report.comparison.compare import compare
 
     settings = {"model.hidden": [8], "model.discriminator_hidden": [8], "evaluate.samples": 60}
     run = cf.train("gan", steps=4, out=tmp_path / "run", settings=settings, show=False)

@@ -14,20 +14,22 @@ from torch import nn
 
 import checks
 from counterfeit.cli import main
+from counterfeit.common.files import DataError
+from counterfeit.common.numerics import mean_and_error
+from counterfeit.common.seeding import seeded
+from counterfeit.config.settings import Evaluation
 from counterfeit.core import Batch, Completes, Model, Spec, Update
-from counterfeit.data.cache import DataError
-from counterfeit.data.inputs import read_inputs, read_mask
 from counterfeit.data.source import InMemory, Source
-from counterfeit.engine.pictures import picture
-from counterfeit.metrics.completion import COMPLETION, DRAWS, given, nearest_completion, squared_error
-from counterfeit.metrics.metric import Evaluation, Result
-from counterfeit.metrics.statistics import mean_and_error, seeded
+from counterfeit.data.user_images import read_inputs, read_mask
+from counterfeit.engine.previews import picture
+from counterfeit.metrics.base import Result
+from counterfeit.metrics.tasks.completion import COMPLETION, DRAWS, given, nearest_completion, squared_error
 from counterfeit.models.adversarial.conditionals import Conditionals, energy_score
 from counterfeit.models.adversarial.contest import Rules
 from counterfeit.nets.conv import ConvPlayers
 from counterfeit.nets.masks import KINDS, check_mask, mask_of, random_masks
-from counterfeit.report.completion import TINT, board, tinted
-from counterfeit.run import Run, train
+from counterfeit.report.figures.completion import TINT, board, tinted
+from counterfeit.run.run import Run, train
 
 SIGMA, MEAN = 0.1, 0.5
 SPEC = Spec((1, 8, 8))

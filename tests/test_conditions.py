@@ -11,10 +11,10 @@ import counterfeit as cf
 from counterfeit.cli import main
 from counterfeit.core import Batch, Spec
 from counterfeit.data.conditions import arranged, conditions
-from counterfeit.engine.pictures import picture
+from counterfeit.engine.previews import picture
 from counterfeit.models.adversarial.cgan import CGAN
 from counterfeit.nets.conv import ConvPlayers
-from counterfeit.report.walks import walk
+from counterfeit.report.figures.walks import walk
 
 TINY = ConvPlayers(width=4, discriminator_width=4)
 QUICK = {"train.batch_size": 8, "train.tensorboard": False, "train.threads": 1, "train.save_every": 1}

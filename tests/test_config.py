@@ -7,7 +7,9 @@ from PIL import Image
 
 from counterfeit import catalogue
 from counterfeit.catalogue import Recipe, configure
-from counterfeit.config import Train, command, dump, load_yaml, nest
+from counterfeit.config.nested import dump, load_yaml, nest
+from counterfeit.config.parse import command
+from counterfeit.config.settings import Train
 
 RECIPE = Recipe(
     "r", "", {"model": {"name": "gan", "hidden": [8]}, "train": {"steps": 5, "parts": {"generator": {"ema": 0.9}}}}

@@ -8,11 +8,11 @@ import torch
 from torch.utils.data import Dataset, TensorDataset
 
 from counterfeit import catalogue
-from counterfeit.config import Data
-from counterfeit.data.arrays import Arrays, adopt, read_arrays
-from counterfeit.data.cache import DataError
-from counterfeit.data.digits import Digits
-from counterfeit.data.kept import Kept, keep
+from counterfeit.common.files import DataError
+from counterfeit.config.settings import Data
+from counterfeit.data.sources.arrays import Arrays, adopt, read_arrays
+from counterfeit.data.sources.digits import Digits
+from counterfeit.data.sources.kept import Kept, keep
 
 GRAY = np.random.default_rng(0).integers(0, 256, (30, 6, 5), dtype=np.uint8)
 COLOR = np.random.default_rng(1).integers(0, 256, (30, 6, 5, 3), dtype=np.uint8)

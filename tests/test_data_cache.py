@@ -9,7 +9,8 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 
-from counterfeit.data.cache import DataError, File, atomic, cache_dir, find, load_arrays, local, memo
+from counterfeit.common.files import DataError, atomic
+from counterfeit.data.downloads import File, cache_dir, find, load_arrays, local, memo
 
 CONTENT = b"content " * 1000
 MD5 = hashlib.md5(CONTENT).hexdigest()

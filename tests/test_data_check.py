@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from counterfeit.data.check import check
-from counterfeit.data.digits import Digits
-from counterfeit.data.folder import Folder
-from counterfeit.data.toy import Bimodal1D
+from counterfeit.data.audit import check
+from counterfeit.data.sources.digits import Digits
+from counterfeit.data.sources.folder import Folder
+from counterfeit.data.sources.toy import Bimodal1D
 
 
 @pytest.fixture

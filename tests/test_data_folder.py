@@ -11,10 +11,10 @@ import pytest
 import torch
 from PIL import Image
 
-from counterfeit.data.cache import DataError
-from counterfeit.data.folder import Folder
-from counterfeit.data.layout import arrange
-from counterfeit.data.pictures import find_pictures
+from counterfeit.common.files import DataError
+from counterfeit.data.folder_layout import arrange
+from counterfeit.data.image_files import find_pictures
+from counterfeit.data.sources.folder import Folder
 
 
 def shade(number):
@@ -255,7 +255,7 @@ def test_names_that_leave_the_zip_are_refused(tmp_path, name):
 
 
 def test_an_entry_that_explodes_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("counterfeit.data.pictures.MAX_BYTES", 10_000)
+    monkeypatch.setattr("counterfeit.data.image_files.MAX_BYTES", 10_000)
     with zipfile.ZipFile(tmp_path / "x.zip", "w", zipfile.ZIP_DEFLATED) as file:
         file.writestr("x.png", bytes(10_001))
     with pytest.raises(DataError, match=r"x\.png has 10,001 bytes, which is refused"):

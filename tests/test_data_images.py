@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from counterfeit.data.cache import DataError
+from counterfeit.common.files import DataError
 from counterfeit.data.images import (
     bombs_refused,
     crop_resize,

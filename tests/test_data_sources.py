@@ -15,13 +15,14 @@ from PIL import Image
 from scipy.io import savemat
 from sklearn.datasets import load_digits
 
-from counterfeit.data import cifar10, mnist
-from counterfeit.data.cache import DataError, File
-from counterfeit.data.cifar10 import CIFAR10
-from counterfeit.data.digits import Digits
-from counterfeit.data.mnist import MNIST, BinarizedMNIST
-from counterfeit.data.olivetti import Olivetti
-from counterfeit.data.tfd import TFD
+from counterfeit.common.files import DataError
+from counterfeit.data.downloads import File
+from counterfeit.data.sources import cifar10, mnist
+from counterfeit.data.sources.cifar10 import CIFAR10
+from counterfeit.data.sources.digits import Digits
+from counterfeit.data.sources.mnist import MNIST, BinarizedMNIST
+from counterfeit.data.sources.olivetti import Olivetti
+from counterfeit.data.sources.tfd import TFD
 
 
 def needs(name):

@@ -9,7 +9,7 @@ from scipy.integrate import quad
 from scipy.stats import chi2
 from torch.distributions import Categorical, Independent, MixtureSameFamily, MultivariateNormal, Normal
 
-from counterfeit.data.toy import Bimodal1D, Gaussian1D, Gaussian2D, Grid, Ring, SwissRoll, TwoMoons
+from counterfeit.data.sources.toy import Bimodal1D, Gaussian1D, Gaussian2D, Grid, Ring, SwissRoll, TwoMoons
 
 ALL = (Gaussian1D, Bimodal1D, Gaussian2D, Ring, Grid, TwoMoons, SwissRoll)
 

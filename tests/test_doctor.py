@@ -12,21 +12,22 @@ from torch import nn
 import counterfeit as cf
 from checks import same_end
 from counterfeit import catalogue
+from counterfeit.catalogue import build
 from counterfeit.cli import main
-from counterfeit.config import Train
+from counterfeit.config.settings import Train
 from counterfeit.core import Clock, Model, Spec, Update
 from counterfeit.data.source import InMemory, Source
-from counterfeit.engine import anatomy, checkpoint, diagnosis, vitals
-from counterfeit.engine.chart import Chart, Finding
-from counterfeit.engine.diagnosis import diagnose
+from counterfeit.engine import checkpoint
 from counterfeit.engine.distributed import Processes
-from counterfeit.engine.doctor import Doctor, slowed
+from counterfeit.engine.doctor import network_statistics, rules, sample_statistics
+from counterfeit.engine.doctor.examiner import Doctor, slowed
+from counterfeit.engine.doctor.history import Chart, Finding
+from counterfeit.engine.doctor.rules import diagnose
+from counterfeit.engine.doctor.sample_statistics import look_at_codes, reference
 from counterfeit.engine.events import read_events
 from counterfeit.engine.fit import DivergedError, UnhealthyError, fit
 from counterfeit.engine.step import Stepper
-from counterfeit.engine.vitals import look_at_codes, reference
-from counterfeit.report.page import page
-from counterfeit.run import build
+from counterfeit.report.run_page.page import page
 
 CPU = torch.device("cpu")
 
@@ -69,7 +70,7 @@ class Gives(Model):
 
 def shown(x, source=None, kind="real"):
     source = source or Points(x[0].numel())
-    return vitals.look_at_samples(Gives(x, kind), vitals.reference(source, CPU, 0), 0)
+    return sample_statistics.look_at_samples(Gives(x, kind), sample_statistics.reference(source, CPU, 0), 0)
 
 
 def test_new_draws_of_the_same_density_look_like_data():
@@ -100,9 +101,9 @@ def test_known_modes_are_counted():
 
 def test_a_few_training_examples_are_compared_to_draws_of_them():
     source = Points(train=10)
-    known = vitals.reference(source, CPU, 0)
+    known = sample_statistics.reference(source, CPU, 0)
     assert known.twin == 0  # 256 draws of ten examples repeat themselves too, so that says nothing of the model
-    assert math.isnan(vitals._diversity(known.train, known)["twins"])
+    assert math.isnan(sample_statistics._diversity(known.train, known)["twins"])
 
 
 def test_samples_off_scale_and_at_the_limits():
@@ -138,16 +139,20 @@ class Codes(Gives):
 
 
 def test_active_codes_and_the_advantage_of_training_examples():
-    known = vitals.reference(Points(), CPU, 0)
+    known = sample_statistics.reference(Points(), CPU, 0)
     model = Codes(gaussian(3, 64))
-    assert vitals.look_at_codes(model, known, 0) == {"codes": 2, "active": 0.5, "kept": pytest.approx(-0.585, abs=1e-3)}
-    assert vitals.look_at_codes(Gives(model.x), known, 0) == {}
-    few = vitals.reference(Points(train=200), CPU, 0)
+    assert sample_statistics.look_at_codes(model, known, 0) == {
+        "codes": 2,
+        "active": 0.5,
+        "kept": pytest.approx(-0.585, abs=1e-3),
+    }
+    assert sample_statistics.look_at_codes(Gives(model.x), known, 0) == {}
+    few = sample_statistics.reference(Points(train=200), CPU, 0)
     x = few.batch.x
-    found = vitals.look_at_likelihood(model, few._replace(held_out=x - 2), 0)
+    found = sample_statistics.look_at_likelihood(model, few._replace(held_out=x - 2), 0)
     assert found["nats"] - found["nats-held-out"] == pytest.approx(2, rel=1e-4)
     assert found["advantage"] == pytest.approx(2 / float(x[:, 0].std()), rel=1e-4)
-    assert vitals.look_at_likelihood(Gives(model.x), known, 0) == {}
+    assert sample_statistics.look_at_likelihood(Gives(model.x), known, 0) == {}
 
 
 class Norms(Model):
@@ -173,7 +178,9 @@ class Norms(Model):
 
 def test_gradients_gains_and_dead_layers_of_one_step():
     stepper = Stepper(Norms(), Train(batch_size=16), Processes())
-    found = anatomy.look_at_training(stepper, vitals.reference(Points(), CPU, 0), Clock(0, 10), 16, 0)
+    found = network_statistics.look_at_training(
+        stepper, sample_statistics.reference(Points(), CPU, 0), Clock(0, 10), 16, 0
+    )
     assert found["gradient/a"] == pytest.approx(9 * math.sqrt(2))
     assert found["gain/a"] == pytest.approx(math.sqrt(2))
     assert found["dead/dead.1"] == 1
@@ -183,8 +190,8 @@ def test_gradients_gains_and_dead_layers_of_one_step():
 def test_the_gain_is_of_what_comes_into_units():
     layer = nn.ConvTranspose2d(8, 2, 3)
     nn.init.constant_(layer.weight, 0.5)
-    assert anatomy.gain(layer) == pytest.approx(0.5 * math.sqrt(8 * 9))
-    assert anatomy.gain(nn.Embedding(10, 900)) == 0  # which nothing comes into
+    assert network_statistics.gain(layer) == pytest.approx(0.5 * math.sqrt(8 * 9))
+    assert network_statistics.gain(nn.Embedding(10, 900)) == 0  # which nothing comes into
 
 
 def test_an_examination_leaves_everything_as_it_was():
@@ -350,8 +357,8 @@ def test_a_learning_rate_far_too_high_is_lowered_to_a_usual_one(gan):
 
 
 def test_fp32_is_no_advice_where_it_is_used():
-    assert "fp32" not in diagnosis.not_finite("loss", 1, Train()).change
-    assert "`--train.precision fp32`" in diagnosis.not_finite("loss", 1, Train(precision="bf16")).change
+    assert "fp32" not in rules.not_finite("loss", 1, Train()).change
+    assert "`--train.precision fp32`" in rules.not_finite("loss", 1, Train(precision="bf16")).change
 
 
 def test_samples_are_judged_by_two_examinations(gan):
@@ -382,10 +389,10 @@ def test_in_the_plane_nearness_is_no_memorization(gan):
 
 
 def test_losses_that_fall_or_tremble_have_not_exploded():
-    assert list(diagnosis._exploded("loss", [100.0 / i for i in range(1, 40)])) == []
-    assert list(diagnosis._exploded("loss", [1.0 + 0.1 * (-1) ** i for i in range(40)])) == []
-    assert list(diagnosis._exploded("loss", [-90.0 + i for i in range(40)])) == []
-    assert list(diagnosis._exploded("loss", [1.0] * 20 + [10.0**i for i in range(2, 6)])) != []
+    assert list(rules._exploded("loss", [100.0 / i for i in range(1, 40)])) == []
+    assert list(rules._exploded("loss", [1.0 + 0.1 * (-1) ** i for i in range(40)])) == []
+    assert list(rules._exploded("loss", [-90.0 + i for i in range(40)])) == []
+    assert list(rules._exploded("loss", [1.0] * 20 + [10.0**i for i in range(2, 6)])) != []
 
 
 def failing(*steps):

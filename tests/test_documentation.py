@@ -16,7 +16,7 @@ from PIL import Image
 from counterfeit import catalogue
 from counterfeit.cli import VERBS, parser_of
 from counterfeit.cli.settings import settings
-from counterfeit.config import nest
+from counterfeit.config.nested import nest
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("**/*.md"))]

@@ -16,9 +16,11 @@ from torch import nn
 
 import counterfeit as cf
 from counterfeit import catalogue
-from counterfeit.config import Rule, Train, merge
+from counterfeit.catalogue import build
+from counterfeit.common.progress import Bar
+from counterfeit.config.nested import merge
+from counterfeit.config.settings import Rule, Train
 from counterfeit.core import Batch, Clock, Model, Spec, Update
-from counterfeit.data.progress import Bar
 from counterfeit.data.source import Source
 from counterfeit.engine import checkpoint
 from counterfeit.engine.distributed import Processes
@@ -27,7 +29,7 @@ from counterfeit.engine.fit import DivergedError, Interrupted, fit
 from counterfeit.engine.step import Stepper, learning_rate, limit, momentum
 from counterfeit.nets.growing import EqualLinear
 from counterfeit.nets.translation import DomainNorm
-from counterfeit.run import build, start
+from counterfeit.run.run import start
 
 
 class Quadratic(Model):
@@ -416,6 +418,7 @@ def test_what_was_learnt_is_kept_where_its_validation_fails(tmp_path, error):
         fit(tmp_path, Quadratic(), Points(), Train(steps=8, save_every=4, batch_size=4), fails, show=False)
     assert [path.name for path in checkpoint.checkpoints(tmp_path)] == ["step-00000004"]
 
+
 @pytest.mark.parametrize(("recipe", "settings", "name"), [
     ("gan", {"model": {"objective": "feature-matching"}}, "model.objective"),
     ("dcgan", {"model": {"penalty": "dragan"}}, "model.penalty"),
@@ -438,6 +441,7 @@ def test_losses_that_are_means_are_descended_in_pieces():
         chosen = catalogue.recipe(name)
         config = catalogue.configure(chosen, chosen.smoke)
         assert build(config, catalogue.source(config.data), torch.device("cpu")).undivided == ()
+
 
 def unsaved(tmp_path):
     """A run that was killed before its first checkpoint."""
@@ -520,7 +524,7 @@ def test_a_run_folder_in_place_of_a_recipe_says_both_ways(tmp_path):
 @pytest.fixture
 def hours(monkeypatch, capsys):
     """A clock that goes on by 25 seconds whenever it is looked at; gives the lines that were said since."""
-    from counterfeit.data import progress
+    from counterfeit.common import progress
 
     ticks = itertools.count(0, 25.0)
     monkeypatch.setattr(progress, "clock", lambda: next(ticks))

@@ -10,18 +10,20 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 import checks
+from counterfeit.common.numerics import sharpness
+from counterfeit.common.seeding import seeded
+from counterfeit.config.settings import Evaluation
 from counterfeit.core import Batch, Clock, Model, Spec
 from counterfeit.data.source import InMemory, Source
-from counterfeit.metrics.enlargement import ENLARGEMENT, enlarged, feature_distance
-from counterfeit.metrics.features import pixels
-from counterfeit.metrics.metric import Evaluation
-from counterfeit.metrics.prediction import PREDICTION
-from counterfeit.metrics.reconstruction import psnr
-from counterfeit.metrics.sharpness import relative_sharpness, sharpness
-from counterfeit.metrics.statistics import seeded
+from counterfeit.inference.capabilities import enlarged
+from counterfeit.metrics.features.extractors import pixels
+from counterfeit.metrics.image.sharpness import relative_sharpness
+from counterfeit.metrics.representation.reconstruction import psnr
+from counterfeit.metrics.tasks.super_resolution import ENLARGEMENT, feature_distance
+from counterfeit.metrics.tasks.video_prediction import PREDICTION
 from counterfeit.models.translation.srgan import SRGAN
 from counterfeit.nets.enlarging import Enlarger, bicubic, shrink
-from counterfeit.report.compare import best
+from counterfeit.report.comparison.compare import best
 
 SPEC, CLOCK = Spec((1, 16, 16)), Clock(0, 10)
 

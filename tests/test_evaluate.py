@@ -14,14 +14,17 @@ from PIL import Image
 
 from counterfeit import catalogue
 from counterfeit.cli import main
-from counterfeit.config import Data
+from counterfeit.config.settings import Data, Evaluation
 from counterfeit.core import Bounds, Decodes, Density, Samples, Spec
+from counterfeit.data.sample_files import Array
+from counterfeit.data.selection import spread
 from counterfeit.data.source import InMemory
-from counterfeit.evaluation import Outside, applicable, measure, metric_of, outside
-from counterfeit.metrics.given import Array, Given
-from counterfeit.metrics.metric import Evaluation, Metric, Result
-from counterfeit.metrics.sampling import draw_samples, spread
-from counterfeit.run import train
+from counterfeit.evaluation.fixed_samples import Given, Outside, outside
+from counterfeit.evaluation.measure import applicable, measure, metric_of
+from counterfeit.inference.draws import draw_samples
+from counterfeit.metrics import registry
+from counterfeit.metrics.base import Metric, Result
+from counterfeit.run.run import train
 
 DIGITS = Data("digits")
 TRAIN = catalogue.source("digits").split("train").first(60).x
@@ -63,9 +66,7 @@ def test_layouts_of_arrays_mean_the_same(layout) -> None:
     torch.testing.assert_close(again, TRAIN, atol=0.501 / 255, rtol=0)
 
 
-@pytest.mark.parametrize(
-    "layout", [lambda x: x, lambda x: x.transpose(0, 2, 3, 1), lambda x: x.reshape(len(x), -1)]
-)
+@pytest.mark.parametrize("layout", [lambda x: x, lambda x: x.transpose(0, 2, 3, 1), lambda x: x.reshape(len(x), -1)])
 def test_layouts_of_color_mean_the_same(layout) -> None:
     x = np.random.default_rng(0).random((7, 3, 4, 5), np.float32)
     torch.testing.assert_close(Array(layout(x), Bigger(), "x").first().x, torch.from_numpy(x))
@@ -117,7 +118,7 @@ def test_given_samples_can_nothing_but_sample() -> None:
 
 def test_a_split_scores_what_the_reference_row_says() -> None:
     real = outside("digits:train").evaluate("parzen", samples=100)["parzen"]
-    first = catalogue.metric("parzen").compute(
+    first = registry.metric("parzen").compute(
         Given(Spec((1, 8, 8)), InMemory(spread(catalogue.source("digits"), "train", 100).x), "spread"),
         catalogue.source("digits"), Evaluation(samples=100),
     )  # fmt: skip
@@ -141,7 +142,7 @@ def test_a_metric_may_give_several_numbers(monkeypatch: pytest.MonkeyPatch) -> N
         return {name: Result(evaluation.seed + i, None, 50, "made up") for i, name in enumerate(("low", "high"))}
 
     pair = Metric("pair", "two", "", None, Samples, compute, rows={"low": "lower", "high": "higher"})
-    monkeypatch.setitem(catalogue.metrics(), "pair", pair)
+    monkeypatch.setitem(registry.metrics(), "pair", pair)
     found = outside("digits:test").evaluate("pair", samples=100, seeds=3)
     assert {name: result.value for name, result in found.items()} == {"low": 1.0, "high": 2.0}
     assert [metric_of(row).better for row in found] == ["lower", "higher"]
@@ -149,7 +150,7 @@ def test_a_metric_may_give_several_numbers(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_what_only_repeats_other_metrics_is_asked_by_name_alone() -> None:
-    every = catalogue.metrics()
+    every = registry.metrics()
     repeats = [name for name, metric in every.items() if metric.rows and {*metric.rows} <= {*every}]
     assert {*repeats}.isdisjoint(applicable(outside("digits:test")))
     assert applicable(outside("digits:test"), repeats) == repeats
@@ -163,7 +164,7 @@ def test_what_the_data_or_the_model_do_not_suit_is_refused_by_name_too(monkeypat
         made("of-points", applies=lambda source: len(source.spec.shape) == 1), made("of-labels", labels=True),
         made("of-games", suits=lambda model: hasattr(model, "discriminator")),
     ):  # fmt: skip
-        monkeypatch.setitem(catalogue.metrics(), metric.name, metric)
+        monkeypatch.setitem(registry.metrics(), metric.name, metric)
     ring = catalogue.source("ring")
     points = Outside("points", Given(ring.spec, ring.split("test"), "points"), ring)
     for subject, name, says in (
@@ -387,7 +388,7 @@ def test_fixed_samples_have_no_seeds(tmp_path, capsys):
 )
 def test_nothing_is_measured_twice(names, asked, monkeypatch):
     told = []
-    monkeypatch.setattr("counterfeit.evaluation._asked", lambda *_: {})
+    monkeypatch.setattr("counterfeit.evaluation.measure._asked", lambda *_: {})
     measure(outside("digits:train"), names, Evaluation(samples=20), lambda *words: told.append(words))
     assert told == [(name, place, len(asked)) for place, name in enumerate(asked, 1)]
     assert applicable(outside("digits:train"), names) == asked

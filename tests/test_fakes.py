@@ -11,19 +11,19 @@ import torch
 from torch.nn.functional import avg_pool2d
 
 from counterfeit import catalogue
-from counterfeit.config import Train
+from counterfeit.config.settings import Evaluation, Train
 from counterfeit.core import Clock, Draw, Model, Samples, Update
+from counterfeit.data.selection import spread
 from counterfeit.data.source import InMemory, Source
-from counterfeit.engine.chart import Chart
-from counterfeit.engine.diagnosis import diagnose
-from counterfeit.engine.vitals import look_at_model, reference
-from counterfeit.evaluation import BEATS, Outside, applicable, metric_of
-from counterfeit.metrics.given import Given
-from counterfeit.metrics.metric import Evaluation, Result
-from counterfeit.metrics.sampling import spread
-from counterfeit.metrics.translation import TRANSLATION
-from counterfeit.report.compare import compare, notes
-from counterfeit.report.facts import judged
+from counterfeit.engine.doctor.history import Chart
+from counterfeit.engine.doctor.rules import diagnose
+from counterfeit.engine.doctor.sample_statistics import look_at_model, reference
+from counterfeit.evaluation.fixed_samples import Given, Outside
+from counterfeit.evaluation.measure import BEATS, applicable, metric_of
+from counterfeit.metrics.base import Result
+from counterfeit.metrics.tasks.translation import TRANSLATION
+from counterfeit.report.comparison.compare import compare, notes
+from counterfeit.report.run_page.facts import judged
 
 N = 400
 CPU = torch.device("cpu")

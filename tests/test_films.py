@@ -13,14 +13,14 @@ from torch import Tensor
 
 import checks
 from counterfeit import catalogue
-from counterfeit.config import Data
+from counterfeit.common.seeding import seeded
+from counterfeit.config.settings import Data, Evaluation
 from counterfeit.core import Batch, Clock, Model, Spec
-from counterfeit.data.films import COUNTS, MovingDigits, bounced, render
 from counterfeit.data.source import InMemory, Source
-from counterfeit.engine.pictures import picture
-from counterfeit.metrics.metric import Evaluation
-from counterfeit.metrics.prediction import PREDICTION, foreseen
-from counterfeit.metrics.statistics import seeded
+from counterfeit.data.sources.moving_digits import COUNTS, MovingDigits, bounced, render
+from counterfeit.engine.previews import picture
+from counterfeit.inference.capabilities import foreseen
+from counterfeit.metrics.tasks.video_prediction import PREDICTION
 from counterfeit.models.adversarial.contest import Rules
 from counterfeit.models.adversarial.next_frame import NextFrame
 from counterfeit.nets.films import ConvLSTM, FramePredictor

@@ -14,22 +14,23 @@ from safetensors.torch import load_file, save_file
 
 import counterfeit as cf
 from counterfeit import catalogue
-from counterfeit.catalogue import configure
-from counterfeit.config import Train
+from counterfeit.catalogue import build, configure
+from counterfeit.common import schema
+from counterfeit.config.settings import Train
 from counterfeit.core import Clock
-from counterfeit.data import cache, schema
-from counterfeit.data.arrays import Arrays, read_arrays
-from counterfeit.data.folder import Folder
-from counterfeit.data.kept import Kept, keep
-from counterfeit.data.pictures import find_pictures
+from counterfeit.data import downloads
+from counterfeit.data.image_files import find_pictures
+from counterfeit.data.sources.arrays import Arrays, read_arrays
+from counterfeit.data.sources.folder import Folder
+from counterfeit.data.sources.kept import Kept, keep
 from counterfeit.engine import checkpoint
 from counterfeit.engine.distributed import Processes
 from counterfeit.engine.events import read_events
 from counterfeit.engine.step import Stepper, remembered
-from counterfeit.evaluation import beats_real
-from counterfeit.metrics import reference
-from counterfeit.report.edits import read_direction
-from counterfeit.run import Run, build
+from counterfeit.evaluation.measure import beats_real
+from counterfeit.metrics.features import reference
+from counterfeit.report.figures.edits import read_direction
+from counterfeit.run.run import Run
 from fuzz import TINY, Search
 
 CASES = {"run.yaml": 3, "recipe.yaml": 3}  # whose settings take long to resolve; 24 of the others
@@ -336,13 +337,13 @@ def test_headers_of_arrays_that_never_end_are_refused(tmp_path):
         assert "is no array file" in line(lambda read=read: read(tmp_path / "x.npy"))
     with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
         archive.write(tmp_path / "x.npy", "x.npy")
-    assert cache.load_arrays(tmp_path / "x.npz") is None
+    assert downloads.load_arrays(tmp_path / "x.npz") is None
 
 
 def test_members_of_an_archive_that_are_no_arrays_are_refused(tmp_path):
     with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
         archive.writestr("x.npy", b"no array")
-    assert cache.load_arrays(tmp_path / "x.npz") is None
+    assert downloads.load_arrays(tmp_path / "x.npz") is None
 
 
 @pytest.mark.parametrize(
@@ -350,13 +351,13 @@ def test_members_of_an_archive_that_are_no_arrays_are_refused(tmp_path):
 )
 def test_a_cache_whose_members_are_others_is_made_again(change):
     made = {"a": np.arange(3.0), "b": np.arange(4)}
-    cache.memo("others", lambda: made)
-    path = cache.cache_dir() / "others.npz"
-    held = dict(cache.load_arrays(path))
+    downloads.memo("others", lambda: made)
+    path = downloads.cache_dir() / "others.npz"
+    held = dict(downloads.load_arrays(path))
     change(held)
     np.savez(path, **held)
-    assert {*cache.memo("others", lambda: made)} == {"a", "b"}
-    assert np.array_equal(cache.memo("others", lambda: pytest.fail("made again"))["a"], made["a"])
+    assert {*downloads.memo("others", lambda: made)} == {"a", "b"}
+    assert np.array_equal(downloads.memo("others", lambda: pytest.fail("made again"))["a"], made["a"])
 
 
 @pytest.mark.parametrize("header", ["[]", "{}", '{"content": 3}', "", "null"])

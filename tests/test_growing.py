@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate
 
+from counterfeit.common.seeding import seeded
 from counterfeit.core import Batch, Clock, Spec
-from counterfeit.engine.anatomy import gain
-from counterfeit.metrics.statistics import seeded
+from counterfeit.engine.doctor.network_statistics import gain
 from counterfeit.models.adversarial.progan import ProGAN
 from counterfeit.nets.growing import EqualConv2d, EqualLinear
 from counterfeit.nets.layers import pixel_norm

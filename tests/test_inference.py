@@ -14,12 +14,13 @@ from torch import Tensor, nn
 
 from counterfeit import catalogue
 from counterfeit.cli import main
-from counterfeit.config import Train
+from counterfeit.common.seeding import seeded
+from counterfeit.config.settings import Train
 from counterfeit.core import Batch, Clock, Net, Spec, Structured
 from counterfeit.engine.distributed import Processes
 from counterfeit.engine.step import Stepper
+from counterfeit.inference.latent import class_means, move, traverse_categories, traverse_continuous
 from counterfeit.losses import uninformed
-from counterfeit.metrics.statistics import seeded
 from counterfeit.models.adversarial.auxiliary import Auxiliary
 from counterfeit.models.adversarial.bigan import BiGAN
 from counterfeit.models.adversarial.cgan import CGAN
@@ -27,11 +28,10 @@ from counterfeit.models.adversarial.contest import Rules
 from counterfeit.models.adversarial.game import Fake
 from counterfeit.models.adversarial.infogan import InfoGAN
 from counterfeit.nets.conv import ConvPlayers
-from counterfeit.report.edits import directions, edit, edits, means, read_direction
-from counterfeit.report.figures import figures
-from counterfeit.report.latent import class_means, move, traverse_categories, traverse_continuous
-from counterfeit.report.traversals import traversals
-from counterfeit.run import Run, train
+from counterfeit.report.figures.edits import directions, edit, edits, means, read_direction
+from counterfeit.report.figures.run_figures import figures
+from counterfeit.report.figures.traversals import traversals
+from counterfeit.run.run import Run, train
 
 SPEC, CLOCK = Spec((1, 8, 8), classes=10), Clock(0, 10)
 NETS = ConvPlayers(width=4, discriminator_width=4)
@@ -438,7 +438,7 @@ def test_bad_input_is_one_line(words, says, run, tmp_path, monkeypatch, capsys):
 
 
 def test_a_model_that_does_not_decode_to_images_is_told_before_any_work(run, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("counterfeit.report.grids.has_images", lambda run: False)
+    monkeypatch.setattr("counterfeit.report.figures.grids.has_images", lambda run: False)
     for words in (["--reconstruct", "pairs.png"], ["--edit", "new.png", "--to", "1"]):
         assert main(["encode", str(run.path), "--out", str(tmp_path / "z.npy"), *words]) == 2
         assert "decodes to images is expected" in capsys.readouterr().err

@@ -90,13 +90,13 @@ def test_the_lock_is_given_back_where_training_fails(tmp_path):
 def test_runs_started_in_one_second_get_folders_of_their_own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     taken = iter(["runs/gan-1", "runs/gan-1", "runs/gan-2"])
-    monkeypatch.setattr("counterfeit.run.default_folder", lambda _: type(tmp_path)(next(taken)))
+    monkeypatch.setattr("counterfeit.run.folder.default_folder", lambda _: type(tmp_path)(next(taken)))
     (tmp_path / "runs" / "gan-1" / "checkpoints").mkdir(parents=True)  # of a process that was faster
     assert cf.train("gan", settings=TINY, show=False).name == "gan-2"
 
 
 def test_two_evaluations_at_once_lose_nothing(run, monkeypatch):
-    from counterfeit import run as module
+    from counterfeit.run import run as module
 
     measure = module.measure
 

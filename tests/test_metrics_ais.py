@@ -13,14 +13,14 @@ import torch
 from torch import nn
 from torch.distributions import Bernoulli, Independent, Normal
 
+from counterfeit.common.seeding import seeded
+from counterfeit.config.settings import Evaluation
 from counterfeit.core import Energy, Model, Spec, Update
 from counterfeit.data.source import InMemory, Source
-from counterfeit.metrics.ais import AIS, base_rates, binary, rbm, real
-from counterfeit.metrics.annealing import Path as Annealed
-from counterfeit.metrics.annealing import annealed_importance, geometric, schedule, tuned
-from counterfeit.metrics.kernels import HMC, DiscreteLangevin
-from counterfeit.metrics.metric import Evaluation
-from counterfeit.metrics.statistics import seeded
+from counterfeit.metrics.likelihood.ais import AIS, base_rates, binary, rbm, real
+from counterfeit.metrics.likelihood.annealing import Path as Annealed
+from counterfeit.metrics.likelihood.annealing import annealed_importance, geometric, schedule, tuned
+from counterfeit.metrics.likelihood.mcmc import HMC, DiscreteLangevin
 
 EXACT = 215.138405525  # ln Z of mnistvh.mat: all 2^15 hidden states summed; published with the RBM
 
@@ -132,7 +132,7 @@ def test_the_published_rbm():
         pytest.skip("the RBM mnistvh.mat is not beside COUNTERFEIT_DATA")
     from scipy.io import loadmat
 
-    from counterfeit.data.mnist import MNIST
+    from counterfeit.data.sources.mnist import MNIST
 
     found = loadmat(file)
     w, b, c = (torch.from_numpy(found[name]).squeeze().float() for name in ("vishid", "visbiases", "hidbiases"))

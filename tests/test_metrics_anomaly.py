@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import nn
 
+from counterfeit.config.settings import Evaluation
 from counterfeit.core import Batch, Judges, Model, Spec, Update
 from counterfeit.data.source import InMemory, Source
-from counterfeit.metrics.anomaly import ANOMALY, Detects, detect, finder, shuffled
-from counterfeit.metrics.metric import Evaluation
-from counterfeit.metrics.ranks import average_precision, exceedance
+from counterfeit.metrics.representation.anomaly import ANOMALY, Detects, detect, shuffled
+from counterfeit.metrics.stats.rank_tests import average_precision, exceedance
 
 COVARIANCE = torch.tensor([[1.0, 0.9], [0.9, 1.0]])
 
@@ -142,12 +142,6 @@ def test_labels_are_kept_from_one_that_is_told_none():
     x = torch.ones(4, 2)
     found = detect(Plain(), Batch(x, torch.ones(4).long()), Batch(-x, torch.zeros(4).long()))
     assert found["discriminator"].auroc == 1.0
-
-
-def test_without_a_catalogue_it_says_what_to_do(monkeypatch):
-    monkeypatch.setattr(finder, "function", None)
-    with pytest.raises(ValueError, match=r"nothing here can find the data that `against` names\. Import"):
-        ANOMALY.compute(Gaussian(), Tied(), Evaluation(against="ring"))
 
 
 def test_any_score_will_do():

@@ -8,10 +8,17 @@ import pytest
 import torch
 from torch import nn
 
+from counterfeit.config.settings import Evaluation
 from counterfeit.core import Bounds, Density, Model, Spec, Update
 from counterfeit.data.source import InMemory, Source, transformed
-from counterfeit.metrics.bounds import BITS_PER_DIM, ELBO, IWAE, LOG_LIKELIHOOD, importance_weighted, on_levels
-from counterfeit.metrics.metric import Evaluation
+from counterfeit.metrics.likelihood.bounds import (
+    BITS_PER_DIM,
+    ELBO,
+    IWAE,
+    LOG_LIKELIHOOD,
+    importance_weighted,
+    on_levels,
+)
 from counterfeit.transforms import build
 
 
@@ -88,7 +95,7 @@ def test_chunks_of_importance_samples_combine_exactly():
 
 
 def test_memory_of_importance_samples_is_bounded(monkeypatch):
-    monkeypatch.setattr("counterfeit.metrics.bounds.VALUES", 6_400)
+    monkeypatch.setattr("counterfeit.metrics.likelihood.bounds.VALUES", 6_400)
     model = Linear()
     IWAE.compute(model, Points(), Evaluation(importance=1_000, limit=300))
     assert model.largest <= 6_400

@@ -13,22 +13,21 @@ from safetensors.torch import load_file, save_file
 
 import counterfeit as cf
 from counterfeit import catalogue
-from counterfeit.config import Config
+from counterfeit.config.settings import Config, Evaluation
 from counterfeit.core import Model, Spec
-from counterfeit.data.digits import Digits
 from counterfeit.data.source import InMemory, Source
+from counterfeit.data.sources.digits import Digits
 from counterfeit.engine import checkpoint
-from counterfeit.engine import classifier as engine
-from counterfeit.engine.classifier import train_classifier
 from counterfeit.engine.fit import Interrupted
-from counterfeit.metrics import classifier as module
-from counterfeit.metrics.accuracy import ACCURACY
-from counterfeit.metrics.classifier import classifier, keep, read, trainer
-from counterfeit.metrics.features import rounded
-from counterfeit.metrics.inception_score import CLASSIFIER_SCORE
-from counterfeit.metrics.labels import LABEL_ACCURACY
-from counterfeit.metrics.metric import Evaluation
-from counterfeit.metrics.msssim import MS_SSIM
+from counterfeit.metrics.coverage.ms_ssim import MS_SSIM
+from counterfeit.metrics.features import classifier as module
+from counterfeit.metrics.features import train_classifier as engine
+from counterfeit.metrics.features.classifier import classifier, keep, read
+from counterfeit.metrics.features.extractors import rounded
+from counterfeit.metrics.features.inception_score import CLASSIFIER_SCORE
+from counterfeit.metrics.features.train_classifier import train_classifier
+from counterfeit.metrics.representation.classification import ACCURACY
+from counterfeit.metrics.tasks.label_accuracy import LABEL_ACCURACY
 from counterfeit.models.classifying.lenet import LeNet
 
 
@@ -53,7 +52,6 @@ def cache(tmp_path_factory):
 def kept(cache, monkeypatch, short):
     """A cache with the classifier of the digits."""
     monkeypatch.setenv("COUNTERFEIT_CACHE", str(cache))
-    trainer.by(train_classifier)
     classifier(Digits())
     return cache / "classifiers"
 
@@ -75,7 +73,7 @@ class Faces(Source):
 def test_it_is_trained_once_and_says_so(kept, monkeypatch, capsys):
     (path,) = kept.iterdir()
     assert path.name.startswith(f"digits-{Digits().fingerprint}")
-    monkeypatch.setattr(trainer, "function", lambda source: pytest.fail("trained again"))
+    monkeypatch.setattr(module, "train_classifier", lambda source: pytest.fail("trained again"))
     by = classifier(Digits())
     assert by(torch.rand(3, 1, 8, 8)).shape == (3, 64)
     assert f"trained on digits {Digits().fingerprint}" in by.protocol
@@ -145,13 +143,6 @@ def test_one_of_other_data_in_its_place_is_refused(kept, monkeypatch):
     with pytest.raises(ValueError, match=r"was trained on digits .* is expected\. Remove it"):
         classifier(Digits())
     path.with_name(f"digits-{'0' * 16}-{module.VERSION}.safetensors").unlink()
-
-
-def test_without_an_engine_it_says_what_to_do(tmp_path, monkeypatch):
-    monkeypatch.setenv("COUNTERFEIT_CACHE", str(tmp_path))
-    monkeypatch.setattr(trainer, "function", None)
-    with pytest.raises(ValueError, match=r"nothing here can train a classifier\. Import counterfeit\.evaluation first"):
-        classifier(Digits())
 
 
 @pytest.mark.parametrize("shape", [(1, 4, 4), (1, 28, 28), (3, 32, 32), (1, 64, 48)])
@@ -280,7 +271,6 @@ def test_labels_that_were_not_asked_for_have_no_share(kept):
 def test_a_cache_that_cannot_be_written_costs_the_classifier_and_no_more(tmp_path, monkeypatch, short, capsys):
     (tmp_path / "file").write_text("no folder")
     monkeypatch.setenv("COUNTERFEIT_CACHE", str(tmp_path / "file"))
-    trainer.by(train_classifier)
     by = classifier(Digits())
     assert by(torch.rand(3, 1, 8, 8)).shape == (3, 64)
     assert "nothing can be kept in the cache" in capsys.readouterr().err

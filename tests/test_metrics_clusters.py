@@ -7,11 +7,11 @@ from itertools import permutations
 import pytest
 import torch
 
+from counterfeit.common.seeding import seeded
+from counterfeit.config.settings import Evaluation
 from counterfeit.core import Model, Spec
 from counterfeit.data.source import InMemory, Source
-from counterfeit.metrics.clusters import CLUSTER_ACCURACY, matching
-from counterfeit.metrics.metric import Evaluation
-from counterfeit.metrics.statistics import seeded
+from counterfeit.metrics.representation.clustering import CLUSTER_ACCURACY, matching
 
 
 def test_the_matching_is_the_best_of_all_permutations():

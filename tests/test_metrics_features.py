@@ -10,18 +10,18 @@ import pytest
 import torch
 from torch import nn
 
+from counterfeit.config.settings import Evaluation
 from counterfeit.core import Model, Spec, Update
-from counterfeit.data.cache import keep_arrays, load_arrays
-from counterfeit.data.digits import Digits
+from counterfeit.data.downloads import keep_arrays, load_arrays
 from counterfeit.data.source import InMemory, Source, transformed
-from counterfeit.metrics.features import convolutions, from_module, pixels, rounded, weights_hash
-from counterfeit.metrics.frechet import FID, compute
-from counterfeit.metrics.kid import KID
-from counterfeit.metrics.metric import Evaluation
-from counterfeit.metrics.msssim import MS_SSIM
-from counterfeit.metrics.prdc import PRDC, PRECISION
-from counterfeit.metrics.reference import compare, extractor, header, moments, real
-from counterfeit.metrics.sharing import once, sharing
+from counterfeit.data.sources.digits import Digits
+from counterfeit.metrics.coverage.ms_ssim import MS_SSIM
+from counterfeit.metrics.features.extractors import convolutions, from_module, pixels, rounded, weights_hash
+from counterfeit.metrics.features.frechet import FID, compute
+from counterfeit.metrics.features.kid import KID
+from counterfeit.metrics.features.prdc import PRDC, PRECISION
+from counterfeit.metrics.features.reference import compare, extractor, header, moments, real
+from counterfeit.metrics.shared import once, sharing
 from counterfeit.transforms import build
 
 QUICK = Evaluation(samples=120, limit=100, features="convolutions", bootstrap=2)

@@ -10,13 +10,19 @@ import scipy.linalg
 import torch
 
 from counterfeit import catalogue
+from counterfeit.config.settings import Evaluation
+from counterfeit.data.selection import spread
 from counterfeit.data.source import InMemory
-from counterfeit.metrics.frechet import FID, frechet_distance, frechet_error, gaussian_distance, unseen_distance
-from counterfeit.metrics.given import Given
-from counterfeit.metrics.infinity import distance_of_all
-from counterfeit.metrics.metric import Evaluation
-from counterfeit.metrics.reference import Moments, moments
-from counterfeit.metrics.sampling import spread
+from counterfeit.evaluation.fixed_samples import Given
+from counterfeit.metrics.features.fid_infinity import distance_of_all
+from counterfeit.metrics.features.frechet import (
+    FID,
+    frechet_distance,
+    frechet_error,
+    gaussian_distance,
+    unseen_distance,
+)
+from counterfeit.metrics.features.reference import Moments, moments
 from planted import Alternating
 
 GOLDEN = 2.0921540329

@@ -12,10 +12,10 @@ import torch
 from safetensors.torch import save, save_file
 from torch import nn
 
+from counterfeit.common.files import DataError
 from counterfeit.core import Spec
-from counterfeit.data.cache import DataError
-from counterfeit.metrics.inception import WEIGHTS, extractor, inception, read
-from counterfeit.metrics.inception_score import INCEPTION_SCORE
+from counterfeit.metrics.features.inception import WEIGHTS, extractor, inception, read
+from counterfeit.metrics.features.inception_score import INCEPTION_SCORE
 from counterfeit.nets.inception import InceptionV3
 
 # sums of features, of their squares, and of logits of `drawn()` on `pictures()`, by torch-fidelity 0.4.0's

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from counterfeit.metrics.inception_score import classifier_score
+from counterfeit.metrics.features.inception_score import classifier_score
 
 
 def logits(n: int, classes: int, seed: int, sharp: float = 2.0) -> torch.Tensor:

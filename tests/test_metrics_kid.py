@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from counterfeit.metrics import kid
-from counterfeit.metrics.kid import kernel_distance
+from counterfeit.metrics.features import kid
+from counterfeit.metrics.features.kid import kernel_distance
 
 
 def draws(n: int, d: int, seed: int, loc: float = 0.0) -> torch.Tensor:

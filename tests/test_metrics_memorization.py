@@ -8,13 +8,14 @@ import pytest
 import torch
 from torch import nn
 
+from counterfeit.common.numerics import Neighbours
+from counterfeit.common.seeding import seeded
+from counterfeit.config.settings import Evaluation
 from counterfeit.core import Model, Spec, Update
+from counterfeit.data.selection import spread
 from counterfeit.data.source import InMemory, Source
-from counterfeit.metrics.memorization import MEMORIZATION, authentic, data_copying, near_copies, ratio
-from counterfeit.metrics.metric import Evaluation
-from counterfeit.metrics.ranks import average_precision, exceedance, mann_whitney, midranks
-from counterfeit.metrics.sampling import spread
-from counterfeit.metrics.statistics import Neighbours, seeded
+from counterfeit.metrics.coverage.memorization import MEMORIZATION, authentic, data_copying, near_copies, ratio
+from counterfeit.metrics.stats.rank_tests import average_precision, exceedance, mann_whitney, midranks
 
 N = 600
 

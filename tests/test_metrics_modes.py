@@ -9,14 +9,14 @@ import pytest
 import torch
 from torch import nn
 
+from counterfeit.common.seeding import seeded
+from counterfeit.config.settings import Evaluation
 from counterfeit.core import Model, Spec, Update
 from counterfeit.data.source import InMemory, Source, transformed
-from counterfeit.data.toy import Gaussian2D, Grid, Ring, TwoMoons
-from counterfeit.engine.vitals import reference
-from counterfeit.metrics.metric import Evaluation
-from counterfeit.metrics.modes import MODES, mode_coverage
-from counterfeit.metrics.statistics import seeded
-from counterfeit.metrics.support import SUPPORT, closest_pairs, support_size
+from counterfeit.data.sources.toy import Gaussian2D, Grid, Ring, TwoMoons
+from counterfeit.engine.doctor.sample_statistics import reference
+from counterfeit.metrics.coverage.birthday_paradox import SUPPORT, closest_pairs, support_size
+from counterfeit.metrics.coverage.mode_coverage import MODES, mode_coverage
 from counterfeit.transforms import Affine, Chain
 
 
@@ -129,7 +129,7 @@ def test_closest_pairs_agree_with_all_distances():
 
 
 def test_closest_pairs_are_found_across_tiles(monkeypatch):
-    monkeypatch.setattr("counterfeit.metrics.statistics.TILE", 1)
+    monkeypatch.setattr("counterfeit.common.numerics.TILE", 1)
     x = torch.randn(200, 3, generator=torch.Generator().manual_seed(1))
     x[190] = x[3]
     distances, rows = closest_pairs(x, 5)

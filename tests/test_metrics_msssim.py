@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from counterfeit.metrics.msssim import WEIGHTS, ms_ssim, pairs, scales, within
+from counterfeit.metrics.coverage.ms_ssim import WEIGHTS, ms_ssim, pairs, scales, within
 
 
 def images(n: int, side: int, seed: int, channels: int = 1) -> torch.Tensor:

@@ -9,14 +9,14 @@ import torch
 from sklearn.neighbors import KNeighborsClassifier
 from torch import nn
 
+from counterfeit.config.settings import Evaluation
 from counterfeit.core import Model, Spec, Update
-from counterfeit.data.digits import Digits
+from counterfeit.data.selection import spread
 from counterfeit.data.source import InMemory, Source, transformed
-from counterfeit.metrics import neighbours
-from counterfeit.metrics.classes import CLASSES, classify, kl_divergence
-from counterfeit.metrics.metric import Evaluation
-from counterfeit.metrics.neighbours import NEAREST, copies, nearest_examples
-from counterfeit.metrics.sampling import spread
+from counterfeit.data.sources.digits import Digits
+from counterfeit.metrics.coverage import nearest_neighbours
+from counterfeit.metrics.coverage.class_coverage import CLASSES, classify, kl_divergence
+from counterfeit.metrics.coverage.nearest_neighbours import NEAREST, copies, nearest_examples
 from counterfeit.transforms import build
 from planted import Alternating
 
@@ -57,7 +57,7 @@ def first(source, split, n=None):
 def test_reading_in_pieces_equals_reading_at_once(digits, monkeypatch):
     x, train = first(digits, "test", 50).x, digits.split("train")
     whole = nearest_examples(x, train, 3)
-    monkeypatch.setattr(neighbours, "CHUNK", 100)  # 1,297 examples: the last piece is short
+    monkeypatch.setattr(nearest_neighbours, "CHUNK", 100)  # 1,297 examples: the last piece is short
     pieces = nearest_examples(x, train, 3)
     assert torch.equal(whole.indices, pieces.indices)
     assert torch.allclose(whole.distances, pieces.distances)

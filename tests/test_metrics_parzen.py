@@ -10,11 +10,11 @@ import pytest
 import torch
 from torch import nn
 
+from counterfeit.common.numerics import mean_and_error
+from counterfeit.config.settings import Evaluation
 from counterfeit.core import Model, Spec, Update
 from counterfeit.data.source import InMemory, Source
-from counterfeit.metrics.metric import Evaluation
-from counterfeit.metrics.parzen import PARZEN, SIGMAS, log_likelihood, select_sigma
-from counterfeit.metrics.statistics import mean_and_error
+from counterfeit.metrics.likelihood.parzen import PARZEN, SIGMAS, log_likelihood, select_sigma
 
 
 def brute_force(x: torch.Tensor, samples: torch.Tensor, sigma: float) -> torch.Tensor:
@@ -27,7 +27,7 @@ def brute_force(x: torch.Tensor, samples: torch.Tensor, sigma: float) -> torch.T
 def mnist():
     if not os.environ.get("COUNTERFEIT_DATA"):
         pytest.skip("COUNTERFEIT_DATA is not set: no MNIST here")
-    from counterfeit.data.mnist import MNIST
+    from counterfeit.data.sources.mnist import MNIST
 
     source = MNIST()
     n = {"train": 10_000, "valid": 1_000, "test": 10_000}
@@ -137,7 +137,7 @@ def test_protocol_depends_on_no_seed():
 
 def test_references_are_kept_between_evaluations(monkeypatch):
     first = PARZEN.compute(Gaussian(), Points(), Evaluation(samples=50)).details["references"]
-    monkeypatch.delattr("counterfeit.metrics.parzen.kmeans")
+    monkeypatch.delattr("counterfeit.metrics.likelihood.parzen.kmeans")
     assert PARZEN.compute(Gaussian(), Points(), Evaluation(samples=50)).details["references"] == first
 
 

@@ -8,9 +8,9 @@ import io
 import pytest
 import torch
 
-from counterfeit.metrics import balls as module
-from counterfeit.metrics import statistics
-from counterfeit.metrics.prdc import expected_coverage, prdc
+from counterfeit.common import numerics
+from counterfeit.metrics.features import knn as module
+from counterfeit.metrics.features.prdc import expected_coverage, prdc
 
 NAMES = ["precision", "recall", "density", "coverage"]
 
@@ -124,7 +124,7 @@ class Largest(torch.utils._python_dispatch.TorchDispatchMode):
 
 
 def test_memory_does_not_grow_with_the_number_of_pairs(monkeypatch):
-    monkeypatch.setattr("counterfeit.metrics.statistics.TILE", 2**16)
+    monkeypatch.setattr("counterfeit.common.numerics.TILE", 2**16)
     with Largest() as largest:
         prdc(draws(2_000, 4, 0), draws(2_000, 4, 1), resamples=2)
     assert largest.nbytes < 2**20 < 2_000 * 2_000  # no matrix of all pairs, even of bytes
@@ -154,15 +154,15 @@ def test_tolerance_is_wider_than_rounding():
     real, fake = draws(300, 256, 0, 3.0), draws(300, 256, 1, 3.0)
     tile = torch.cat([*module.squared_distances(real, fake)])
     exact = (real[:, None].double() - fake.double()).square().sum(2)
-    norms = (real - statistics.centre(fake)).square().sum(1, keepdim=True)
-    assert float(((tile - exact).abs() / (norms + exact)).max()) < statistics.ROUNDED[torch.float32] / 4
+    norms = (real - numerics.centre(fake)).square().sum(1, keepdim=True)
+    assert float(((tile - exact).abs() / (norms + exact)).max()) < numerics.ROUNDED[torch.float32] / 4
 
 
 def test_blocks_do_not_change_anything(monkeypatch):
     real, fake = draws(1_300, 4, 0), draws(1_200, 4, 1, 0.2)
     whole = prdc(real, fake, resamples=3)
     monkeypatch.setattr(module, "CENTRED", 1)  # blocks of 1,024
-    monkeypatch.setattr("counterfeit.metrics.statistics.TILE", 2**16)
+    monkeypatch.setattr("counterfeit.common.numerics.TILE", 2**16)
     blocks = prdc(real, fake, resamples=3)
     assert {name: score.value for name, score in blocks.items()} == {n: score.value for n, score in whole.items()}
     assert [s.error for s in blocks.values()] == pytest.approx([s.error for s in whole.values()], rel=0.05)

@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch import nn
 
+from counterfeit.common.seeding import seeded
+from counterfeit.config.settings import Evaluation
 from counterfeit.core import Batch, Encodes, Model, Spec, Update
 from counterfeit.data.source import InMemory, Source
-from counterfeit.metrics import probe as module
-from counterfeit.metrics.metric import Evaluation
-from counterfeit.metrics.probe import PROBE, logistic, probe
-from counterfeit.metrics.statistics import seeded
+from counterfeit.metrics.representation import linear_probe as module
+from counterfeit.metrics.representation.linear_probe import PROBE, logistic, probe
 
 
 def blobs(n, classes=3, dims=4, spread=1.5, seed=0):

@@ -9,11 +9,12 @@ import pytest
 import torch
 from torch import nn
 
+from counterfeit.config.settings import Evaluation
 from counterfeit.core import Model, Spec, Update
 from counterfeit.data.source import InMemory, Source
-from counterfeit.metrics.metric import Evaluation
-from counterfeit.metrics.reconstruction import RECONSTRUCTION, Reconstructs, mean_squared_error, psnr
-from counterfeit.metrics.ssim import ssim, ssim_parts, window
+from counterfeit.inference.capabilities import Reconstructs
+from counterfeit.metrics.image.ssim import ssim, ssim_parts, window
+from counterfeit.metrics.representation.reconstruction import RECONSTRUCTION, mean_squared_error, psnr
 
 # pytorch-msssim 1.0.0, ssim(x, y, data_range=1, size_average=False) of the images of `noise`, float64
 RECORDED = [-0.02720830549933521, -0.008852802837519113]

@@ -9,19 +9,19 @@ import pytest
 import torch
 from torch import nn
 
-from counterfeit.core import Model, Spec, Update
-from counterfeit.data.strict import dumps
-from counterfeit.metrics.sampling import draw_samples, evaluating
-from counterfeit.metrics.statistics import (
+from counterfeit.common.files import dumps
+from counterfeit.common.numerics import (
     bits_per_dim,
     kmeans,
     logmeanexp,
     mean_and_error,
     nearest,
     row,
-    seeded,
     squared_distances,
 )
+from counterfeit.common.seeding import seeded
+from counterfeit.core import Model, Spec, Update
+from counterfeit.inference.draws import draw_samples, evaluating
 
 
 class Uniform(Model):

@@ -8,9 +8,9 @@ from itertools import combinations, pairwise
 import pytest
 import torch
 
-from counterfeit.metrics.proportions import binomial_test, exceeding, interval, share, wilson
-from counterfeit.metrics.statistics import seeded
-from counterfeit.metrics.user_study import (
+from counterfeit.common.seeding import seeded
+from counterfeit.metrics.stats.proportions import binomial_test, exceeding, interval, share, wilson
+from counterfeit.metrics.stats.user_study import (
     Trials,
     bradley_terry,
     cluster_bootstrap,

@@ -12,16 +12,16 @@ from torch import Tensor
 from torch.distributions import Normal, kl_divergence
 from torch.nn.functional import binary_cross_entropy_with_logits as bernoulli
 
-from counterfeit.config import Train
+from counterfeit.common.seeding import seeded
+from counterfeit.config.settings import Train
 from counterfeit.core import Batch, Clock, Draw, Spec
-from counterfeit.data.digits import Digits
+from counterfeit.data.loader import Stream
 from counterfeit.data.source import transformed
-from counterfeit.data.stream import Stream
-from counterfeit.data.toy import Gaussian1D
+from counterfeit.data.sources.digits import Digits
+from counterfeit.data.sources.toy import Gaussian1D
 from counterfeit.engine.distributed import Processes
 from counterfeit.engine.step import Stepper
 from counterfeit.losses import OBJECTIVES
-from counterfeit.metrics.statistics import seeded
 from counterfeit.models.adversarial.contest import Rules
 from counterfeit.models.adversarial.gan import GAN
 from counterfeit.models.autoencoding.vae import VAE, kl_to_standard_normal, log_normal

@@ -11,12 +11,12 @@ from torch.utils.data import TensorDataset
 import counterfeit as cf
 from counterfeit import catalogue
 from counterfeit.cli import main
-from counterfeit.config import merge, nest
+from counterfeit.config.nested import merge, nest
 from counterfeit.core import Batch, Samples, Spec
 from counterfeit.models.adversarial.puzzlegan import PuzzleGAN
 from counterfeit.models.adversarial.semi_supervised_gan import SemiSupervisedGAN
 from counterfeit.nets.conv import ConvPlayers
-from counterfeit.run import Run
+from counterfeit.run.run import Run
 
 GENERATOR = np.random.default_rng(0)
 QUICK = ("--train.steps", "2", "--train.save_every", "2", "--train.batch_size", "8", "--no-evaluate", "--no-report")
@@ -27,10 +27,14 @@ SETTINGS = {"train.batch_size": 8, "train.tensorboard": False}
 def blobs(count=40, side=24):
     """Soft spots at random places, float64 (count, side, side) in [0, 1]."""
     y, x = np.mgrid[:side, :side]
-    return np.stack([
-        np.exp(-((x - GENERATOR.uniform(6, 18)) ** 2 + (y - GENERATOR.uniform(6, 18)) ** 2) / GENERATOR.uniform(8, 40))
-        for _ in range(count)
-    ])
+    return np.stack(
+        [
+            np.exp(
+                -((x - GENERATOR.uniform(6, 18)) ** 2 + (y - GENERATOR.uniform(6, 18)) ** 2) / GENERATOR.uniform(8, 40)
+            )
+            for _ in range(count)
+        ]
+    )
 
 
 def pictures(folder, arrays, suffix=".png"):

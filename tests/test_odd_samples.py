@@ -15,20 +15,22 @@ import torch
 
 from counterfeit import catalogue
 from counterfeit.cli import main
+from counterfeit.config.settings import Evaluation
 from counterfeit.core import Clock, Draw, Model, Samples, Spec, Update
 from counterfeit.data.source import InMemory, Source
-from counterfeit.evaluation import Outside, UnmeasuredError, applicable
-from counterfeit.metrics.accuracy import ACCURACY
-from counterfeit.metrics.features import pixels
-from counterfeit.metrics.given import Given
-from counterfeit.metrics.metric import Evaluation, Metric, Result
-from counterfeit.metrics.proportions import share
-from counterfeit.metrics.reference import Compared, beside, real
-from counterfeit.report.compare import best, compare, notes
-from counterfeit.report.compare_page import write
-from counterfeit.report.facts import measurement
-from counterfeit.report.page import page
-from counterfeit.run import Run, train
+from counterfeit.evaluation.fixed_samples import Given, Outside
+from counterfeit.evaluation.measure import UnmeasuredError, applicable
+from counterfeit.metrics import registry
+from counterfeit.metrics.base import Metric, Result
+from counterfeit.metrics.features.extractors import pixels
+from counterfeit.metrics.features.reference import Compared, beside, real
+from counterfeit.metrics.representation.classification import ACCURACY
+from counterfeit.metrics.stats.proportions import share
+from counterfeit.report.comparison.compare import best, compare, notes
+from counterfeit.report.comparison.page import write
+from counterfeit.report.run_page.facts import measurement
+from counterfeit.report.run_page.page import page
+from counterfeit.run.run import Run, train
 
 DIGITS = catalogue.source("digits")
 TRAIN = DIGITS.split("train").first(400)
@@ -129,7 +131,7 @@ def half(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     metrics = [Metric(name, "", "", "higher", Samples, right) for name in ("first", "second", "third")]
     metrics[1] = Metric("second", "", "", "higher", Samples, broken)
-    monkeypatch.setattr(catalogue, "metrics", lambda: {metric.name: metric for metric in metrics})
+    monkeypatch.setattr(registry, "metrics", lambda: {metric.name: metric for metric in metrics})
     return [metric.name for metric in metrics]
 
 
@@ -169,12 +171,12 @@ def test_a_number_is_never_lost_to_a_reason(half: list[str], tmp_path: Path, mon
     with pytest.raises(UnmeasuredError):
         run.evaluate("second")
     assert run.skipped == {"second": "singular matrix"}
-    failing, right = catalogue.metrics(), catalogue.metric("first").compute
+    failing, right = registry.metrics(), registry.metric("first").compute
     mended = {**failing, "second": Metric("second", "", "", "higher", Samples, right)}
-    monkeypatch.setattr(catalogue, "metrics", lambda: mended)
+    monkeypatch.setattr(registry, "metrics", lambda: mended)
     run.evaluate("second")
     assert run.skipped == {}
-    monkeypatch.setattr(catalogue, "metrics", lambda: failing)
+    monkeypatch.setattr(registry, "metrics", lambda: failing)
     with pytest.raises(UnmeasuredError):
         run.evaluate("second")
     assert run.evaluation["second"]["value"] == 1.0
@@ -191,7 +193,7 @@ def test_training_never_fails_by_its_evaluation(half: list[str], tmp_path: Path,
 
 
 def test_what_cannot_be_validated_goes_on_training(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(catalogue, "metrics", lambda: {"fid": Metric("fid", "", "", "lower", Samples, refusing)})
+    monkeypatch.setattr(registry, "metrics", lambda: {"fid": Metric("fid", "", "", "lower", Samples, refusing)})
     settings = {"train.validate": "fid", "evaluate.metrics": ["fid"]}
     run = train("gan", steps=2, out=tmp_path / "run", settings=settings, show=False)
     assert run.state["step"] == 2

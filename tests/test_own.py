@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 import counterfeit as cf
 from counterfeit import catalogue
 from counterfeit.catalogue import configure, recipe
-from counterfeit.config import nest
+from counterfeit.config.nested import nest
 
 QUICK = {"train.batch_size": 8, "train.tensorboard": False, "train.threads": 1, "train.save_every": 1}
 CODE = '''

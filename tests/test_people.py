@@ -23,12 +23,12 @@ from counterfeit.cli import main
 from counterfeit.cli.output import counted
 from counterfeit.cli.plain import readable
 from counterfeit.cli.settings import settings
+from counterfeit.common.numbers import number
 from counterfeit.engine.distributed import Processes
+from counterfeit.engine.environment import _rounding
 from counterfeit.engine.lock import holder, locked
-from counterfeit.engine.machine import _rounding
-from counterfeit.metrics.numbers import number
+from counterfeit.report.comparison.protocols import footnoted
 from counterfeit.report.export import write_samples
-from counterfeit.report.protocols import footnoted
 
 QUICK = (
     "--train.steps", "2", "--train.batch_size", "8", "--train.tensorboard", "false", "--no-evaluate", "--no-report",

@@ -12,17 +12,25 @@ import torch
 from torch import Tensor
 
 from counterfeit import catalogue
+from counterfeit.common.seeding import seeded
+from counterfeit.config.settings import Evaluation
 from counterfeit.core import Assembles, Batch, Clock, Spec
-from counterfeit.data.digits import Digits
 from counterfeit.data.source import transformed
-from counterfeit.metrics.assembly import ASSEMBLY, Puzzle, at_random, nearest_assembly, placed, puzzles, solved
-from counterfeit.metrics.metric import Evaluation
-from counterfeit.metrics.statistics import seeded
+from counterfeit.data.sources.digits import Digits
+from counterfeit.inference.capabilities import assemble
+from counterfeit.metrics.tasks.patch_assembly import (
+    ASSEMBLY,
+    Puzzle,
+    at_random,
+    nearest_assembly,
+    placed,
+    puzzles,
+)
 from counterfeit.models.adversarial.puzzlegan import PuzzleGAN
 from counterfeit.nets.conv import ConvPlayers
 from counterfeit.nets.patches import Locator, covered, key_patches, paste, take
-from counterfeit.report.assembly import assemblies
-from counterfeit.run import train
+from counterfeit.report.figures.patch_assembly import assemblies
+from counterfeit.run.run import train
 from counterfeit.transforms import build
 
 SPEC, CLOCK = Spec((1, 16, 16)), Clock(0, 10)
@@ -249,7 +257,7 @@ def test_who_knows_the_images_is_right_and_those_who_do_not_stand_beside():
 def test_solving_is_seeded_and_leaves_the_model_as_it_was():
     made = model().train()
     patches, _ = made.cut(torch.rand(5, 1, 16, 16))
-    first, again = (solved(made, patches, 2)[0] for _ in range(2))
+    first, again = (assemble(made, patches, 2)[0] for _ in range(2))
     assert torch.equal(first, again)
     assert made.training
 

@@ -21,20 +21,22 @@ import yaml
 from PIL import Image
 
 from counterfeit import catalogue
-from counterfeit.config import merge
+from counterfeit.common.files import write_json
+from counterfeit.config.nested import merge
 from counterfeit.data.images import save_png, to_uint8
-from counterfeit.data.toy import Bimodal1D, Ring
-from counterfeit.metrics.sampling import evaluating
-from counterfeit.report import grids, plot, points
-from counterfeit.report.animation import animation, frames, pictures, spread
+from counterfeit.data.sources.toy import Bimodal1D, Ring
+from counterfeit.inference.draws import evaluating
+from counterfeit.inference.latent import interpolate, lerp, slerp
 from counterfeit.report.export import write_samples
-from counterfeit.report.facts import goals, measurements, number, summary
-from counterfeit.report.figure import Figure, save
-from counterfeit.report.figures import figures
-from counterfeit.report.latent import interpolate, lerp, slerp
-from counterfeit.report.markup import tag
-from counterfeit.report.page import page, write
-from counterfeit.run import Run, train, write_json
+from counterfeit.report.figures import grids, points
+from counterfeit.report.figures.animation import animation, frames, pictures, spread
+from counterfeit.report.figures.run_figures import figures
+from counterfeit.report.html import plot
+from counterfeit.report.html.figure import Figure, save
+from counterfeit.report.html.markup import tag
+from counterfeit.report.run_page.facts import goals, measurements, number, summary
+from counterfeit.report.run_page.page import page, write
+from counterfeit.run.run import Run, train
 
 HOSTILE = '</style><script>alert("1")</script><img src=x onerror=alert(1)>'
 RUNS = {

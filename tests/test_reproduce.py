@@ -11,11 +11,11 @@ import torch
 
 from counterfeit import catalogue
 from counterfeit.cli import main
-from counterfeit.config import merge
+from counterfeit.config.nested import merge
 from counterfeit.core import Net, Samples
-from counterfeit.report.table1 import find_runs, table1
-from counterfeit.report.table2 import families, passes, table2
-from counterfeit.run import Run, train
+from counterfeit.report.paper_tables.table1 import find_runs, table1
+from counterfeit.report.paper_tables.table2 import families, passes, table2
+from counterfeit.run.run import Run, train
 
 TINY = {"train": {"tensorboard": False}}
 
@@ -72,7 +72,7 @@ def test_runs_that_differ_from_their_recipe_have_rows_of_their_own(folder: Path)
 
 
 def test_runs_of_a_recipe_are_averaged(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("counterfeit.report.table1._label", lambda run: run.config.recipe)
+    monkeypatch.setattr("counterfeit.report.paper_tables.table1._label", lambda run: run.config.recipe)
     runs = find_runs(folder)
     values = [run.evaluate("parzen", samples=60, limit=0)["parzen"].value for run in runs]
     text = cells(table1(runs, samples=60).rows)["gan"][-1]

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from counterfeit.common.seeding import seeded
 from counterfeit.core import Batch, Clock, Model, Spec, frozen, without_statistics
-from counterfeit.metrics.statistics import seeded
 from counterfeit.models.adversarial.auxiliary import Auxiliary
 from counterfeit.models.adversarial.bigan import BiGAN
 from counterfeit.models.adversarial.contest import Rules

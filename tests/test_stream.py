@@ -2,8 +2,8 @@
 
 import torch
 
+from counterfeit.data.loader import Stream
 from counterfeit.data.source import InMemory, Streamed
-from counterfeit.data.stream import Stream
 
 CPU = torch.device("cpu")
 

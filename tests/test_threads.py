@@ -5,15 +5,15 @@ import torch
 
 import counterfeit as cf
 from counterfeit import catalogue
-from counterfeit.catalogue import configure
+from counterfeit.catalogue import build, configure
 from counterfeit.cli import main
-from counterfeit.config import Train, load_yaml
+from counterfeit.common import numerics, threads
+from counterfeit.common.threads import GRAIN, using, worth
+from counterfeit.config.nested import load_yaml
+from counterfeit.config.settings import Train
 from counterfeit.core import Model, Spec, Update
 from counterfeit.data.source import InMemory, Source
 from counterfeit.engine.work import work
-from counterfeit.metrics import statistics, threads
-from counterfeit.metrics.threads import GRAIN, using, worth
-from counterfeit.run import build
 
 CPU = torch.device("cpu")
 TINY = {"model": {"hidden": [8], "discriminator_hidden": [8], "noise_size": 2},
@@ -87,8 +87,8 @@ def test_recipes_of_small_nets_are_worth_one_thread(four, name):
 
 def test_the_choice_is_said_and_recorded_and_taken_by_what_follows(four, tmp_path, capsys, monkeypatch):
     taken = []
-    monkeypatch.setattr("counterfeit.run.using", lambda n: taken.append(n) or using(n))
-    monkeypatch.setattr("counterfeit.metrics.threads.GRAIN", 1.0)
+    monkeypatch.setattr("counterfeit.run.training.using", lambda n: taken.append(n) or using(n))
+    monkeypatch.setattr("counterfeit.common.threads.GRAIN", 1.0)
     run = cf.train("gan", out=tmp_path / "run", settings=TINY)
     assert capsys.readouterr().err.splitlines()[0].startswith("threads: 4 of 4, for steps of ")
     assert load_yaml((run.path / "run.yaml").read_text(), "")["threads"] == 4
@@ -117,9 +117,9 @@ def test_verbs_share_nothing_among_threads_that_is_not_worth_it(verb, monkeypatc
 
 def test_a_large_product_of_distances_takes_the_threads_that_it_is_worth(four, monkeypatch):
     taken = []
-    monkeypatch.setattr("counterfeit.metrics.statistics.using", lambda n: taken.append(n) or using(1))
+    monkeypatch.setattr("counterfeit.common.numerics.using", lambda n: taken.append(n) or using(1))
     x = torch.zeros(64, 3)
-    list(statistics.squared_distances(x, x))
+    list(numerics.squared_distances(x, x))
     monkeypatch.setattr(threads, "GRAIN", 2.0 * 64 * 64)
-    list(statistics.squared_distances(x, x))
+    list(numerics.squared_distances(x, x))
     assert taken == [torch.get_num_threads(), 3]

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch.autograd.functional import jacobian
 
+from counterfeit.common.numerics import bits_per_dim
 from counterfeit.core import Spec
-from counterfeit.metrics.statistics import bits_per_dim
 from counterfeit.transforms import (
     TRANSFORMS,
     Affine,

@@ -15,34 +15,26 @@ from counterfeit import catalogue
 from counterfeit.catalogue import Recipe
 from counterfeit.cli import main
 from counterfeit.cli.translate import translated
-from counterfeit.config import Data
+from counterfeit.config.settings import Data, Evaluation
 from counterfeit.core import Batch, Clock, Model, Spec, Translates, Update
-from counterfeit.data.chosen import chosen
-from counterfeit.data.digits import Digits
-from counterfeit.data.folder import Folder
-from counterfeit.data.hidden import LOOKS, MOVES, HiddenDigits, Paired, domain, move
+from counterfeit.data.class_subset import chosen
 from counterfeit.data.images import save_png
+from counterfeit.data.selection import spread
 from counterfeit.data.source import InMemory, Source
-from counterfeit.engine.pictures import picture
-from counterfeit.metrics import translation
-from counterfeit.metrics.features import FeatureExtractor
-from counterfeit.metrics.metric import Evaluation
-from counterfeit.metrics.sampling import spread
-from counterfeit.metrics.translation import (
-    DOMAIN_ACCURACY,
-    TRANSLATION,
-    absolute_error,
-    elsewhere,
-    everywhere,
-    few,
-    translate,
-)
+from counterfeit.data.sources.digits import Digits
+from counterfeit.data.sources.folder import Folder
+from counterfeit.data.sources.unpaired_digits import LOOKS, MOVES, HiddenDigits, Paired, domain, move
+from counterfeit.engine.previews import picture
+from counterfeit.inference.capabilities import elsewhere, everywhere, few
+from counterfeit.metrics.features.extractors import FeatureExtractor
+from counterfeit.metrics.tasks import translation
+from counterfeit.metrics.tasks.translation import DOMAIN_ACCURACY, TRANSLATION, absolute_error, there_and_back
 from counterfeit.models.adversarial.contest import Rules
 from counterfeit.models.translation.cyclegan import CycleGAN, halves
 from counterfeit.models.translation.stargan import StarGAN
 from counterfeit.nets.translation import DomainDiscriminator, DomainNorm, ImagePool, PatchDiscriminator, ResnetGenerator
-from counterfeit.report.translation import beside, translations
-from counterfeit.run import Run
+from counterfeit.report.figures.translation import beside, translations
+from counterfeit.run.run import Run
 
 DOMAINS = ("plain", "negative+slanted", "red", "blueprint+turned", "sunny+mirrored")
 TWO, THREE = Spec((1, 8, 8), classes=2), Spec((3, 8, 8), classes=3)
@@ -82,6 +74,7 @@ class Knows(Model):
 
 
 # --- data
+
 
 @pytest.mark.parametrize("name", MOVES)
 def test_moves_lose_no_pixel(name):
@@ -178,6 +171,7 @@ def test_classes_of_a_folder_are_chosen_whether_held_or_streamed(pictures, memor
 
 # --- nets and the pool
 
+
 @pytest.mark.parametrize("side", [8, 14, 28, 32])
 def test_a_generator_keeps_the_shape_and_range(side):
     x = torch.rand(2, 3, side, side)
@@ -264,6 +258,7 @@ def test_a_pool_is_part_of_what_is_saved():
 
 
 # --- models
+
 
 @pytest.mark.parametrize("y", [[0, 1, 0, 1, 0, 1], [0, 0, 0, 0, 1, 0], [1, 1, 1, 1, 1, 0]])
 def test_halves_hold_as_many_of_both(y):
@@ -352,6 +347,7 @@ def test_patches_have_no_features_to_match():
 
 # --- the metric
 
+
 def test_the_truth_has_no_error(hidden):
     found = TRANSLATION.compute(Knows(hidden), hidden, Evaluation(limit=40, batch_size=7))
     assert found["translation-error"].value == pytest.approx(0, abs=1e-6)
@@ -406,7 +402,7 @@ def test_a_classifier_tells_the_domain_asked_for(hidden, monkeypatch):
 def test_translating_leaves_modes_and_random_states(hidden):
     model = CycleGAN(hidden.spec, **TINY).train()
     state = torch.get_rng_state()
-    found = translate(model, hidden.split("test").first(5), Evaluation())
+    found = there_and_back(model, hidden.split("test").first(5), Evaluation())
     assert torch.equal(torch.get_rng_state(), state)
     assert model.training
     assert found.there.shape == found.back.shape == found.x.shape

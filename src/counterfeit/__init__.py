@@ -17,9 +17,10 @@ __version__ = "0.1.0"
 
 # Loaded on first use: `import counterfeit` and `counterfeit --help` do not import torch.
 _LAZY = {
-    "train": "run.train", "resume": "run.resume", "Run": "run.Run",
-    "evaluate": "evaluation.evaluate", "outside": "evaluation.outside", "compare": "report.compare.compare",
-    "list": "catalogue.entries", "source": "catalogue.source",
+    "train": "run.run.train", "resume": "run.run.resume", "Run": "run.run.Run",
+    "evaluate": "evaluation.fixed_samples.evaluate", "outside": "evaluation.fixed_samples.outside",
+    "compare": "report.comparison.compare.compare",
+    "list": "listing.entries", "source": "catalogue.source",
     "Batch": "core.Batch", "Clock": "core.Clock", "Model": "core.Model", "Net": "core.Net", "Spec": "core.Spec",
     "Update": "core.Update", "theory": "theory",
 }  # fmt: skip
@@ -30,9 +31,9 @@ def __getattr__(name: str) -> Any:
     if name not in _LAZY:
         raise AttributeError(f"module 'counterfeit' has no attribute {name!r}")
     module, _, attribute = _LAZY[name].rpartition(".")
-    if module in ("run", "evaluation", "report.compare"):
-        for provider in ("page", "notebook"):  # of reports, and of what notebooks show
-            importlib.import_module(f"{__name__}.report.{provider}")
+    if module.startswith(("run.", "evaluation.", "report.")):
+        for presenter in ("run_page.page", "html.notebook"):  # of reports, and of what notebooks show
+            importlib.import_module(f"{__name__}.report.{presenter}")
     loaded = importlib.import_module(f"counterfeit.{module or attribute}")
     return getattr(loaded, attribute) if module else loaded
 

@@ -1,62 +1,48 @@
-"""Finds every model, source, metric and recipe, and builds a run's parts from settings.
+"""Finds every model, source and recipe, and builds a run's parts from settings.
 
 A model is the concrete `Model` of a file in `models/`, named after the file; a source is a concrete `Source` in
-`data/`; a metric is a `Metric` in `metrics/`; a recipe is a file in `recipes/`. Nothing is registered by hand.
+`data/sources/`; a recipe is a file in `recipes/`. Nothing is registered by hand.
 """
 
 from __future__ import annotations
 
 import importlib
 import inspect
-import pkgutil
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-from counterfeit import core
-from counterfeit.config import Config, Data, dump, load_yaml, nearest, parse
-from counterfeit.core import Model
-from counterfeit.data import forms, schema
-from counterfeit.data.arrays import SUFFIXES, Arrays
-from counterfeit.data.chosen import chosen
-from counterfeit.data.film_folder import Films
-from counterfeit.data.folder import Folder
-from counterfeit.data.kept import KEPT, Kept, kept_name
+import torch
+
+from counterfeit.common import file_schemas, schema
+from counterfeit.common.discovery import by_name, concrete, modules
+from counterfeit.common.seeding import mix, seeded
+from counterfeit.common.spelling import nearest, summary
+from counterfeit.config.nested import dump, load_yaml
+from counterfeit.config.parse import parse
+from counterfeit.config.settings import Config, Data
+from counterfeit.core import CAPABILITIES, Model
+from counterfeit.data.class_subset import chosen
 from counterfeit.data.source import Source, transformed
-from counterfeit.data.told import ToldFolder
-from counterfeit.metrics.metric import Metric
-from counterfeit.transforms import build
+from counterfeit.data.sources.arrays import SUFFIXES, Arrays
+from counterfeit.data.sources.captioned_folder import ToldFolder
+from counterfeit.data.sources.folder import Folder
+from counterfeit.data.sources.kept import KEPT, Kept, kept_name
+from counterfeit.data.sources.video_folder import Films
+from counterfeit.transforms import build as chain
 
 __all__ = [
-    "Recipe",
-    "UnknownClassError",
-    "able",
-    "capabilities",
-    "configure",
-    "entries",
-    "metric",
-    "metrics",
-    "model_class",
-    "models",
-    "own",
-    "recipe",
-    "recipes",
-    "source",
-    "sources",
-]
+    "Recipe", "UnknownClassError", "able", "build", "capabilities", "configure", "model_class", "models", "own",
+    "recipe", "recipes", "source", "sources",
+]  # fmt: skip
 
 SETTINGS = ("model", "data", "train", "evaluate")
-CAPABILITIES = (
-    core.Samples, core.Density, core.Bounds, core.Energy, core.Encodes, core.Decodes, core.Scores, core.Translates,
-    core.Completes, core.Classifies, core.Clusters, core.Judges,
-    core.Enlarges, core.Predicts, core.Assembles,
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -89,27 +75,14 @@ class Recipe:
         return str(self.settings["model"]["name"])
 
 
-def _modules(package: str) -> dict[str, str]:
-    """Name -> module of every file below a package, found without importing them: `wgan_gp.py` is `wgan-gp`."""
-    root = importlib.import_module(package)
-    found = pkgutil.walk_packages(root.__path__, f"{package}.")
-    return {m.name.rsplit(".", 1)[1].replace("_", "-"): m.name for m in found if not m.ispkg}
-
-
-def _concrete(module: ModuleType, base: type) -> dict[str, Any]:
-    members = {n: c for n, c in vars(module).items() if inspect.isclass(c) and not n.startswith("_")}
-    own = {n: c for n, c in members.items() if c.__module__ == module.__name__}
-    return {n: c for n, c in own.items() if issubclass(c, base) and not inspect.isabstract(c)}
-
-
 @cache
 def models() -> dict[str, type[Model]]:
-    """Every model by name."""
-    found: dict[str, type[Model]] = {}
-    for name, path in _modules("counterfeit.models").items():
-        for cls in filter(_complete, _concrete(importlib.import_module(path), Model).values()):
-            found[name] = cls
-    return dict(sorted(found.items()))
+    """Every model by name: that of its file, so that `wgan_gp.py` is `wgan-gp`."""
+    return by_name(
+        (path.rpartition(".")[2].replace("_", "-"), cls)
+        for path in modules("counterfeit.models")
+        for cls in filter(_complete, concrete(importlib.import_module(path), Model).values())
+    )
 
 
 def _complete(cls: type) -> bool:
@@ -178,25 +151,11 @@ def model_class(name: str) -> type[Model]:
 @cache
 def sources() -> dict[str, type[Source]]:
     """Every source by name."""
-    found: dict[str, type[Source]] = {}
-    for path in _modules("counterfeit.data").values():
-        found |= {c.name: c for c in _concrete(importlib.import_module(path), Source).values() if hasattr(c, "name")}
-    return dict(sorted(found.items()))
-
-
-@cache
-def metrics() -> dict[str, Metric]:
-    """Every metric by name."""
-    modules = [importlib.import_module(path) for path in _modules("counterfeit.metrics").values()]
-    found = {m.name: m for module in modules for m in vars(module).values() if isinstance(m, Metric)}
-    return dict(sorted(found.items()))
-
-
-def metric(name: str) -> Metric:
-    """The metric of that name."""
-    if name not in metrics():
-        raise ValueError(f"metric {name!r} is unknown; {nearest(name, [*metrics()], 'counterfeit list metrics')}")
-    return metrics()[name]
+    return by_name(
+        (cls.name, cls)
+        for path in modules("counterfeit.data.sources")
+        for cls in concrete(importlib.import_module(path), Source).values() if hasattr(cls, "name")
+    )  # fmt: skip
 
 
 @cache
@@ -253,20 +212,20 @@ def of_class(model: str) -> Recipe:
     """A recipe of nothing but a class of one's own, by the name that `own` gave it."""
     cls = OWN[model]
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", cls.__name__).lower()
-    return Recipe(words, _summary(cls), {"model": {"name": model}})
+    return Recipe(words, summary(cls), {"model": {"name": model}})
 
 
 def _recipe(name: str, content: str) -> Recipe:
     where = f"recipe {name}"
     found = load_yaml(content, where)
     if {"recipe", "versions"} <= found.keys():
-        return _of_run(_fit(found, forms.RUN, where))
+        return _of_run(_fit(found, file_schemas.RUN, where))
     for key in found:
-        if key not in forms.SECTIONS:
-            raise ValueError(f"{where}: {key} is no section of a recipe; {nearest(key, [*forms.SECTIONS])}")
+        if key not in file_schemas.SECTIONS:
+            raise ValueError(f"{where}: {key} is no section of a recipe; {nearest(key, [*file_schemas.SECTIONS])}")
     if not isinstance(found.get("model"), dict) or "name" not in found["model"]:
         raise ValueError(f"{where} names no model; `model: {{name: gan}}` is expected. Add it.")
-    _fit(found, forms.RECIPE, where)
+    _fit(found, file_schemas.RECIPE, where)
     settings = {key: found[key] for key in SETTINGS if key in found}
     reach = tuple(found.get("reach", ()))
     return Recipe(name, found.get("summary", ""), settings, reach, found.get("smoke", {}), found.get("xfail", {}))
@@ -348,7 +307,7 @@ def source(data: Data | str, beside: Path | None = None, adopted: Source | None 
     raw = adopted or _construct(*_named(data, beside), data)
     if data.classes:
         raw = chosen(raw, data.classes)
-    return transformed(raw, build(data.transforms)) if data.transforms else raw
+    return transformed(raw, chain(data.transforms)) if data.transforms else raw
 
 
 def _named(data: Data, beside: Path | None) -> tuple[type[Source], Path | None]:
@@ -395,50 +354,21 @@ def able(cls: type, capability: type) -> bool:
     return all(hasattr(cls, name) for name in methods)
 
 
-def entries(kind: str) -> list[dict[str, Any]]:
-    """Everything of one kind ("models", "recipes", "data", "metrics"), a mapping each with name and summary."""
-    listings = {"models": _list_models, "recipes": _list_recipes, "data": _list_data, "metrics": _list_metrics}
-    if kind not in listings:
-        raise ValueError(f"{kind!r} cannot be listed; {nearest(kind, [*listings])}")
-    return listings[kind]()
+def build(config: Config, source: Source, device: torch.device) -> Model:
+    """The model of the settings for that source, with initial weights by the seed."""
+    with seeded(mix(config.train.seed, 0x5EED)), _small_enough():
+        model = model_class(config.model)(source.spec, **config.arguments)
+    # of convolutions' weights: up to twice as fast
+    return model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
-def _list_models() -> list[dict[str, Any]]:
-    used: dict[str, list[str]] = {}
-    for entry in recipes().values():
-        used.setdefault(entry.model, []).append(entry.name)
-    return [
-        {
-            "name": name, "family": cls.__module__.split(".")[2], "summary": _summary(cls),
-            "capabilities": capabilities(cls), "recipes": used.get(name, []),
-        }
-        for name, cls in models().items()
-    ]  # fmt: skip
-
-
-def _list_recipes() -> list[dict[str, Any]]:
-    return [
-        {
-            "name": r.name, "summary": r.summary, "model": r.model,
-            "data": r.settings.get("data", {}).get("name", "digits"), "reach": [dict(goal) for goal in r.reach],
-        }
-        for r in recipes().values()
-    ]  # fmt: skip
-
-
-def _list_data() -> list[dict[str, Any]]:
-    return [{"name": name, "summary": cls.summary} for name, cls in sources().items()]
-
-
-def _list_metrics() -> list[dict[str, Any]]:
-    return [
-        {
-            "name": m.name, "summary": m.summary, "unit": m.unit, "better": m.better, "needs": m.needs.__name__,
-            "models": [name for name, cls in models().items() if able(cls, m.needs)],
-        }
-        for m in metrics().values()
-    ]  # fmt: skip
-
-
-def _summary(cls: type) -> str:
-    return (inspect.getdoc(cls) or "").split("\n")[0].rstrip(".")
+@contextmanager
+def _small_enough() -> Iterator[None]:
+    """A line where a model's settings ask for more than can be held, or counted."""
+    try:
+        yield
+    except (MemoryError, OverflowError, RuntimeError, TypeError) as error:
+        reason = " ".join(str(error).split())
+        if not isinstance(error, (MemoryError, OverflowError)) and not re.search(r"(?i)overflow|allocate", reason):
+            raise
+        raise ValueError(f"the model's settings ask for more than memory holds ({reason[:120]}). Lower them.") from None

@@ -86,7 +86,7 @@ def _carry_out(verb: str, arguments: list[str]) -> int:
     run = importlib.import_module(f"counterfeit.cli.{verb}").run
     if {"-h", "--help"} & {*arguments}:  # answers at once, without PyTorch
         return int(run(parser, arguments))
-    from counterfeit.metrics.threads import using
+    from counterfeit.common.threads import using
 
     with using(1):  # more where the work of a run or of an operation is worth them
         return int(run(parser, arguments))

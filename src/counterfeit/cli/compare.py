@@ -10,7 +10,7 @@ import argparse
 from counterfeit.cli.evaluate import names, seedless, subject
 from counterfeit.cli.options import data_of, data_options, evaluation_of, evaluation_options, tables_writable, writable
 from counterfeit.cli.output import Watch, say, show
-from counterfeit.data.strict import dumps
+from counterfeit.common.files import dumps
 
 EXAMPLE = """examples:
   counterfeit compare runs/gan runs/vae                                 a table here, and comparison.html
@@ -45,8 +45,8 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     args = parser.parse_args(arguments)
     data, split = (None, args.data) if args.data in ("valid", "test") else (args.data, None)
     args.data, args.split = data, args.split or split
-    from counterfeit.report.compare import compare, cost_table, table
-    from counterfeit.report.compare_page import write
+    from counterfeit.report.comparison.compare import compare, cost_table, table
+    from counterfeit.report.comparison.page import write
 
     page = writable(args.page)
     tables_writable(args)

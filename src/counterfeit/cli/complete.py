@@ -15,12 +15,12 @@ from torch import Tensor
 
 from counterfeit.cli.options import samples_writable
 from counterfeit.cli.output import counted, say
-from counterfeit.data.inputs import read_inputs, read_mask
-from counterfeit.data.strict import dumps
+from counterfeit.common.files import dumps
+from counterfeit.data.user_images import read_inputs, read_mask
 from counterfeit.nets.masks import KINDS, mask_of
 
 if TYPE_CHECKING:
-    from counterfeit.run import Run
+    from counterfeit.run.run import Run
 
 EXAMPLE = """examples:
   counterfeit complete runs/first                                 test images, every kind of mask in turn
@@ -61,9 +61,9 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     """Complete."""
     args = parser.parse_args(arguments)
     from counterfeit.data.images import save_png, to_uint8
-    from counterfeit.report.completion import board
     from counterfeit.report.export import write_samples
-    from counterfeit.run import Run
+    from counterfeit.report.figures.completion import board
+    from counterfeit.run.run import Run
 
     for name in ("count", "n"):
         if getattr(args, name) is not None and getattr(args, name) < 1:
@@ -88,7 +88,7 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
 
 def given(run: Run, args: argparse.Namespace) -> tuple[Tensor, Tensor]:
     """Images, as the model sees them, and masks, (N, C, H, W) both."""
-    from counterfeit.metrics.sampling import spread
+    from counterfeit.data.selection import spread
 
     spec = run.source.spec
     if not args.input:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from counterfeit.cli.options import writable
 from counterfeit.cli.output import say, table
 from counterfeit.cli.settings import settings
-from counterfeit.data.strict import dumps
+from counterfeit.common.files import dumps
 
 if TYPE_CHECKING:
-    from counterfeit.data.check import Check
+    from counterfeit.data.audit import Check
     from counterfeit.data.source import Source
 
 EXAMPLE = """examples:
@@ -37,7 +37,7 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     """Look at data."""
     args, rest = parser.parse_known_args(arguments)
     from counterfeit import catalogue
-    from counterfeit.config import nest
+    from counterfeit.config.nested import nest
 
     if args.action == "show":
         writable(args.out, folder=Path(args.out).is_dir() or not Path(args.out).suffix)
@@ -46,7 +46,7 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     source = catalogue.source(config.data)
     if args.action == "show":
         return _show(source, Path(args.out))
-    from counterfeit.data.check import check
+    from counterfeit.data.audit import check
 
     found = check(source)
     if args.json:

@@ -7,10 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from counterfeit.data.strict import dumps
+from counterfeit.common.files import dumps
 
 if TYPE_CHECKING:
-    from counterfeit.engine.doctor import Examination
+    from counterfeit.engine.doctor.examiner import Examination
 
 EXAMPLE = """examples:
   counterfeit doctor                        versions, devices, precision and data of this machine
@@ -39,7 +39,7 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
 
     if args.run in catalogue.recipes() and not Path(args.run, "run.yaml").is_file():
         return _recipe(args.run, args.device, args.json)
-    from counterfeit.run import Run
+    from counterfeit.run.run import Run
 
     chosen = Run(args.run, args.checkpoint, args.device)
     found = chosen.examine()
@@ -64,8 +64,9 @@ def _tell(name: str, found: Examination) -> None:
 def _recipe(name: str, device: str, as_json: bool) -> int:
     """Time a step of a recipe in both precisions."""
     from counterfeit import catalogue
-    from counterfeit.engine.machine import step_seconds
-    from counterfeit.run import build, pick_device
+    from counterfeit.catalogue import build
+    from counterfeit.engine.device import pick_device
+    from counterfeit.engine.environment import step_seconds
 
     config = catalogue.configure(catalogue.recipe(name))
     source = catalogue.source(config.data)
@@ -82,7 +83,7 @@ def _recipe(name: str, device: str, as_json: bool) -> int:
 
 
 def _machine(as_json: bool) -> int:
-    from counterfeit.engine.machine import examine
+    from counterfeit.engine.environment import examine
 
     found: dict[str, Any] = examine()
     if as_json:

@@ -14,13 +14,13 @@ import torch
 
 from counterfeit.cli.options import writable
 from counterfeit.cli.output import counted, say
-from counterfeit.data.strict import dumps
+from counterfeit.common.files import dumps
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from counterfeit.core import Batch
-    from counterfeit.run import Run
+    from counterfeit.run.run import Run
 
 EXAMPLE = """examples:
   counterfeit encode runs/first                               codes and labels of the test split: RUN/codes.npz
@@ -61,7 +61,7 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     args = parser.parse_args(arguments)
     _check(args)
     from counterfeit.report.export import write_codes
-    from counterfeit.run import Run
+    from counterfeit.run.run import Run
 
     source = Run(args.run, args.checkpoint, args.device)
     asked = args.out or not (args.reconstruct or args.edit)  # pictures alone, where they alone were asked for
@@ -111,8 +111,8 @@ def _check(args: argparse.Namespace) -> None:
 def given(run: Run, args: argparse.Namespace) -> Batch:
     """Images as the model sees them, and their labels where they are of a split."""
     from counterfeit.core import Batch
-    from counterfeit.data.inputs import read_inputs
-    from counterfeit.metrics.sampling import spread
+    from counterfeit.data.selection import spread
+    from counterfeit.data.user_images import read_inputs
 
     if not args.input:
         return spread(run.source, args.split, args.count, args.seed)
@@ -122,8 +122,9 @@ def given(run: Run, args: argparse.Namespace) -> Batch:
 def reconstruct(run: Run, x: Tensor, args: argparse.Namespace) -> float:
     """Write the first images above what their codes decode to; the mean squared error of all of them."""
     from counterfeit.data.images import save_png
-    from counterfeit.metrics.reconstruction import mean_squared_error, reconstruct
-    from counterfeit.report.grids import stacked
+    from counterfeit.inference.capabilities import reconstruct
+    from counterfeit.metrics.representation.reconstruction import mean_squared_error
+    from counterfeit.report.figures.grids import stacked
 
     y = reconstruct(run.model, x, 1_000, args.seed).cpu()
     shown = (run.source.natural(some[: 4 * SHOWN]).split(SHOWN) for some in (x, y))
@@ -133,7 +134,7 @@ def reconstruct(run: Run, x: Tensor, args: argparse.Namespace) -> float:
 
 def way(run: Run, batch: Batch, args: argparse.Namespace) -> tuple[Tensor, Tensor]:
     """Images to change, (N, *shape), of the class to move from where one is named; and where codes move, (latent,)."""
-    from counterfeit.report.edits import directions, read_direction
+    from counterfeit.report.figures.edits import directions, read_direction
 
     if args.direction:
         direction, away = read_direction(args.direction, run.encode(batch.x[:1]).shape[1]), None
@@ -147,10 +148,10 @@ def way(run: Run, batch: Batch, args: argparse.Namespace) -> tuple[Tensor, Tenso
 
 def edit(run: Run, x: Tensor, direction: Tensor, args: argparse.Namespace) -> None:
     """Write the images `x`, (N, *shape), beside what they turn into."""
-    from counterfeit.data.cache import atomic
+    from counterfeit.common.files import atomic
     from counterfeit.data.images import save_png, to_uint8
-    from counterfeit.report.edits import board, edit
-    from counterfeit.report.texts import labelled
+    from counterfeit.report.figures.edits import board, edit
+    from counterfeit.report.figures.texts import labelled
 
     if args.input and len(x) == 1:  # one picture in, one picture out
         (changed,) = edit(run, x, direction, torch.tensor([args.strength]))
@@ -165,7 +166,7 @@ def edit(run: Run, x: Tensor, direction: Tensor, args: argparse.Namespace) -> No
 
 def _decodes(run: Run) -> None:
     from counterfeit.core import Decodes
-    from counterfeit.report.grids import has_images
+    from counterfeit.report.figures.grids import has_images
 
     if not isinstance(run.model, Decodes) or not has_images(run):
         what = f"{type(run.model).__name__} on data of shape {run.source.spec.shape}"

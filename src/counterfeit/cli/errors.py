@@ -38,8 +38,10 @@ def reported(command: Callable[[], int], verb: str) -> int:
 
 def _expected(error: BaseException) -> bool:
     """Failures of the machine or of training; any other RuntimeError is a bug and keeps its traceback."""
-    return isinstance(error, (OSError, MemoryError)) or _diverged(error) or any(
-        text in str(error) for text in ("out of memory", "can't allocate memory")
+    return (
+        isinstance(error, (OSError, MemoryError))
+        or _diverged(error)
+        or any(text in str(error) for text in ("out of memory", "can't allocate memory"))
     )
 
 

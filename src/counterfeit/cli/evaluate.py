@@ -16,10 +16,10 @@ from counterfeit.cli.options import data_of, data_options, evaluation_of, evalua
 from counterfeit.cli.output import Watch, measured, say
 
 if TYPE_CHECKING:
-    from counterfeit.config import Data
-    from counterfeit.evaluation import Outside
-    from counterfeit.report.view import View
-    from counterfeit.run import Run
+    from counterfeit.config.settings import Data
+    from counterfeit.evaluation.fixed_samples import Outside
+    from counterfeit.run.raw_view import View
+    from counterfeit.run.run import Run
 
 EXAMPLE = """examples:
   counterfeit evaluate runs/first
@@ -50,8 +50,8 @@ def options(parser: argparse.ArgumentParser) -> None:
 def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     """Evaluate."""
     args = parser.parse_args(arguments)
-    from counterfeit.evaluation import Results, UnmeasuredError
-    from counterfeit.report.record import record
+    from counterfeit.evaluation.measure import Results, UnmeasuredError
+    from counterfeit.report.results_file import record
 
     kept = writable(args.record)
     metrics = [name.strip() for name in args.metrics.split(",")] if args.metrics is not None else []
@@ -97,9 +97,10 @@ def names(paths: list[str]) -> list[str]:
 def subject(path: str, args: argparse.Namespace, data: Data | None) -> Run | Outside | View:
     """The run in a folder, measured against data where they are named; or samples made elsewhere, or a split."""
     from counterfeit import catalogue
-    from counterfeit.evaluation import outside
-    from counterfeit.report.view import view
-    from counterfeit.run import Run, other_runs
+    from counterfeit.evaluation.fixed_samples import outside
+    from counterfeit.run.folder import other_runs
+    from counterfeit.run.raw_view import view
+    from counterfeit.run.run import Run
 
     trained = (Path(path) / "run.yaml").is_file()
     if not trained and (data or ":" in path):

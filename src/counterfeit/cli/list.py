@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from counterfeit.cli.output import table
-from counterfeit.data.strict import dumps
+from counterfeit.common.files import dumps
 
 EXAMPLE = """examples:
   counterfeit list recipes
@@ -28,11 +28,11 @@ def options(parser: argparse.ArgumentParser) -> None:
 def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     """List."""
     args = parser.parse_args(arguments)
-    from counterfeit import catalogue
+    from counterfeit.listing import entries as listed
 
     if args.folder is not None and args.kind != "runs":
         raise ValueError(f"{args.folder} came beside {args.kind}; a folder is expected with runs alone. Leave it out.")
-    entries = _runs(args.folder or "runs") if args.kind == "runs" else catalogue.entries(args.kind)
+    entries = _runs(args.folder or "runs") if args.kind == "runs" else listed(args.kind)
     if args.json:
         print(dumps(entries))
         return 0
@@ -45,7 +45,7 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
 
 
 def _runs(folder: str) -> list[dict[str, Any]]:
-    from counterfeit.report.runs import listed
+    from counterfeit.report.run_list import listed
 
     return listed(Path(folder).expanduser())
 

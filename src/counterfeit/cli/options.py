@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from counterfeit.config import Data
+    from counterfeit.config.settings import Data
 
 __all__ = [
     "data_of", "data_options", "evaluation_of", "evaluation_options", "samples_writable", "tables_writable",
@@ -22,7 +22,7 @@ def evaluation_options(parser: argparse.ArgumentParser) -> None:
     """Every setting of `Evaluation`, but which metrics."""
     from docstring_parser import parse
 
-    from counterfeit.metrics.metric import Evaluation
+    from counterfeit.config.settings import Evaluation
 
     hints = typing.get_type_hints(Evaluation)
     group = parser.add_argument_group("how to evaluate, over the settings of the recipe")
@@ -36,7 +36,7 @@ def evaluation_options(parser: argparse.ArgumentParser) -> None:
 
 def evaluation_of(args: argparse.Namespace) -> dict[str, Any]:
     """The settings of `Evaluation` that were given."""
-    from counterfeit.metrics.metric import Evaluation
+    from counterfeit.config.settings import Evaluation
 
     given = {field.name: getattr(args, field.name, None) for field in dataclasses.fields(Evaluation)}
     return {name: value for name, value in given.items() if value is not None and name != "metrics"}
@@ -104,7 +104,7 @@ def data_options(parser: argparse.ArgumentParser) -> None:
 
 def data_of(args: argparse.Namespace) -> Data | None:
     """The data that were named."""
-    from counterfeit.config import Data
+    from counterfeit.config.settings import Data
 
     transforms = tuple(name.strip() for name in args.transforms.split(",")) if args.transforms else ()
     if args.data is None and (args.size or args.range or args.frames or transforms):

@@ -9,14 +9,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from counterfeit.data.strict import dumps
+from counterfeit.common.files import dumps
 
 if TYPE_CHECKING:
     from counterfeit.engine.fit import Summary
-    from counterfeit.evaluation import Results
-    from counterfeit.metrics.metric import Result
-    from counterfeit.report.cells import Table
-    from counterfeit.run import Run
+    from counterfeit.evaluation.measure import Results
+    from counterfeit.metrics.base import Result
+    from counterfeit.report.paper_tables.cells import Table
+    from counterfeit.run.run import Run
 
 __all__ = ["Watch", "counted", "finish", "measured", "say", "show", "table"]
 
@@ -48,7 +48,7 @@ class Watch:
     def __init__(self, title: str) -> None:
         from rich.progress import Progress, SpinnerColumn, TimeElapsedColumn
 
-        from counterfeit.data.progress import Ticks, console
+        from counterfeit.common.progress import Ticks, console
 
         self.asked, self.minutes, self.ticks = title, 0, Ticks(self._tick)
         self.title, self.live = title, sys.stderr.isatty()
@@ -88,7 +88,7 @@ def finish(run: Run, summary: Summary, evaluate: bool, report: bool, as_json: bo
     if not as_json:
         _results(results, skipped)
     if report:
-        from counterfeit.report.page import write
+        from counterfeit.report.run_page.page import write
 
         say(f"Report: {write(run)}")
     if as_json:
@@ -115,7 +115,7 @@ def _trained(run: Run, summary: Summary) -> str:
 
 def _evaluated(run: Run) -> tuple[Mapping[str, Result], Mapping[str, str]]:
     """What could be measured, and why the rest was not: what was learnt is safe, and no evaluation makes it fail."""
-    from counterfeit.evaluation import UnmeasuredError
+    from counterfeit.evaluation.measure import UnmeasuredError
 
     try:
         with Watch(run.name) as watch:
@@ -130,7 +130,7 @@ def _evaluated(run: Run) -> tuple[Mapping[str, Result], Mapping[str, str]]:
 
 def measured(by_name: Mapping[str, Results], as_json: bool) -> None:
     """Print the results of each run as a table with their protocols, or as JSON."""
-    from counterfeit.report.record import spreads
+    from counterfeit.report.results_file import spreads
 
     several = spreads(by_name) if len(by_name) > 1 else {}
     if as_json:
@@ -149,7 +149,7 @@ def measured(by_name: Mapping[str, Results], as_json: bool) -> None:
 
 def _spread(by_name: Mapping[str, Results], several: Mapping[str, Mapping[str, Any]]) -> None:
     """A row for each number that all have under one protocol: its mean, and the deviation between them."""
-    from counterfeit.metrics.numbers import number
+    from counterfeit.common.numbers import number
 
     print(f"mean ± standard deviation between {len(by_name)}")
     rows = [(name, number(found["mean"], found["std"])) for name, found in several.items()]
@@ -159,7 +159,7 @@ def _spread(by_name: Mapping[str, Results], several: Mapping[str, Mapping[str, A
 
 def _protocols(by_name: Mapping[str, Results]) -> None:
     """How every number was measured, each way once."""
-    from counterfeit.report.protocols import footnoted
+    from counterfeit.report.comparison.protocols import footnoted
 
     ways: dict[str, dict[str, None]] = {}
     for results in by_name.values():
@@ -186,7 +186,7 @@ def _results(results: Mapping[str, Result], skipped: Mapping[str, str], protocol
     """
     if not results and not skipped:
         return
-    from counterfeit.report.facts import measurement
+    from counterfeit.report.run_page.facts import measurement
 
     found = [measurement(name, result.to_dict()) for name, result in results.items()]
     rows = [row for m in found for row in (m.row, *(r._replace(name=f"  {r.name}") for r in m.references))]
@@ -207,8 +207,8 @@ def show(tables: Sequence[Table], to_markdown: str | None, to_latex: str | None,
 
     What goes to standard output as Markdown, LaTeX or JSON is not printed for a person too.
     """
-    from counterfeit.data.cache import atomic
-    from counterfeit.report.cells import latex, markdown
+    from counterfeit.common.files import atomic
+    from counterfeit.report.paper_tables.cells import latex, markdown
 
     printed = [as_json] if as_json else []
     for write, target in ((markdown, to_markdown), (latex, to_latex)):

@@ -6,7 +6,7 @@ import argparse
 
 from counterfeit.cli.options import writable
 from counterfeit.cli.output import say
-from counterfeit.data.strict import dumps
+from counterfeit.common.files import dumps
 
 EXAMPLE = """example:
   counterfeit report runs/first
@@ -23,8 +23,8 @@ def options(parser: argparse.ArgumentParser) -> None:
 def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     """Report."""
     args = parser.parse_args(arguments)
-    from counterfeit.report.page import write
-    from counterfeit.run import Run
+    from counterfeit.report.run_page.page import write
+    from counterfeit.run.run import Run
 
     chosen = Run(args.run, args.checkpoint)
     writable(str(chosen.path / "report.html"))

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 from counterfeit.cli.options import tables_writable, writable
 from counterfeit.cli.output import Watch, say, show
-from counterfeit.data.strict import dumps
+from counterfeit.common.files import dumps
 
 if TYPE_CHECKING:
-    from counterfeit.report.cells import Table
-    from counterfeit.run import Run
+    from counterfeit.report.paper_tables.cells import Table
+    from counterfeit.run.run import Run
 
 EXAMPLE = """examples:
   counterfeit reproduce table1                          published numbers, digits, and the runs in runs/
@@ -60,7 +60,7 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
 
 
 def _first(args: argparse.Namespace) -> tuple[Table, list[dict[str, Any]]]:
-    from counterfeit.report.table1 import RECIPES, find_runs, table1
+    from counterfeit.report.paper_tables.table1 import RECIPES, find_runs, table1
 
     folder = Path(args.runs)
     runs = find_runs(folder)
@@ -74,8 +74,9 @@ def _first(args: argparse.Namespace) -> tuple[Table, list[dict[str, Any]]]:
 def _trained(name: str, args: argparse.Namespace) -> list[Run]:
     """A new run of a recipe, or none where its data are not to be had."""
     from counterfeit import catalogue
-    from counterfeit.data.cache import DataError
-    from counterfeit.run import default_folder, train
+    from counterfeit.common.files import DataError
+    from counterfeit.run.folder import default_folder
+    from counterfeit.run.run import train
 
     writable(args.runs, folder=True)
     steps = catalogue.configure(catalogue.recipe(name)).train.steps
@@ -89,7 +90,7 @@ def _trained(name: str, args: argparse.Namespace) -> list[Run]:
 
 
 def _second(args: argparse.Namespace) -> tuple[Table, list[dict[str, Any]]]:
-    from counterfeit.report.table2 import STEPS, families, table2
+    from counterfeit.report.paper_tables.table2 import STEPS, families, table2
 
     with Watch("table2") as watch:
         found = families(args.data, STEPS // 10 if args.quick else STEPS, watch)
@@ -97,8 +98,8 @@ def _second(args: argparse.Namespace) -> tuple[Table, list[dict[str, Any]]]:
 
 
 def _record(path: Path, command: str, rows: list[dict[str, Any]], table: Table) -> Path:
-    from counterfeit.report.record import machine
-    from counterfeit.run import write_json
+    from counterfeit.common.files import write_json
+    from counterfeit.report.results_file import machine
 
     path.parent.mkdir(parents=True, exist_ok=True)
     content = {"name": path.stem, "note": " ".join(table.notes), "measured": f"{datetime.now():%Y-%m-%d}"}

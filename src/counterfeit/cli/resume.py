@@ -27,7 +27,7 @@ def options(parser: argparse.ArgumentParser) -> None:
 def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     """Resume."""
     args, rest = parser.parse_known_args(arguments)
-    from counterfeit.run import Run
+    from counterfeit.run.run import Run
 
     resumed, summary = Run(args.run).proceed(settings(rest), anew=args.anew)
     return finish(resumed, summary, evaluate=not args.no_evaluate, report=not args.no_report, as_json=args.json)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from counterfeit.cli.options import samples_writable
 from counterfeit.cli.output import counted, say
-from counterfeit.data.strict import dumps
+from counterfeit.common.files import dumps
 
 if TYPE_CHECKING:
-    from counterfeit.run import Run
+    from counterfeit.run.run import Run
 
 EXAMPLE = """examples:
   counterfeit sample runs/first                          a grid of 64, as samples.png beside the run's own
@@ -50,7 +50,7 @@ def options(parser: argparse.ArgumentParser) -> None:
 def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     """Sample."""
     args = parser.parse_args(arguments)
-    from counterfeit.run import Run
+    from counterfeit.run.run import Run
 
     _agree(args)
     source = Run(args.run, args.checkpoint, args.device)
@@ -84,7 +84,7 @@ def _agree(args: argparse.Namespace) -> None:
 
 def _sample(source: Run, args: argparse.Namespace, place: Path) -> tuple[int, Path]:
     from counterfeit.report.export import write_rows, write_samples
-    from counterfeit.report.labels import rows_asked
+    from counterfeit.report.figures.label_rows import rows_asked
 
     n, (out, _) = args.n or 64, samples_writable(str(place), place)
     rows = rows_asked(source, args.classes, args.per_class, args.caption, n)
@@ -95,7 +95,7 @@ def _sample(source: Run, args: argparse.Namespace, place: Path) -> tuple[int, Pa
 
 
 def _walk(source: Run, args: argparse.Namespace, place: Path) -> tuple[int, Path]:
-    from counterfeit.report.walks import walk, write_walks, writes_walks
+    from counterfeit.report.figures.walks import walk, write_walks, writes_walks
 
     writes_walks(place)
     x = walk(source, args.interpolate, args.steps, args.path, args.seed)

@@ -11,7 +11,7 @@ import argparse
 from pathlib import Path
 
 from counterfeit.cli.output import table
-from counterfeit.data.strict import dumps
+from counterfeit.common.files import dumps
 
 EXAMPLE = """examples:
   counterfeit study answers.csv             share of right answers: exact test, intervals, d'
@@ -36,14 +36,14 @@ def options(parser: argparse.ArgumentParser) -> None:
 def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     """Work out a study."""
     args = parser.parse_args(arguments)
-    from counterfeit.metrics.user_study import columns
+    from counterfeit.metrics.stats.user_study import columns
 
     (_pairs if {"winner", "loser"} & {*columns(args.file)} else _choices)(Path(args.file), args.json)
     return 0
 
 
 def _choices(path: Path, as_json: bool) -> None:
-    from counterfeit.metrics.user_study import forced_choice, read_trials
+    from counterfeit.metrics.stats.user_study import forced_choice, read_trials
 
     trials = read_trials(path)
     found = {model: forced_choice(answers) for model, answers in trials.items()}
@@ -63,7 +63,7 @@ def _choices(path: Path, as_json: bool) -> None:
 
 
 def _pairs(path: Path, as_json: bool) -> None:
-    from counterfeit.metrics.user_study import bradley_terry, read_wins
+    from counterfeit.metrics.stats.user_study import bradley_terry, read_wins
 
     names, wins = read_wins(path)
     abilities, errors = (values.tolist() for values in bradley_terry(wins))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from counterfeit.cli.options import writable
 from counterfeit.cli.output import Watch, say, table
-from counterfeit.data.strict import dumps
+from counterfeit.common.files import dumps
 from counterfeit.report.theory import TOPICS
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     args = parser.parse_args(arguments)
     if not args.topics:
         return _list(args.json)
-    from counterfeit.report.figure import save
+    from counterfeit.report.html.figure import save
     from counterfeit.report.theory.topic import check, lesson, record
 
     topics = list(TOPICS) if args.topics == ["all"] else list(dict.fromkeys(args.topics))

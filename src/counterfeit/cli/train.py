@@ -46,8 +46,8 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     if not args.recipe:
         parser.error("a RECIPE is expected: a name from `counterfeit list recipes`, or a YAML file")
     from counterfeit import catalogue
-    from counterfeit.config import nest
-    from counterfeit.run import start
+    from counterfeit.config.nested import nest
+    from counterfeit.run.run import start
 
     chosen = catalogue.recipe(args.recipe)
     short = [word for name in SHORTHANDS if (text := getattr(args, name)) is not None for word in (f"--{name}", text)]
@@ -61,7 +61,7 @@ def _help(parser: argparse.ArgumentParser, recipe: str | None) -> int:
     from counterfeit import catalogue
 
     if recipe:
-        from counterfeit.config import settings_help
+        from counterfeit.config.parse import settings_help
 
         chosen = catalogue.recipe(recipe)
         known = {k: v for k, v in chosen.settings.items() if k != "model"}

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 from counterfeit.cli.options import samples_writable
 from counterfeit.cli.output import counted, say
-from counterfeit.data.strict import dumps
+from counterfeit.common.files import dumps
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from counterfeit.data.images import Span
-    from counterfeit.run import Run
+    from counterfeit.run.run import Run
 
 EXAMPLE = """examples:
   counterfeit translate runs/first --to horse                       test images that are no horses
@@ -48,7 +48,7 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     """Translate or enlarge."""
     args = parser.parse_args(arguments)
     from counterfeit.core import Enlarges, Translates
-    from counterfeit.run import Run
+    from counterfeit.run.run import Run
 
     if args.count < 1:
         raise ValueError(f"--count {args.count} came; at least 1 is expected.")
@@ -80,9 +80,9 @@ def domain(run: Run, to: str | None) -> int:
 
 def translated(run: Run, args: argparse.Namespace, to: int) -> tuple[list[Tensor], list[Tensor]]:
     """Images, and the same in the domain `to`, in the data's natural unit, (C, H, W) each."""
-    from counterfeit.data.inputs import read_inputs
-    from counterfeit.metrics.sampling import spaced
-    from counterfeit.metrics.translation import few
+    from counterfeit.data.selection import spaced
+    from counterfeit.data.user_images import read_inputs
+    from counterfeit.inference.capabilities import few
 
     if args.input:
         x = read_inputs(args.input, run.source.spec, run.source.span).x
@@ -95,8 +95,8 @@ def translated(run: Run, args: argparse.Namespace, to: int) -> tuple[list[Tensor
 
 def enlarged(run: Run, args: argparse.Namespace) -> tuple[list[Tensor], list[Tensor]]:
     """Images, and the same in more pixels, in the data's natural unit, (C, H, W) each."""
-    from counterfeit.data.inputs import read_whole
-    from counterfeit.metrics.sampling import spread
+    from counterfeit.data.selection import spread
+    from counterfeit.data.user_images import read_whole
 
     if args.to is not None:
         raise ValueError(f"--to {args.to} came; {run.name} enlarges and knows no domains. Leave it out.")
@@ -113,7 +113,7 @@ def write(before: list[Tensor], after: list[Tensor], out: Path, folder: bool, sp
 
     from counterfeit.data.images import save_png, to_uint8
     from counterfeit.report.export import write_pictures, write_samples
-    from counterfeit.report.translation import beside
+    from counterfeit.report.figures.translation import beside
 
     if folder:
         write_pictures(after, out)

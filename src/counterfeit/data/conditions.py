@@ -10,7 +10,7 @@ from torch import Tensor
 
 from counterfeit.core import Spec
 from counterfeit.data.source import Source
-from counterfeit.data.words import encode
+from counterfeit.data.tokenizer import encode
 
 __all__ = ["arranged", "conditions"]
 
@@ -32,7 +32,7 @@ def conditions(asked: Any, n: int, source: Source, labels: int) -> Tensor | None
         ValueError: the model takes no labels, there is no such class, or their number is not n.
 
     Example:
-        >>> from counterfeit.data.digits import Digits
+        >>> from counterfeit.data.sources.digits import Digits
         >>> conditions(["seven", 7, "7"][1:], 2, Digits(), 10)
         tensor([7, 7])
     """

@@ -17,8 +17,8 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from counterfeit.data.cache import DataError, atomic
-from counterfeit.data.progress import Bar
+from counterfeit.common.files import DataError, atomic
+from counterfeit.common.progress import Bar
 
 __all__ = [
     "Span", "bombs_refused", "crop_resize", "decode", "encode_png", "extremes", "fill", "from_unit", "open_image",

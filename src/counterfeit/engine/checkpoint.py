@@ -22,10 +22,9 @@ from safetensors.torch import load_file
 from safetensors.torch import save as encode
 from torch import Tensor, nn
 
-from counterfeit.data.cache import UNREADABLE
-from counterfeit.data.forms import STATE
-from counterfeit.data.schema import MisfitError, read_json
-from counterfeit.data.strict import dumps
+from counterfeit.common.file_schemas import STATE
+from counterfeit.common.files import UNREADABLE, dumps
+from counterfeit.common.schema import MisfitError, read_json
 from counterfeit.engine.step import Part, Stepper, remembered
 
 __all__ = [

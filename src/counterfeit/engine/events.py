@@ -14,11 +14,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from counterfeit.config import flatten
-from counterfeit.data.forms import EVENT
-from counterfeit.data.progress import Minutes, console
-from counterfeit.data.schema import MisfitError, parse_json
-from counterfeit.data.strict import dumps
+from counterfeit.common.file_schemas import EVENT
+from counterfeit.common.files import dumps
+from counterfeit.common.progress import Minutes, console
+from counterfeit.common.schema import MisfitError, parse_json
+from counterfeit.config.nested import flatten
 
 __all__ = ["Events", "Meter", "Progress", "read_events"]
 

@@ -13,22 +13,22 @@ from typing import Any
 
 import torch
 
-from counterfeit.config import Train
+from counterfeit.common.seeding import seeded
+from counterfeit.config.settings import Train
 from counterfeit.core import Clock, Initializes, Model, Net
 from counterfeit.data.images import save_png
+from counterfeit.data.loader import Stream
 from counterfeit.data.source import Examples, Source
-from counterfeit.data.stream import Stream
 from counterfeit.engine import checkpoint
-from counterfeit.engine.chart import Finding
-from counterfeit.engine.diagnosis import not_finite
 from counterfeit.engine.distributed import Processes
-from counterfeit.engine.doctor import Doctor, slowed
+from counterfeit.engine.doctor.examiner import Doctor, slowed
+from counterfeit.engine.doctor.history import Finding
+from counterfeit.engine.doctor.rules import not_finite
+from counterfeit.engine.environment import peak_memory
 from counterfeit.engine.events import Events, Meter, Progress, read_events
-from counterfeit.engine.machine import peak_memory
-from counterfeit.engine.pictures import picture, pictured
+from counterfeit.engine.previews import picture, pictured
 from counterfeit.engine.signals import Signals
 from counterfeit.engine.step import Stepper
-from counterfeit.metrics.statistics import seeded
 
 __all__ = ["DivergedError", "Interrupted", "LateError", "Summary", "UnhealthyError", "fit"]
 
@@ -118,9 +118,7 @@ class Fit:
         self.meter.restore(self.state["meter"], self.model.device)
         slices, mine = self.processes.world * train.micro_batches, self.processes.share(train.micro_batches)
         position, device = self.state["position"], self.model.device
-        self.stream = Stream(
-            self.examples, train.batch_size, train.seed, device, slices, mine, position, train.workers
-        )
+        self.stream = Stream(self.examples, train.batch_size, train.seed, device, slices, mine, position, train.workers)
         self.draws = self.stream.draws()
         if self.processes.leads:
             if self.events:

@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TextIO
 
-from counterfeit.data.strict import dumps
+from counterfeit.common.files import dumps
 from counterfeit.engine.distributed import Processes
 
 __all__ = ["holder", "locked"]

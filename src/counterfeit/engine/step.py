@@ -14,9 +14,9 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 from torch import Tensor, nn
 
-from counterfeit.config import Rule, Train
+from counterfeit.common.seeding import mix
+from counterfeit.config.settings import Rule, Train
 from counterfeit.core import Clock, Draw, Model, Scaled, Update
-from counterfeit.data.stream import mix
 from counterfeit.engine.distributed import Processes
 from counterfeit.nets.layers import incoming
 

@@ -9,14 +9,14 @@ from typing import Any
 
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from counterfeit.config import Train
+from counterfeit.common.seeding import seeded
+from counterfeit.common.threads import worth
+from counterfeit.config.settings import Train
 from counterfeit.core import Clock, Model
+from counterfeit.data.loader import Stream
 from counterfeit.data.source import Source
-from counterfeit.data.stream import Stream
 from counterfeit.engine.distributed import Processes
 from counterfeit.engine.step import Stepper
-from counterfeit.metrics.statistics import seeded
-from counterfeit.metrics.threads import worth
 
 __all__ = ["Work", "work"]
 

@@ -70,11 +70,7 @@ class Enlarger(Net):
         self.factor = factor
         self.first = nn.Conv2d(channels, width, 3, padding=1)
         self.body = nn.Sequential(*(Residual(width) for _ in range(blocks)), nn.Conv2d(width, width, 3, padding=1))
-        ups = [
-            layer
-            for _ in range(factor // 2)
-            for layer in (_doubling(width), nn.PixelShuffle(2), nn.LeakyReLU(0.2))
-        ]
+        ups = [layer for _ in range(factor // 2) for layer in (_doubling(width), nn.PixelShuffle(2), nn.LeakyReLU(0.2))]
         self.ups, self.last = nn.Sequential(*ups), nn.Conv2d(width, channels, 3, padding=1)
         with torch.no_grad():
             self.last.weight.mul_(0.1)  # the first images are nearly bicubic

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from counterfeit.data.arrays import SUFFIXES
-from counterfeit.data.cache import atomic
+from counterfeit.common.files import atomic
 from counterfeit.data.images import Span, from_unit, save_png, tile, to_uint8
-from counterfeit.report.points import plotted
-from counterfeit.report.texts import labelled
+from counterfeit.data.sources.arrays import SUFFIXES
+from counterfeit.report.figures.points import plotted
+from counterfeit.report.figures.texts import labelled
 
 __all__ = ["write_codes", "write_pictures", "write_rows", "write_samples", "writer"]
 

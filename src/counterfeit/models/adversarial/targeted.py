@@ -32,9 +32,7 @@ class Targeted(Contest[Tensor]):
         ValueError: where the weight is negative, or the objective is no function of the discriminator's output.
     """
 
-    def __init__(
-        self, spec: Spec, generator: Net, discriminator: Net, adversarial_weight: float, rules: Rules
-    ) -> None:
+    def __init__(self, spec: Spec, generator: Net, discriminator: Net, adversarial_weight: float, rules: Rules) -> None:
         super().__init__(spec, generator, discriminator, replace(rules, fresh=False))
         if not adversarial_weight >= 0:
             raise ValueError(f"adversarial_weight={adversarial_weight} came; at least 0 is expected. Raise it.")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from counterfeit.report.plot import Theme
+from counterfeit.report.html.plot import Theme
 from counterfeit.report.theory.topic import Evidence, Lesson, drawn, informed
 from counterfeit.theory import game
 from counterfeit.theory.convergence import GameName, Order, descend, growth, play

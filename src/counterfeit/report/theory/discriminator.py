@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from counterfeit.common.seeding import mix
 from counterfeit.core import Batch
-from counterfeit.data.stream import mix
-from counterfeit.data.toy import Mixture
-from counterfeit.report.plot import Theme
+from counterfeit.data.sources.toy import Mixture
+from counterfeit.report.html.plot import Theme
 from counterfeit.report.theory.judge import Judge, trained
 from counterfeit.report.theory.topic import Evidence, Lesson, drawn, informed
 from counterfeit.theory import game, quadrature

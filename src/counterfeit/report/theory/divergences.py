@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch.distributions import Normal
 
-from counterfeit.report.plot import Theme
+from counterfeit.report.html.plot import Theme
 from counterfeit.report.theory.topic import Evidence, Lesson, drawn, informed
 from counterfeit.theory import gaussian, montecarlo, quadrature
 from counterfeit.theory.gaussian import Gaussian

@@ -13,10 +13,10 @@ from typing import Any
 
 import torch
 
-from counterfeit.report import plot
-from counterfeit.report.animation import animation, spread
-from counterfeit.report.figure import Figure, Picture
-from counterfeit.report.plot import Theme
+from counterfeit.report.figures.animation import animation, spread
+from counterfeit.report.html import plot
+from counterfeit.report.html.figure import Figure, Picture
+from counterfeit.report.html.plot import Theme
 from counterfeit.report.theory.topic import Evidence, Lesson, drawn, informed
 from counterfeit.report.theory.traced import CENTERS, CODES, PROTOCOL, Moment, data, traced
 from counterfeit.theory.information import Unit, jsd

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Normal
 
-from counterfeit.report.plot import Theme
+from counterfeit.report.html.plot import Theme
 from counterfeit.report.theory.topic import Evidence, Lesson, drawn, informed
 from counterfeit.theory import quadrature
 from counterfeit.theory.fits import By, Fit, fit_gaussian

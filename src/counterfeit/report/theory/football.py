@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from counterfeit.report.plot import Theme
+from counterfeit.report.html.plot import Theme
 from counterfeit.report.theory.topic import Evidence, Lesson, drawn
 from counterfeit.theory.information import Unit, entropy, in_unit, information
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import torch
 
+from counterfeit.common.seeding import mix
 from counterfeit.core import Batch
-from counterfeit.data.stream import mix
-from counterfeit.data.toy import Bimodal1D
-from counterfeit.report.plot import Theme
+from counterfeit.data.sources.toy import Bimodal1D
+from counterfeit.report.html.plot import Theme
 from counterfeit.report.theory.judge import trained
 from counterfeit.report.theory.topic import Evidence, Lesson, drawn, informed
 from counterfeit.report.theory.traced import CENTERS, CODES, PROTOCOL, SIGMA, Moment, data, traced

@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from counterfeit.common.seeding import seeded
 from counterfeit.losses import OBJECTIVES, ObjectiveName
-from counterfeit.metrics.statistics import seeded
 from counterfeit.models.adversarial.game import Game
-from counterfeit.report.plot import Theme
+from counterfeit.report.html.plot import Theme
 from counterfeit.report.theory.topic import Evidence, Lesson, drawn
 from counterfeit.report.theory.watch import watched
 from counterfeit.theory.game import pulls

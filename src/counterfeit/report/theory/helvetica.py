@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from counterfeit.data.toy import Grid
-from counterfeit.metrics.metric import Result
-from counterfeit.report.plot import Theme
+from counterfeit.data.sources.toy import Grid
+from counterfeit.metrics.base import Result
+from counterfeit.report.html.plot import Theme
 from counterfeit.report.theory.topic import Evidence, Lesson, drawn
 from counterfeit.report.theory.watch import QUIET, scratch, shown
-from counterfeit.run import Run, resume, train
+from counterfeit.run.run import Run, resume, train
 from counterfeit.theory.information import Unit
 
 __all__ = ["lesson"]
@@ -71,9 +71,7 @@ def lesson(unit: Unit, seed: int) -> Lesson:  # noqa: ARG001
 def _patients(seed: int) -> dict[str, Patient]:
     slow = {"train.parts.discriminator.lr": SLOW, "train.parts.generator.ema": 0.0}
     with scratch() as place:
-        sick = train(
-            "gan-grid", out=place / "sick", steps=SHORT, seed=seed, settings={**QUIET, **slow}, show=shown()
-        )
+        sick = train("gan-grid", out=place / "sick", steps=SHORT, seed=seed, settings={**QUIET, **slow}, show=shown())
         seen = {"provoked": _examine(sick)}
         usual = {"train.parts.discriminator.lr": USUAL, "train.parts.generator.ema": 0.998}
         after = resume(place / "sick", {"train.steps": SHORT + 6_000, **usual}, show=shown())

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator
 
 from torch import Tensor
 
-from counterfeit.config import Train
+from counterfeit.common.progress import Bar
+from counterfeit.common.seeding import seeded
+from counterfeit.config.settings import Train
 from counterfeit.core import Batch, Clock, Draw, Model, Spec, Update
-from counterfeit.data.progress import Bar
 from counterfeit.engine.distributed import Processes
 from counterfeit.engine.step import Stepper
 from counterfeit.losses import OBJECTIVES
-from counterfeit.metrics.statistics import seeded
 from counterfeit.nets.mlp import MLP
 
 __all__ = ["Judge", "trained"]

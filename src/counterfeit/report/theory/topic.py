@@ -12,12 +12,12 @@ from typing import Any, Literal
 
 import torch
 
-from counterfeit.config import nearest
-from counterfeit.report import plot
-from counterfeit.report.figure import Figure, Picture
-from counterfeit.report.record import machine
+from counterfeit.common.files import write_json
+from counterfeit.common.spelling import nearest
+from counterfeit.report.html import plot
+from counterfeit.report.html.figure import Figure, Picture
+from counterfeit.report.results_file import machine
 from counterfeit.report.theory import TOPICS
-from counterfeit.run import write_json
 from counterfeit.theory.information import Unit, in_unit
 
 __all__ = ["Evidence", "Lesson", "check", "drawn", "informed", "lesson", "record"]

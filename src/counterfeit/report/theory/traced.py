@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from counterfeit.data.toy import Bimodal1D
+from counterfeit.data.sources.toy import Bimodal1D
 from counterfeit.models.adversarial.game import Game
 from counterfeit.report.theory.watch import watched
 from counterfeit.theory import quadrature

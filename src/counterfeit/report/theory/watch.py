@@ -11,10 +11,11 @@ from typing import Any
 
 import torch
 
+from counterfeit.catalogue import build
 from counterfeit.engine import checkpoint
 from counterfeit.engine.fit import Interrupted
 from counterfeit.models.adversarial.game import Game
-from counterfeit.run import build, train
+from counterfeit.run.run import train
 
 __all__ = ["QUIET", "scratch", "shown", "watched"]
 

@@ -1,0 +1,1 @@
+"""What every room above stands on: numbers, seeds, files, progress, spelling."""

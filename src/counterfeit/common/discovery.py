@@ -1,0 +1,45 @@
+"""Finding what lies in a package without registering it by hand."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Iterable
+from types import ModuleType
+from typing import Any, TypeVar
+
+__all__ = ["by_name", "concrete", "modules"]
+
+T = TypeVar("T")
+
+
+def modules(package: str) -> tuple[str, ...]:
+    """The whole dotted name of every file below a package, found without importing them."""
+    root = importlib.import_module(package)
+    return tuple(m.name for m in pkgutil.walk_packages(root.__path__, f"{package}.") if not m.ispkg)
+
+
+def by_name(found: Iterable[tuple[str, T]]) -> dict[str, T]:
+    """Things by name, in the order of names.
+
+    Raises:
+        ValueError: two bear the same name, of which one would vanish.
+
+    Example:
+        >>> by_name([("b", 2), ("a", 1)])
+        {'a': 1, 'b': 2}
+    """
+    named: dict[str, T] = {}
+    for name, one in found:
+        if name in named and named[name] is not one:
+            raise ValueError(f"{named[name]!r} and {one!r} are both called {name}. Rename either.")
+        named[name] = one
+    return dict(sorted(named.items()))
+
+
+def concrete(module: ModuleType, base: type) -> dict[str, Any]:
+    """The public classes of a module that are of `base` and can be made."""
+    members = {n: c for n, c in vars(module).items() if inspect.isclass(c) and not n.startswith("_")}
+    own = {n: c for n, c in members.items() if c.__module__ == module.__name__}
+    return {n: c for n, c in own.items() if issubclass(c, base) and not inspect.isabstract(c)}

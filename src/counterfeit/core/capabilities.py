@@ -1,0 +1,241 @@
+"""What a model can do besides training, each a small protocol that commands, metrics and reports ask for."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
+
+from torch import Tensor
+
+from counterfeit.core.vocabulary import Batch, Model
+
+__all__ = [
+    "CAPABILITIES",
+    "Assembles",
+    "Bounds",
+    "Classifies",
+    "Clusters",
+    "Completes",
+    "Decodes",
+    "Density",
+    "Encodes",
+    "Energy",
+    "Enlarges",
+    "Initializes",
+    "Judges",
+    "Labelled",
+    "Predicts",
+    "Samples",
+    "Scores",
+    "Structure",
+    "Structured",
+    "Translates",
+    "capability",
+    "labels_of",
+    "require",
+]  # fmt: skip
+
+C = TypeVar("C")
+CAPABILITIES: list[type] = []
+"""Every capability that listings, commands and reports speak of, in the order in which they stand here."""
+
+
+def capability(cls: type[C]) -> type[C]:
+    """Register a protocol as a capability: a model has it that has its methods."""
+    CAPABILITIES.append(cls)
+    return cls
+
+
+@capability
+@runtime_checkable
+class Samples(Protocol):
+    """Draws examples."""
+
+    def sample(self, n: int, y: Tensor | None = None) -> Tensor:
+        """Draw `n` examples in the data's natural unit, (n, *shape), of the labels `y`, (n,), where given."""
+
+
+@runtime_checkable
+class Labelled(Samples, Protocol):
+    """Draws examples of labels that are asked for."""
+
+    labels: int
+    """How many labels there are to ask for; 0 for none."""
+
+
+def require(model: Model, capability: type[C]) -> C:
+    """The model, which has the capability.
+
+    Raises:
+        ValueError: it has not.
+    """
+    if not isinstance(model, capability):
+        verb = capability.__name__.lower()
+        raise ValueError(f"{type(model).__name__} came; a model that {verb} is expected. Choose another.")
+    return model
+
+
+def labels_of(model: Model) -> int:
+    """How many labels samples of `model` can be asked for; 0 where it takes none."""
+    return model.labels if isinstance(model, Labelled) else 0
+
+
+@capability
+@runtime_checkable
+class Density(Protocol):
+    """Knows its log-likelihood exactly."""
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """Log-likelihood in nats, (B,)."""
+
+
+@capability
+@runtime_checkable
+class Bounds(Protocol):
+    """Bounds its log-likelihood from below."""
+
+    def elbo(self, x: Tensor) -> Tensor:
+        """Evidence lower bound in nats, (B,)."""
+
+    def iwae(self, x: Tensor, k: int) -> Tensor:
+        """Importance-weighted bound with `k` samples in nats, (B,)."""
+
+
+@capability
+@runtime_checkable
+class Energy(Protocol):
+    """Knows its unnormalized negative log-density."""
+
+    def energy(self, x: Tensor) -> Tensor:
+        """Energy in nats up to a constant, (B,)."""
+
+
+@capability
+@runtime_checkable
+class Encodes(Protocol):
+    """Maps data to codes."""
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Latent code of each example, (B, latent)."""
+
+
+@capability
+@runtime_checkable
+class Decodes(Protocol):
+    """Maps codes, which it can draw, to data."""
+
+    def prior(self, n: int) -> Tensor:
+        """Draw `n` codes from the prior, (n, latent)."""
+
+    def decode(self, z: Tensor) -> Tensor:
+        """The example, or its mean, that a code stands for, (B, *shape)."""
+
+
+class Structure(NamedTuple):
+    """The sizes of what a code begins with, in order: noise, a category, one-hot, and values in (-1, 1)."""
+
+    noise: int
+    categories: int = 0
+    continuous: int = 0
+
+
+@runtime_checkable
+class Structured(Decodes, Protocol):
+    """Decodes codes of which parts mean something each."""
+
+    def structure(self) -> Structure:
+        """What a code begins with."""
+
+
+@capability
+@runtime_checkable
+class Scores(Protocol):
+    """Knows the gradient of its log-density in x."""
+
+    def score(self, x: Tensor, t: Tensor) -> Tensor:
+        """Gradient of log p_t at `x`, (B, *shape)."""
+
+
+@capability
+@runtime_checkable
+class Translates(Protocol):
+    """Maps examples from one domain to another."""
+
+    def translate(self, x: Tensor, to: Tensor) -> Tensor:
+        """Each example in the domain `to`, (B,), one of the data's classes, as (B, *shape)."""
+
+
+@capability
+@runtime_checkable
+class Completes(Protocol):
+    """Fills in what is missing."""
+
+    def complete(self, x: Tensor, mask: Tensor) -> Tensor:
+        """A draw of p(x_S given the rest); `mask` is 1 where `x` is known, (B, *shape)."""
+
+
+@capability
+@runtime_checkable
+class Assembles(Protocol):
+    """Makes whole images of patches that come without their places."""
+
+    def cut(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Key patches of images, (B, K, C, size, size), and their upper left corners, int64 (B, K, 2)."""
+
+    def assemble(self, patches: Tensor) -> tuple[Tensor, Tensor]:
+        """Images around patches, (B, *shape), and distributions over corners, (B, K, H - size + 1, W - size + 1)."""
+
+
+@capability
+@runtime_checkable
+class Enlarges(Protocol):
+    """Draws pictures in more pixels."""
+
+    factor: int
+    """How many times as many pixels a side."""
+
+    def enlarge(self, x: Tensor) -> Tensor:
+        """Pictures (B, C, H, W) of any size as (B, C, factor H, factor W)."""
+
+
+@capability
+@runtime_checkable
+class Predicts(Protocol):
+    """Foresees how a film goes on."""
+
+    def predict(self, x: Tensor, steps: int) -> Tensor:
+        """The `steps` frames that follow the frames `x`, (B, frames, C, H, W), as (B, steps, C, H, W)."""
+
+
+@capability
+@runtime_checkable
+class Classifies(Protocol):
+    """Predicts classes."""
+
+    def classify(self, x: Tensor) -> Tensor:
+        """Log-probability of each class in nats, (B, classes)."""
+
+
+@capability
+@runtime_checkable
+class Clusters(Protocol):
+    """Sorts data into categories that nobody named."""
+
+    def cluster(self, x: Tensor) -> Tensor:
+        """Log-probability of each category in nats, (B, categories)."""
+
+
+@capability
+@runtime_checkable
+class Judges(Protocol):
+    """Tells data from samples."""
+
+    def judge(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """In the first column of (B, 1 + more), the higher the likelier `x` of labels `y`, where it asks, are data."""
+
+
+@runtime_checkable
+class Initializes(Protocol):
+    """Sets parameters from data before the first step."""
+
+    def initialize(self, data: Batch) -> None:
+        """See training examples, (N, *shape), and what belongs to them, once."""

@@ -1,0 +1,51 @@
+"""What every model checks of what it is asked: a request, labels, captions and codes."""
+
+from __future__ import annotations
+
+import numbers
+
+from torch import Tensor
+
+from counterfeit.core.vocabulary import Spec
+
+__all__ = ["check_captions", "check_codes", "check_labels", "check_request"]
+
+
+def check_request(n: int, y: Tensor | None = None) -> None:
+    """Raise a ValueError unless `n` >= 1 samples without labels are asked for."""
+    if not isinstance(n, numbers.Integral):
+        raise ValueError(f"n={n!r} came; a whole number of samples is expected. Ask for n >= 1.")
+    if n < 1:
+        raise ValueError(f"n={n} came; at least one sample is expected. Ask for n >= 1.")
+    if y is not None:
+        raise ValueError("`y` came; this model samples without labels. Leave `y` out, or train a conditional model.")
+
+
+def check_labels(y: Tensor | None, n: int, classes: int, values: bool = True) -> Tensor:
+    """The labels `y`, or a ValueError unless they are (n,) integers and, where `values`, from 0 to `classes` - 1."""
+    if y is None:
+        raise ValueError(f"no labels came; {n} labels are expected. Give `y`, or choose data with labels.")
+    if y.shape != (n,) or y.is_floating_point() or y.is_complex():
+        raise ValueError(f"`y` has shape {tuple(y.shape)}, dtype {y.dtype}; ({n},) integers are expected. Convert it.")
+    if values and n and not 0 <= int(y.min()) <= int(y.max()) < classes:
+        raise ValueError(f"labels {int(y.min())} to {int(y.max())} came; 0 to {classes - 1} are expected. Correct `y`.")
+    return y.long()
+
+
+def check_captions(y: Tensor | None, n: int, spec: Spec, values: bool = True) -> Tensor:
+    """The tokens `y`, or a ValueError unless they are (n, length) and, where `values`, those of the data's words."""
+    want = f"({n}, {spec.length}) integers"
+    if y is None:
+        raise ValueError(f"no captions came; {want} are expected. Give `y`, or choose data with captions.")
+    if y.shape != (n, spec.length) or y.is_floating_point() or y.is_complex():
+        raise ValueError(f"`y` has shape {tuple(y.shape)}, dtype {y.dtype}; {want} are expected. Convert it.")
+    if values and n and not 0 <= int(y.min()) <= int(y.max()) <= len(spec.words):
+        came = f"tokens {int(y.min())} to {int(y.max())} came"
+        raise ValueError(f"{came}; 0 to {len(spec.words)} are expected. Take those of the data's own words.")
+    return y.long()
+
+
+def check_codes(z: Tensor, size: int) -> None:
+    """Raise a ValueError unless `z` is (B, size)."""
+    if z.ndim != 2 or z.shape[1] != size:
+        raise ValueError(f"`z` has shape {tuple(z.shape)}; (B, {size}) is expected. Draw codes with `prior(n)`.")

@@ -1,0 +1,145 @@
+"""What a batch, an update, a clock, data and a model are."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["Batch", "Clock", "Draw", "Kind", "Model", "Net", "Scaled", "Spec", "Update"]
+
+Kind = Literal["image", "binary", "real"]
+RANGES: Mapping[str, tuple[float, float]] = {"image": (0.0, 1.0), "binary": (0.0, 1.0), "real": (-math.inf, math.inf)}
+
+
+class Batch(NamedTuple):
+    """A minibatch in the data's natural unit: images in [0, 1], (B, C, H, W); points (B, D)."""
+
+    x: Tensor
+    y: Tensor | None = None
+
+
+class Update(NamedTuple):
+    """Descend the scalar `loss` in the parameters of `parts` (submodule names; "" is the whole model)."""
+
+    loss: Tensor
+    parts: tuple[str, ...] = ("",)
+    logs: Mapping[str, Tensor] = {}
+
+
+class Clock(NamedTuple):
+    """Where training stands: `step` of `steps`, for schedules, growing, greedy layers and annealing."""
+
+    step: int
+    steps: int
+
+
+Draw = Callable[[], Batch]
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What the data are: the event `shape`, the `kind` of values and the number of `classes` (0 without labels).
+
+    Data with captions have, in place of labels, tokens (B, `length`): i stands for `words[i - 1]`, 0 for nothing more.
+    Where it is known what captions can say, `phrases` holds the names of every value of every attribute.
+
+    Example:
+        >>> Spec((1, 28, 28)).dims
+        784
+    """
+
+    shape: tuple[int, ...]
+    kind: Kind = "image"
+    classes: int = 0
+    words: tuple[str, ...] = ()
+    length: int = 0
+    phrases: tuple[tuple[tuple[str, ...], ...], ...] = ()
+
+    @property
+    def dims(self) -> int:
+        """Number of values in one example."""
+        return math.prod(self.shape)
+
+    @property
+    def bounded(self) -> bool:
+        """Whether values lie in [0, 1]."""
+        return self.kind != "real"
+
+    def check(self, x: Tensor, who: str, values: bool = True) -> None:
+        """Raise a ValueError unless `x` is (B, *shape), floating point and, where `values`, within the kind's range."""
+        want = f"(B, {', '.join(map(str, self.shape))})"
+        if not isinstance(x, Tensor) or x.ndim != len(self.shape) + 1 or tuple(x.shape[1:]) != self.shape:
+            came = tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__
+            raise ValueError(f"`x` has shape {came}; {who} expects {want}. Reshape it, or train on data of that shape.")
+        if not x.is_floating_point():
+            raise ValueError(f"`x` has dtype {x.dtype}; {who} expects floating point. Convert it with `x.float()`.")
+        if values:
+            self._check_values(x, who)
+
+    def _check_values(self, x: Tensor, who: str) -> None:
+        x = x.detach()
+        if not bool(torch.isfinite(x).all()):
+            raise ValueError(
+                f"`x` holds values that are not finite; {who} expects finite values. Clean the data first."
+            )
+        low, high = RANGES[self.kind]
+        if x.numel() and (float(x.min()) < low or float(x.max()) > high):
+            span = f"[{float(x.min()):.4g}, {float(x.max()):.4g}]"
+            raise ValueError(f"`x` lies in {span}; {who} expects [{low:g}, {high:g}]. {_remedy(x)}")
+        if self.kind == "binary" and not bool(((x == 0) | (x == 1)).all()):
+            raise ValueError(
+                f"`x` holds values between 0 and 1; {who} expects {{0, 1}}. Add `binarize` to data.transforms."
+            )
+
+
+def _remedy(x: Tensor) -> str:
+    symmetric = -1 <= float(x.min()) < 0 and float(x.max()) <= 1
+    return "Map [-1, 1] to it by (x + 1) / 2." if symmetric else "Divide 8-bit images by 255."
+
+
+class Net(nn.Module):
+    """A network with its own `forward`: the unit that the engine compiles."""
+
+    twice: bool = False
+    """Whether it is differentiated twice (a gradient penalty); such a net stays eager."""
+
+
+@runtime_checkable
+class Scaled(Protocol):
+    """A layer that multiplies its weights when it uses them."""
+
+    weight_scale: float
+    """What it multiplies them by."""
+
+
+class Model(nn.Module, ABC):
+    """A generative model for data described by `spec`."""
+
+    conditional: bool = False
+    """Whether it is told the labels of data, and asks for them where it judges."""
+    undivided: tuple[str, ...] = ()
+    """Its settings by which a loss is no mean over examples, and would be another of a minibatch in pieces."""
+
+    def __init__(self, spec: Spec) -> None:
+        super().__init__()
+        self.spec = spec
+
+    @abstractmethod
+    def updates(self, draw: Draw, clock: Clock) -> Iterator[Update]:
+        """Yield the updates of one training step in order; each is applied before the generator resumes.
+
+        Arguments:
+            draw: returns a fresh minibatch at every call.
+            clock: where training stands.
+        """
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters live."""
+        return next(self.parameters()).device

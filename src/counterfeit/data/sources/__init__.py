@@ -1,0 +1,1 @@
+"""Sources: a file for each data set and for each kind of data of your own."""

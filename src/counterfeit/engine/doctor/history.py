@@ -1,0 +1,144 @@
+"""What a run logged and what can be changed about it, as the training doctor reads it; and what a finding says."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, is_dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+from counterfeit.config.settings import Train
+from counterfeit.core import Model
+
+__all__ = ["PREFIX", "Chart", "Finding"]
+
+PREFIX = "doctor/"  # of what an examination logs
+PATIENCE = 2  # examinations in a row that a sign must be seen in: generators come back from many a slump
+EARLIEST = (200, 0.05)  # steps, and share of all steps, before which a model is too young to be judged
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is wrong, in words.
+
+    Arguments:
+        kind: a name for programs, such as "mode-collapse".
+        severity: "failure" where the run will hardly recover by itself.
+        step: at which it was found.
+        saw: what was seen, with numbers.
+        why: why it matters.
+        change: settings to change.
+    """
+
+    kind: str
+    severity: Literal["warning", "failure"]
+    step: int
+    saw: str
+    why: str
+    change: str
+
+    def __str__(self) -> str:
+        name = self.kind.replace("-", " ")
+        return f"{name} at step {self.step} ({self.severity}): {self.saw}. {self.why} {self.change}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """As in events.jsonl."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Chart:
+    """The rows that a run logged, with what can be changed about it.
+
+    Arguments:
+        rows: of events.jsonl, oldest first.
+        train: settings of training.
+        model: which settings it takes.
+        complete: whether no further examination will follow.
+        patience: examinations in a row that a sign must be seen in.
+    """
+
+    rows: Sequence[Mapping[str, Any]]
+    train: Train
+    model: Model
+    complete: bool = False
+    patience: int = PATIENCE
+
+    @property
+    def step(self) -> int:
+        """Of the last row."""
+        return int(self.rows[-1]["step"]) if self.rows else 0
+
+    @property
+    def young(self) -> bool:
+        """Whether samples say nothing yet."""
+        return self.step < self._earliest
+
+    @property
+    def _earliest(self) -> float:
+        return max(EARLIEST[0], EARLIEST[1] * self.train.steps)
+
+    @cached_property
+    def _examined(self) -> list[Mapping[str, Any]]:
+        return [row for row in self.rows if any(key.startswith(PREFIX) for key in row)]
+
+    def lately(self, name: str) -> list[float]:
+        """What the last examinations gave for `name`, oldest first; nothing where they are too few to judge by."""
+        rows = [row for row in self._examined if row["step"] >= self._earliest][-self.patience :]
+        values = [value for row in rows if (value := _number(row.get(PREFIX + name))) is not None]
+        enough = len(rows) == self.patience or self.complete
+        return values if enough and len(values) == len(rows) else []
+
+    def last(self, name: str) -> float:
+        """The last value of `name`; not a number where there is none."""
+        return next((v for row in reversed(self.rows) if (v := _number(row.get(PREFIX + name))) is not None), math.nan)
+
+    def names(self, prefix: str) -> list[str]:
+        """What the last examination gave under `prefix`."""
+        keys = [key.removeprefix(PREFIX) for row in self._examined[-1:] for key in row if key.startswith(PREFIX)]
+        return [key for key in keys if key.startswith(prefix)]
+
+    def series(self, key: str) -> list[float]:
+        """Every value logged as `key`, oldest first."""
+        return [value for row in self.rows if (value := _number(row.get(key))) is not None]
+
+    def keys(self, last: str) -> list[str]:
+        """What is logged whose last word is `last`."""
+        found = {key: None for row in self.rows for key in row if key.rpartition("/")[2] == last}
+        return [key for key in found if not key.startswith((PREFIX, "valid/"))]
+
+    def option(self, name: str, value: float | str | tuple[float, ...]) -> list[str]:
+        """The option that gives a setting another value; none where the model does not take it, or has that value."""
+        section, _, key = name.partition(".")
+        holder, text = self.train if section == "train" else self._taken.get(key), _text(value)
+        return [] if holder is None or _text(getattr(holder, key, "")) == text else [f"`--{name} {text}`"]
+
+    def held(self, key: str) -> Any:
+        """The model's value of a setting; None where it does not take it."""
+        return getattr(self._taken.get(key), key, None)
+
+    def setting(self, key: str, otherwise: float) -> float:
+        """The model's value of a setting that it takes."""
+        held = self.held(key)
+        return otherwise if held is None else float(held)
+
+    @cached_property
+    def _taken(self) -> dict[str, object]:
+        """Settings that the model takes, its own and those of its groups, each with what holds its value."""
+        parameters = inspect.signature(type(self.model).__init__).parameters
+        groups = {name: p.default for name, p in parameters.items() if is_dataclass(p.default)}
+        inner = {f.name: getattr(self.model, name, group) for name, group in groups.items() for f in fields(group)}
+        return inner | dict.fromkeys(parameters, self.model)
+
+
+def _text(value: Any) -> str:
+    """A setting as on the command line."""
+    if isinstance(value, tuple):
+        return ",".join(map(_text, value))
+    return format(value, ".2g") if isinstance(value, float) else str(value)
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None

@@ -1,0 +1,1 @@
+"""What can be evaluated, and metrics asked in turn."""

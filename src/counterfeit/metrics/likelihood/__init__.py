@@ -1,0 +1,1 @@
+"""Likelihoods: exact, bounded from below, or estimated."""

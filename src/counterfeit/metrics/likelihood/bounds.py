@@ -1,0 +1,132 @@
+"""Log-likelihoods of explicit models, exact or bounded from below, in nats of the data as given.
+
+References:
+    Auto-Encoding Variational Bayes, Kingma & Welling, 2014 (arXiv 1312.6114).
+    Importance Weighted Autoencoders, Burda, Grosse & Salakhutdinov, 2016 (arXiv 1509.00519).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+from counterfeit.common.numerics import bits_per_dim, mean_and_error
+from counterfeit.config.settings import Evaluation
+from counterfeit.core import Bounds, Density, Model
+from counterfeit.data.selection import describe, spaced
+from counterfeit.data.source import Source
+from counterfeit.inference.draws import evaluating
+from counterfeit.metrics.base import Metric, Result
+
+__all__ = ["BITS_PER_DIM", "DISCRETE", "ELBO", "IWAE", "LOG_LIKELIHOOD", "importance_weighted", "in_bits", "on_levels"]
+
+VALUES = 2**20  # of decoder output at a time: 4 MB, since what leaves the cache is slower
+DISCRETE = "values repeat, and a density may be as high as it likes there: add dequantize to data.transforms"
+SMALLEST = 64  # examples at a time, however many importance samples each has
+
+
+def importance_weighted(model: Bounds, x: Tensor, k: int, rows: int) -> Tensor:
+    """The importance-weighted bound with `k` samples, `rows` of the decoder at a time at most: nats, (B,).
+
+    Bounds with k₁ and k₂ samples combine to the one with k₁ + k₂, since each is the logarithm of a mean weight (eq. 8).
+    """
+    step = max(1, rows // len(x))
+    sizes = [min(step, k - start) for start in range(0, k, step)]
+    log_w = torch.stack([model.iwae(x, size) + math.log(size) for size in sizes])
+    return log_w.logsumexp(0) - math.log(k)
+
+
+def elbo(model: Model, source: Source, evaluation: Evaluation) -> Result:
+    """Mean evidence lower bound, one posterior sample an example."""
+    bound = cast(Bounds, model).elbo
+    return _average(model, source, evaluation, bound, evaluation.batch_size, "evidence lower bound, 1 posterior sample")
+
+
+def iwae(model: Model, source: Source, evaluation: Evaluation) -> Result:
+    """Mean importance-weighted bound with `evaluation.importance` samples an example."""
+    k, rows = evaluation.importance, max(SMALLEST, VALUES // source.spec.dims)
+    if k < 1:
+        raise ValueError(f"importance={k} came; at least one importance sample is expected. The usual number is 200.")
+    batch_size = min(evaluation.batch_size, max(SMALLEST, rows // k))
+
+    def bound(x: Tensor) -> Tensor:
+        return importance_weighted(cast(Bounds, model), x, k, rows)
+
+    return _average(model, source, evaluation, bound, batch_size, f"importance-weighted bound, k={k} posterior samples")
+
+
+def log_likelihood(model: Model, source: Source, evaluation: Evaluation) -> Result:
+    """Mean exact log-likelihood."""
+    log_prob = cast(Density, model).log_prob
+    return _average(model, source, evaluation, log_prob, evaluation.batch_size, "exact log-likelihood")
+
+
+def _average(
+    model: Model, source: Source, evaluation: Evaluation, score: Callable[[Tensor], Tensor], batch_size: int, what: str
+) -> Result:
+    examples = source.split(evaluation.split)
+    n = min(evaluation.limit or len(examples), len(examples))
+    with evaluating(model, evaluation.seed):
+        batches = spaced(n, len(examples)).split(batch_size)
+        discrete = source.spec.kind != "binary" and on_levels(examples[batches[0]].x)
+        xs = (examples[index].x.to(model.device) for index in batches)
+        values = torch.cat([score(x) + source.log_det(x) for x in xs])
+    value, error = mean_and_error(values)
+    details: dict[str, Any] = {"seed": evaluation.seed}
+    if (bits := in_bits(value, source)) is not None:
+        details["bits_per_dim"] = bits
+    if discrete:
+        details["warning"] = DISCRETE
+    return Result(value, error, n, f"{what}; nats; {describe(source, evaluation.split, n, evaluation.limit)}", details)
+
+
+def in_bits(nats: float, source: Source) -> float | None:
+    """A mean log-likelihood of the data before any transforms in bits per dimension; None where values are unbounded.
+
+    A density on [0, 1] of 8-bit values is 8 bits short of a probability; binary values have one.
+    """
+    if not source.raw.spec.bounded:
+        return None
+    discrete = "binary" in (source.spec.kind, source.raw.spec.kind)
+    return bits_per_dim(nats, source.raw.spec.dims, 0.0 if discrete else 8.0)
+
+
+def on_levels(x: Tensor) -> bool:
+    """Whether most values in `x`, (N, *shape), or in one place of it, are there twice: continuous ones hardly ever are.
+
+    Example:
+        >>> on_levels(torch.rand(100, 4)), on_levels((255 * torch.rand(1_000, 4)).round())
+        (False, True)
+    """
+    if len(x) < 2 or len(x.unique()) < x.numel() / 2:
+        return len(x) > 1
+    ordered = x.flatten(1).sort(0).values
+    return bool((ordered.diff(dim=0) == 0).double().mean(0).max() > 0.5)
+
+
+def in_bits_per_dim(model: Model, source: Source, evaluation: Evaluation) -> Result:
+    """Mean exact log-likelihood in bits per dimension."""
+    exact = log_likelihood(model, source, evaluation)
+    bits = in_bits(exact.value, source)
+    if bits is None or exact.error is None:
+        raise ValueError(f"{source.name} holds real values; bits per dimension expect images. Take `log-likelihood`.")
+    error = exact.error / (source.raw.spec.dims * math.log(2))
+    details = {"nats": exact.value} | {k: v for k, v in exact.details.items() if k != "bits_per_dim"}
+    return Result(bits, error, exact.n, exact.protocol.replace("; nats; ", "; bits per dimension; "), details)
+
+
+ELBO = Metric("elbo", "evidence lower bound of the log-likelihood", "nats", "higher", Bounds, elbo, kind="bound")
+IWAE = Metric(
+    "iwae", "importance-weighted lower bound of the log-likelihood", "nats", "higher", Bounds, iwae, kind="bound"
+)
+LOG_LIKELIHOOD = Metric(
+    "log-likelihood", "exact log-likelihood", "nats", "higher", Density, log_likelihood, kind="exact"
+)
+BITS_PER_DIM = Metric(
+    "bits-per-dim", "exact log-likelihood in bits per dimension", "bits", "lower", Density, in_bits_per_dim,
+    kind="exact", applies=lambda source: source.raw.spec.bounded,
+)  # fmt: skip

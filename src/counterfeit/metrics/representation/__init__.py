@@ -1,0 +1,1 @@
+"""What codes and outputs of a model know of the data."""

@@ -1,0 +1,32 @@
+"""How often a classifier is right."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from counterfeit.config.settings import Evaluation
+from counterfeit.core import Classifies, Model
+from counterfeit.data.selection import describe, spread
+from counterfeit.data.source import Source
+from counterfeit.inference.draws import evaluating
+from counterfeit.metrics.base import Metric, Result
+from counterfeit.metrics.features.classifier import right
+from counterfeit.metrics.stats.proportions import share
+
+__all__ = ["ACCURACY"]
+
+
+def compute(model: Model, source: Source, evaluation: Evaluation) -> Result:
+    """Fraction of the split that the likeliest class is right for."""
+    x, y = spread(source, evaluation.split, evaluation.limit, device=model.device)
+    with evaluating(model, evaluation.seed):
+        correct = right(cast(Classifies, model), x, y, evaluation.batch_size)
+    protocol = f"likeliest class; {describe(source, evaluation.split, len(x), evaluation.limit)}"
+    found = share(correct)
+    return Result(found.value, found.error, found.n, protocol, found.bounds)
+
+
+ACCURACY = Metric(
+    "accuracy", "fraction of images whose class is recognized", "", "higher", Classifies, compute, labels=True,
+    kind="exact",
+)  # fmt: skip

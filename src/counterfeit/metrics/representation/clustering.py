@@ -1,0 +1,72 @@
+"""How well categories found without labels agree with the classes."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from counterfeit.config.settings import Evaluation
+from counterfeit.core import Clusters, Model
+from counterfeit.data.selection import describe, spread
+from counterfeit.data.source import Source
+from counterfeit.inference.draws import evaluating
+from counterfeit.metrics.base import Metric, Result
+from counterfeit.metrics.stats.proportions import share
+
+__all__ = ["CLUSTER_ACCURACY", "matching"]
+
+MATCHED = 10_000  # training examples by which categories are matched to classes
+
+
+def matching(found: Tensor, y: Tensor, categories: int, classes: int) -> Tensor:
+    """The class that each category stands for, (categories,): one to one, such that most examples agree.
+
+    Categories that are left over, where there are more than classes, stand for the class they hold most of.
+
+    Arguments:
+        found: category of each example, int64 (N,).
+        y: class of each example, int64 (N,).
+        categories: how many there are.
+        classes: how many there are.
+
+    Example:
+        >>> matching(torch.tensor([1, 1, 0, 0, 0]), torch.tensor([0, 0, 1, 1, 0]), 2, 2).tolist()
+        [1, 0]
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    counts = torch.bincount(found * classes + y, minlength=categories * classes).view(categories, classes)
+    stands = counts.argmax(1)
+    rows, columns = (torch.from_numpy(i) for i in linear_sum_assignment(counts.cpu().numpy(), maximize=True))
+    stands[rows] = columns.to(stands.device)
+    return stands
+
+
+def compute(model: Model, source: Source, evaluation: Evaluation) -> Result:
+    """Fraction of the split whose category is the one matched to its class on training examples."""
+    known = spread(source, "train", MATCHED, device=model.device)
+    x, y = spread(source, evaluation.split, evaluation.limit, device=model.device)
+    if known.y is None or y is None:
+        raise ValueError(f"{source.name} has no labels; cluster-accuracy expects them. Choose data with labels.")
+    with evaluating(model, evaluation.seed):
+        guess = [_categories(model, some, evaluation.batch_size) for some in (known.x, x)]
+        categories = cast(Clusters, model).cluster(x[:1]).shape[1]
+    stands = matching(guess[0], known.y, categories, source.spec.classes)
+    used = torch.bincount(guess[1], minlength=categories)
+    what = f"{categories} categories matched to classes on {len(known.x)} training examples"
+    protocol = f"{what}; {describe(source, evaluation.split, len(x), evaluation.limit)}"
+    found = share(stands[guess[1]] == y)
+    details = {"matched": stands.tolist(), "used": used.tolist(), **found.bounds}
+    return Result(found.value, found.error, found.n, protocol, details)
+
+
+def _categories(model: Model, x: Tensor, batch_size: int) -> Tensor:
+    return torch.cat([cast(Clusters, model).cluster(some).argmax(1) for some in x.split(batch_size)])
+
+
+CLUSTER_ACCURACY = Metric(
+    "cluster-accuracy", "fraction of images in the category that stands for their class", "", "higher", Clusters,
+    compute, labels=True,
+)  # fmt: skip

@@ -1,0 +1,66 @@
+"""How well codes keep what they encode: decoded codes beside the data.
+
+References:
+    Image Quality Assessment: From Error Visibility to Structural Similarity, Wang, Bovik, Sheikh & Simoncelli, 2004.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from counterfeit.common.numerics import alike, mean_and_error
+from counterfeit.config.settings import Evaluation
+from counterfeit.core import Model
+from counterfeit.data.selection import describe, spread
+from counterfeit.data.source import Source
+from counterfeit.inference.capabilities import Reconstructs, reconstruct
+from counterfeit.metrics.base import Metric, Result
+from counterfeit.metrics.image.ssim import ssim, window
+
+__all__ = ["RECONSTRUCTION", "mean_squared_error", "psnr"]
+
+PERFECT = 100.0  # dB, of images that are equal
+
+
+def mean_squared_error(x: Tensor, y: Tensor) -> Tensor:
+    """Mean squared difference of each pair of examples, (B, *shape) -> (B,)."""
+    if x.shape != y.shape:
+        raise ValueError(f"shapes {tuple(x.shape)} and {tuple(y.shape)} came; equal ones are expected. Reshape one.")
+    x, y = alike(x, y)  # differences of integers would wrap round
+    return (x - y).square().flatten(1).mean(1)
+
+
+def psnr(x: Tensor, y: Tensor) -> Tensor:
+    """Peak signal-to-noise ratio of each pair of images in [0, 1] in dB, 100 at most, (B, *shape) -> (B,).
+
+    Example:
+        >>> psnr(torch.zeros(1, 1, 8, 8), torch.full((1, 1, 8, 8), 0.1)).round()
+        tensor([20.])
+    """
+    return -10 * mean_squared_error(x, y).clamp(min=10 ** (-PERFECT / 10)).log10()
+
+
+def compute(model: Model, source: Source, evaluation: Evaluation) -> Mapping[str, Result]:
+    """Mean squared error; in dB, and structural similarity, where the data are images."""
+    x = spread(source, evaluation.split, evaluation.limit, device=model.device).x
+    y = reconstruct(model, x, evaluation.batch_size, evaluation.seed)
+    protocol = f"data and their decoded codes; {describe(source, evaluation.split, len(x), evaluation.limit)}"
+    details: dict[str, Any] = {"seed": evaluation.seed}
+    found = {"mse": (mean_squared_error(x, y), f"mean squared error of {protocol}")}
+    if source.spec.bounded:
+        found["psnr"] = psnr(x, y), f"mean peak signal-to-noise ratio in dB of {protocol}"
+    if source.spec.bounded and len(source.spec.shape) == 3:
+        taps = window(min(source.spec.shape[1:]))
+        what = f"structural similarity, Gaussian window of {taps} x {taps}, sigma 1.5, of {protocol}"
+        found["ssim"] = torch.cat([ssim(*pair) for pair in zip(x.split(1_000), y.split(1_000), strict=True)]), what
+    return {name: Result(*mean_and_error(values), len(x), what, details) for name, (values, what) in found.items()}
+
+
+RECONSTRUCTION = Metric(
+    "reconstruction", "how near decoded codes are to the data: mse, psnr, ssim", "", None, Reconstructs, compute,
+    rows={"mse": "lower", "psnr": "higher", "ssim": "higher"},
+)  # fmt: skip

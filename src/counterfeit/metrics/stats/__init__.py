@@ -1,0 +1,1 @@
+"""Statistics behind intervals and tests."""

@@ -1,0 +1,124 @@
+"""How right translations are: against the truth where the data know it, there and back, and by their domain.
+
+References:
+    Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks, Zhu et al., 2017 (arXiv
+        1703.10593).
+    StarGAN: Unified Generative Adversarial Networks for Multi-Domain Image-to-Image Translation, Choi et al., 2018
+        (arXiv 1711.09020), section 5.4, which measures domains by a classifier.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from counterfeit.common.numerics import alike, mean_and_error, row
+from counterfeit.config.settings import Evaluation
+from counterfeit.core import Batch, Model, Translates
+from counterfeit.data.selection import describe, spread
+from counterfeit.data.source import Source
+from counterfeit.data.sources.unpaired_digits import Paired
+from counterfeit.inference.capabilities import elsewhere, translate
+from counterfeit.metrics.base import Metric, Result
+from counterfeit.metrics.features.classifier import classifier
+from counterfeit.metrics.stats.proportions import share
+
+__all__ = ["DOMAIN_ACCURACY", "TRANSLATION", "Translated", "absolute_error", "there_and_back"]
+
+MEANS = 10_000  # training examples at most whose mean stands for a domain
+
+
+def absolute_error(x: Tensor, y: Tensor) -> Tensor:
+    """Mean absolute difference of each pair of examples, (B, *shape) -> (B,)."""
+    if x.shape != y.shape:
+        raise ValueError(f"shapes {tuple(x.shape)} and {tuple(y.shape)} came; equal ones are expected. Reshape one.")
+    x, y = alike(x, y)
+    return (x - y).abs().flatten(1).mean(1)
+
+
+class Translated(NamedTuple):
+    """Examples `x`, (N, *shape), of the domains `y`, (N,), in the domains `to`: as `there`, and taken `back`."""
+
+    x: Tensor
+    y: Tensor
+    to: Tensor
+    there: Tensor
+    back: Tensor
+
+
+def there_and_back(model: Model, batch: Batch, evaluation: Evaluation) -> Translated:
+    """A batch taken to another domain each, and back, on the device of the model.
+
+    Raises:
+        ValueError: where there are no labels.
+    """
+    x, y = batch
+    if y is None:
+        raise ValueError("examples without labels came; their domains are expected. Choose data with labels.")
+    to = elsewhere(y, model.spec.classes)
+    there = translate(model, x, to, evaluation.batch_size, evaluation.seed)
+    return Translated(x, y, to, there, translate(model, there, y, evaluation.batch_size, evaluation.seed))
+
+
+def errors(found: Translated, source: Source) -> Mapping[str, tuple[Tensor, Mapping[str, Tensor]]]:
+    """Absolute error of each example by row of the metric, (N,), and of what else could be given in its place."""
+    x, there, back = (source.natural(t) for t in (found.x, found.there, found.back))
+    rows: dict[str, tuple[Tensor, Mapping[str, Tensor]]] = {}
+    if isinstance(source.raw, Paired):
+        truth = source.raw.truth(x, found.y, found.to)
+        mean = source.natural(_means(source)).to(x.device)[found.to]
+        others = {"identity": absolute_error(x, truth), "mean image": absolute_error(mean, truth)}
+        rows["translation-error"] = absolute_error(there, truth), others
+    return rows | {"cycle-error": (absolute_error(back, x), {"one way": absolute_error(there, x)})}
+
+
+def compute(model: Model, source: Source, evaluation: Evaluation) -> Mapping[str, Result]:
+    """Distance to the hidden truth, where there is one, beside doing nothing and a domain's mean; there and back."""
+    found = there_and_back(model, spread(source, evaluation.split, evaluation.limit, device=model.device), evaluation)
+    what = {"translation-error": "examples in another domain to their hidden truth", "cycle-error": "there and back"}
+    results = {}
+    for name, (values, others) in errors(found, source).items():
+        protocol = f"mean absolute error of {what[name]}; domains in turn; {_described(source, evaluation, found)}"
+        details: dict[str, Any] = {"references": {other: row(error) for other, error in others.items()}}
+        results[name] = Result(*mean_and_error(values), len(values), protocol, details)
+    return results
+
+
+def compute_accuracy(model: Model, source: Source, evaluation: Evaluation) -> Result:
+    """Share of translations that a classifier, which never saw any, takes for the domain asked for."""
+    found = there_and_back(model, spread(source, evaluation.split, evaluation.limit, device=model.device), evaluation)
+    judge = classifier(source, evaluation.weights, model.device)
+    named = {name: judge.log_probs(judge(x)).argmax(1) for name, x in (("there", found.there), ("data", found.x))}
+    right = {
+        "there": named["there"] == found.to.cpu(), "real": named["data"] == found.y.cpu(),
+        "identity": named["data"] == found.to.cpu(),
+    }  # fmt: skip
+    protocol = f"domains in turn, named by {judge.protocol}; {_described(source, evaluation, found)}"
+    references = {name: share(values).row for name, values in right.items() if name != "there"}
+    asked = share(right["there"])
+    return Result(asked.value, asked.error, asked.n, protocol, {**asked.bounds, "references": references})
+
+
+def _means(source: Source) -> Tensor:
+    """The mean training example of each domain, (domains, *shape)."""
+    x, y = spread(source, "train", MEANS)
+    if y is None:
+        raise ValueError(f"{source.name} has no labels; domains are expected. Choose data with labels.")
+    return torch.stack([x[y == domain].mean(0) for domain in range(source.spec.classes)])
+
+
+def _described(source: Source, evaluation: Evaluation, found: Translated) -> str:
+    return describe(source, evaluation.split, len(found.x), evaluation.limit)
+
+
+TRANSLATION = Metric(
+    "translation", "error of translated examples: to the truth where it is known, and there and back", "", None,
+    Translates, compute, labels=True, rows={"translation-error": "lower", "cycle-error": "lower"},
+)  # fmt: skip
+DOMAIN_ACCURACY = Metric(
+    "domain-accuracy", "share of translations that a classifier takes for the domain asked for", "", "higher",
+    Translates, compute_accuracy, labels=True,
+)  # fmt: skip

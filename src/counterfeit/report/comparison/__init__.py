@@ -1,0 +1,1 @@
+"""Runs, and samples made elsewhere, side by side."""

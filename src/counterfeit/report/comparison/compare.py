@@ -1,0 +1,296 @@
+"""Runs, and samples made elsewhere, side by side: numbers that share a protocol are ranked, others never are.
+
+A cell is best in its row, or within two standard errors of the best, only among results of equal fingerprint.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from counterfeit.common.presentation import html
+from counterfeit.config.settings import Evaluation
+from counterfeit.evaluation.fixed_samples import Outside
+from counterfeit.evaluation.measure import (
+    Results,
+    Tell,
+    UnmeasuredError,
+    applicable,
+    measure,
+)
+from counterfeit.metrics import registry
+from counterfeit.report.comparison.cost import COSTS, costs
+from counterfeit.report.comparison.differences import differences, remedy
+from counterfeit.report.comparison.protocols import footnoted
+from counterfeit.report.comparison.rows import OTHER, Contestant, Entry, Line, best
+from counterfeit.report.paper_tables.cells import Cell, Table
+from counterfeit.report.run_page.facts import measured, number
+from counterfeit.run.raw_view import View
+from counterfeit.run.run import Run
+
+__all__ = ["Comparison", "compare", "cost_table", "lines", "named", "notes", "skips", "table"]
+
+
+@dataclass(frozen=True, repr=False)
+class Comparison:
+    """What is known of several contestants, by name.
+
+    Arguments:
+        contestants: name -> run, or samples made elsewhere.
+        lines: what was measured.
+        differences: a sentence for every metric that was measured under several protocols.
+        remedy: what makes protocols agree, where anything does.
+        costs: name -> quantity -> number.
+        skipped: name -> metric -> why it gave no number.
+    """
+
+    contestants: Mapping[str, Contestant]
+    lines: Sequence[Line]
+    differences: Sequence[str]
+    remedy: str
+    costs: Mapping[str, Mapping[str, float]]
+    skipped: Mapping[str, Mapping[str, str]]
+
+    def __repr__(self) -> str:
+        wins = {name: sum(name in line.best for line in self.lines) for name in self.contestants}
+        best = ", ".join(f"{name} {count}" for name, count in wins.items())
+        return f"Comparison by {len(self.lines)} numbers; best, or close to it, in: {best}"
+
+    def _repr_html_(self) -> str:
+        return html(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As `counterfeit compare --json` prints it."""
+        return {
+            "runs": {name: {"cost": dict(self.costs[name])} for name in self.contestants},
+            "metrics": [_line_to_dict(line) for line in self.lines],
+            "not applicable": {name: self.lacking(name) for name in self.contestants},
+            "skipped": {name: dict(reasons) for name, reasons in self.skipped.items() if reasons},
+            "differences": list(self.differences),
+            "remedy": self.remedy,
+        }
+
+    def lacking(self, name: str) -> list[str]:
+        """What is shown that a contestant has not the capability for."""
+        able = applicable(self.contestants[name])
+        return [*dict.fromkeys(line.metric for line in self.lines if line.about and line.about.name not in able)]
+
+
+def compare(
+    contestants: Mapping[str, Contestant] | Sequence[Contestant | str | Path],
+    metrics: Sequence[str] = (),
+    options: Mapping[str, Any] | None = None,
+    tell: Tell | None = None,
+) -> Comparison:
+    """Compare, measuring what is missing.
+
+    Arguments:
+        contestants: name -> run, or samples made elsewhere; or a list of these, or of run folders.
+        metrics: names; all that apply where none are given.
+        options: fields of `Evaluation` over each recipe's own.
+        tell: told of each metric before it is asked.
+
+    Raises:
+        ValueError: where one of `metrics` is unknown, or applies to nobody.
+    """
+    contestants = _by_name(contestants)
+    for metric in metrics:
+        if not any(applicable(one, [metric]) for one in contestants.values()):
+            raise ValueError(f"{metric} applies to none of {', '.join(contestants)}. Choose another metric.")
+    options = options or {}
+    fewest = min(one.settings(**options).samples for one in contestants.values())  # what all can be measured by
+    answers = {
+        name: results(one, metrics, _with_samples(one, options, fewest), named(name, tell))
+        for name, one in contestants.items()
+    }
+    found = {name: entries for name, (entries, _) in answers.items()}
+    skipped = {name: reasons for name, (_, reasons) in answers.items()}
+    measured = lines(found, {name for name, one in contestants.items() if isinstance(one, Outside) and one.real})
+    said = differences(measured, contestants)
+    way = remedy(contestants, options) if said else ""
+    return Comparison(contestants, measured, said, way, costs(contestants), skipped)
+
+
+def _by_name(contestants: Any) -> Mapping[str, Contestant]:
+    """Contestants by name, or a ValueError where something else came."""
+    if not isinstance(contestants, Mapping):
+        if isinstance(contestants, (str, Path)) or not isinstance(contestants, Iterable):
+            contestants = [contestants]
+        found = [Run(one) if isinstance(one, (str, Path)) else one for one in contestants]
+        names = [getattr(one, "name", "") for one in found]
+        contestants = {
+            name if names.count(name) == 1 else f"{name} ({i})": one
+            for i, (name, one) in enumerate(zip(names, found, strict=True), 1)
+        }
+    for one in contestants.values():
+        if not isinstance(one, (Run, Outside, View)):
+            raise ValueError(f"{type(one).__name__} came; runs, their folders or samples by `outside` are expected.")
+    if not contestants:
+        raise ValueError("nothing came to compare; runs, or samples by `outside`, are expected. Give some.")
+    return contestants
+
+
+def notes(comparison: Comparison) -> list[str]:
+    """What is to be said of a comparison as a whole: what differs, what to do, and whose samples are no draws."""
+    views = [f"{name}: {one.how}" for name, one in comparison.contestants.items() if isinstance(one, View)]
+    doubts = [f"{name}: {', '.join(metrics)}: {why}." for name, why, metrics in _doubts(comparison)]
+    said = [*comparison.differences, *filter(None, [comparison.remedy]), *(f"{text}." for text in views)]
+    return [*said, *skips(comparison), *doubts]
+
+
+def skips(comparison: Comparison) -> list[str]:
+    """Whose metrics gave no number, and why."""
+    return [f"{name}: {why}: {', '.join(metrics)} skipped." for name, why, metrics in _reasons(comparison)]
+
+
+def _doubts(comparison: Comparison) -> Iterator[tuple[str, str, list[str]]]:
+    """Who is called best in spite of a warning, and of which metrics."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for line in comparison.lines:
+        for name in sorted(line.best):
+            if why := line.cells[name].get("details", {}).get("warning"):
+                found.setdefault((name, why), []).append(line.metric)
+    yield from ((name, why, metrics) for (name, why), metrics in found.items())
+
+
+def _reasons(comparison: Comparison) -> Iterator[tuple[str, str, list[str]]]:
+    """Who has no number, why, and of which metrics."""
+    for name, reasons in comparison.skipped.items():
+        for why in dict.fromkeys(reasons.values()):
+            yield name, why.rstrip("."), [metric for metric, one in reasons.items() if one == why]
+
+
+def _with_samples(one: Contestant, options: Mapping[str, Any], samples: int) -> Mapping[str, Any]:
+    """The options, and the number of samples where the contestant's own is another."""
+    return options if one.settings(**options).samples == samples else {**options, "samples": samples}
+
+
+def results(
+    one: Contestant, metrics: Sequence[str], options: Mapping[str, Any], tell: Tell | None
+) -> tuple[dict[str, Entry], dict[str, str]]:
+    """What a contestant's evaluation.json holds for its checkpoint and settings; the rest is measured.
+
+    What is measured by the recipe's own settings is kept there; under `options` only where nothing stood before.
+
+    Returns:
+        Row -> entry, and metric -> why it gave no number.
+    """
+    asked, settings = applicable(one, metrics or None), one.settings(**options)
+    if not isinstance(one, Run):
+        found = _measured(lambda: one.evaluate(*asked, tell=tell, **options))
+        return {row: result.to_dict() for row, result in found.items()}, found.skipped
+    standing = {name: _standing(one, name) for name in asked}
+    stale = [name for name in asked if not _agree(standing[name], settings, strict=bool(options))]
+    aside = [name for name in stale if options and standing[name]]
+    skipped: dict[str, str] = {}
+    if kept := [name for name in stale if name not in aside]:
+        skipped = _measured(lambda: one.evaluate(*kept, tell=tell, **options)).skipped
+    measured = _measured(lambda: measure(one, aside, settings, tell)) if aside else Results({}, {})
+    entries = {row: entry for name in asked if name not in aside for row, entry in _standing(one, name).items()}
+    return entries | {row: result.to_dict() for row, result in measured.items()}, skipped | measured.skipped
+
+
+def _measured(ask: Callable[[], Results]) -> Results:
+    """What was measured, nothing perhaps."""
+    try:
+        return ask()
+    except UnmeasuredError as error:
+        return Results({}, error.skipped)
+
+
+def _standing(run: Run, metric: str) -> dict[str, Entry]:
+    """The rows of a metric in evaluation.json, where all are there and of the run's checkpoint."""
+    rows, used = list(registry.metric(metric).rows) or [metric], run.checkpoint.name
+    found = {row: entry for row, entry in run.evaluation.items() if row in rows and entry.get("checkpoint") == used}
+    return found if len(found) == len(rows) else {}
+
+
+def _agree(rows: Mapping[str, Entry], settings: Evaluation, strict: bool) -> bool:
+    """Whether rows were measured by `settings`; those that do not say by which pass unless `strict`."""
+    wanted = dataclasses.asdict(settings)
+    own = [entry.get("settings") for entry in rows.values()]
+    return bool(own) and all(all(wanted.get(k) == v for k, v in one.items()) if one else not strict for one in own)
+
+
+def named(name: str, tell: Tell | None) -> Tell | None:
+    """`tell` that says of whom each metric is asked."""
+    return tell and (lambda metric, number, count: tell(f"{name}, {metric}", number, count))
+
+
+def lines(entries: Mapping[str, Mapping[str, Entry]], aside: Collection[str] = ()) -> list[Line]:
+    """Sort entries, name -> metric -> entry, into one line a metric and protocol, the commonest protocol first.
+
+    Names that stand `aside`, as real data do, are shown, but not ranked.
+    """
+    out = []
+    for metric in dict.fromkeys(metric for found in entries.values() for metric in found):
+        groups: dict[str, dict[str, Entry]] = {}
+        for name, found in entries.items():
+            if metric in found:
+                groups.setdefault(found[metric]["fingerprint"], {})[name] = found[metric]
+        everyone = {name for group in groups.values() for name in group}
+        for group in sorted(groups.values(), key=len, reverse=True):
+            protocol = next(iter(group.values()))["protocol"]
+            ranked = best(metric, {name: entry for name, entry in group.items() if name not in aside})
+            out.append(Line(metric, protocol, group, ranked, frozenset(everyone - set(group))))
+    return out
+
+
+def table(comparison: Comparison) -> Table:
+    """A row for each metric and protocol; below it what differs, and every protocol."""
+    names = list(comparison.contestants)
+    several = {line.metric for line in comparison.lines if line.others}
+    rows: list[list[Cell]] = []
+    protocols: dict[str, str] = {}
+    count = dict.fromkeys(several, 0)
+    for line in comparison.lines:
+        if line.metric in several:
+            count[line.metric] += 1
+        label = f"{line.metric} [{count[line.metric]}]" if line.metric in several else line.metric
+        cells = [cell(comparison, line, name) for name in names]
+        rows.append([Cell(label), Cell(line.kind), *cells])
+        protocols[label] = line.protocol
+    return Table(["metric", "kind", *names], rows, [*notes(comparison), *footnoted(protocols)])
+
+
+def cell(comparison: Comparison, line: Line, name: str) -> Cell:
+    """What one contestant has in a line: a number, or why there is none."""
+    if name in line.cells:
+        entry = line.cells[name]
+        return Cell(measured(entry), name in line.best)
+    if name in line.others:
+        return Cell(OTHER)
+    return Cell("not applicable" if line.metric in comparison.lacking(name) else "not measured")
+
+
+def cost_table(comparison: Comparison) -> Table:
+    """A row for each quantity that some contestant has."""
+    names = list(comparison.contestants)
+    shown = [key for key in COSTS if any(key in comparison.costs[name] for name in names)]
+    rows = [[Cell(key), *(Cell(_cost(comparison.costs[name].get(key))) for name in names)] for key in shown]
+    return Table(["cost", *names], rows)
+
+
+def _cost(value: float | None) -> str:
+    return "–" if value is None else number(value)
+
+
+def _ends(entry: Entry) -> dict[str, float]:
+    """The 95 % interval of a share."""
+    return {end: value for end, value in entry.get("details", {}).items() if end in ("low", "high")}
+
+
+def _line_to_dict(line: Line) -> dict[str, Any]:
+    metric, first = line.about, next(iter(line.cells.values()))
+    values = {
+        name: {"value": e["value"], "error": e["error"], **_ends(e), "n": e["n"], "best": name in line.best}
+        for name, e in line.cells.items()
+    }
+    return {
+        "metric": line.metric, "kind": metric.kind if metric else "estimate", "unit": metric.unit if metric else "",
+        "better": metric.better if metric else None, "protocol": line.protocol, "fingerprint": first["fingerprint"],
+        "references": first.get("details", {}).get("references", {}), "values": values,
+    }  # fmt: skip

@@ -1,0 +1,1 @@
+"""Figures of what models do: a file for each kind."""

@@ -1,0 +1,86 @@
+"""Samples of what was asked for, in rows with their names: classes, categories or captions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from counterfeit.core import labels_of
+from counterfeit.data.conditions import conditions
+from counterfeit.data.selection import spread
+from counterfeit.data.tokenizer import caption
+from counterfeit.inference.draws import Subject
+
+__all__ = ["Rows", "named", "rows_asked"]
+
+COLUMNS = 8  # samples of a caption that nobody asked for
+
+
+class Rows(NamedTuple):
+    """What samples are asked to be of, in rows.
+
+    Arguments:
+        asked: labels (n,) or captions (n, length), row after row.
+        texts: what each row is of.
+        counts: how many samples each row has.
+    """
+
+    asked: Tensor
+    texts: list[str]
+    counts: list[int]
+
+
+def named(subject: Subject, label: int) -> str:
+    """What to call a label: the name of a class, or the number of a category."""
+    source = subject.source
+    return source.called(label) if labels_of(subject.model) == source.spec.classes else f"category {label}"
+
+
+def rows_asked(
+    subject: Subject, classes: str | None, per_class: int | None, captions: Sequence[str] | None, n: int
+) -> Rows | None:
+    """What a command asks for; captions of the data where it asks for nothing and there are some, else None.
+
+    Arguments:
+        subject: what is asked.
+        classes: names or numbers, between commas.
+        per_class: how many of each class, all where none are named.
+        captions: texts.
+        n: how many in all, shared among classes or captions, where `per_class` does not say it.
+
+    Raises:
+        ValueError: the model takes no labels or captions, or knows none of that name.
+    """
+    if classes is None and per_class is None and not captions:
+        return _of_data(subject, n) if subject.source.spec.words else None
+    source, labels = subject.source, labels_of(subject.model)
+    names = [*captions] if captions else [part.strip() for part in (classes or "").split(",") if part.strip()]
+    if captions and not source.spec.words:
+        raise ValueError(f"a caption came; {subject.name} learnt from data without captions. Leave it out.")
+    if not captions and not labels:
+        raise ValueError(f"a class came; {subject.name} samples without labels. Leave it out, or train cgan.")
+    if not captions and not names:
+        names = [str(label) for label in range(labels)]
+    each = [per_class or n // len(names) + (i < n % len(names)) for i in range(len(names))]
+    pairs = [(name, count) for name, count in zip(names, each, strict=True) if count]
+    asked = conditions([name for name, count in pairs for _ in range(count)], sum(each), source, labels)
+    if asked is None:
+        raise ValueError("nothing was asked for; a class or a caption is expected. Name one.")
+    counts = [count for _, count in pairs]
+    if captions:
+        return Rows(asked, [name for name, _ in pairs], counts)
+    return Rows(asked, [named(subject, int(row[0])) for row in asked.split(counts)], counts)
+
+
+def _of_data(subject: Subject, n: int) -> Rows:
+    """Captions of test examples, evenly spread, in rows of eight samples at most."""
+    rows = -(-n // COLUMNS)
+    y = spread(subject.source, "test", rows).y
+    if y is None:
+        raise ValueError(f"{subject.source.name} has no captions; some are expected. Ask for one: --caption.")
+    counts = [min(COLUMNS, n - start) for start in range(0, COLUMNS * len(y), COLUMNS)]
+    texts = [caption(row, subject.source.spec.words) for row in y]
+    return Rows(y.repeat_interleave(torch.tensor(counts), 0), texts, counts)

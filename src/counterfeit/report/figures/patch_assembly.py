@@ -1,0 +1,55 @@
+"""Puzzles as a picture: the patches, where they are put, the image around them, and the true one."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from counterfeit.data.images import encode_png, tile
+from counterfeit.data.selection import spread
+from counterfeit.inference.capabilities import assemble
+from counterfeit.inference.draws import Subject, evaluating
+from counterfeit.metrics.tasks.patch_assembly import puzzles
+from counterfeit.nets.patches import covered
+from counterfeit.report.figures import grids
+from counterfeit.report.figures.completion import tinted
+from counterfeit.report.html.figure import Figure, Picture
+
+__all__ = ["assemblies"]
+
+WIDTH = 700  # pixels of a row of images
+DRAWS = 2
+
+
+def assemblies(run: Subject) -> Figure:
+    """Test images as puzzles, one a column."""
+    n = grids.columns(run, WIDTH)
+    x = spread(run.source, "test", n, grids.SEED, run.model.device).x
+    with evaluating(run.model, grids.SEED):
+        puzzle = puzzles(run.model, x, n)
+    draws = [assemble(run.model, puzzle.patches, n, grids.SEED + i) for i in range(DRAWS)]
+    size, shown = puzzle.patches.shape[-1], run.source.natural(x)
+    found = draws[0][1]
+    rows = [
+        tinted(shown, covered(puzzle.corners, size, shown.shape[1:])), _pasted(run, puzzle.patches, found, shown),
+        *(run.source.natural(images) for images, _ in draws), shown,
+    ]  # fmt: skip
+    board = torch.cat([row.expand(-1, 3, -1, -1).cpu() for row in rows])
+    words = (
+        "From above: patches where test images have the strongest edges; where the model, which is not told, puts "
+        f"them; {DRAWS} draws of the whole image; the true one."
+    )
+    return Figure(
+        "puzzles", "Puzzles", words, f"{n} columns of {len(rows)} images. {words}",
+        Picture(encode_png(tile(board, n)), ".png", grids.crisp(run)),
+    )  # fmt: skip
+
+
+def _pasted(run: Subject, patches: Tensor, corners: Tensor, like: Tensor) -> Tensor:
+    """Patches laid at `corners`, with blue where there are none, (N, 3, H, W)."""
+    size, x = patches.shape[-1], torch.zeros_like(like)
+    pieces = run.source.natural(patches.flatten(0, 1)).view_as(patches)
+    for image, some, places in zip(x, pieces, corners.tolist(), strict=True):
+        for piece, (row, column) in zip(some, places, strict=True):
+            image[:, row : row + size, column : column + size] = piece
+    return tinted(x, covered(corners, size, tuple(like.shape[1:])))

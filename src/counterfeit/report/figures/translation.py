@@ -1,0 +1,92 @@
+"""Translations as pictures: what was given, what it became, what that becomes on the way back, and the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from counterfeit.config.settings import Evaluation
+from counterfeit.core import Batch
+from counterfeit.data.images import encode_png, tile
+from counterfeit.data.sources.unpaired_digits import Paired
+from counterfeit.inference.capabilities import everywhere, few
+from counterfeit.inference.draws import Subject
+from counterfeit.metrics.tasks.translation import there_and_back
+from counterfeit.report.figures import grids
+from counterfeit.report.html.figure import Figure, Picture
+
+__all__ = ["beside", "translations"]
+
+WIDTH = 700  # pixels of a row of images
+ROWS = 8  # of domains at most in the figure of all of them
+
+
+def beside(before: Tensor, after: Tensor, columns: int = 12) -> np.ndarray:
+    """Rows of images, (N, C, H, W), each above the row of what they became, (N, C, H', W').
+
+    Returns:
+        uint8 (height, width) if gray, (height, width, 3) if color.
+
+    Example:
+        >>> beside(torch.zeros(5, 1, 28, 28), torch.zeros(5, 1, 28, 28), columns=3).shape
+        (234, 176)
+    """
+    factor = after.shape[-1] // before.shape[-1]
+    before = before.repeat_interleave(factor, 2).repeat_interleave(factor, 3)
+    columns = min(columns, len(before))
+    full = len(before) + (-len(before)) % columns
+    rows = [grids.padded(x, full).unflatten(0, (-1, columns)) for x in (before, after)]
+    return tile(torch.stack(rows, 1).flatten(0, 2), columns)
+
+
+def translations(run: Subject) -> Iterator[Figure]:
+    """Each domain taken to another and back; and examples taken to every domain, where there are more than two."""
+    yield _cycles(run)
+    if run.source.spec.classes > 2:
+        yield _everywhere(run)
+
+
+def _cycles(run: Subject) -> Figure:
+    source, across = run.source, grids.columns(run, WIDTH)
+    rounds = [there_and_back(run.model, some, Evaluation()) for some in _examples(run, across)]
+    bands, words = [], []
+    for found in rounds:
+        rows = [source.natural(t).cpu() for t in (found.x, found.there, found.back)]
+        if isinstance(source.raw, Paired):
+            rows.append(source.raw.truth(rows[0], found.y.cpu(), found.to.cpu()))
+        bands.append(tuple(rows))
+        others = ", ".join(source.called(to) for to in sorted({*found.to.tolist()}))
+        words.append(f"{source.called(int(found.y[0]))} to {others}")
+    truth = ", and the hidden truth" if isinstance(source.raw, Paired) else ""
+    return Figure(
+        "translations",
+        "Translations",
+        f"From above: {'; '.join(words)}. In each band: test examples, their translations, these taken back{truth}.",
+        f"{len(bands)} bands of {len(bands[0])} rows: examples, their translations, the way back{truth}.",
+        Picture(encode_png(grids.stacked(bands)), ".png", grids.crisp(run)),
+    )
+
+
+def _everywhere(run: Subject) -> Figure:
+    source, across = run.source, grids.columns(run, WIDTH)
+    x = few(source, "test", across).x
+    rows = everywhere(run.model, x, min(ROWS, source.spec.classes))
+    shown = source.natural(rows.flatten(0, 1)).cpu()
+    names = ", ".join(source.called(domain) for domain in range(len(rows) - 1))
+    return Figure(
+        "domains",
+        "Translations",
+        f"The first row: test examples. Below them: the same in the domains {names}.",
+        f"{len(x)} test examples above their translations to {len(rows) - 1} domains.",
+        Picture(encode_png(tile(shown, len(x))), ".png", grids.crisp(run)),
+    )
+
+
+def _examples(run: Subject, each: int) -> list[Batch]:
+    """Test examples of each domain that has some, `each` where there are so many, evenly spaced."""
+    x, y = (cast(Tensor, t).to(run.model.device) for t in few(run.source, "test", each * run.source.spec.classes))
+    return [Batch(x[y == domain][:each], y[y == domain][:each]) for domain in y.unique().tolist()]

@@ -1,0 +1,1 @@
+"""HTML, figures within it, curves, and what notebooks show."""

@@ -1,0 +1,1 @@
+"""Tables of the founding paper, published beside measured."""

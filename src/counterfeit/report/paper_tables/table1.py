@@ -1,0 +1,134 @@
+"""Table 1 of the founding paper: Parzen window log-likelihoods, published and measured.
+
+References:
+    Generative Adversarial Nets, Goodfellow et al., 2014 (arXiv 1406.2661), table 1.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from counterfeit import catalogue
+from counterfeit.config.parse import command
+from counterfeit.core import Samples
+from counterfeit.engine.checkpoint import checkpoints
+from counterfeit.evaluation.measure import Tell
+from counterfeit.report.comparison.compare import named, results
+from counterfeit.report.paper_tables.cells import Cell, Table
+from counterfeit.report.run_page.facts import duration, measured, number
+from counterfeit.run.run import Run
+
+__all__ = ["DATA", "RECIPES", "find_runs", "table1"]
+
+DATA = {"mnist": "MNIST", "tfd": "TFD", "digits": "digits"}
+RECIPES = ("gan-mnist-2014", "gan-tfd")  # of the row that this version can measure
+PROTOCOL = {"samples": 10_000, "split": "test", "limit": 0}
+PUBLISHED: Mapping[str, Mapping[str, tuple[float, float]]] = {  # model -> data -> nats and standard error
+    "dbn": {"mnist": (138, 2), "tfd": (1909, 66)},
+    "cae": {"mnist": (121, 1.6), "tfd": (2110, 50)},
+    "gsn": {"mnist": (214, 1.1), "tfd": (1890, 29)},
+}
+NAMES = {"dbn": "DBN", "cae": "stacked CAE", "gsn": "deep GSN", "gan": "adversarial nets"}
+
+Scores = Mapping[str, Mapping[str, list[Mapping[str, Any]]]]
+
+
+def find_runs(folder: Path) -> list[Run]:
+    """The runs in a folder that the table can speak of: of models that sample, on its data as they are."""
+    files = sorted(folder.glob("*/run.yaml"))
+    runs = [Run(file.parent) for file in files if checkpoints(file.parent)]
+    return [run for run in runs if run.config.data.name in DATA and _whole(run)]
+
+
+def _whole(run: Run) -> bool:
+    data = run.config.data
+    return not data.transforms and data.size is None and issubclass(catalogue.model_class(run.config.model), Samples)
+
+
+def table1(runs: Iterable[Run], samples: int = 10_000, tell: Tell | None = None) -> Table:
+    """The table, with rows below those of the paper for other recipes, and for runs that differ from their recipe.
+
+    Arguments:
+        runs: what to measure; of several runs of a recipe, mean and standard deviation are shown.
+        samples: drawn from each; the paper's number is the default.
+        tell: told of each measurement.
+    """
+    scores: dict[str, dict[str, list[Mapping[str, Any]]]] = {}
+    runs = list(runs)
+    for run in runs:
+        found, skipped = results(run, ["parzen"], PROTOCOL | {"samples": samples}, named(run.name, tell))
+        if skipped:
+            raise ValueError(f"{run.name}: {skipped['parzen']}")
+        scores.setdefault(_label(run), {}).setdefault(run.config.data.name, []).append(found["parzen"])
+    head = [f"{title}, {what}" for title in ("MNIST", "TFD") for what in ("published", "measured")]
+    rows = [_published_row(model, published, scores) for model, published in _published().items()]
+    rows += [_row(name, found) for name, found in scores.items() if name not in RECIPES]
+    rows += [_row(f"{name} (reference)", _references(scores, name)) for name in ("real", "k-means")]
+    return Table(["model", *head, "digits, measured"], rows, [*_notes(scores), *map(_cost, runs)])
+
+
+def _label(run: Run) -> str:
+    """The recipe's name, or the run's own where its settings, other than the seed, differ from the recipe's."""
+    recipe = catalogue.recipes().get(run.config.recipe)
+    if recipe is None:
+        return run.name
+    usual = catalogue.configure(recipe, {"train": {"seed": run.config.train.seed}})
+    same = recipe.name in RECIPES or command(run.config, usual) == command(usual, usual)
+    own = f"{run.name} (changed)" if run.name in catalogue.recipes() else run.name
+    return recipe.name if same else own
+
+
+def _published() -> dict[str, Mapping[str, tuple[float, float]]]:
+    """Model -> data -> published score, those of models in this version from the goals of their recipes."""
+    goals = {(r.model, r.settings["data"]["name"]): goal for r in map(catalogue.recipe, RECIPES) for goal in r.reach}
+    own: dict[str, dict[str, tuple[float, float]]] = {}
+    for (model, data), goal in goals.items():
+        own.setdefault(model, {})[data] = (goal["value"], goal["error"])
+    return {**PUBLISHED, **own}
+
+
+def _published_row(model: str, published: Mapping[str, tuple[float, float]], scores: Scores) -> list[Cell]:
+    measured = {data: found for name in RECIPES for data, found in scores.get(name, {}).items()}
+    missing = "not measured" if model in catalogue.models() else "not in this version"
+    mine = measured if model == catalogue.recipe(RECIPES[0]).model else {}
+    pairs = [(number(*published[data]), _score(mine.get(data), missing)) for data in ("mnist", "tfd")]
+    return [Cell(NAMES[model]), *(Cell(text) for pair in pairs for text in pair), Cell("–")]
+
+
+def _row(name: str, found: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Cell]:
+    mnist, tfd, digits = (_score(found.get(data)) for data in DATA)
+    return [Cell(text) for text in (name, "–", mnist, "–", tfd, digits)]
+
+
+def _score(entries: Sequence[Mapping[str, Any]] | None, missing: str = "–") -> str:
+    if not entries:
+        return missing
+    values = [entry["value"] for entry in entries]
+    if len(values) == 1:
+        return measured(entries[0])
+    return f"{number(statistics.fmean(values), statistics.stdev(values))} ({len(values)} runs)"
+
+
+def _references(scores: Scores, name: str) -> dict[str, list[Mapping[str, Any]]]:
+    """What stands beside the scores of the same data, once."""
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for by_data in scores.values():
+        for data, entries in by_data.items():
+            found[data] = [entries[0]["details"]["references"][name]]
+    return found
+
+
+def _cost(run: Run) -> str:
+    state, steps = run.state, run.config.train.steps
+    stopped = "" if state["step"] == steps else f" of {steps:,}"
+    return f"{run.name}: {state['step']:,} steps{stopped}, {duration(state['cpu_seconds'])} of a CPU."
+
+
+def _notes(scores: Scores) -> list[str]:
+    protocols = [e["protocol"] for found in scores.values() for entries in found.values() for e in entries]
+    misleading = "k-means centroids, which are blurred data, beat real data: never tune for this score alone."
+    source = "Published: Goodfellow et al., 2014, table 1; nats, higher is better, standard error of the mean."
+    return [source, misleading, *(f"Measured: {protocol}." for protocol in dict.fromkeys(protocols))]
