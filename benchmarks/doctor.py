@@ -40,10 +40,10 @@ KINDS = (
     "mode-collapse", "discriminator-won", "divergence", "posterior-collapse", "memorization", "off-data", "blur",
     "dead-units",
 )  # fmt: skip
-NOISE, OBJECTIVE, STEPS = "model.instance_noise", "model.objective", "model.k"
+NOISE, OBJECTIVE, STEPS = "model.instance_noise", "model.objective", "model.discriminator_steps"
 QUICK = {"train.device": "cpu", "train.tensorboard": False, "train.samples": 4, "train.validate": None}
 TOY = {"model.hidden": [128, 128], "model.discriminator_hidden": [128, 128], "model.activation": "relu",
-       "model.noise": "gaussian", "model.noise_size": 8, "train.batch_size": 256}  # fmt: skip
+       "model.noise": "gaussian", "model.noise_dim": 8, "train.batch_size": 256}  # fmt: skip
 
 
 class Few(Source):
@@ -107,15 +107,15 @@ CASES = (
     Case("gan without instance noise", "gan", {**GAN, NOISE: 0.0}),
     Case("vae, whole recipe", "vae", {}),
     Case("vae", "vae", VAE),
-    Case("vae, warmed up", "vae", {**VAE, "model.warmup": 0.4, "model.latent": 16}),
+    Case("vae, warmed up", "vae", {**VAE, "model.kl_warmup_fraction": 0.4, "model.latent_dim": 16}),
     Case("gan on bimodal-1d", "gan-bimodal", GAN),
     Case("gan on gaussian-2d", "gan-bimodal", {**PLANE, "data.name": "gaussian-2d"}),
     Case("gan on two-moons", "gan-bimodal", {**PLANE, "data.name": "two-moons"}),
     Case("six codes", "gan", GAN, "mode-collapse", spoil=few_points),
-    Case("noise of size 1", "gan", {**GAN, "model.noise_size": 1, NOISE: 0.0}, "mode-collapse"),
-    Case("grid, hasty generator", "gan-bimodal", {**PLANE, "data.name": "grid", "model.noise_size": 1, NOISE: 0.0,
+    Case("noise of size 1", "gan", {**GAN, "model.noise_dim": 1, NOISE: 0.0}, "mode-collapse"),
+    Case("grid, hasty generator", "gan-bimodal", {**PLANE, "data.name": "grid", "model.noise_dim": 1, NOISE: 0.0,
          "train.parts.generator.lr": 3e-3}, "mode-collapse", ("dead-units",)),
-    Case("ring, hasty generator", "gan-bimodal", {**PLANE, "data.name": "ring", "model.noise_size": 2, NOISE: 0.0,
+    Case("ring, hasty generator", "gan-bimodal", {**PLANE, "data.name": "ring", "model.noise_dim": 2, NOISE: 0.0,
          "train.parts.generator.lr": 5e-3}, "mode-collapse", ("dead-units",)),
     Case("slow generator", "gan", {**GAN, NOISE: 0.0, "train.parts.generator.lr": 1e-6}, "discriminator-won", ALIKE),
     Case("minimax, 3 discriminator steps", "gan", {**GAN, NOISE: 0.0, OBJECTIVE: "minimax", STEPS: 3,
@@ -125,7 +125,7 @@ CASES = (
     Case("gan without normalization, lr 0.1", "gan", {**GAN, "train.lr": 0.1, "model.norm": "none"}, "divergence"),
     Case("vae, lr 0.5", "vae", {**VAE, "train.lr": 0.5}, "divergence"),
     Case("vae, beta 50", "vae", {**VAE, "model.beta": 50.0}, "posterior-collapse", ("dead-units",)),
-    Case("vae, beta 20, 32 codes", "vae", {**VAE, "model.beta": 20.0, "model.latent": 32}, "posterior-collapse",
+    Case("vae, beta 20, 32 codes", "vae", {**VAE, "model.beta": 20.0, "model.latent_dim": 32}, "posterior-collapse",
          ("dead-units",)),
     Case("gan on 20 examples", "gan", {**GAN, "train.steps": 3_000, "train.batch_size": 20}, "memorization",
          ("mode-collapse",), few=20),

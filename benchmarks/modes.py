@@ -30,15 +30,18 @@ QUIET = {
 }  # fmt: skip
 STABILIZED: Mapping[str, Mapping[str, Any]] = {
     "non-saturating, instance noise 0.2": {"model.instance_noise": 0.2},
-    "non-saturating, label smoothing 0.1": {"model.smoothing": 0.1},
+    "non-saturating, label smoothing 0.1": {"model.label_smoothing": 0.1},
     "non-saturating, R1 0.1": {"model.penalty": "r1", "model.penalty_weight": 0.1},
     "non-saturating, R2 0.1": {"model.penalty": "r2", "model.penalty_weight": 0.1},
     "non-saturating, DRAGAN 1": {"model.penalty": "dragan", "model.penalty_weight": 1.0},
     "hinge, R1 0.1": {"model.objective": "hinge", "model.penalty": "r1", "model.penalty_weight": 0.1},
     "least-squares, R1 0.1": {"model.objective": "least-squares", "model.penalty": "r1", "model.penalty_weight": 0.1},
-    "wasserstein, clipping 0.1, k = 5": {"model.objective": "wasserstein", "model.clip": 0.1, "model.k": 5},
+    "wasserstein, clipping 0.1, k = 5": {
+        "model.objective": "wasserstein", "model.weight_clip": 0.1, "model.discriminator_steps": 5,
+    },
     "wasserstein, gradient penalty 0.1 (WGAN-GP)": {
-        "model.objective": "wasserstein", "model.penalty": "gradient", "model.penalty_weight": 0.1, "model.k": 2,
+        "model.objective": "wasserstein", "model.penalty": "gradient", "model.penalty_weight": 0.1,
+        "model.discriminator_steps": 2,
     },
     "reverse-kl, instance noise 0.2": {"model.objective": "reverse-kl", "model.instance_noise": 0.2},
     "kl, instance noise 0.2": {"model.objective": "kl", "model.instance_noise": 0.2},

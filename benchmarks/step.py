@@ -29,7 +29,7 @@ from counterfeit.core import Batch, Clock, Model, Net, Spec
 from counterfeit.engine.distributed import Processes
 from counterfeit.engine.step import Stepper
 from counterfeit.models.adversarial import game as adversarial
-from counterfeit.models.adversarial.contest import Rules
+from counterfeit.models.adversarial.shared.alternating import GANSettings
 from counterfeit.nets.layers import DoublingConv2d
 from counterfeit.report.results_file import machine
 
@@ -143,8 +143,8 @@ def ours(game: Game, images: Tensor, precision: str) -> Callable[[], None]:
     config = catalogue.configure(catalogue.recipe(game.recipe), {"train": {"precision": precision}})
     spec = Spec(game.shape)
     if game.recipe == "dcgan":  # the script's nets; the paper's are the recipe's own
-        rules = Rules(fresh=False)
-        model: Model = adversarial.Game(spec, *conv_players(ours=True), "gaussian", NOISE, rules)
+        rules = GANSettings(resample_noise=False)
+        model: Model = adversarial.SamplingGAN(spec, *conv_players(ours=True), "gaussian", NOISE, rules)
     else:
         model = catalogue.model_class(config.model)(spec, **config.arguments)
     model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -18,7 +18,7 @@ def main(path: str, side: int = 32, steps: int = 4_000) -> None:
     """Train wider nets than the digits need, then write samples.png beside the run's own files."""
     settings = {
         "data.size": side,
-        "model.hidden": [512, 1024], "model.discriminator_hidden": [1024, 512], "model.noise_size": 64,
+        "model.hidden": [512, 1024], "model.discriminator_hidden": [1024, 512], "model.noise_dim": 64,
         "train.lr": 5e-4, "evaluate.metrics": ["nearest"],
     }  # fmt: skip
     run = cf.train("gan", data=path, steps=steps, settings=settings)

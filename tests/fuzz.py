@@ -96,7 +96,7 @@ ABSURD = (
     {"step": []},
 )
 TINY = {
-    "model": {"hidden": [4], "discriminator_hidden": [4], "noise_size": 2},
+    "model": {"hidden": [4], "discriminator_hidden": [4], "noise_dim": 2},
     "train": {
         "steps": 4,
         "batch_size": 8,

@@ -274,7 +274,7 @@ class Bounded(VAE):
     def __init__(self, spec: Spec = SMALL) -> None:
         with torch.random.fork_rng([]):
             torch.manual_seed(0)
-            super().__init__(spec, latent=2, hidden=(8,))
+            super().__init__(spec, latent_dim=2, hidden=(8,))
         self.decoder.last.weight.data.mul_(8)
 
 

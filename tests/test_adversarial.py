@@ -13,15 +13,15 @@ from torch.nn.functional import binary_cross_entropy_with_logits as bernoulli
 from counterfeit.catalogue import model_class
 from counterfeit.common.seeding import seeded
 from counterfeit.core import Batch, Clock, Net, Spec
-from counterfeit.losses import OBJECTIVES, PENALTIES, smoothing, uninformed
+from counterfeit.losses import OBJECTIVES, PENALTIES, iic_loss, label_smoothing
 from counterfeit.models.adversarial.acgan import ACGAN
 from counterfeit.models.adversarial.cgan import CGAN
-from counterfeit.models.adversarial.conditionals import Conditionals
-from counterfeit.models.adversarial.contest import Rules
 from counterfeit.models.adversarial.dcgan import DCGAN
-from counterfeit.models.adversarial.game import Fake, Game
 from counterfeit.models.adversarial.infogan import InfoGAN
+from counterfeit.models.adversarial.inpainting_gan import InpaintingGAN
 from counterfeit.models.adversarial.semi_supervised_gan import SemiSupervisedGAN
+from counterfeit.models.adversarial.shared.alternating import GANSettings
+from counterfeit.models.adversarial.shared.sampling_gan import Fake, SamplingGAN
 from counterfeit.models.adversarial.sngan import SNGAN
 from counterfeit.models.adversarial.wgan_gp import WGANGP
 from counterfeit.nets.conv import ConvDiscriminator, ConvPlayers, Head, halvings
@@ -30,7 +30,7 @@ from counterfeit.nets.residual import Grow, Shrink
 
 LABELLED, CLOCK = Spec((1, 8, 8), classes=10), Clock(0, 10)
 SIZES = {"width": 4, "discriminator_width": 4}
-TINY = {"nets": ConvPlayers(**SIZES), "noise_size": 3}
+TINY = {"nets": ConvPlayers(**SIZES), "noise_dim": 3}
 
 
 @pytest.fixture(autouse=True)
@@ -49,14 +49,14 @@ def batch(n: int = 6, spec: Spec = LABELLED) -> Batch:
 @pytest.mark.parametrize("model", [DCGAN, SNGAN, WGANGP])
 @pytest.mark.parametrize("shape", [(1, 8, 8), (1, 28, 28), (3, 32, 32), (3, 64, 64), (1, 48, 32)])
 def test_players_fit_any_image_whose_sides_can_be_halved(model, shape):
-    made = model(Spec(shape), noise_size=3, **SIZES if model is SNGAN else {"nets": ConvPlayers(**SIZES)})
+    made = model(Spec(shape), noise_dim=3, **SIZES if model is SNGAN else {"nets": ConvPlayers(**SIZES)})
     x = made.sample(3)
     assert x.shape == (3, *shape)
     assert 0 <= float(x.detach().min()) <= float(x.detach().max()) <= 1
-    assert made.judge(x).shape == (3, 1)
+    assert made.discriminator_outputs(x).shape == (3, 1)
 
 
-@pytest.mark.parametrize("name", ["dcgan", "conditionals", "progan"])
+@pytest.mark.parametrize("name", ["dcgan", "inpainting-gan", "progan"])
 def test_what_ends_in_a_sigmoid_refuses_data_beyond_0_and_1(name):
     with pytest.raises(ValueError, match=r"kind 'real' came; images in \[0, 1\].*symmetric and logit") as error:
         model_class(name)(Spec((1, 16, 16), "real"))
@@ -82,7 +82,7 @@ def test_a_residual_block_is_a_path_and_a_shortcut(block):
 
 
 def test_spectral_normalization_holds_the_discriminators_slope_at_one():
-    net = SNGAN(LABELLED, **SIZES, noise_size=3).discriminator.train()
+    net = SNGAN(LABELLED, **SIZES, noise_dim=3).discriminator.train()
     for _ in range(50):  # the power iteration takes a step at every pass
         net(torch.rand(2, 1, 8, 8))
     weights = [m.weight.flatten(1) for m in net.modules() if isinstance(m, (nn.Conv2d, nn.Linear))]
@@ -120,31 +120,31 @@ class Seen(Net):
         return self.linear(self.norm(x))
 
 
-def game(rules: Rules, norm: nn.Module | None = None) -> Game:
+def game(rules: GANSettings, norm: nn.Module | None = None) -> SamplingGAN:
     generator = Seen()
     generator.linear = nn.Linear(2, 2)
-    return Game(Spec((2,), "real"), generator, Seen(norm), "gaussian", 2, rules)
+    return SamplingGAN(Spec((2,), "real"), generator, Seen(norm), "gaussian", 2, rules)
 
 
 @pytest.mark.parametrize(("norm", "passes"), [(None, [8, 4]), (nn.BatchNorm1d(2), [4, 4, 4])])
 def test_data_and_samples_share_a_pass_unless_it_would_mix_them(norm, passes):
-    model = game(Rules(), norm)
+    model = game(GANSettings(), norm)
     list(model.updates(lambda: Batch(torch.randn(4, 2)), CLOCK))
     assert [len(x) for x in model.discriminator.shown] == passes
 
 
 @pytest.mark.parametrize(("step", "weight"), [(0, 3 * 5.0), (1, 0.0), (3, 3 * 5.0)])
 def test_a_lazy_penalty_weighs_as_many_times_as_it_is_rare(step, weight):
-    model = game(Rules(objective="wasserstein", penalty="r1", penalty_weight=5.0, penalty_every=3))
+    model = game(GANSettings(objective="wasserstein", penalty="r1", penalty_weight=5.0, penalty_every=3))
     model.discriminator.linear.weight.data = torch.tensor([[3.0, 4.0]])
     plain = game_like(model)
     update, base = (next(m.updates(lambda: Batch(torch.zeros(4, 2)), Clock(step, 10))) for m in (model, plain))
     assert (update.loss - base.loss).item() == pytest.approx(weight * 12.5, rel=1e-4)
 
 
-def game_like(model: Game) -> Game:
+def game_like(model: SamplingGAN) -> SamplingGAN:
     """The same players without a penalty; both get codes of zeros."""
-    twin = game(Rules(objective="wasserstein"))
+    twin = game(GANSettings(objective="wasserstein"))
     twin.load_state_dict(model.state_dict())
     for player in (twin, model):
         player.prior = lambda n, y=None: torch.zeros(n, 2)
@@ -155,28 +155,33 @@ def game_like(model: Game) -> Game:
 def test_slopes_at_images_are_per_unit_of_what_nets_see(name):
     """Papers give images in [-1, 1]: the penalty is that of the critic as a function of u = 2x - 1."""
     nets = ConvPlayers(width=4, discriminator_width=4, discriminator_norm="none")
-    model = DCGAN(Spec((1, 8, 8)), nets, noise_size=3, rules=Rules(penalty=name, penalty_weight=3.0))
+    model = DCGAN(Spec((1, 8, 8)), nets, noise_dim=3, settings=GANSettings(penalty=name, penalty_weight=3.0))
     x = torch.rand(2, 4, 1, 8, 8)
     fake = Fake(x[1], torch.zeros(4, 3), None)
     with seeded(1):
-        found = model.slope(x[0], fake, CLOCK)
+        found = model.gradient_penalty(x[0], fake, CLOCK)
     with seeded(1):
-        expected = 3 * PENALTIES[name](lambda u: model.judge((u + 1) / 2), 2 * x[0] - 1, 2 * x[1] - 1)
+        expected = 3 * PENALTIES[name](lambda u: model.discriminator_outputs((u + 1) / 2), 2 * x[0] - 1, 2 * x[1] - 1)
     torch.testing.assert_close(found, expected)
 
 
 def test_rules_that_make_no_sense_are_refused():
-    for rules in ({"k": 0}, {"instance_noise": -1.0}, {"penalty_every": 0}, {"instance_noise": math.nan}):
+    for rules in (
+        {"discriminator_steps": 0},
+        {"instance_noise": -1.0},
+        {"penalty_every": 0},
+        {"instance_noise": math.nan},
+    ):
         with pytest.raises(ValueError, match="expected"):
-            Rules(**rules)
+            GANSettings(**rules)
 
 
 def test_images_are_augmented_in_training_only():
-    model, x = DCGAN(LABELLED, **TINY, rules=Rules(augment=("cutout",))), torch.ones(4, 1, 8, 8)
+    model, x = DCGAN(LABELLED, **TINY, settings=GANSettings(augment=("cutout",))), torch.ones(4, 1, 8, 8)
     seen: list[Tensor] = []
     model.discriminator.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
-    model.judge(x)
-    model.eval().judge(x)
+    model.discriminator_outputs(x)
+    model.eval().discriminator_outputs(x)
     assert float(seen[0].min()) == 0.5
     assert torch.equal(seen[1], x)
 
@@ -188,7 +193,7 @@ def test_images_are_augmented_in_training_only():
 def test_both_players_of_a_conditional_game_heed_the_label(condition):
     model = CGAN(LABELLED, condition=condition, **TINY).eval()
     x, zero, one = torch.rand(3, 1, 8, 8), torch.zeros(3).long(), torch.ones(3).long()
-    assert not torch.allclose(model.judge(x, zero), model.judge(x, one))
+    assert not torch.allclose(model.discriminator_outputs(x, zero), model.discriminator_outputs(x, one))
     with seeded(1):
         a = model.sample(3, zero)
     with seeded(1):
@@ -198,12 +203,12 @@ def test_both_players_of_a_conditional_game_heed_the_label(condition):
 
 def test_a_conditional_game_judges_samples_with_the_labels_of_the_data():
     model, seen = CGAN(LABELLED, **TINY), []
-    judge = model.judge
-    model.judge = lambda x, y: (seen.append(y), judge(x, y))[1]
+    judge = model.discriminator_outputs
+    model.discriminator_outputs = lambda x, y: (seen.append(y), judge(x, y))[1]
     real = batch()
     list(model.updates(lambda: real, CLOCK))
     assert all(torch.equal(part, real.y) for y in seen for part in y.split(6))
-    assert torch.equal(model.forge(real).z[:, 3:].argmax(1), real.y)
+    assert torch.equal(model.generate(real).z[:, 3:].argmax(1), real.y)
 
 
 @pytest.mark.parametrize("y", [torch.tensor([0.0, 1.0]), torch.tensor([0]), torch.tensor([0, 10])])
@@ -220,13 +225,15 @@ def test_a_conditional_game_needs_labels():
 def test_the_auxiliary_classifier_learns_from_both_and_is_not_told_the_label():
     model, real = ACGAN(LABELLED, **TINY), batch()
     logits = torch.randn(6, 11)
-    fake = model.forge(real)
+    fake = model.generate(real)
     on_fake = model.beside("generator", None, logits, real, fake)["class"]
     both = model.beside("discriminator", logits, -logits, real, fake)["class"]
     expected = [-(sign * logits[:, 1:]).log_softmax(1)[torch.arange(6), real.y].mean() for sign in (1, -1)]
     torch.testing.assert_close(on_fake, expected[0])
     torch.testing.assert_close(both, (expected[0] + expected[1]) / 2)
-    assert torch.equal(model.eval().judge(real.x, real.y), model.judge(real.x, (real.y + 1) % 10))
+    assert torch.equal(
+        model.eval().discriminator_outputs(real.x, real.y), model.discriminator_outputs(real.x, (real.y + 1) % 10)
+    )
 
 
 def test_infogan_codes_are_noise_then_a_category_then_continuous_codes():
@@ -240,7 +247,7 @@ def test_infogan_codes_are_noise_then_a_category_then_continuous_codes():
 
 
 def test_infogan_samples_the_category_it_is_asked_for():
-    model, y = InfoGAN(Spec((1, 8, 8)), categories=4, nets=ConvPlayers(**SIZES), noise_size=3).eval(), torch.arange(4)
+    model, y = InfoGAN(Spec((1, 8, 8)), categories=4, nets=ConvPlayers(**SIZES), noise_dim=3).eval(), torch.arange(4)
     assert torch.equal(model.prior(4, y)[:, 3:7].argmax(1), y)
     with seeded(1):
         sampled = model.sample(4, y)
@@ -249,12 +256,12 @@ def test_infogan_samples_the_category_it_is_asked_for():
     with pytest.raises(ValueError, match="labels 0 to 4 came; 0 to 3 are expected"):
         model.sample(2, torch.tensor([0, 4]))
     with pytest.raises(ValueError, match="samples without labels"):
-        DCGAN(LABELLED, ConvPlayers(**SIZES), noise_size=3).sample(4, y)
+        DCGAN(LABELLED, ConvPlayers(**SIZES), noise_dim=3).sample(4, y)
 
 
 def test_infogan_descends_the_code_length_of_what_it_was_told():
     model = InfoGAN(LABELLED, categories=4, continuous=1, **TINY)
-    fake = model.forge(batch())
+    fake = model.generate(batch())
     outputs = torch.cat([torch.zeros(6, 1), 50 * fake.z[:, 3:7], fake.z[:, 7:]], 1)
     read = model.beside("generator", None, outputs, batch(), fake)
     assert float(read["category"]) == pytest.approx(0.0, abs=1e-6)
@@ -271,7 +278,7 @@ def test_a_discriminator_shows_what_its_output_is_linear_in():
 @pytest.mark.parametrize("condition", ["projection", "concatenate"])
 def test_a_conditional_discriminator_does_not_judge_without_labels(condition):
     with pytest.raises(ValueError, match="no labels came"):
-        CGAN(LABELLED, condition=condition, **TINY).eval().judge(torch.rand(2, 1, 8, 8))
+        CGAN(LABELLED, condition=condition, **TINY).eval().discriminator_outputs(torch.rand(2, 1, 8, 8))
 
 
 def test_the_ends_of_residual_nets_have_a_gain_of_one():
@@ -286,17 +293,17 @@ def test_the_ends_of_residual_nets_have_a_gain_of_one():
 def test_smoothing_is_cross_entropy_with_softer_targets():
     real, fake, share = torch.randn(50, 1), torch.randn(50, 1), 0.1
     soft = bernoulli(real, torch.full_like(real, 1 - share)) + bernoulli(fake, torch.zeros_like(fake))
-    ours = OBJECTIVES["non-saturating"].discriminator(real, fake) + smoothing(real, share)
+    ours = OBJECTIVES["non-saturating"].discriminator(real, fake) + label_smoothing(real, share)
     torch.testing.assert_close(ours, 0.5 * soft)
 
 
 def test_smoothing_is_refused_where_the_discriminator_gives_no_probabilities():
-    with pytest.raises(ValueError, match=r"smoothing=0\.1 came with objective hinge"):
-        Rules(objective="hinge", smoothing=0.1)
+    with pytest.raises(ValueError, match=r"label_smoothing=0\.1 came with objective hinge"):
+        GANSettings(objective="hinge", label_smoothing=0.1)
 
 
 def test_clipping_keeps_the_weights_of_the_discriminator_in_a_box():
-    model = WGANGP(LABELLED, noise_size=3, rules=Rules(objective="wasserstein", clip=0.01))
+    model = WGANGP(LABELLED, noise_dim=3, settings=GANSettings(objective="wasserstein", weight_clip=0.01))
     updates = model.updates(batch, CLOCK)
     next(updates), next(updates)  # the engine would step in between
     assert max(float(p.detach().abs().max()) for p in model.discriminator.parameters()) <= 0.01 + 1e-9
@@ -305,7 +312,7 @@ def test_clipping_keeps_the_weights_of_the_discriminator_in_a_box():
 
 def test_feature_matching_moves_the_generator_by_the_mean_features():
     nets = ConvPlayers(**SIZES, discriminator_norm="none")
-    model = DCGAN(LABELLED, nets, noise_size=3, rules=Rules(objective="feature-matching", fresh=False))
+    model = DCGAN(LABELLED, nets, noise_dim=3, settings=GANSettings(objective="feature-matching", resample_noise=False))
     real = batch()
     updates = model.updates(lambda: real, CLOCK)
     with seeded(1):
@@ -319,13 +326,15 @@ def test_feature_matching_moves_the_generator_by_the_mean_features():
 
 def test_features_that_know_no_label_are_not_matched_by_a_model_of_labels():
     """Under projection the label meets the output alone: the generator would never be asked for the class."""
-    rules = Rules(objective="feature-matching")
+    rules = GANSettings(objective="feature-matching")
     with pytest.raises(ValueError, match="condition projection"):
-        CGAN(LABELLED, "projection", rules=rules)
-    model, real = CGAN(LABELLED, "concatenate", rules=rules, **TINY), batch()
-    same = model.forge(real)
+        CGAN(LABELLED, "projection", settings=rules)
+    model, real = CGAN(LABELLED, "concatenate", settings=rules, **TINY), batch()
+    same = model.generate(real)
     other = same._replace(y=(same.y + 1) % 10)
-    wrong, right = (float(model.imitate(real._replace(y=same.y), fake).loss.detach()) for fake in (other, same))
+    wrong, right = (
+        float(model.generator_update(real._replace(y=same.y), fake).loss.detach()) for fake in (other, same)
+    )
     assert wrong != right
 
 
@@ -350,7 +359,7 @@ def test_minibatch_discrimination_tells_a_collapsed_minibatch():
 
 def test_few_labels_are_as_many_of_each_class_and_the_seeds_own():
     data = Batch(torch.rand(200, 1, 8, 8), torch.arange(200) % 10)
-    models = [SemiSupervisedGAN(LABELLED, labelled=20, **TINY) for _ in range(3)]
+    models = [SemiSupervisedGAN(LABELLED, num_labelled=20, **TINY) for _ in range(3)]
     for model, seed in zip(models, (0, 0, 1), strict=True):
         with seeded(seed):
             model.initialize(data)
@@ -362,21 +371,21 @@ def test_few_labels_are_as_many_of_each_class_and_the_seeds_own():
 
 
 def test_data_with_too_few_labels_are_refused():
-    model = SemiSupervisedGAN(LABELLED, labelled=100, **TINY)
+    model = SemiSupervisedGAN(LABELLED, num_labelled=100, **TINY)
     with pytest.raises(ValueError, match="a class with 5 training examples came"):
         model.initialize(Batch(torch.rand(50, 1, 8, 8), torch.arange(50) % 10))
 
 
 def test_samples_are_a_class_whose_output_is_fixed_at_zero():
-    model, x = SemiSupervisedGAN(LABELLED, labelled=20, **TINY).eval(), torch.rand(6, 1, 8, 8)
+    model, x = SemiSupervisedGAN(LABELLED, num_labelled=20, **TINY).eval(), torch.rand(6, 1, 8, 8)
     with torch.no_grad():
         outputs = torch.cat([model.discriminator(x), torch.zeros(6, 1)], 1).softmax(1)
-        torch.testing.assert_close(model.judge(x)[:, 0].sigmoid(), 1 - outputs[:, 10])
+        torch.testing.assert_close(model.discriminator_outputs(x)[:, 0].sigmoid(), 1 - outputs[:, 10])
         torch.testing.assert_close(model.classify(x).exp(), outputs[:, :10] / outputs[:, :10].sum(1, keepdim=True))
 
 
 def test_a_classifier_alone_learns_from_the_labelled_examples():
-    model = SemiSupervisedGAN(LABELLED, labelled=20, game=False, **TINY)
+    model = SemiSupervisedGAN(LABELLED, num_labelled=20, adversarial=False, **TINY)
     updates = [*model.updates(batch, CLOCK)]
     assert [update.parts for update in updates] == [("discriminator",)]
     assert float(updates[0].loss.detach()) == pytest.approx(math.log(10), rel=0.02)  # it knows nothing yet
@@ -385,42 +394,42 @@ def test_a_classifier_alone_learns_from_the_labelled_examples():
 
 
 def test_a_classifier_of_few_labels_tells_classes_of_two_views():
-    model, x = SemiSupervisedGAN(LABELLED, labelled=20, invariance=3.0, **TINY), torch.rand(6, 1, 8, 8)
+    model, x = SemiSupervisedGAN(LABELLED, num_labelled=20, iic_weight=3.0, **TINY), torch.rand(6, 1, 8, 8)
     model.labelled_y.fill_(3)
     on_x, on_views = torch.randn(6, 11), torch.randn(12, 11)  # of labelled images first
-    model.judge = lambda seen, y=None: on_views if len(seen) == 12 else on_x  # type: ignore[method-assign]
+    model.discriminator_outputs = lambda seen, y=None: on_views if len(seen) == 12 else on_x  # type: ignore[method-assign]
     for known in (on_x, None):
         losses = model._classifying(x, known)
         one, other = on_x[:, 1:].softmax(1), on_views[6:, 1:].softmax(1)
-        torch.testing.assert_close(losses["views"], 3 * uninformed(one, other))
+        torch.testing.assert_close(losses["views"], 3 * iic_loss(one, other))
         torch.testing.assert_close(losses["class"], -on_views[:6, 1:].log_softmax(1)[:, 3].mean())
 
 
 def test_infogan_tells_categories_of_two_views_of_data():
-    model = InfoGAN(LABELLED, categories=4, continuous=1, invariance=2.0, **TINY)  # views do not differ
-    real, fake = batch(), model.forge(batch())
+    model = InfoGAN(LABELLED, categories=4, continuous=1, iic_weight=2.0, **TINY)  # views do not differ
+    real, fake = batch(), model.generate(batch())
     outputs = torch.randn(6, 6)
-    model.judge = lambda x, y=None: 2 * outputs  # type: ignore[method-assign]
+    model.discriminator_outputs = lambda x, y=None: 2 * outputs  # type: ignore[method-assign]
     found = model.beside("discriminator", outputs, torch.zeros(6, 6), real, fake)["views"]
     one, other = (out[:, 1:5].softmax(1) for out in (outputs, 2 * outputs))
-    torch.testing.assert_close(found, 2 * uninformed(one, other))
+    torch.testing.assert_close(found, 2 * iic_loss(one, other))
     assert "views" not in model.beside("generator", None, torch.zeros(6, 6), real, fake)
 
 
 @pytest.mark.parametrize("model", [InfoGAN, SemiSupervisedGAN])
 def test_a_negative_weight_of_views_is_refused(model):
-    with pytest.raises(ValueError, match="invariance=-1"):
-        model(LABELLED, invariance=-1.0)
+    with pytest.raises(ValueError, match="iic_weight=-1"):
+        model(LABELLED, iic_weight=-1.0)
 
 
 def test_without_views_only_labels_are_learnt_from():
-    model = SemiSupervisedGAN(LABELLED, labelled=20, **TINY)
+    model = SemiSupervisedGAN(LABELLED, num_labelled=20, **TINY)
     assert {*model._classifying(torch.rand(4, 1, 8, 8), None)} == {"class"}
 
 
 def test_masks_are_moved_with_their_images_where_features_are_matched():
-    rules = Rules(objective="feature-matching", augment=("translation",))
-    model, x = Conditionals(Spec((1, 8, 8)), nets=ConvPlayers(**SIZES), rules=rules), torch.rand(32, 1, 8, 8)
-    moved, mask = model.shown(x, (x > 0.5).float())
+    rules = GANSettings(objective="feature-matching", augment=("translation",))
+    model, x = InpaintingGAN(Spec((1, 8, 8)), nets=ConvPlayers(**SIZES), settings=rules), torch.rand(32, 1, 8, 8)
+    moved, mask = model.augmented(x, (x > 0.5).float())
     assert torch.equal(mask, (moved > 0.5).float())  # nothing is known of what is filled in
     assert not torch.equal(moved, x)

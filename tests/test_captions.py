@@ -63,7 +63,7 @@ def digits() -> CaptionedDigits:
 
 
 def model(**arguments) -> Text2Image:
-    return Text2Image(SPEC, nets=TINY, **{"noise_size": 3, "caption_size": 5} | arguments)
+    return Text2Image(SPEC, nets=TINY, **{"noise_dim": 3, "caption_dim": 5} | arguments)
 
 
 def batch(n: int = 6) -> Batch:
@@ -326,11 +326,11 @@ def test_no_caption_taken_for_wrong_is_true(shapes):
 def test_a_row_without_a_wrong_caption_is_left_out(shapes):
     said = ["a red circle", "a circle", "a blue circle"]
     y = encode(said, shapes.spec.words, shapes.spec.length)
-    net = Text2Image(shapes.spec, nets=TINY, noise_size=3, caption_size=5)
+    net = Text2Image(shapes.spec, nets=TINY, noise_dim=3, caption_dim=5)
     real = Batch(torch.rand(3, 3, 16, 16), y)
     on_real = net.discriminator(real.x, y)
     assert on_real[:, 1].isnan().tolist() == [False, True, False]
-    found = net.beside("discriminator", on_real, on_real, real, net.forge(real))["mismatch"]
+    found = net.beside("discriminator", on_real, on_real, real, net.generate(real))["mismatch"]
     red, blue = (net.discriminator(real.x, y[[i] * 3])[:, 0] for i in (0, 2))
     softplus = torch.nn.functional.softplus
     expected = (softplus(-on_real[[0, 2], 0]) + softplus(torch.stack([blue[0], red[2]]))).mean() / 2
@@ -338,7 +338,7 @@ def test_a_row_without_a_wrong_caption_is_left_out(shapes):
     net.zero_grad()
     found.backward()
     assert all(bool(torch.isfinite(p.grad).all()) for p in net.discriminator.parameters() if p.grad is not None)
-    assert net.beside("discriminator", on_real[1:2], on_real, real, net.forge(real)) == {}
+    assert net.beside("discriminator", on_real[1:2], on_real, real, net.generate(real)) == {}
 
 
 def test_several_captions_of_one_picture_are_all_true():
@@ -361,7 +361,7 @@ def test_the_discriminator_descends_the_loss_of_three_kinds_of_pairs():
     update = next(net.updates(lambda: real, CLOCK))
     with seeded(0):
         net = model()  # the same weights and, below, the same noise
-        fake = net.forge(real)
+        fake = net.generate(real)
     sigmoid = lambda x, y: net.discriminator(x, y)[:, :1].sigmoid()  # noqa: E731
     right, fooled = sigmoid(real.x, real.y).log(), (1 - sigmoid(fake.x, real.y)).log()
     wrong = (1 - sigmoid(real.x, real.y[nearest(net.discriminator, real.y)])).log()
@@ -373,8 +373,8 @@ def test_the_discriminator_descends_the_loss_of_three_kinds_of_pairs():
 def test_interpolation_lies_between_the_captions_of_two():
     net, real = model(interpolation=1.0), batch()
     seen: list[Tensor] = []
-    net.judge = lambda x, y: (seen.append(y), torch.zeros(len(x), 2))[1]
-    fake = net.forge(real)
+    net.discriminator_outputs = lambda x, y: (seen.append(y), torch.zeros(len(x), 2))[1]
+    fake = net.generate(real)
     found = net.beside("generator", None, torch.zeros(6, 2), real, fake)
     codes = net.discriminator.encoder(real.y)
     a, b = codes[::2], codes.roll(1, 0)[::2]
@@ -396,10 +396,10 @@ def test_the_generator_is_asked_for_crossed_captions_that_the_discriminator_is_t
     net, real = model(crossing=2.0), batch()
     told: list[Tensor] = []
     heard: list[Tensor] = []
-    net.judge = lambda x, y: (told.append(y), torch.zeros(len(x), 2))[1]
+    net.discriminator_outputs = lambda x, y: (told.append(y), torch.zeros(len(x), 2))[1]
     prior = net.prior
     net.prior = lambda n, y=None: (heard.append(y), prior(n, y))[1]
-    found = net.beside("generator", None, torch.zeros(6, 2), real, net.forge(real))
+    found = net.beside("generator", None, torch.zeros(6, 2), real, net.generate(real))
     assert torch.equal(told[0], heard[-1])
     assert len(told[0]) == 3
     assert float(found["crossed"]) == pytest.approx(2 * np.log(2), rel=1e-5)

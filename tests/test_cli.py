@@ -16,7 +16,7 @@ from counterfeit.cli.errors import reported
 from counterfeit.engine import environment
 
 SMALL = [
-    "--model.hidden", "8", "--model.discriminator_hidden=8", "--model.noise_size", "2", "--train.steps", "4",
+    "--model.hidden", "8", "--model.discriminator_hidden=8", "--model.noise_dim", "2", "--train.steps", "4",
     "--train.batch_size", "8", "--train.save_every", "2", "--train.tensorboard", "false", "--evaluate.samples", "20",
 ]  # fmt: skip
 
@@ -302,7 +302,9 @@ def test_metrics_of_labels_stay_away_from_pictures_without(tmp_path, capsys):
     assert set(json.loads(capsys.readouterr().out.splitlines()[-1])["evaluation"]) == {"parzen", "nearest", "fid"}
 
 
-@pytest.mark.parametrize("words", [["--train.batch_size", "1"], ["--model.dropout", "2,2"], ["--model.pieces", "0"]])
+@pytest.mark.parametrize(
+    "words", [["--train.batch_size", "1"], ["--model.dropout", "2,2"], ["--model.maxout_pieces", "0"]]
+)
 def test_what_cannot_train_leaves_its_place_free(words, tmp_path, capsys):
     out = tmp_path / "run"
     fails(capsys, "train", "gan", "--out", str(out), *SMALL, *words)

@@ -24,8 +24,8 @@ from counterfeit.data.user_images import read_inputs, read_mask
 from counterfeit.engine.previews import picture
 from counterfeit.metrics.base import Result
 from counterfeit.metrics.tasks.completion import COMPLETION, DRAWS, given, nearest_completion, squared_error
-from counterfeit.models.adversarial.conditionals import Conditionals, energy_score
-from counterfeit.models.adversarial.contest import Rules
+from counterfeit.models.adversarial.inpainting_gan import InpaintingGAN, energy_score
+from counterfeit.models.adversarial.shared.alternating import GANSettings
 from counterfeit.nets.conv import ConvPlayers
 from counterfeit.nets.masks import KINDS, check_mask, mask_of, random_masks
 from counterfeit.report.figures.completion import TINT, board, tinted
@@ -91,7 +91,7 @@ class Trusting(Filler):
 
 def small(**rules):
     with seeded(0):
-        return Conditionals(SPEC, ConvPlayers(8, 8, "none"), noise_size=4, rules=Rules(**rules))
+        return InpaintingGAN(SPEC, ConvPlayers(8, 8, "none"), noise_dim=4, settings=GANSettings(**rules))
 
 
 # masks
@@ -199,7 +199,7 @@ def test_a_sample_is_a_completion_of_nothing():
 @pytest.mark.parametrize("n", [1, 4, 5])
 def test_each_image_of_the_first_half_is_completed_twice(n):
     model, x = small(), torch.rand(n, 1, 8, 8)
-    fake = model.forge(Batch(x))
+    fake = model.generate(Batch(x))
     half = (n + 1) // 2
     contexts = torch.cat([x[:half]] * 2)[:n]
     assert fake.x.shape == x.shape
@@ -212,7 +212,7 @@ def test_masks_move_with_their_images():
     told = []
     model.discriminator.forward = lambda x, mask: told.append((x, mask)) or x.flatten(1)[:, :1]
     mask = random_masks(16, (1, 8, 8))
-    model.judge(mask, mask)
+    model.discriminator_outputs(mask, mask)
     moved, told_mask = told[0]
     assert torch.equal((moved > 0.5).float(), told_mask)  # gray is filled into images, and nothing is known there
     assert not torch.equal(told_mask, mask)
@@ -223,20 +223,20 @@ def test_colors_of_masks_stay():
     told = []
     model.discriminator.forward = lambda x, mask: told.append((x, mask)) or x.flatten(1)[:, :1]
     x, mask = torch.rand(4, 1, 8, 8), random_masks(4, (1, 8, 8))
-    model.judge(x, mask)
+    model.discriminator_outputs(x, mask)
     assert torch.equal(told[0][1], mask)
     assert not torch.equal(told[0][0], x)
 
 
 def test_without_a_score_only_the_game_is_played():
-    model = Conditionals(SPEC, ConvPlayers(8, 8, "none"), score_weight=0.0, noise_size=4)
-    fake = model.forge(Batch(torch.rand(4, 1, 8, 8)))
+    model = InpaintingGAN(SPEC, ConvPlayers(8, 8, "none"), score_weight=0.0, noise_dim=4)
+    fake = model.generate(Batch(torch.rand(4, 1, 8, 8)))
     assert model.beside("generator", None, torch.zeros(4, 1), Batch(torch.rand(4, 1, 8, 8)), fake) == {}
-    checks.rejects(partial(Conditionals, SPEC, score_weight=-1.0), "score_weight=-1.0")
+    checks.rejects(partial(InpaintingGAN, SPEC, score_weight=-1.0), "score_weight=-1.0")
 
 
 def test_binary_completions_are_binary():
-    model = Conditionals(Spec((1, 8, 8), "binary"), ConvPlayers(8, 8, "none"), noise_size=4).eval()
+    model = InpaintingGAN(Spec((1, 8, 8), "binary"), ConvPlayers(8, 8, "none"), noise_dim=4).eval()
     y = model.complete(torch.rand(2, 1, 8, 8).round(), random_masks(2, (1, 8, 8)))
     assert {*y.unique().tolist()} <= {0.0, 1.0}
 
@@ -441,9 +441,9 @@ def test_what_is_no_mask_is_refused(tmp_path):
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    settings = {"data.name": "digits", "model.width": 4, "model.discriminator_width": 4, "model.noise_size": 4}
+    settings = {"data.name": "digits", "model.width": 4, "model.discriminator_width": 4, "model.noise_dim": 4}
     settings |= {"train.batch_size": 8, "train.save_every": 2, "train.tensorboard": False, "train.device": "cpu"}
-    return train("conditionals", steps=2, out=tmp_path_factory.mktemp("runs") / "a", settings=settings, show=False)
+    return train("inpainting-gan", steps=2, out=tmp_path_factory.mktemp("runs") / "a", settings=settings, show=False)
 
 
 def test_a_run_completes_as_often_as_asked(run):

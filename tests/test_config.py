@@ -53,6 +53,9 @@ def test_survives_run_yaml():
     [
         ("train.lrr", 1, "did you mean 'train.lr'"),
         ("model.hiden", 1, "did you mean 'model.hidden'"),
+        ("model.k", 2, "did you mean 'model.discriminator_steps'"),
+        ("model.smoothing", 0.1, "did you mean 'model.label_smoothing'"),
+        ("model.fresh", True, "did you mean 'model.resample_noise'"),
         ("train.parts.generator.lrr", 1, "did you mean 'lr'"),
         ("train.lr", "fast", "'fast' came; a number is expected"),
         ("train.seed", "1.5", "1.5 came; an integer is expected"),

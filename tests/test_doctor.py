@@ -295,7 +295,7 @@ def test_changes_are_options_that_the_model_takes(gan):
 
 def test_advice_is_made_from_the_settings(gan):
     vanished = chart(gan, {"gradient/generator": 1e-9}, WON)
-    assert gan.rules.objective == "non-saturating"
+    assert gan.settings.objective == "non-saturating"
     assert "objective" not in diagnose(vanished)[0].change
     fast = replace(vanished, train=Train(lr=0.5, steps=2_000))
     assert "Make its task harder or its steps smaller: `--train.lr 0.001` or" in diagnose(fast)[0].change
@@ -308,7 +308,7 @@ def convolutional(name, **settings):
     """The model of settings as `train` makes it, small, on data that have all that it may ask for."""
     config = catalogue.configure(
         catalogue.Recipe(name, "", {"model": {"name": name}}),
-        {"model": {"width": 2, "discriminator_width": 2, "noise_size": 2, **settings}},
+        {"model": {"width": 2, "discriminator_width": 2, "noise_dim": 2, **settings}},
     )
     words = {"words": ("a",), "length": 1} if name == "text2image" else {"classes": 10}
     return catalogue.model_class(name)(Spec((1, 32, 32), **words), **config.arguments)
@@ -542,7 +542,7 @@ def collapsed(tmp_path_factory):
     prior = game.prior
     patch.setattr(game, "prior", lambda model, n, *rest: 0.001 * prior(model, n, *rest))
     train = {"steps": 400, "batch_size": 32, "save_every": 100, "tensorboard": False}
-    small = {"model": {"hidden": [32], "norm": "none", "discriminator_hidden": [32], "noise_size": 4}, "train": train}
+    small = {"model": {"hidden": [32], "norm": "none", "discriminator_hidden": [32], "noise_dim": 4}, "train": train}
     yield cf.train("gan", out=folder, settings=small, show=False)
     patch.undo()
 

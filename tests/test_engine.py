@@ -208,7 +208,7 @@ def test_events_of_the_start_are_kept_there(tmp_path):
 def run_of(tmp_path, **train):
     settings = {"steps": 8, "batch_size": 8, "save_every": 2, "log_every": 2, "tensorboard": False, "milestones": False}
     settings |= train
-    small = {"model": {"hidden": [8], "discriminator_hidden": [8], "noise_size": 2}, "train": settings}
+    small = {"model": {"hidden": [8], "discriminator_hidden": [8], "noise_dim": 2}, "train": settings}
     return cf.train("gan", out=tmp_path / "run", settings=small, show=False)
 
 
@@ -422,9 +422,9 @@ def test_what_was_learnt_is_kept_where_its_validation_fails(tmp_path, error):
 @pytest.mark.parametrize(("recipe", "settings", "name"), [
     ("gan", {"model": {"objective": "feature-matching"}}, "model.objective"),
     ("dcgan", {"model": {"penalty": "dragan"}}, "model.penalty"),
-    ("semi-supervised-gan", {}, "model.objective, model.invariance"),
-    ("infogan", {}, "model.invariance"),
-    ("bigan", {}, "model.invariance"),
+    ("semi-supervised-gan", {}, "model.objective, model.iic_weight"),
+    ("infogan", {}, "model.iic_weight"),
+    ("bigan", {}, "model.iic_weight"),
     ("text2image", {"model": {"crossing": 1.0}}, "model.mismatch, model.crossing"),
 ])  # fmt: skip
 def test_a_loss_of_a_whole_minibatch_is_not_descended_in_pieces(recipe, settings, name, tmp_path):
@@ -437,7 +437,7 @@ def test_a_loss_of_a_whole_minibatch_is_not_descended_in_pieces(recipe, settings
 
 
 def test_losses_that_are_means_are_descended_in_pieces():
-    for name in ("gan", "wgan-gp", "cgan", "acgan", "cyclegan", "stargan", "conditionals", "vae"):
+    for name in ("gan", "wgan-gp", "cgan", "acgan", "cyclegan", "stargan", "inpainting-gan", "vae"):
         chosen = catalogue.recipe(name)
         config = catalogue.configure(chosen, chosen.smoke)
         assert build(config, catalogue.source(config.data), torch.device("cpu")).undivided == ()
@@ -567,4 +567,4 @@ def test_tensorboard_gets_grids_validation_and_settings(tmp_path):
     assert {"valid/parzen", "generator/loss"} <= set(board.Tags()["scalars"])
     content = board.SummaryMetadata("_hparams_/session_start_info").plugin_data.content
     assert b"train.batch_size" in content
-    assert b"model.noise_size" in content
+    assert b"model.noise_dim" in content

@@ -100,7 +100,7 @@ def test_without_the_game_only_the_squared_error_of_pixels_is_descended():
 def test_the_generator_descends_pixels_features_and_the_weighted_game():
     model, x = small(adversarial_weight=0.5, feature_weight=3.0), smooth()
     first, second = model.updates(lambda: Batch(x), CLOCK)
-    fake, d = model.forge(Batch(x)), model.discriminator
+    fake, d = model.generate(Batch(x)), model.discriminator
     wanted, off = d.features(x), d.features(fake) - d.features(x)
     share = (off.square().sum(1) / wanted.square().sum(1)).mean()
     game = torch.nn.functional.softplus(-d(fake)).mean()

@@ -281,7 +281,7 @@ def test_wrong_words_are_one_clear_line(tmp_path: Path, capsys: pytest.CaptureFi
 def autoencoder(tmp_path_factory):
     import counterfeit as cf
 
-    small = {"model.hidden": [16], "model.latent": 4}
+    small = {"model.hidden": [16], "model.latent_dim": 4}
     return cf.train("vae", steps=60, out=tmp_path_factory.mktemp("vae") / "run", settings=small, show=False)
 
 

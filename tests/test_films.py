@@ -21,8 +21,8 @@ from counterfeit.data.sources.moving_digits import COUNTS, MovingDigits, bounced
 from counterfeit.engine.previews import picture
 from counterfeit.inference.capabilities import foreseen
 from counterfeit.metrics.tasks.video_prediction import PREDICTION
-from counterfeit.models.adversarial.contest import Rules
 from counterfeit.models.adversarial.next_frame import NextFrame
+from counterfeit.models.adversarial.shared.alternating import GANSettings
 from counterfeit.nets.films import ConvLSTM, FramePredictor
 
 SPEC, CLOCK = Spec((6, 1, 8, 8)), Clock(0, 10)
@@ -40,7 +40,7 @@ def source() -> MovingDigits:
 
 
 def small(**settings: object) -> NextFrame:
-    return NextFrame(SPEC, **{"seen": 2, "width": 4, "discriminator_width": 4, **settings})
+    return NextFrame(SPEC, **{"context_frames": 2, "width": 4, "discriminator_width": 4, **settings})
 
 
 def films(n: int = 4) -> Tensor:
@@ -150,20 +150,20 @@ def test_where_it_is_told_the_truth_is_read():
 
 @pytest.mark.parametrize(("step", "share"), [(0, 1.0), (20, 0.5), (40, 0.0), (70, 0.0)])
 def test_true_frames_become_rarer(step, share):
-    model = small(forcing=0.4)
+    model = small(teacher_forcing=0.4)
     next(model.updates(lambda: Batch(films()), Clock(step, 100)))
-    assert model.told == pytest.approx(share)
+    assert model.true_share == pytest.approx(share)
 
 
 def test_frames_foreseen_do_not_hang_on_those_that_come():
     model, x = small(), films()
     other = torch.cat([x[:, :2], films()[:, 2:]], 1)
-    assert torch.equal(model.forge(Batch(x)), model.forge(Batch(other)))
-    assert torch.equal(model.forge(Batch(x))[:, :2], x[:, :2])
+    assert torch.equal(model.generate(Batch(x)), model.generate(Batch(other)))
+    assert torch.equal(model.generate(Batch(x))[:, :2], x[:, :2])
 
 
 def test_without_the_game_only_the_squared_error_of_frames_foreseen_is_descended():
-    model, x = small(adversarial_weight=0.0, forcing=0.0), films()
+    model, x = small(adversarial_weight=0.0, teacher_forcing=0.0), films()
     (update,) = model.updates(lambda: Batch(x), CLOCK)
     torch.testing.assert_close(update.loss, (model.predict(x[:, :2], 4) - x[:, 2:]).square().mean())
 
@@ -171,12 +171,12 @@ def test_without_the_game_only_the_squared_error_of_frames_foreseen_is_descended
 def test_the_discriminator_sees_the_whole_film():
     model = small()
     x = films().requires_grad_()
-    (slope,) = torch.autograd.grad(model.judge(x).sum(), x)
+    (slope,) = torch.autograd.grad(model.discriminator_outputs(x).sum(), x)
     assert bool((slope.abs().amax((0, 2, 3, 4)) > 0).all())
 
 
 def test_as_many_discriminator_steps_as_the_rules_say_come_before_the_generators():
-    model = small(rules=Rules(k=3))
+    model = small(settings=GANSettings(discriminator_steps=3))
     parts = [update.parts[0] for update in model.updates(lambda: Batch(films()), CLOCK)]
     assert parts == ["discriminator"] * 3 + ["generator"]
 
@@ -184,10 +184,10 @@ def test_as_many_discriminator_steps_as_the_rules_say_come_before_the_generators
 def test_what_is_no_film_is_told():
     with pytest.raises(ValueError, match=r"\(1, 8, 8\) came; films"):
         NextFrame(Spec((1, 8, 8)))
-    with pytest.raises(ValueError, match="seen=6 came; 1 to 5 of 6"):
-        small(seen=6)
+    with pytest.raises(ValueError, match="context_frames=6 came; 1 to 5 of 6"):
+        small(context_frames=6)
     with pytest.raises(ValueError, match="feature-matching came; one of outputs"):
-        small(rules=Rules(objective="feature-matching"))
+        small(settings=GANSettings(objective="feature-matching"))
 
 
 # Metric and pictures --------------------------------------------------------------------------------------------------

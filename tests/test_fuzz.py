@@ -302,7 +302,7 @@ def test_what_is_no_section_of_a_recipe_is_named(tmp_path, section, says):
     "changes",
     [
         {"model": {"hidden": [2**63]}},
-        {"model": {"noise_size": None}},
+        {"model": {"noise_dim": None}},
         {"model": {"hidden": None}},
         {"model": {"hidden": [None]}},
         {"train": {"steps": None}},

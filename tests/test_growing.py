@@ -28,7 +28,7 @@ def same_numbers() -> Iterator[None]:
 
 
 def model(stage: float = 0.0) -> ProGAN:
-    made = ProGAN(SPEC, width=4, discriminator_width=4, noise_size=3)
+    made = ProGAN(SPEC, width=4, discriminator_width=4, noise_dim=3)
     stand(made, stage)
     return made
 
@@ -54,17 +54,17 @@ def test_samples_have_the_pixels_of_their_stage_repeated(stage, pixels):
 def test_a_level_fades_in_without_a_jump(level):
     made, x = model(level), images()
     z = made.prior(5)
-    before, told = made.decode(z), made.judge(x)
+    before, told = made.decode(z), made.discriminator_outputs(x)
     stand(made, level + 0.001)
     torch.testing.assert_close(made.decode(z), before, atol=5e-3, rtol=0)
-    torch.testing.assert_close(made.judge(x), told, atol=2e-2, rtol=0)
+    torch.testing.assert_close(made.discriminator_outputs(x), told, atol=2e-2, rtol=0)
     stand(made, level + 1)
     assert float((made.decode(z) - before).detach().abs().max()) > 0.02
 
 
 def test_the_discriminator_sees_means_over_the_pixels_there_are():
     made, x = model(1), images()
-    torch.testing.assert_close(made.judge(x), made.judge(made.discriminator.shown(x)))
+    torch.testing.assert_close(made.discriminator_outputs(x), made.discriminator_outputs(made.discriminator.shown(x)))
 
 
 def test_data_are_shown_in_the_pixels_there_are_and_half_faded_between_two_stages():

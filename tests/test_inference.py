@@ -20,13 +20,13 @@ from counterfeit.core import Batch, Clock, Net, Spec, Structured
 from counterfeit.engine.distributed import Processes
 from counterfeit.engine.step import Stepper
 from counterfeit.inference.latent import class_means, move, traverse_categories, traverse_continuous
-from counterfeit.losses import uninformed
-from counterfeit.models.adversarial.auxiliary import Auxiliary
+from counterfeit.losses import iic_loss
 from counterfeit.models.adversarial.bigan import BiGAN
 from counterfeit.models.adversarial.cgan import CGAN
-from counterfeit.models.adversarial.contest import Rules
-from counterfeit.models.adversarial.game import Fake
 from counterfeit.models.adversarial.infogan import InfoGAN
+from counterfeit.models.adversarial.latent_regressor import LatentRegressor
+from counterfeit.models.adversarial.shared.alternating import GANSettings
+from counterfeit.models.adversarial.shared.sampling_gan import Fake
 from counterfeit.nets.conv import ConvPlayers
 from counterfeit.report.figures.edits import directions, edit, edits, means, read_direction
 from counterfeit.report.figures.run_figures import figures
@@ -35,7 +35,7 @@ from counterfeit.run.run import Run, train
 
 SPEC, CLOCK = Spec((1, 8, 8), classes=10), Clock(0, 10)
 NETS = ConvPlayers(width=4, discriminator_width=4)
-SMALL = {"encoder_width": 4, "nets": NETS, "noise_size": 3}
+SMALL = {"encoder_width": 4, "nets": NETS, "noise_dim": 3}
 
 
 @pytest.fixture(autouse=True)
@@ -69,25 +69,25 @@ def told(**options: object) -> BiGAN:
 
 
 def test_the_judge_sees_codes_of_data_beside_data_and_prior_codes_beside_samples():
-    model, real = told(rules=Rules(fresh=False)), batch()
+    model, real = told(settings=GANSettings(resample_noise=False)), batch()
     with seeded(1):
         first = next(model.updates(lambda: real, CLOCK))
     with seeded(1), torch.no_grad():
-        fake = model.forge(real)
+        fake = model.generate(real)
         on_real, on_fake = model.discriminator(real.x, fake.real_y), model.discriminator(fake.x, fake.z)
     expected = 0.5 * (nn.functional.softplus(-on_real).mean() + nn.functional.softplus(on_fake).mean())
     assert torch.allclose(first.loss, expected, atol=1e-6)
 
 
 def test_generator_and_encoder_move_together_and_lower_the_value_that_the_discriminator_raises():
-    model, real = told(rules=Rules(objective="minimax", fresh=False)), batch()
+    model, real = told(settings=GANSettings(objective="minimax", resample_noise=False)), batch()
     first, second = list(model.updates(lambda: real, CLOCK))
     assert (first.parts, second.parts) == (("discriminator",), ("generator", "encoder"))
     assert torch.allclose(second.loss, -first.loss, atol=1e-5)  # no step was taken in between
 
 
 def test_the_discriminators_update_leaves_the_encoder_alone():
-    model, real = told(rules=Rules(fresh=False)), batch()
+    model, real = told(settings=GANSettings(resample_noise=False)), batch()
     next(model.updates(lambda: real, CLOCK)).loss.backward()
     assert all(p.grad is None for part in (model.encoder, model.generator) for p in part.parameters())
 
@@ -95,7 +95,7 @@ def test_the_discriminators_update_leaves_the_encoder_alone():
 def test_the_encoder_gains_where_its_pairs_pass_for_samples():
     model, real = told(), batch()
     out = torch.zeros(6, 1)
-    fake = model.forge(real)
+    fake = model.generate(real)
     losses = model.beside("generator", None, out, real, fake)
     logits = model.discriminator(real.x, fake.real_y)
     assert torch.allclose(losses["encoder"], nn.functional.softplus(logits).mean())
@@ -103,22 +103,22 @@ def test_the_encoder_gains_where_its_pairs_pass_for_samples():
 
 
 def test_the_penalty_is_on_the_slope_in_pairs():
-    model, real = told(rules=Rules(penalty="r1", penalty_weight=2.0)), batch()
+    model, real = told(settings=GANSettings(penalty="r1", penalty_weight=2.0)), batch()
     image, code = model.discriminator.image.weight, model.discriminator.code.weight
     slope = (image / 2).square().sum() + (code / 2).square().sum()  # per unit of [-1, 1], and half a deviation of codes
-    found = model.slope(real.x, model.forge(real), CLOCK)
+    found = model.gradient_penalty(real.x, model.generate(real), CLOCK)
     assert float(found.detach()) == pytest.approx(2 * 0.5 * float(slope.detach()), rel=1e-5)
 
 
 def test_cycle_errors_vanish_where_the_encoder_inverts_the_generator():
-    sizes = {**SMALL, "noise_size": 64}
+    sizes = {**SMALL, "noise_dim": 64}
     model = BiGAN(Spec((1, 8, 8)), image_weight=2.0, code_weight=3.0, units=8, **sizes)
     model.generator, model.encoder = nn.Unflatten(1, (1, 8, 8)), nn.Flatten()
     real = Batch(torch.rand(4, 1, 8, 8))
-    losses = model.beside("generator", None, torch.zeros(4, 1), real, model.forge(real))
+    losses = model.beside("generator", None, torch.zeros(4, 1), real, model.generate(real))
     assert float(losses["image"].detach()) == float(losses["code"].detach()) == 0
     model.encoder = nn.Sequential(nn.Flatten(), Off(0.5))
-    losses = model.beside("generator", None, torch.zeros(4, 1), real, model.forge(real))
+    losses = model.beside("generator", None, torch.zeros(4, 1), real, model.generate(real))
     assert float(losses["image"].detach()) == pytest.approx(2 * 0.25)
     assert float(losses["code"].detach()) == pytest.approx(3 * 0.25, rel=1e-5)
 
@@ -168,16 +168,18 @@ def test_a_code_ends_with_the_likeliest_category_which_the_game_does_not_move():
 def test_an_encoder_learns_categories_from_two_views_of_data():
     losses, real = {}, batch()
     for views in ((), ("flip",)):
-        model = BiGAN(SPEC, categories=4, invariance=3.0, views=views, units=8, **SMALL)
+        model = BiGAN(SPEC, categories=4, iic_weight=3.0, view_augmentations=views, units=8, **SMALL)
         model.encoder = Sides()
-        losses[views] = float(model.beside("generator", None, torch.zeros(6, 1), real, model.forge(real))["views"])
+        losses[views] = float(model.beside("generator", None, torch.zeros(6, 1), real, model.generate(real))["views"])
     read = model.encoder(real.x)[:, 3:].softmax(1)
-    assert losses[()] == pytest.approx(3 * float(uninformed(read, read)), rel=1e-5)
+    assert losses[()] == pytest.approx(3 * float(iic_loss(read, read)), rel=1e-5)
     assert losses["flip",] > losses[()] + 1e-3  # what is left and right tells less of itself mirrored
-    assert "views" not in model.beside("discriminator", torch.zeros(6, 1), torch.zeros(6, 1), real, model.forge(real))
+    assert "views" not in model.beside(
+        "discriminator", torch.zeros(6, 1), torch.zeros(6, 1), real, model.generate(real)
+    )
 
 
-@pytest.mark.parametrize("wrong", [{"categories": 1}, {"categories": -1}, {"invariance": -1.0}, {"image_weight": -1.0}])
+@pytest.mark.parametrize("wrong", [{"categories": 1}, {"categories": -1}, {"iic_weight": -1.0}, {"image_weight": -1.0}])
 def test_weights_and_categories_that_mean_nothing_are_refused(wrong):
     with pytest.raises(ValueError, match=f"{next(iter(wrong))}=-?1"):
         BiGAN(SPEC, units=8, **SMALL, **wrong)
@@ -193,28 +195,28 @@ class Sides(nn.Module):
 
 def test_data_alone_are_judged_with_the_codes_that_encode_finds():
     model, x = BiGAN(SPEC, units=8, **SMALL).eval(), batch().x
-    assert torch.equal(model.judge(x), model.judge(x, model.encode(x)))
+    assert torch.equal(model.discriminator_outputs(x), model.discriminator_outputs(x, model.encode(x)))
     with pytest.raises(ValueError, match="`z` has shape"):
-        model.judge(x, torch.zeros(6, 4))
+        model.discriminator_outputs(x, torch.zeros(6, 4))
 
 
 @pytest.mark.parametrize("objective", ["least-squares", "feature-matching", "kl"])
 def test_objectives_whose_parts_do_not_mirror_each_other_are_refused(objective):
     with pytest.raises(ValueError, match=objective):
-        BiGAN(SPEC, units=8, rules=Rules(objective=objective), **SMALL)
+        BiGAN(SPEC, units=8, settings=GANSettings(objective=objective), **SMALL)
 
 
 # The auxiliary net ----------------------------------------------------------------------------------------------------
 
 
-def parts(step: int, fixed_from: float) -> list[tuple[str, ...]]:
-    model = Auxiliary(SPEC, fixed_from=fixed_from, **SMALL).train()
+def parts(step: int, generator_frozen_from: float) -> list[tuple[str, ...]]:
+    model = LatentRegressor(SPEC, generator_frozen_from=generator_frozen_from, **SMALL).train()
     return [update.parts for update in model.updates(batch, Clock(step, 10))]
 
 
 def test_from_some_step_on_the_generator_stands_still():
-    assert parts(5, fixed_from=0.6) == [("discriminator",), ("generator",), ("encoder",)]
-    assert parts(6, fixed_from=0.6) == [("encoder",)]
+    assert parts(5, generator_frozen_from=0.6) == [("discriminator",), ("generator",), ("encoder",)]
+    assert parts(6, generator_frozen_from=0.6) == [("encoder",)]
 
 
 class Mix(Net):
@@ -242,7 +244,7 @@ class Read(Net):
 def test_the_encoder_finds_the_mean_of_the_code_given_the_sample():
     """Of a linear generator x = z A and z ~ N(0, I) that mean is x (AᵀA)⁻¹ Aᵀ."""
     matrix = torch.tensor([[1.0, 0.5], [0.0, 1.0], [1.0, -1.0]])
-    model = Auxiliary(SPEC, fixed_from=0.0, **SMALL)
+    model = LatentRegressor(SPEC, generator_frozen_from=0.0, **SMALL)
     model.generator, model.encoder = Mix(matrix.clone()), Read()
     stepper = Stepper(model, Train(lr=0.1, schedule="linear", steps=100, batch_size=256), Processes())
     for step in range(100):
@@ -253,14 +255,14 @@ def test_the_encoder_finds_the_mean_of_the_code_given_the_sample():
 
 
 def test_the_players_learn_nothing_from_the_encoder():
-    model = Auxiliary(SPEC, image_weight=1.0, **SMALL).train()
+    model = LatentRegressor(SPEC, image_weight=1.0, **SMALL).train()
     *_, last = model.updates(batch, CLOCK)
     last.loss.backward()
     assert all(p.grad is None for part in (model.generator, model.discriminator) for p in part.parameters())
 
 
 def test_the_encoder_learns_from_samples_with_noise_and_encodes_without():
-    model, seen = Auxiliary(SPEC, fixed_from=0.0, encoder_noise=0.5, **SMALL).train(), []
+    model, seen = LatentRegressor(SPEC, generator_frozen_from=0.0, encoder_noise=0.5, **SMALL).train(), []
     model.generator = nn.Sequential(Constant(torch.full((64,), 0.5)), nn.Unflatten(1, SPEC.shape))
     model.encoder.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
     next(model.updates(lambda: batch(200), CLOCK))
@@ -272,7 +274,7 @@ def test_the_encoder_learns_from_samples_with_noise_and_encodes_without():
 
 def test_no_fraction_of_training_is_refused():
     with pytest.raises(ValueError, match="fraction of training"):
-        Auxiliary(SPEC, fixed_from=1.5)
+        LatentRegressor(SPEC, generator_frozen_from=1.5)
 
 
 def test_features_are_means_over_places_and_the_probe_tells_of_them_too(run):
@@ -315,7 +317,7 @@ def test_a_traversal_of_a_continuous_value_changes_it_alone_in_each_category():
 
 @pytest.mark.parametrize("model", [InfoGAN, CGAN, BiGAN])
 def test_the_parts_of_a_code_add_up(model):
-    made = model(SPEC, nets=NETS, noise_size=3)
+    made = model(SPEC, nets=NETS, noise_dim=3)
     assert isinstance(made, Structured)
     assert sum(made.structure()) == made.prior(2).shape[1]
 
@@ -460,5 +462,5 @@ def test_a_model_that_does_not_encode_is_named(tmp_path, capsys):
 
 def test_labels_of_the_fake_stand_for_data_too_where_no_others_are_given():
     fake = Fake(torch.zeros(1), torch.zeros(1), torch.ones(1))
-    assert all(torch.equal(y, torch.ones(1)) for y in fake.told() if y is not None)
-    assert Fake(torch.zeros(1), torch.zeros(1), None).told() == (None, None)
+    assert all(torch.equal(y, torch.ones(1)) for y in fake.conditioning() if y is not None)
+    assert Fake(torch.zeros(1), torch.zeros(1), None).conditioning() == (None, None)

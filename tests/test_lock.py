@@ -15,7 +15,7 @@ from counterfeit.engine.distributed import Processes
 from counterfeit.engine.lock import locked
 
 ALONE = Processes()
-TINY = {"model": {"hidden": [8], "discriminator_hidden": [8], "noise_size": 2},
+TINY = {"model": {"hidden": [8], "discriminator_hidden": [8], "noise_dim": 2},
         "train": {"steps": 4, "batch_size": 8, "save_every": 2, "log_every": 2, "tensorboard": False}}  # fmt: skip
 HOLD = """
 import sys, time

@@ -16,7 +16,7 @@ from counterfeit.losses import (
     ObjectiveName,
     PenaltyName,
     feature_matching,
-    uninformed,
+    iic_loss,
     variational,
 )
 
@@ -240,25 +240,25 @@ def test_classes_of_two_views_inform_by_the_entropies_of_their_joint_table():
     alone = table.sum(1)
     information = (table * (table / torch.outer(alone, alone)).log()).sum()
     entropy = -(alone * alone.log()).sum()
-    torch.testing.assert_close(uninformed(one, other, even=0.0), -information)
-    torch.testing.assert_close(uninformed(one, other), -information - 5 * information / math.log(4) * entropy)
+    torch.testing.assert_close(iic_loss(one, other, even=0.0), -information)
+    torch.testing.assert_close(iic_loss(one, other), -information - 5 * information / math.log(4) * entropy)
 
 
 def test_what_views_tell_is_not_rounded_under_autocast():
     one, other = torch.randn(2, 300, 10, generator=torch.Generator().manual_seed(1)).softmax(2)
     with torch.autocast("cpu", torch.bfloat16):
-        found = uninformed(one, other)
-    torch.testing.assert_close(found, uninformed(one, other))
+        found = iic_loss(one, other)
+    torch.testing.assert_close(found, iic_loss(one, other))
 
 
 def test_classes_that_are_certain_even_and_the_same_inform_most():
     certain, merged = torch.eye(6), torch.eye(6)
     merged[5] = merged[4]  # two classes in one
-    assert float(uninformed(certain, certain, even=0.0)) == pytest.approx(-math.log(6))
-    assert float(uninformed(torch.full((6, 6), 1 / 6), certain)) == pytest.approx(0.0, abs=1e-5)
+    assert float(iic_loss(certain, certain, even=0.0)) == pytest.approx(-math.log(6))
+    assert float(iic_loss(torch.full((6, 6), 1 / 6), certain)) == pytest.approx(0.0, abs=1e-5)
     for even in (0.0, 5.0):
-        assert float(uninformed(certain, certain, even)) < float(uninformed(merged, merged, even))
-        assert float(uninformed(certain, certain, even)) < float(uninformed(certain, certain.roll(1, 0), even))
+        assert float(iic_loss(certain, certain, even)) < float(iic_loss(merged, merged, even))
+        assert float(iic_loss(certain, certain, even)) < float(iic_loss(certain, certain.roll(1, 0), even))
 
 
 def test_raising_the_evenness_waits_for_classes():
@@ -267,7 +267,7 @@ def test_raising_the_evenness_waits_for_classes():
     grads = []
     for even in (0.0, 5.0):  # no image differs from any: nothing is known, and nothing pulls at the marginal
         p = (blank + lean).softmax(1)
-        grads += torch.autograd.grad(uninformed(p, p, even), blank)
+        grads += torch.autograd.grad(iic_loss(p, p, even), blank)
     torch.testing.assert_close(grads[0], grads[1], atol=1e-6, rtol=0)
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from counterfeit.config.settings import Evaluation
-from counterfeit.core import Batch, Judges, Model, Spec, Update
+from counterfeit.core import Batch, Discriminates, Model, Spec, Update
 from counterfeit.data.source import InMemory, Source
 from counterfeit.metrics.representation.anomaly import ANOMALY, Detects, detect, shuffled
 from counterfeit.metrics.stats.rank_tests import average_precision, exceedance
@@ -60,12 +60,12 @@ class Everything(Gaussian):
     def decode(self, z):
         return z.expand(-1, 2)
 
-    def judge(self, x, y=None):
+    def discriminator_outputs(self, x, y=None):
         return torch.stack([self.log_prob(x), x[:, 0]], 1)
 
 
 class Judge(Model):
-    """Judges by labels."""
+    """Discriminates by labels."""
 
     conditional = True
 
@@ -76,7 +76,7 @@ class Judge(Model):
     def updates(self, draw, clock):
         yield Update(self.loc.sum())
 
-    def judge(self, x, y=None):
+    def discriminator_outputs(self, x, y=None):
         return y.float()[:, None]
 
 
@@ -134,7 +134,7 @@ def test_labels_are_kept_from_one_that_is_told_none():
     class Plain(Judge):
         conditional = False
 
-        def judge(self, x, y=None):
+        def discriminator_outputs(self, x, y=None):
             assert y is None
             return x[:, :1]
 
@@ -147,7 +147,7 @@ def test_labels_are_kept_from_one_that_is_told_none():
 def test_any_score_will_do():
     assert isinstance(Gaussian(), Detects)
     assert isinstance(Judge(), Detects)
-    assert isinstance(Judge(), Judges)
+    assert isinstance(Judge(), Discriminates)
     assert not isinstance(nn.Linear(1, 1), Detects)
 
 

@@ -193,7 +193,7 @@ def test_a_signal_while_validation_trains_it_saves_the_run(tmp_path, monkeypatch
         return learn(model, draw, clock)
 
     monkeypatch.setattr(LeNet, "updates", interrupted)
-    small = {"model": {"hidden": [8], "discriminator_hidden": [8], "noise_size": 2}}
+    small = {"model": {"hidden": [8], "discriminator_hidden": [8], "noise_dim": 2}}
     train = {"steps": 8, "batch_size": 8, "save_every": 4, "tensorboard": False, "validate": "fid"}
     settings = {**small, "train": train, "evaluate": {"features": "classifier"}}
     with pytest.raises(Interrupted, match=r"at step 4; the checkpoint is saved") as stop:

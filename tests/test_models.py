@@ -22,8 +22,8 @@ from counterfeit.data.sources.toy import Gaussian1D
 from counterfeit.engine.distributed import Processes
 from counterfeit.engine.step import Stepper
 from counterfeit.losses import OBJECTIVES
-from counterfeit.models.adversarial.contest import Rules
 from counterfeit.models.adversarial.gan import GAN
+from counterfeit.models.adversarial.shared.alternating import GANSettings
 from counterfeit.models.autoencoding.vae import VAE, kl_to_standard_normal, log_normal
 from counterfeit.transforms import build
 
@@ -38,16 +38,16 @@ def same_numbers() -> Iterator[None]:
 
 def gan(**arguments) -> GAN:
     """A small GAN; arguments may be the model's own or those of the rules of its game."""
-    known = {f.name for f in dataclasses.fields(Rules)}
-    rules = Rules(**{name: value for name, value in arguments.items() if name in known})
+    known = {f.name for f in dataclasses.fields(GANSettings)}
+    rules = GANSettings(**{name: value for name, value in arguments.items() if name in known})
     own = {name: value for name, value in arguments.items() if name not in known}
-    small = {"hidden": (8,), "discriminator_hidden": (8,), "noise_size": 3, "norm": "none"}
-    return GAN(IMAGES, **small | own, rules=rules)
+    small = {"hidden": (8,), "discriminator_hidden": (8,), "noise_dim": 3, "norm": "none"}
+    return GAN(IMAGES, **small | own, settings=rules)
 
 
 def vae(**arguments) -> VAE:
     """An untrained VAE whose decoder heeds the code, so that its bounds differ."""
-    model = VAE(BITS, **{"latent": 2, "hidden": (8,)} | arguments)
+    model = VAE(BITS, **{"latent_dim": 2, "hidden": (8,)} | arguments)
     model.decoder.last.weight.data.mul_(8)
     return model
 
@@ -92,7 +92,7 @@ def test_gaussian_noise_is_standard_normal():
 
 
 def test_marginals_start_the_output_at_the_mean_of_the_data():
-    model, x = gan(marginals=True, init=0.05), torch.rand(50, *IMAGES.shape)
+    model, x = gan(init_bias_from_data=True, init=0.05), torch.rand(50, *IMAGES.shape)
     x[:, 0, 0, 0], x[:, 0, 0, 1] = 0.0, 1.0  # never exactly certain
     model.initialize(Batch(x))
     bias = model.state_dict()["generator.body.last.bias"]
@@ -100,7 +100,7 @@ def test_marginals_start_the_output_at_the_mean_of_the_data():
 
 
 def test_covariance_starts_samples_at_the_mean_and_covariance_of_the_data():
-    model = GAN(Spec((2,), "real"), (256,), "tanh", "none", covariance=True, noise_size=64)
+    model = GAN(Spec((2,), "real"), (256,), "tanh", "none", init_weights_from_data=True, noise_dim=64)
     x = torch.randn(4_000, 2) @ torch.tensor([[2.0, 1.0], [0.0, 0.5]]) + torch.tensor([3.0, -1.0])
     with torch.no_grad():
         model.initialize(Batch(x))
@@ -110,7 +110,7 @@ def test_covariance_starts_samples_at_the_mean_and_covariance_of_the_data():
 
 
 def test_covariance_starts_images_near_the_data():
-    model, x = gan(covariance=True, hidden=(64,), noise_size=16), 0.2 + 0.6 * torch.rand(50, *IMAGES.shape)
+    model, x = gan(init_weights_from_data=True, hidden=(64,), noise_dim=16), 0.2 + 0.6 * torch.rand(50, *IMAGES.shape)
     model.initialize(Batch(x))
     with torch.no_grad():
         samples = model.sample(5_000)
@@ -120,13 +120,13 @@ def test_covariance_starts_images_near_the_data():
 
 def test_a_centered_discriminator_sees_examples_minus_the_mean_of_the_data():
     plain, x = gan(), torch.rand(50, *IMAGES.shape)
-    centered = gan(center=True)
+    centered = gan(center_inputs=True)
     centered.load_state_dict(plain.state_dict(), strict=False)
     centered.initialize(Batch(x))
-    torch.testing.assert_close(centered.judge(x), plain.judge(x - x.mean(0)))
+    torch.testing.assert_close(centered.discriminator_outputs(x), plain.discriminator_outputs(x - x.mean(0)))
 
 
-@pytest.mark.parametrize("model", [gan(), GAN(Spec((2,), "real"), marginals=True)], ids=["not-asked", "real"])
+@pytest.mark.parametrize("model", [gan(), GAN(Spec((2,), "real"), init_bias_from_data=True)], ids=["not-asked", "real"])
 def test_marginals_leave_other_models_as_they_are(model):
     before = {name: value.clone() for name, value in model.state_dict().items()}
     model.initialize(Batch(torch.rand(5, *model.spec.shape)))
@@ -137,7 +137,7 @@ def test_marginals_leave_other_models_as_they_are(model):
 def test_each_of_k_discriminator_updates_has_a_fresh_minibatch(k):
     batches = [torch.rand(4, *IMAGES.shape) for _ in range(k)]
     left = iter(batches)
-    updates = [*gan(k=k).updates(lambda: Batch(next(left)), Clock(0, 1))]
+    updates = [*gan(discriminator_steps=k).updates(lambda: Batch(next(left)), Clock(0, 1))]
     assert [u.parts for u in updates] == [("discriminator",)] * k + [("generator",)]
     assert next(left, None) is None
 
@@ -172,9 +172,9 @@ def test_instance_noise_blurs_what_the_discriminator_sees_while_training():
     model, x = gan(instance_noise=0.5), torch.rand(4, *IMAGES.shape)
     seen: list[Tensor] = []
     model.discriminator.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
-    model.judge(x.expand(5_000, 4, *IMAGES.shape).flatten(0, 1))
+    model.discriminator_outputs(x.expand(5_000, 4, *IMAGES.shape).flatten(0, 1))
     assert float((seen[0].view(5_000, 4, *IMAGES.shape) - x).std()) == pytest.approx(0.5, rel=0.01)
-    model.eval().judge(x)
+    model.eval().discriminator_outputs(x)
     assert torch.equal(seen[1], x)
 
 
@@ -189,10 +189,10 @@ def test_samples_are_what_the_generator_makes_of_noise():
 def test_generator_squeezes_bounded_data_only():
     large = torch.full((1, 3), 1e6)
     assert bool((gan().decode(large) <= 1).all())
-    assert bool((GAN(Spec((2,), "real"), noise_size=3, norm="none").decode(large).abs() > 1).any())
+    assert bool((GAN(Spec((2,), "real"), noise_dim=3, norm="none").decode(large).abs() > 1).any())
 
 
-@pytest.mark.parametrize("arguments", [{"k": 0}, {"noise_size": 0}])
+@pytest.mark.parametrize("arguments", [{"discriminator_steps": 0}, {"noise_dim": 0}])
 def test_impossible_games_are_refused(arguments):
     with pytest.raises(ValueError, match="at least 1"):
         gan(**arguments)
@@ -204,7 +204,7 @@ def test_labels_are_refused():
 
 
 def test_generator_learns_a_gaussian():
-    model = GAN(Gaussian1D().spec, (16,), norm="none", discriminator_hidden=(16,), noise_size=1, rules=Rules())
+    model = GAN(Gaussian1D().spec, (16,), norm="none", discriminator_hidden=(16,), noise_dim=1, settings=GANSettings())
     train(model, Gaussian1D(), 400, lr=3e-3, betas=(0.5, 0.99))
     with torch.no_grad():
         assert float(model.sample(4_000).mean()) == pytest.approx(2.0, abs=0.3)
@@ -292,7 +292,7 @@ def test_update_descends_the_negative_bound():
     [(4.0, 0.0, 0, 4.0), (1.0, 0.5, 0, 0.02), (2.0, 0.5, 24, 1.0), (1.0, 0.5, 60, 1.0)],
 )
 def test_divergence_is_weighed_by_beta_and_rises_while_warming_up(beta, warmup, step, weight):
-    model = vae(beta=beta, warmup=warmup)
+    model = vae(beta=beta, kl_warmup_fraction=warmup)
     (update,) = model.updates(draws(torch.rand(4, *BITS.shape).round()), Clock(step, 100))
     expected = weight * update.logs["kl"] - update.logs["reconstruction"]
     torch.testing.assert_close(update.loss.detach(), expected)
@@ -329,7 +329,7 @@ def test_other_data_than_binary_are_refused():
 
 def test_autoencoder_learns_the_digits():
     source = transformed(Digits(), build(["binarize"]))
-    model, x = VAE(source.spec, latent=4, hidden=(32,)), source.split("test").first(250).x
+    model, x = VAE(source.spec, latent_dim=4, hidden=(32,)), source.split("test").first(250).x
     before = float(model.elbo(x).mean().detach())
     train(model, source, 150, lr=3e-3)
     assert before == pytest.approx(-64 * math.log(2), abs=3)  # an untrained decoder knows nothing
@@ -338,8 +338,8 @@ def test_autoencoder_learns_the_digits():
 
 @pytest.mark.parametrize("fresh", [True, False])
 def test_the_generators_update_draws_codes_of_its_own_or_reuses_the_last_fakes(fresh, monkeypatch):
-    model, seen = gan(fresh=fresh), []
-    monkeypatch.setattr(model, "judge", lambda x, y: seen.append(x) or model.discriminator(x))
+    model, seen = gan(resample_noise=fresh), []
+    monkeypatch.setattr(model, "discriminator_outputs", lambda x, y: seen.append(x) or model.discriminator(x))
     list(model.updates(lambda: Batch(torch.rand(5, 1, 4, 4)), Clock(0, 1)))
     fakes_of_discriminator, fakes_of_generator = seen[0][5:], seen[1]
     assert torch.equal(fakes_of_discriminator, fakes_of_generator) is not fresh

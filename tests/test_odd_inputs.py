@@ -199,7 +199,7 @@ def lacking(recipe, data):
 def test_every_recipe_trains_on_odd_data_or_says_what_it_needs(recipe, data, odd, tmp_path):
     chosen = catalogue.recipe(recipe)
     given = {"data.name": str(odd / data), **({"data.size": None} if data == "gray24" else {})}
-    model = {"model": {key: value for key, value in chosen.smoke.get("model", {}).items() if key != "piece_size"}}
+    model = {"model": {key: value for key, value in chosen.smoke.get("model", {}).items() if key != "patch_size"}}
     settings = merge(model, nest(OWN | given))
     go = lambda: cf.train(recipe, out=tmp_path / "run", settings=settings, show=False)  # noqa: E731
     if lack := lacking(recipe, data):

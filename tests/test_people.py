@@ -44,7 +44,7 @@ def refused(capsys, *words):
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
-    for name, more in (("first", ()), ("second", ("--model.noise_size", "8", "--train.lr", "0.002"))):
+    for name, more in (("first", ()), ("second", ("--model.noise_dim", "8", "--train.lr", "0.002"))):
         assert main(["train", "gan", "--out", str(folder / name), *QUICK, *more]) == 0
     cf.Run(folder / "first").evaluate("nearest", samples=30)
     return folder
@@ -94,8 +94,8 @@ def test_runs_are_listed_with_what_sets_them_apart(runs, capsys):
     first, second = sorted(json.loads(capsys.readouterr().out), key=lambda entry: entry["run"])
     assert (first["recipe"], first["state"], first["step"]) == ("gan", "ended", "2 of 2")
     assert first["numbers"][0].startswith("nearest ")
-    assert {"model.noise_size 8", "train.lr 0.002"} <= set(second["settings"])
-    assert "model.noise_size 8" not in first["settings"]
+    assert {"model.noise_dim 8", "train.lr 0.002"} <= set(second["settings"])
+    assert "model.noise_dim 8" not in first["settings"]
 
 
 def test_a_run_that_trains_now_is_listed_so(runs, capsys):
@@ -155,7 +155,7 @@ def test_an_edit_of_one_picture_is_one_picture_and_writes_no_codes(bench, tmp_pa
 
 
 def test_a_completion_of_one_picture_is_one_picture(bench, tmp_path):
-    run = bench(catalogue.recipe("conditionals")).trained.run
+    run = bench(catalogue.recipe("inpainting-gan")).trained.run
     mine, out = picture(tmp_path / "mine.png"), tmp_path / "new.png"
     assert main(["complete", str(run.path), "--input", mine, "--mask", "left", "--out", str(out)]) == 0
     with Image.open(out) as image:

@@ -34,7 +34,7 @@ from counterfeit.run.run import train
 from counterfeit.transforms import build
 
 SPEC, CLOCK = Spec((1, 16, 16)), Clock(0, 10)
-TINY = {"noise_size": 3, "features": 8,
+TINY = {"noise_dim": 3, "features": 8,
         "nets": ConvPlayers(width=4, discriminator_width=4, discriminator_norm="none")}  # fmt: skip
 
 
@@ -45,7 +45,7 @@ def same_numbers() -> Iterator[None]:
 
 
 def model(spec: Spec = SPEC, **arguments) -> PuzzleGAN:
-    return PuzzleGAN(spec, **TINY | {"pieces": 2, "piece_size": 4} | arguments)
+    return PuzzleGAN(spec, **TINY | {"num_patches": 2, "patch_size": 4} | arguments)
 
 
 def one_hot(corners: Tensor, rows: int, columns: int) -> Tensor:
@@ -112,7 +112,7 @@ def test_the_order_of_patches_does_not_matter():
     order = torch.tensor([2, 0, 1])
     assert net(patches).shape == (2, 3, 13, 13)
     torch.testing.assert_close(net(patches[:, order]), net(patches)[:, order])
-    made, noise = model(pieces=3).eval(), torch.randn(2, 3)
+    made, noise = model(num_patches=3).eval(), torch.randn(2, 3)
     both = [made.generator.paint(noise, p, made.generator.places(p)) for p in (patches, patches[:, order])]
     torch.testing.assert_close(*both)
 
@@ -135,7 +135,7 @@ def test_what_lies_surely_where_it_was_cut_costs_nothing():
     real = Batch(torch.rand(4, 1, 16, 16))
     _, corners = made.cut(real.x)
     made.generator.locator.forward = lambda patches: 1e4 * one_hot(corners, 13, 13)
-    fake = made.forge(real)._replace(x=real.x)
+    fake = made.generate(real)._replace(x=real.x)
     found = made.beside("generator", None, torch.zeros(4, 1), real, fake)
     assert float(found["spatial"]) == pytest.approx(0, abs=1e-6)
     assert float(found["appearance"]) == 0
@@ -146,15 +146,15 @@ def test_what_lies_surely_where_it_was_cut_costs_nothing():
 def test_places_known_of_nothing_cost_the_logarithm_of_their_number():
     made, real = model(spatial_weight=2.0), Batch(torch.rand(4, 1, 16, 16))
     made.generator.locator.forward = lambda patches: torch.zeros(4, 2, 13, 13)
-    found = made.beside("generator", None, torch.zeros(4, 1), real, made.forge(real))
+    found = made.beside("generator", None, torch.zeros(4, 1), real, made.generate(real))
     assert float(found["spatial"]) == pytest.approx(2 * math.log(169), rel=1e-5)
-    assert made.beside("discriminator", torch.zeros(4, 1), torch.zeros(4, 1), real, made.forge(real)) == {}
+    assert made.beside("discriminator", torch.zeros(4, 1), torch.zeros(4, 1), real, made.generate(real)) == {}
 
 
 def test_the_pixels_it_shows_teach_where_patches_lie():
     """The appearance loss reaches the places, since patches are laid where they are likely."""
     made, real = model(spatial_weight=0.0), Batch(torch.rand(4, 1, 16, 16))
-    loss = made.beside("generator", None, torch.zeros(4, 1), real, made.forge(real))["appearance"]
+    loss = made.beside("generator", None, torch.zeros(4, 1), real, made.generate(real))["appearance"]
     gradient = torch.autograd.grad(loss, made.generator.locator.last.weight)[0]
     assert float(gradient.abs().max()) > 0
 
@@ -175,8 +175,8 @@ def test_patches_that_do_not_fit_are_refused(patches):
         model().eval().assemble(patches)
 
 
-@pytest.mark.parametrize("arguments", [{"pieces": 0}, {"piece_size": 9}, {"pieces": 5},
-                                       {"pieces": 7, "piece_size": 2}, {"spatial_weight": -1.0}])  # fmt: skip
+@pytest.mark.parametrize("arguments", [{"num_patches": 0}, {"patch_size": 9}, {"num_patches": 5},
+                                       {"num_patches": 7, "patch_size": 2}, {"spatial_weight": -1.0}])  # fmt: skip
 def test_puzzles_that_make_no_sense_are_refused(arguments):
     with pytest.raises(ValueError, match="expected"):
         model(**arguments)
@@ -232,7 +232,7 @@ class Knows(PuzzleGAN):
     """Has seen every digit, and finds each by its patches."""
 
     def __init__(self) -> None:
-        super().__init__(Spec((1, 8, 8)), **TINY | {"pieces": 2, "piece_size": 2})
+        super().__init__(Spec((1, 8, 8)), **TINY | {"num_patches": 2, "patch_size": 2})
         self.known = puzzles(self, Digits().split("test").first().x, 500)
 
     def assemble(self, patches: Tensor) -> tuple[Tensor, Tensor]:

@@ -11,13 +11,13 @@ from torch import Tensor, nn
 
 from counterfeit.common.seeding import seeded
 from counterfeit.core import Batch, Clock, Model, Spec, frozen, without_statistics
-from counterfeit.models.adversarial.auxiliary import Auxiliary
 from counterfeit.models.adversarial.bigan import BiGAN
-from counterfeit.models.adversarial.contest import Rules
 from counterfeit.models.adversarial.dcgan import DCGAN
 from counterfeit.models.adversarial.gan import GAN
 from counterfeit.models.adversarial.infogan import InfoGAN
+from counterfeit.models.adversarial.latent_regressor import LatentRegressor
 from counterfeit.models.adversarial.semi_supervised_gan import SemiSupervisedGAN
+from counterfeit.models.adversarial.shared.alternating import GANSettings
 from counterfeit.models.adversarial.text2image import Text2Image
 from counterfeit.models.translation.srgan import SRGAN
 from counterfeit.nets.conv import ConvPlayers
@@ -25,8 +25,8 @@ from counterfeit.nets.conv import ConvPlayers
 SPEC, CLOCK = Spec((1, 16, 16), classes=2), Clock(0, 10)
 CAPTIONED = Spec((1, 16, 16), words=("a", "red", "green", "seven", "two"), length=3)
 NETS = ConvPlayers(width=4, discriminator_width=4)
-SMALL = {"nets": NETS, "noise_size": 3}
-ONCE, PENALIZED = Rules(fresh=False), Rules(fresh=False, penalty="r1", penalty_weight=1.0)
+SMALL = {"nets": NETS, "noise_dim": 3}
+ONCE, PENALIZED = GANSettings(resample_noise=False), GANSettings(resample_noise=False, penalty="r1", penalty_weight=1.0)
 REAL = Batch(torch.rand(6, 1, 16, 16, generator=torch.Generator().manual_seed(1)), torch.arange(6) % 2)
 SAID = REAL._replace(y=torch.tensor([[1, 2, 4], [1, 3, 5], [1, 2, 5]]).repeat(2, 1))
 
@@ -107,16 +107,16 @@ def made(model: Model, real: Batch) -> tuple[Model, Model]:
     with seeded(1):
         list(model.updates(lambda: real, CLOCK))
     with seeded(1):
-        twin.forge(real)
+        twin.generate(real)
     return model, twin
 
 
 @pytest.mark.parametrize(("model", "real", "parts"), [
-    (lambda: BiGAN(SPEC, image_weight=1.0, code_weight=1.0, categories=3, units=8, encoder_width=4, rules=PENALIZED,
+    (lambda: BiGAN(SPEC, image_weight=1.0, code_weight=1.0, categories=3, units=8, encoder_width=4, settings=PENALIZED,
                    **SMALL), REAL, ("generator", "encoder")),
-    (lambda: Text2Image(CAPTIONED, interpolation=1.0, crossing=1.0, caption_size=4, rules=ONCE, **SMALL), SAID,
+    (lambda: Text2Image(CAPTIONED, interpolation=1.0, crossing=1.0, caption_dim=4, settings=ONCE, **SMALL), SAID,
      ("generator",)),
-    (lambda: Auxiliary(SPEC, image_weight=1.0, encoder_width=4, rules=ONCE, **SMALL), REAL, ("generator",)),
+    (lambda: LatentRegressor(SPEC, image_weight=1.0, encoder_width=4, settings=ONCE, **SMALL), REAL, ("generator",)),
 ])  # fmt: skip
 def test_side_passes_of_a_generator_do_not_count(model: Callable[[], Model], real: Batch, parts: tuple[str, ...]):
     found, expected = made(model(), real)
@@ -125,7 +125,7 @@ def test_side_passes_of_a_generator_do_not_count(model: Callable[[], Model], rea
 
 
 def test_a_finished_generator_keeps_its_statistics_while_another_net_learns_to_read_it():
-    model = Auxiliary(SPEC, fixed_from=0.0, image_weight=1.0, encoder_width=4, **SMALL).train()
+    model = LatentRegressor(SPEC, generator_frozen_from=0.0, image_weight=1.0, encoder_width=4, **SMALL).train()
     before = {part: statistics(model.get_submodule(part)) for part in ("generator", "encoder")}
     list(model.updates(lambda: REAL, CLOCK))
     assert same(statistics(model.generator), before["generator"])
@@ -134,18 +134,20 @@ def test_a_finished_generator_keeps_its_statistics_while_another_net_learns_to_r
 
 def shown(twin: Model, real: Batch) -> None:
     """Data and then samples, as a discriminator is shown them."""
-    fake = twin.forge(real)
+    fake = twin.generate(real)
     fake = fake if isinstance(fake, Tensor) else fake.x
-    twin.judge(real.x)
-    twin.judge(fake.detach())
+    twin.discriminator_outputs(real.x)
+    twin.discriminator_outputs(fake.detach())
 
 
 @pytest.mark.parametrize("model", [
-    lambda: DCGAN(SPEC, rules=PENALIZED, **SMALL),
-    lambda: DCGAN(SPEC, rules=Rules(fresh=False, objective="feature-matching"), **SMALL),
-    lambda: InfoGAN(SPEC, categories=3, invariance=1.0, views=("affine",), rules=PENALIZED, **SMALL),
-    lambda: SemiSupervisedGAN(SPEC, labelled=4, invariance=1.0, views=("affine",), rules=ONCE, **SMALL),
-    lambda: SRGAN(SPEC, width=4, blocks=1, discriminator_width=4, discriminator_norm="batch", rules=PENALIZED),
+    lambda: DCGAN(SPEC, settings=PENALIZED, **SMALL),
+    lambda: DCGAN(SPEC, settings=GANSettings(resample_noise=False, objective="feature-matching"), **SMALL),
+    lambda: InfoGAN(SPEC, categories=3, iic_weight=1.0, view_augmentations=("affine",), settings=PENALIZED, **SMALL),
+    lambda: SemiSupervisedGAN(
+        SPEC, num_labelled=4, iic_weight=1.0, view_augmentations=("affine",), settings=ONCE, **SMALL
+    ),
+    lambda: SRGAN(SPEC, width=4, blocks=1, discriminator_width=4, discriminator_norm="batch", settings=PENALIZED),
 ])  # fmt: skip
 def test_a_discriminator_counts_data_and_samples_in_its_own_move_alone(model: Callable[[], Model]):
     found = model().train()
@@ -158,7 +160,7 @@ def test_a_discriminator_counts_data_and_samples_in_its_own_move_alone(model: Ca
 
 
 def test_samples_for_initial_weights_do_not_count():
-    model = GAN(SPEC, hidden=(16,), covariance=True).train()
+    model = GAN(SPEC, hidden=(16,), init_weights_from_data=True).train()
     before = statistics(model)
     model.initialize(REAL)
     assert same(statistics(model), before)

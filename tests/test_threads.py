@@ -16,7 +16,7 @@ from counterfeit.data.source import InMemory, Source
 from counterfeit.engine.work import work
 
 CPU = torch.device("cpu")
-TINY = {"model": {"hidden": [8], "discriminator_hidden": [8], "noise_size": 2},
+TINY = {"model": {"hidden": [8], "discriminator_hidden": [8], "noise_dim": 2},
         "train": {"steps": 4, "batch_size": 8, "save_every": 2, "tensorboard": False}}  # fmt: skip
 
 

@@ -29,7 +29,7 @@ from counterfeit.inference.capabilities import elsewhere, everywhere, few
 from counterfeit.metrics.features.extractors import FeatureExtractor
 from counterfeit.metrics.tasks import translation
 from counterfeit.metrics.tasks.translation import DOMAIN_ACCURACY, TRANSLATION, absolute_error, there_and_back
-from counterfeit.models.adversarial.contest import Rules
+from counterfeit.models.adversarial.shared.alternating import GANSettings
 from counterfeit.models.translation.cyclegan import CycleGAN, halves
 from counterfeit.models.translation.stargan import StarGAN
 from counterfeit.nets.translation import DomainDiscriminator, DomainNorm, ImagePool, PatchDiscriminator, ResnetGenerator
@@ -304,7 +304,7 @@ def test_translation_goes_through_the_generator_into_the_domain():
 
 def test_the_losses_of_stargan_are_those_of_the_paper():
     torch.manual_seed(0)
-    model = StarGAN(THREE, **TINY, rules=Rules(objective="wasserstein"), domain_weight=2.0, cycle_weight=10.0)
+    model = StarGAN(THREE, **TINY, settings=GANSettings(objective="wasserstein"), domain_weight=2.0, cycle_weight=10.0)
     x, y, to = torch.rand(4, 3, 8, 8), torch.tensor([0, 1, 2, 1]), torch.tensor([1, 2, 0, 1])
     model._anywhere = lambda n: to
     with torch.no_grad():
@@ -342,7 +342,7 @@ def test_domains_that_are_none_are_refused_by_translate(cls, to):
 
 def test_patches_have_no_features_to_match():
     with pytest.raises(ValueError, match="feature-matching"):
-        CycleGAN(TWO, **TINY, rules=Rules(objective="feature-matching"))
+        CycleGAN(TWO, **TINY, settings=GANSettings(objective="feature-matching"))
 
 
 # --- the metric

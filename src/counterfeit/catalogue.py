@@ -144,8 +144,13 @@ def model_class(name: str) -> type[Model]:
             raise UnknownClassError(f"{said}. Give it: {how}.")
         return OWN[name]
     if name not in models():
-        raise ValueError(f"model {name!r} is unknown; {nearest(name, [*models()], 'counterfeit list models')}")
+        raise ValueError(f"model {name!r} is unknown; {nearest(name, _told(), 'counterfeit list models')}")
     return models()[name]
+
+
+def _told() -> dict[str, str]:
+    """What each model says of itself."""
+    return {name: summary(cls) for name, cls in models().items()}
 
 
 @cache
@@ -178,7 +183,7 @@ def recipe(name: str | Path | type[Model] | Mapping[str, Any] | Recipe) -> Recip
         ValueError: there is none, or it holds what no recipe does.
 
     Example:
-        >>> recipe({"model": {"name": "gan", "noise_size": 8}}).model
+        >>> recipe({"model": {"name": "gan", "noise_dim": 8}}).model
         'gan'
     """
     if isinstance(name, Recipe):
@@ -205,7 +210,8 @@ def recipe(name: str | Path | type[Model] | Mapping[str, Any] | Recipe) -> Recip
             f"{name} is a run folder; a recipe is expected. `counterfeit resume {name}` goes on with it, and "
             f"`counterfeit train {path / 'run.yaml'}` trains the same again."
         )
-    raise ValueError(f"recipe {name!r} is unknown; {nearest(name, [*recipes()], 'counterfeit list recipes')}")
+    known = {name: recipe.summary for name, recipe in recipes().items()}
+    raise ValueError(f"recipe {name!r} is unknown; {nearest(name, known, 'counterfeit list recipes')}")
 
 
 def of_class(model: str) -> Recipe:
@@ -276,12 +282,12 @@ def _check_model(chosen: Recipe, settings: Mapping[str, Any]) -> None:
     """Refuse settings of another model than the recipe's."""
     model = settings.get("model", {})
     if not isinstance(model, Mapping):
-        raise ValueError(f"model: {model!r} came; settings of the model are expected, such as model.noise_size.")
+        raise ValueError(f"model: {model!r} came; settings of the model are expected, such as model.noise_dim.")
     name = model.get("name", chosen.model)
     if name != chosen.model:
         of_name = [r.name for r in recipes().values() if r.model == name]
         listing = "counterfeit list models"
-        known = f"take {' or '.join(of_name)}" if of_name else nearest(str(name), [*models()], listing)
+        known = f"take {' or '.join(of_name)}" if of_name else nearest(str(name), _told(), listing)
         raise ValueError(f"model.name: {name!r} came; {chosen.name} is a recipe of {chosen.model}; {known}")
 
 

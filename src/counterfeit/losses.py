@@ -32,7 +32,7 @@ from torch.nn.functional import logsigmoid, softplus
 
 __all__ = [
     "DIVERGENCES", "OBJECTIVES", "PENALTIES", "SMOOTHED", "Divergence", "Objective", "ObjectiveName", "PenaltyName",
-    "feature_matching", "smoothing", "uninformed", "variational",
+    "feature_matching", "iic_loss", "label_smoothing", "variational",
 ]  # fmt: skip
 
 ObjectiveName = Literal[
@@ -76,7 +76,7 @@ def cross_entropy(real: Tensor, fake: Tensor) -> Tensor:
     return 0.5 * (softplus(-real).mean() + softplus(fake).mean())
 
 
-def smoothing(real: Tensor, share: float) -> Tensor:
+def label_smoothing(real: Tensor, share: float) -> Tensor:
     """What `cross_entropy` grows by where data count as data only by 1 - `share`, scalar (Salimans et al., 3.4)."""
     return 0.5 * share * real.mean()
 
@@ -150,7 +150,7 @@ def feature_matching(real: Tensor, fake: Tensor) -> Tensor:
     return (real.mean(0) - fake.mean(0)).square().sum()
 
 
-def uninformed(one: Tensor, other: Tensor, even: float = 5.0) -> Tensor:
+def iic_loss(one: Tensor, other: Tensor, even: float = 5.0) -> Tensor:
     """Less what the classes of two views of the same images tell of each other, scalar, in nats.
 
     Their mutual information I (2018, eq. 3) is highest where each view tells the other's class for certain and all K
@@ -163,7 +163,7 @@ def uninformed(one: Tensor, other: Tensor, even: float = 5.0) -> Tensor:
         even: weight of the entropy once I is log K.
 
     Example:
-        >>> uninformed(torch.eye(4), torch.eye(4), even=0.0)  # -log 4
+        >>> iic_loss(torch.eye(4), torch.eye(4), even=0.0)  # -log 4
         tensor(-1.3863)
     """
     joint = (one[:, :, None] * other[:, None]).mean(0)  # a matrix product would be rounded under autocast

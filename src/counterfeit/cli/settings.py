@@ -13,8 +13,8 @@ def settings(arguments: Sequence[str]) -> dict[str, str]:
     """Dotted key -> text of what `--key value`, `--key=value` and `--key` (true) say.
 
     Example:
-        >>> settings(["--data", "mnist", "--train.lr=1e-4", "--model.marginals"])
-        {'data.name': 'mnist', 'train.lr': '1e-4', 'model.marginals': 'true'}
+        >>> settings(["--data", "mnist", "--train.lr=1e-4", "--model.init_bias_from_data"])
+        {'data.name': 'mnist', 'train.lr': '1e-4', 'model.init_bias_from_data': 'true'}
     """
     found: dict[str, str] = {}
     rest = list(arguments)

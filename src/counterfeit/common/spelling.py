@@ -4,19 +4,75 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 
 __all__ = ["nearest", "summary"]
 
 
-def nearest(name: str, known: Sequence[str], listing: str = "") -> str:
-    """The end of an error message: the known name nearest to `name`, all of them, or what lists them where many."""
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    if close:
-        return f"did you mean {close[0]!r}?"
+def nearest(name: str, known: Collection[str], listing: str = "") -> str:
+    """The end of an error message: the known name nearest to `name`, all of them, or what lists them where many.
+
+    A name is near that has `name` among its words or is spelled much like it; else, where `known` says what each name
+    stands for, one of which that is said in this word.
+
+    Arguments:
+        name: what came; of settings with their section, as `model.noise_dim`.
+        known: the names, or what each of them stands for.
+        listing: the command that lists them all.
+
+    Example:
+        >>> nearest("model.latent", ["model.hidden", "model.latent_dim", "train.lr"])
+        "did you mean 'model.latent_dim'?"
+        >>> nearest("k", {"steps": "of training", "discriminator_steps": "updates, the `k` of Algorithm 1"})
+        "did you mean 'discriminator_steps'?"
+    """
+    said = known if isinstance(known, Mapping) else {}
+    found = _containing(name, known) or _alike(name, known) or _described(name, said) or _misspelled(name, known)
+    if found:
+        return f"did you mean {' or '.join(map(repr, found))}?"
     if len(known) <= 20 or not listing:
         return f"known: {', '.join(sorted(known))}"
     return f"`{listing}` lists all {len(known)}"
+
+
+def _beside(name: str, known: Collection[str]) -> dict[str, str]:
+    """The names of the same section, by what they are called in it."""
+    section = name[: name.rfind(".") + 1]
+    return {other.removeprefix(section): other for other in known if other.startswith(section)}
+
+
+def _containing(name: str, known: Collection[str]) -> Sequence[str]:
+    """The name that has `name` among its words; of several the shortest."""
+    own = _words(name.rpartition(".")[2])
+    longer = [full for short, full in _beside(name, known).items() if _within(own, _words(short))]
+    return sorted(longer, key=len)[:1]
+
+
+def _words(name: str) -> Sequence[str]:
+    """Its words in the singular."""
+    return [word.removesuffix("s") for word in re.split(r"[-_]", name)]
+
+
+def _within(few: Sequence[str], many: Sequence[str]) -> bool:
+    return any(many[at : at + len(few)] == few for at in range(len(many) - len(few) + 1))
+
+
+def _alike(name: str, known: Collection[str]) -> Sequence[str]:
+    """The name of the same section that is spelled much like it; what the section is called says nothing."""
+    beside = _beside(name, known)
+    return [beside[short] for short in difflib.get_close_matches(name.rpartition(".")[2], beside, n=1, cutoff=0.6)]
+
+
+def _described(name: str, said: Mapping[str, str]) -> Sequence[str]:
+    """Up to two names of which this word is said."""
+    word = re.compile(rf"(?i)(?<![\w-]){re.escape(name.rpartition('.')[2])}(?![\w-])")
+    found = [full for full in _beside(name, said).values() if word.search(said[full])]
+    return found if len(found) <= 2 else ()
+
+
+def _misspelled(name: str, known: Collection[str]) -> Sequence[str]:
+    return difflib.get_close_matches(name, known, n=1, cutoff=0.75)
 
 
 def summary(cls: type) -> str:

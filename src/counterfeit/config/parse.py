@@ -58,7 +58,7 @@ def parse(recipe: str, model: str, model_class: type, *layers: Mapping[str, Any]
         for dotted, given in flatten(layer, list(types_by_key)):
             key, value = _mapping(dotted, given, types_by_key)
             if key not in types_by_key:
-                raise ValueError(f"{key} is no setting of {recipe}; {nearest(key, list(types_by_key), listing)}")
+                raise ValueError(f"{key} is no setting of {recipe}; {nearest(key, _described(parser), listing)}")
             value = _convert(value, types_by_key[key])
             _check_given(key, value, types_by_key[key])
             merged[key] = merge(merged.get(key, {}), value) if isinstance(value, dict) else value
@@ -116,6 +116,10 @@ def _grouped(model_class: type, settings: Mapping[str, Any]) -> dict[str, Any]:
     for name, default in _groups(model_class).items():
         arguments[name] = type(default)(**{f.name: arguments.pop(f.name) for f in dataclasses.fields(default)})
     return arguments
+
+
+def _described(parser: Any) -> dict[str, str]:
+    return {a.dest: a.help or "" for a in parser._actions if a.dest and "." in a.dest}
 
 
 def _types(parser: Any) -> dict[str, Any]:

@@ -13,11 +13,11 @@ from counterfeit.core.capabilities import (
     Completes,
     Decodes,
     Density,
+    Discriminates,
     Encodes,
     Energy,
     Enlarges,
     Initializes,
-    Judges,
     Labelled,
     Predicts,
     Samples,
@@ -35,8 +35,8 @@ from counterfeit.core.vocabulary import Batch, Clock, Draw, Kind, Model, Net, Sc
 
 __all__ = [
     "CAPABILITIES", "Assembles", "Batch", "Bounds", "Classifies", "Clock", "Clusters", "Completes", "Decodes",
-    "Density", "Draw", "Encodes", "Energy", "Enlarges", "Initializes", "Judges", "Kind", "Labelled", "Model", "Net",
-    "Predicts", "Samples", "Scaled", "Scores", "Spec", "Structure", "Structured", "Translates", "Update",
+    "Density", "Discriminates", "Draw", "Encodes", "Energy", "Enlarges", "Initializes", "Kind", "Labelled", "Model",
+    "Net", "Predicts", "Samples", "Scaled", "Scores", "Spec", "Structure", "Structured", "Translates", "Update",
     "capability", "check_captions", "check_codes", "check_labels", "check_request", "frozen", "labels_of", "require",
     "without_statistics",
 ]  # fmt: skip

@@ -17,11 +17,11 @@ __all__ = [
     "Completes",
     "Decodes",
     "Density",
+    "Discriminates",
     "Encodes",
     "Energy",
     "Enlarges",
     "Initializes",
-    "Judges",
     "Labelled",
     "Predicts",
     "Samples",
@@ -226,10 +226,10 @@ class Clusters(Protocol):
 
 @capability
 @runtime_checkable
-class Judges(Protocol):
+class Discriminates(Protocol):
     """Tells data from samples."""
 
-    def judge(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+    def discriminator_outputs(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """In the first column of (B, 1 + more), the higher the likelier `x` of labels `y`, where it asks, are data."""
 
 

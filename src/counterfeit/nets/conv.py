@@ -60,20 +60,20 @@ def halvings(spec: Spec, smallest: int = 4) -> int:
 
 
 class ConvGenerator(Net):
-    """Codes (B, code_size) -> images (B, C, H, W) in [0, 1]: transposed convolutions, each doubling the sides.
+    """Codes (B, code_dim) -> images (B, C, H, W) in [0, 1]: transposed convolutions, each doubling the sides.
 
     Arguments:
         spec: what the data are; sides of 28, 32, 64 or any that can be halved.
-        code_size: size of a code.
+        code_dim: size of a code.
         width: channels before the last convolution; every smaller level has twice those of the next.
     """
 
-    def __init__(self, spec: Spec, code_size: int, width: int) -> None:
+    def __init__(self, spec: Spec, code_dim: int, width: int) -> None:
         super().__init__()
         levels = halvings(spec)
         channels = widths(width, levels)[::-1]
         self.start = (channels[0], *(side >> levels for side in spec.shape[1:]))
-        first = nn.Linear(code_size, self.start[0] * self.start[1] * self.start[2], bias=False)
+        first = nn.Linear(code_dim, self.start[0] * self.start[1] * self.start[2], bias=False)
         ups = [
             module
             for before, after in pairwise(channels)
@@ -87,7 +87,7 @@ class ConvGenerator(Net):
         initialize(self)
 
     def forward(self, z: Tensor) -> Tensor:
-        """(B, code_size) -> (B, C, H, W)."""
+        """(B, code_dim) -> (B, C, H, W)."""
         return self.last(self.body(self.norm(self.project(z).unflatten(1, self.start)))).float().sigmoid()
 
 
@@ -189,9 +189,9 @@ class ConvPlayers:
     dropout: float = 0.0
     discriminator_depth: int = 0
 
-    def generator(self, spec: Spec, code_size: int) -> ConvGenerator:
-        """Codes (B, code_size) -> images (B, C, H, W)."""
-        return ConvGenerator(spec, code_size, self.width)
+    def generator(self, spec: Spec, code_dim: int) -> ConvGenerator:
+        """Codes (B, code_dim) -> images (B, C, H, W)."""
+        return ConvGenerator(spec, code_dim, self.width)
 
     def discriminator(
         self, spec: Spec, outputs: int = 1, classes: int = 0, condition: Condition = "projection"

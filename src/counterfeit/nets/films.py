@@ -46,7 +46,7 @@ class FramePredictor(Net):
 
     A convolutional encoder of each frame, a convolutional LSTM, and a decoder of its state and of the last frame's
     finer features, which the state need not hold. Beyond the first frame it goes on from what it foresaw, or from the
-    truth where it is told.
+    truth where it is forced to.
 
     Arguments:
         channels: of a frame.
@@ -73,8 +73,8 @@ class FramePredictor(Net):
         """Foresee pixels around the scalar `shade`, in (0, 1), before training."""
         self.last[2].bias.copy_(shade.logit().expand_as(self.last[2].bias))  # type: ignore[operator, arg-type]
 
-    def forward(self, x: Tensor, steps: int, truth: Tensor | None = None, told: Tensor | None = None) -> Tensor:
-        """(B, T, C, H, W) -> (B, steps, C, H, W), reading `truth`, of that shape, where `told`, (B, steps), is true."""
+    def forward(self, x: Tensor, steps: int, truth: Tensor | None = None, forced: Tensor | None = None) -> Tensor:
+        """(B, T, C, H, W) -> (B, steps, C, H, W), reading `truth`, of that shape, where `forced`, (B, steps)."""
         state: State | None = None
         frames: list[Tensor] = []
         for frame in x.unbind(1):
@@ -82,8 +82,8 @@ class FramePredictor(Net):
         for step in range(steps):
             if frames:
                 read = frames[-1]
-                if truth is not None and told is not None:
-                    read = torch.where(told[:, step - 1].view(-1, 1, 1, 1), truth[:, step - 1], read)
+                if truth is not None and forced is not None:
+                    read = torch.where(forced[:, step - 1].view(-1, 1, 1, 1), truth[:, step - 1], read)
                 fine, state = self._read(read, state)
             frames.append(self._drawn(state[0], fine))  # type: ignore[index]
         return torch.stack(frames, 1)

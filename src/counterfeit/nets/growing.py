@@ -88,19 +88,19 @@ class Growing(Net):
 
 
 class GrowingGenerator(Growing):
-    """Codes (B, code_size) -> images (B, C, H, W) in [0, 1], of the pixels there are at this stage.
+    """Codes (B, code_dim) -> images (B, C, H, W) in [0, 1], of the pixels there are at this stage.
 
     Arguments:
         spec: what the data are.
-        code_size: size of a code.
+        code_dim: size of a code.
         width: channels of the last level; every smaller one has twice those of the next.
     """
 
-    def __init__(self, spec: Spec, code_size: int, width: int) -> None:
+    def __init__(self, spec: Spec, code_dim: int, width: int) -> None:
         super().__init__(halvings(spec))
         channels = widths(width, self.levels + 1)[::-1]
         self.start = (channels[0], *(side >> self.levels for side in spec.shape[1:]))
-        self.project = EqualLinear(code_size, math.prod(self.start), gain=math.sqrt(2) / 4)  # as a 4x4 kernel's
+        self.project = EqualLinear(code_dim, math.prod(self.start), gain=math.sqrt(2) / 4)  # as a 4x4 kernel's
         self.first = EqualConv2d(channels[0], channels[0], 3)
         self.blocks = nn.ModuleList(
             nn.ModuleList([EqualConv2d(a, b, 3), EqualConv2d(b, b, 3)]) for a, b in pairwise(channels)
@@ -108,7 +108,7 @@ class GrowingGenerator(Growing):
         self.images = nn.ModuleList(EqualConv2d(n, spec.shape[0], 1, gain=1.0) for n in channels)
 
     def forward(self, z: Tensor) -> Tensor:
-        """(B, code_size) -> (B, C, H, W)."""
+        """(B, code_dim) -> (B, C, H, W)."""
         top, alpha = self.standing()
         h = _activated(self.project(pixel_norm(z)).unflatten(1, self.start))
         h = below = _activated(self.first(h))

@@ -72,7 +72,7 @@ class MLP(Net):
         inputs: size of an example; inputs of any shape are flattened.
         hidden: sizes of the hidden layers.
         outputs: size of the output.
-        activation: after each hidden layer; "maxout" takes `pieces` linear maps a unit, "gated" two.
+        activation: after each hidden layer; "maxout" takes `maxout_pieces` linear maps a unit, "gated" two.
         norm: "batch" normalizes before the activation.
         dropout: rates at the input and at each hidden layer.
         init: weights uniform in ±`init` and zero biases; PyTorch's default where None.
@@ -94,7 +94,7 @@ class MLP(Net):
         activation: Activation = "relu",
         norm: Norm = "none",
         dropout: tuple[float, float] = (0.0, 0.0),
-        pieces: int = 5,
+        maxout_pieces: int = 5,
         init: float | None = None,
         center: bool = False,
     ) -> None:
@@ -103,11 +103,13 @@ class MLP(Net):
         self.register_buffer("center", torch.zeros(inputs) if center else None)
         if min(inputs, *hidden, outputs) < 1:
             raise ValueError(f"layers of {(inputs, *hidden, outputs)} units came; at least 1 is expected. Raise it.")
-        if pieces < 1 or not all(0 <= rate < 1 for rate in dropout):
-            raise ValueError(f"pieces={pieces}, dropout={dropout} came; pieces >= 1 and rates in [0, 1) are expected.")
+        if maxout_pieces < 1 or not all(0 <= rate < 1 for rate in dropout):
+            raise ValueError(
+                f"maxout_pieces={maxout_pieces}, dropout={dropout} came; at least 1 and rates in [0, 1) are expected."
+            )
         layers: list[nn.Module] = [Dropout(dropout[0])] if dropout[0] else []
         for size in hidden:
-            layers += _layer(inputs, size, activation, norm, pieces)
+            layers += _layer(inputs, size, activation, norm, maxout_pieces)
             layers += [Dropout(dropout[1])] if dropout[1] else []
             inputs = size
         self.hidden, self.last = nn.Sequential(*layers), nn.Linear(inputs, outputs)

@@ -106,26 +106,26 @@ class Locator(Net):
 
 
 class PatchGenerator(Net):
-    """Codes (B, code_size), which are noise and then patches, -> images (B, C, H, W).
+    """Codes (B, code_dim), which are noise and then patches, -> images (B, C, H, W).
 
     Arguments:
         spec: what the data are.
         k: how many patches.
         size: side of a patch.
-        noise_size: size of the noise.
+        noise_dim: size of the noise.
         width: channels of the painter at the largest level.
         features: of a patch.
     """
 
-    def __init__(self, spec: Spec, k: int, size: int, noise_size: int, width: int, features: int) -> None:
+    def __init__(self, spec: Spec, k: int, size: int, noise_dim: int, width: int, features: int) -> None:
         super().__init__()
-        self.noise_size, self.shape, self.patch = noise_size, spec.shape, (k, spec.shape[0], size, size)
-        self.locator, self.painter = Locator(spec, size, features), Completion(spec, noise_size, width)
+        self.noise_dim, self.shape, self.patch = noise_dim, spec.shape, (k, spec.shape[0], size, size)
+        self.locator, self.painter = Locator(spec, size, features), Completion(spec, noise_dim, width)
 
     def forward(self, z: Tensor) -> Tensor:
-        """(B, code_size) -> (B, C, H, W)."""
-        patches = z[:, self.noise_size :].unflatten(1, self.patch)
-        return self.paint(z[:, : self.noise_size], patches, self.places(patches))
+        """(B, code_dim) -> (B, C, H, W)."""
+        patches = z[:, self.noise_dim :].unflatten(1, self.patch)
+        return self.paint(z[:, : self.noise_dim], patches, self.places(patches))
 
     def places(self, patches: Tensor) -> Tensor:
         """Where each patch may lie: distributions over corners, (B, K, rows, columns)."""

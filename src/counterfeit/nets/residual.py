@@ -48,25 +48,25 @@ class Shrink(nn.Module):
 
 
 class ResidualGenerator(Net):
-    """Codes (B, code_size) -> images (B, C, H, W) in [0, 1].
+    """Codes (B, code_dim) -> images (B, C, H, W) in [0, 1].
 
     Arguments:
         spec: what the data are.
-        code_size: size of a code.
+        code_dim: size of a code.
         width: channels of every level.
     """
 
-    def __init__(self, spec: Spec, code_size: int, width: int) -> None:
+    def __init__(self, spec: Spec, code_dim: int, width: int) -> None:
         super().__init__()
         levels = halvings(spec)
         self.start = (width, *(side >> levels for side in spec.shape[1:]))
-        self.project = nn.Linear(code_size, width * self.start[1] * self.start[2])
+        self.project = nn.Linear(code_dim, width * self.start[1] * self.start[2])
         self.body = nn.Sequential(*(Grow(width) for _ in range(levels)), nn.BatchNorm2d(width), nn.ReLU(inplace=True))
         self.last = nn.Conv2d(width, spec.shape[0], 3, padding=1)
         initialize(self)
 
     def forward(self, z: Tensor) -> Tensor:
-        """(B, code_size) -> (B, C, H, W)."""
+        """(B, code_dim) -> (B, C, H, W)."""
         return self.last(self.body(self.project(z).unflatten(1, self.start))).float().sigmoid()
 
 

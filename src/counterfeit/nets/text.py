@@ -78,24 +78,24 @@ class Asked(nn.Module):
 
 
 class CaptionEncoder(Net):
-    """Tokens (B, length) -> codes (B, code_size): words and their neighbours, of which each feature keeps the most.
+    """Tokens (B, length) -> codes (B, code_dim): words and their neighbours, of which each feature keeps the most.
 
     Codes have a root mean square of 1, as the noise beside them: longer ones would drown it, and every sample for a
     caption would be the same.
 
     Arguments:
         words: how many words there are; token 0 is none.
-        code_size: size of a code.
+        code_dim: size of a code.
         width: features of a word.
     """
 
-    def __init__(self, words: int, code_size: int, width: int = 128) -> None:
+    def __init__(self, words: int, code_dim: int, width: int = 128) -> None:
         super().__init__()
         self.embedding = nn.Embedding(words + 1, width, padding_idx=0)
-        self.convolution, self.last = nn.Conv1d(width, width, 3, padding=1), nn.Linear(width, code_size)
+        self.convolution, self.last = nn.Conv1d(width, width, 3, padding=1), nn.Linear(width, code_dim)
 
     def forward(self, y: Tensor) -> Tensor:
-        """(B, length) -> (B, code_size)."""
+        """(B, length) -> (B, code_dim)."""
         h = self.embedding(y).mT  # (B, width, length)
         h = self.convolution(h).relu() * (y > 0)[:, None]  # nothing is read off the padding
         return pixel_norm(self.last(h.amax(2)).float())
@@ -107,17 +107,17 @@ class TextGenerator(Net):
     Arguments:
         spec: what the data are: images with captions.
         players: sizes and norms.
-        noise_size: size of the noise.
-        caption_size: size of a caption's code.
+        noise_dim: size of the noise.
+        caption_dim: size of a caption's code.
     """
 
-    def __init__(self, spec: Spec, players: ConvPlayers, noise_size: int, caption_size: int) -> None:
+    def __init__(self, spec: Spec, players: ConvPlayers, noise_dim: int, caption_dim: int) -> None:
         super().__init__()
-        self.encoder = CaptionEncoder(len(spec.words), caption_size)
-        self.body = players.generator(spec, noise_size + caption_size)
+        self.encoder = CaptionEncoder(len(spec.words), caption_dim)
+        self.body = players.generator(spec, noise_dim + caption_dim)
 
     def forward(self, z: Tensor) -> Tensor:
-        """(B, noise_size + caption_size) -> (B, C, H, W)."""
+        """(B, noise_dim + caption_dim) -> (B, C, H, W)."""
         return self.body(z)
 
 
@@ -132,19 +132,19 @@ class TextDiscriminator(Net):
     Arguments:
         spec: what the data are: images with captions.
         players: sizes and norms.
-        caption_size: size of a caption's code.
+        caption_dim: size of a caption's code.
         features: of an image, on which the caption is projected.
     """
 
-    def __init__(self, spec: Spec, players: ConvPlayers, caption_size: int, features: int = 256) -> None:
+    def __init__(self, spec: Spec, players: ConvPlayers, caption_dim: int, features: int = 256) -> None:
         super().__init__()
-        self.encoder = CaptionEncoder(len(spec.words), caption_size)
+        self.encoder = CaptionEncoder(len(spec.words), caption_dim)
         self.body = players.discriminator(spec, outputs=features)
-        self.spec, self.real, self.match = spec, nn.Linear(features, 1), nn.Linear(caption_size, features)
+        self.spec, self.real, self.match = spec, nn.Linear(features, 1), nn.Linear(caption_dim, features)
         self.asked = Asked(spec) if spec.phrases else None
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        """(B, C, H, W), and tokens (B, length) or codes (B, caption_size) -> (B, 2)."""
+        """(B, C, H, W), and tokens (B, length) or codes (B, caption_dim) -> (B, 2)."""
         h = leaky_relu(self.body(x), 0.2)
         if y is None or not y.is_floating_point():
             y = check_captions(y, len(x), self.spec, values=False)

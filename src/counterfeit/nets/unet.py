@@ -36,18 +36,18 @@ class Modulated(nn.Module):
 
 
 class Completion(Net):
-    """Codes (B, code_size), images and masks (B, C, H, W) -> images in [0, 1] whose known pixels are as they came.
+    """Codes (B, code_dim), images and masks (B, C, H, W) -> images in [0, 1] whose known pixels are as they came.
 
     The code and the encoder's last level become one style, which modulates every level of the decoder, so that codes
     matter however much is known.
 
     Arguments:
         spec: what the data are; sides of 28, 32, 64 or any that can be halved.
-        code_size: size of a code.
+        code_dim: size of a code.
         width: channels of the largest level; every smaller level has twice those of the one before.
     """
 
-    def __init__(self, spec: Spec, code_size: int, width: int) -> None:
+    def __init__(self, spec: Spec, code_dim: int, width: int) -> None:
         super().__init__()
         levels = halvings(spec)
         channels = widths(width, levels)
@@ -55,13 +55,13 @@ class Completion(Net):
         self.shape, self.start = spec.shape, (channels[-1], *sides)
         self.downs = nn.ModuleList(_down(*pair) for pair in pairwise([2 * spec.shape[0], *channels]))
         features = channels[-1] * sides[0] * sides[1]
-        self.known, self.code = nn.Linear(features, STYLE), nn.Linear(code_size, STYLE, bias=False)
+        self.known, self.code = nn.Linear(features, STYLE), nn.Linear(code_dim, STYLE, bias=False)
         self.project = nn.Linear(STYLE, features)
         self.norms = nn.ModuleList(Modulated(2 * size, STYLE) for size in channels[::-1])
         ups = pairwise([*channels[::-1], spec.shape[0]])
         self.ups = nn.ModuleList(nn.ConvTranspose2d(2 * before, after, 4, 2, 1) for before, after in ups)
         initialize(self)
-        nn.init.normal_(self.code.weight, 0.0, code_size**-0.5)  # from the first step on, codes matter as much
+        nn.init.normal_(self.code.weight, 0.0, code_dim**-0.5)  # from the first step on, codes matter as much
 
     def forward(self, z: Tensor, x: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
         """Complete `x` where `mask`, both (B, C, H, W), is 0; where they are None, nothing is known."""

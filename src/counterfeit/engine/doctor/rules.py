@@ -78,7 +78,7 @@ def mode_collapse(chart: Chart) -> Iterator[Finding]:
         worst = min(worst, twins[-1])
     remedies = chart.option("model.instance_noise", max(0.2, 2 * chart.setting("instance_noise", 0.0)))
     remedies += _slower(chart.train, 2)
-    remedies += chart.option("model.noise_size", 16) if chart.setting("noise_size", 16) < 4 else []
+    remedies += chart.option("model.noise_dim", 16) if chart.setting("noise_dim", 16) < 4 else []
     yield from _finding(
         chart, "mode-collapse", worst < 0.3, signs,
         "The model repeats a few things of the many that the data hold, and scores of single samples do not show it.",
@@ -123,7 +123,7 @@ def posterior_collapse(chart: Chart) -> Iterator[Finding]:
         signs.append(f"the divergence from the prior is {kl[-1]:.2g} nats")
     beta = chart.setting("beta", 1.0)
     remedies = chart.option("model.beta", max(1.0, beta / 10)) if beta > 1 else []
-    remedies += chart.option("model.warmup", 0.4) + _slower(chart.train, 2)
+    remedies += chart.option("model.kl_warmup_fraction", 0.4) + _slower(chart.train, 2)
     remedies += _longer(chart) if chart.complete and chart.last("active") > 0.1 else []
     yield from _finding(
         chart, "posterior-collapse", silent, signs,

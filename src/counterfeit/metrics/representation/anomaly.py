@@ -18,7 +18,7 @@ from torch import Tensor
 from counterfeit import catalogue
 from counterfeit.common.seeding import mix
 from counterfeit.config.settings import Data, Evaluation
-from counterfeit.core import Batch, Bounds, Density, Energy, Judges, Model
+from counterfeit.core import Batch, Bounds, Density, Discriminates, Energy, Model
 from counterfeit.data.selection import describe, spread
 from counterfeit.data.source import SPLITS, Source
 from counterfeit.inference.capabilities import Reconstructs, reconstruct
@@ -67,7 +67,7 @@ def _reconstruction(model: Model, batch: Batch) -> Tensor:
 
 
 def _discriminator(model: Model, batch: Batch) -> Tensor:
-    return -cast(Judges, model).judge(batch.x, batch.y if model.conditional else None)[:, 0]
+    return -cast(Discriminates, model).discriminator_outputs(batch.x, batch.y if model.conditional else None)[:, 0]
 
 
 # A density is what the question is about, a bound and an energy stand for one; an autoencoder may rebuild anything; a
@@ -77,7 +77,7 @@ SCORES: Mapping[str, tuple[type, Score]] = {
     "elbo": (Bounds, _elbo),
     "energy": (Energy, _energy),
     "reconstruction": (Reconstructs, _reconstruction),
-    "discriminator": (Judges, _discriminator),
+    "discriminator": (Discriminates, _discriminator),
 }
 
 

@@ -1,7 +1,7 @@
 """Conditional adversarial nets whose discriminator also names the class.
 
 References:
-    Conditional Image Synthesis with Auxiliary Classifier GANs, Odena et al., 2016 (arXiv 1610.09585).
+    Conditional Image Synthesis with LatentRegressor Classifier GANs, Odena et al., 2016 (arXiv 1610.09585).
 """
 
 from __future__ import annotations
@@ -13,26 +13,26 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from counterfeit.core import Batch, Spec, check_labels
-from counterfeit.models.adversarial.contest import Rules
-from counterfeit.models.adversarial.game import Fake, Game, Noise, Player
+from counterfeit.models.adversarial.shared.alternating import GANSettings
+from counterfeit.models.adversarial.shared.sampling_gan import Fake, Noise, Player, SamplingGAN
 from counterfeit.nets.conv import ConvPlayers
 
 __all__ = ["ACGAN"]
 
 
-class ACGAN(Game):
+class ACGAN(SamplingGAN):
     """Auxiliary classifier adversarial nets: both players want the class of every image to be seen.
 
     References:
-        Conditional Image Synthesis with Auxiliary Classifier GANs, Odena et al., 2016 (arXiv 1610.09585).
+        Conditional Image Synthesis with LatentRegressor Classifier GANs, Odena et al., 2016 (arXiv 1610.09585).
 
     Arguments:
         spec: what the data are: gray or RGB images with labels.
         auxiliary_weight: weight of the log-likelihood of the class.
         nets: sizes and norms of both players.
         noise: the prior over codes, of unit variance.
-        noise_size: size of the noise in a code, which the label follows, one-hot.
-        rules: what the game is played for, and what keeps it stable.
+        noise_dim: size of the noise in a code, which the label follows, one-hot.
+        settings: what the game is played for, and what keeps it stable.
 
     Raises:
         ValueError: where the data are no images, or have no labels.
@@ -49,18 +49,18 @@ class ACGAN(Game):
         auxiliary_weight: float = 1.0,
         nets: ConvPlayers = ConvPlayers(),  # noqa: B008
         noise: Noise = "gaussian",
-        noise_size: int = 100,
-        rules: Rules = Rules(),  # noqa: B008
+        noise_dim: int = 100,
+        settings: GANSettings = GANSettings(),  # noqa: B008
     ) -> None:
-        generator = nets.generator(spec, noise_size + spec.classes)
+        generator = nets.generator(spec, noise_dim + spec.classes)
         discriminator = nets.discriminator(spec, outputs=1 + spec.classes)
-        super().__init__(spec, generator, discriminator, noise, noise_size, rules, conditional=True)
+        super().__init__(spec, generator, discriminator, noise, noise_dim, settings, conditional=True)
         self.nets = nets
         self.auxiliary_weight = auxiliary_weight
 
-    def judge(self, x: Tensor, y: Tensor | None = None) -> Tensor:  # noqa: ARG002
+    def discriminator_outputs(self, x: Tensor, y: Tensor | None = None) -> Tensor:  # noqa: ARG002
         """The logit and the logits of the classes, (B, 1 + classes); the label stays hidden, for it is to be named."""
-        return super().judge(x)
+        return super().discriminator_outputs(x)
 
     def beside(
         self, player: Player, on_real: Tensor | None, on_fake: Tensor, real: Batch, fake: Fake  # noqa: ARG002

@@ -19,9 +19,9 @@ from torch import Tensor
 from torch.nn.functional import leaky_relu, one_hot
 
 from counterfeit.core import Batch, Clock, Net, Spec, check_codes, without_statistics
-from counterfeit.losses import uninformed
-from counterfeit.models.adversarial.contest import Rules
-from counterfeit.models.adversarial.game import Fake, Game, Noise, Player
+from counterfeit.losses import iic_loss
+from counterfeit.models.adversarial.shared.alternating import GANSettings
+from counterfeit.models.adversarial.shared.sampling_gan import Fake, Noise, Player, SamplingGAN
 from counterfeit.nets.augment import Augmentation, augment
 from counterfeit.nets.conv import ConvDiscriminator, ConvPlayers
 from counterfeit.nets.mlp import MLP
@@ -32,27 +32,27 @@ MIRRORED = {"non-saturating", "minimax", "hinge", "wasserstein"}  # data's part 
 
 
 class Pairs(Net):
-    """Examples (B, *shape) and codes (B, code_size) -> (B, 1): each seen by itself, then both together.
+    """Examples (B, *shape) and codes (B, code_dim) -> (B, 1): each seen by itself, then both together.
 
     Arguments:
         image: examples -> (B, units).
-        code_size: size of a code.
+        code_dim: size of a code.
         units: of each hidden layer.
     """
 
-    def __init__(self, image: Net, code_size: int, units: int) -> None:
+    def __init__(self, image: Net, code_dim: int, units: int) -> None:
         super().__init__()
-        self.code_size, self.image = code_size, image
-        self.code = MLP(code_size, (units,), units, "leaky-relu")
+        self.code_dim, self.image = code_dim, image
+        self.code = MLP(code_dim, (units,), units, "leaky-relu")
         self.joint = MLP(2 * units, (units,), 1, "leaky-relu")
 
     def forward(self, x: Tensor, z: Tensor) -> Tensor:
-        """(B, *shape) and (B, code_size) -> (B, 1)."""
-        check_codes(z, self.code_size)
+        """(B, *shape) and (B, code_dim) -> (B, 1)."""
+        check_codes(z, self.code_dim)
         return self.joint(leaky_relu(torch.cat([self.image(x), self.code(z)], 1), 0.2))
 
 
-class BiGAN(Game):
+class BiGAN(SamplingGAN):
     """Bidirectional adversarial nets: the discriminator tells pairs (x, E(x)) of data from pairs (G(z), z).
 
     The generator and the encoder move together. Where no discriminator can tell the pairs apart, the encoder inverts
@@ -73,18 +73,18 @@ class BiGAN(Game):
         image_weight: weight of the squared error of reconstructed data, mean over pixels in [0, 1] (ALICE).
         code_weight: weight of the squared error of reconstructed codes.
         categories: values of the categorical part of a code; 0 for none.
-        invariance: weight of the information that the categories of two views of an image share.
-        views: random changes that make the other view: flip, color, translation, cutout, affine.
+        iic_weight: weight of invariance, the information that the categories of two views of an image share.
+        view_augmentations: random changes that make the other view: flip, color, translation, cutout, affine.
         encoder_width: channels of the encoder after its first convolution; each smaller level has twice as many.
         encoder_depth: 3x3 convolutions of the encoder after each that halves the sides.
         units: of the layers by which the discriminator sees codes, and pairs.
         nets: sizes and norms of both players.
         noise: the prior over codes, of unit variance.
-        noise_size: size of the noise of a code.
-        rules: what the game is played for, and what keeps it stable.
+        noise_dim: size of the noise of a code.
+        settings: what the game is played for, and what keeps it stable.
 
     Raises:
-        ValueError: where the data are no images, or the rules do not fit pairs.
+        ValueError: where the data are no images, or the settings do not fit pairs.
 
     Example:
         >>> model = BiGAN(Spec((1, 8, 8)), nets=ConvPlayers(width=8, discriminator_width=8), encoder_width=8)
@@ -101,68 +101,68 @@ class BiGAN(Game):
         image_weight: float = 0.0,
         code_weight: float = 0.0,
         categories: int = 0,
-        invariance: float = 1.0,
-        views: tuple[Augmentation, ...] = ("affine",),
+        iic_weight: float = 1.0,
+        view_augmentations: tuple[Augmentation, ...] = ("affine",),
         encoder_width: int = 64,
         encoder_depth: int = 0,
         units: int = 512,
         nets: ConvPlayers = ConvPlayers(),  # noqa: B008
         noise: Noise = "gaussian",
-        noise_size: int = 100,
-        rules: Rules = Rules(),  # noqa: B008
+        noise_dim: int = 100,
+        settings: GANSettings = GANSettings(),  # noqa: B008
     ) -> None:
-        if not min(image_weight, code_weight, invariance) >= 0:
-            came = f"image_weight={image_weight}, code_weight={code_weight} and invariance={invariance} came"
+        if not min(image_weight, code_weight, iic_weight) >= 0:
+            came = f"image_weight={image_weight}, code_weight={code_weight} and iic_weight={iic_weight} came"
             raise ValueError(f"{came}; at least 0 is expected of each. Raise them.")
         if categories < 0 or categories == 1:
             raise ValueError(f"categories={categories} came; 0, or 2 and more are expected. Change it.")
-        if rules.objective not in MIRRORED:
+        if settings.objective not in MIRRORED:
             known = ", ".join(sorted(MIRRORED))
-            raise ValueError(f"objective {rules.objective} came; pairs are judged by one of {known}. Change it.")
-        code = noise_size + categories
+            raise ValueError(f"objective {settings.objective} came; pairs are judged by one of {known}. Change it.")
+        code = noise_dim + categories
         discriminator = Pairs(nets.discriminator(spec, outputs=units), code, units)
-        super().__init__(spec, nets.generator(spec, code), discriminator, noise, noise_size, rules)
+        super().__init__(spec, nets.generator(spec, code), discriminator, noise, noise_dim, settings)
         self.nets = nets
-        outputs = (1 + random) * noise_size + categories
+        outputs = (1 + random) * noise_dim + categories
         self.encoder = ConvDiscriminator(spec, encoder_width, "batch", outputs, depth=encoder_depth)
         self.random, self.image_weight, self.code_weight = random, image_weight, code_weight
-        self.categories, self.invariance, self.views = categories, invariance, views
-        self.undivided += ("model.invariance",) if categories and invariance else ()
+        self.categories, self.iic_weight, self.view_augmentations = categories, iic_weight, view_augmentations
+        self.undivided += ("model.iic_weight",) if categories and iic_weight else ()
 
-    def forge(self, real: Batch) -> Fake:
+    def generate(self, real: Batch) -> Fake:
         """As many samples as there are data, the discriminator told their codes, and of data those inferred."""
         z = self.prior(len(real.x))
         return Fake(self.generator(z), z, z, self.infer(real.x))
 
     def infer(self, x: Tensor) -> Tensor:
-        """Codes of examples `x` as the game is played with them, (B, code_size): drawn, where they are random."""
+        """Codes of examples `x` as the game is played with them, (B, code_dim): drawn, where they are random."""
         mean, log_scale, category = self._read(x)
         z = mean + log_scale.exp() * torch.randn_like(mean) if self.random else mean
         return self._code(z, category)
 
     def _read(self, x: Tensor) -> Sequence[Tensor]:
         """What the encoder says: mean, log of the scale where codes are random, and logits of the categories."""
-        return self.encoder(x).split([self.noise_size, self.random * self.noise_size, self.categories], 1)
+        return self.encoder(x).split([self.noise_dim, self.random * self.noise_dim, self.categories], 1)
 
     def _code(self, z: Tensor, category: Tensor) -> Tensor:
-        """Noise and the likeliest category, (B, code_size)."""
+        """Noise and the likeliest category, (B, code_dim)."""
         return torch.cat([z, one_hot(category.argmax(1), self.categories)], 1) if self.categories else z
 
-    def judge(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+    def discriminator_outputs(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """The logits of examples `x` and codes `y`, (B, 1), those that `encode` finds where None."""
-        z, noise = self.encode(x) if y is None else y, self.rules.instance_noise if self.training else 0.0
-        return super().judge(x, z + noise * torch.randn_like(z) if noise else z)
+        z, noise = self.encode(x) if y is None else y, self.settings.instance_noise if self.training else 0.0
+        return super().discriminator_outputs(x, z + noise * torch.randn_like(z) if noise else z)
 
-    def slope(self, real: Tensor, fake: Fake, clock: Clock) -> Tensor | None:
+    def gradient_penalty(self, real: Tensor, fake: Fake, clock: Clock) -> Tensor | None:
         """The weighted penalty on the slope in pairs, scalar; None where this step has none.
 
         In codes, of which no paper says it, slopes are per half a standard deviation: halved, as in images. Per a whole
         one they held the discriminator back, at twice the distance of samples from data.
         """
-        dims, (real_z, fake_z) = self.spec.dims, cast(tuple[Tensor, Tensor], fake.told())
+        dims, (real_z, fake_z) = self.spec.dims, cast(tuple[Tensor, Tensor], fake.conditioning())
 
         def critic(pair: Tensor) -> Tensor:
-            return self.judge(pair[:, :dims].unflatten(1, self.spec.shape), pair[:, dims:])
+            return self.discriminator_outputs(pair[:, :dims].unflatten(1, self.spec.shape), pair[:, dims:])
 
         pairs = torch.cat([real.flatten(1), real_z], 1), torch.cat([fake.x.flatten(1), fake_z], 1)
         return self.penalty(critic, *pairs, clock)
@@ -173,7 +173,7 @@ class BiGAN(Game):
         """The encoder's part of the objective, by which data pass for samples, and what pairs miss being inverse."""
         if player == "discriminator" or fake.real_y is None:
             return {}
-        losses = {"encoder": self.objective.generator(-self.judge(real.x, fake.real_y))}
+        losses = {"encoder": self.objective.generator(-self.discriminator_outputs(real.x, fake.real_y))}
         if self.image_weight:
             with without_statistics(self.generator):  # inferred codes are not the prior's
                 error = (self.generator(fake.real_y) - real.x).square().mean()
@@ -182,14 +182,14 @@ class BiGAN(Game):
             with without_statistics(self.encoder):  # which is for data
                 losses["code"] = self.code_weight * (self.infer(fake.x) - fake.z).square().mean()
         if self.categories:
-            seen = torch.cat([real.x, augment(real.x, self.views)])
+            seen = torch.cat([real.x, augment(real.x, self.view_augmentations)])
             with without_statistics(self.encoder):
                 one, other = self._read(seen)[2].softmax(1).chunk(2)
-            losses["views"] = self.invariance * uninformed(one, other)
+            losses["views"] = self.iic_weight * iic_loss(one, other)
         return losses
 
     def encode(self, x: Tensor) -> Tensor:
-        """The inferred code of each example, its mean where codes are random, (B, code_size)."""
+        """The inferred code of each example, its mean where codes are random, (B, code_dim)."""
         self.spec.check(x, "BiGAN.encode")
         mean, _, category = self._read(x)
         return self._code(mean, category)

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from counterfeit.core import Spec
 from counterfeit.losses import OBJECTIVES
-from counterfeit.models.adversarial.contest import Rules
-from counterfeit.models.adversarial.game import Game, Noise
+from counterfeit.models.adversarial.shared.alternating import GANSettings
+from counterfeit.models.adversarial.shared.sampling_gan import Noise, SamplingGAN
 from counterfeit.nets.conv import Condition, ConvPlayers
 
 __all__ = ["CGAN"]
 
 
-class CGAN(Game):
+class CGAN(SamplingGAN):
     """Conditional adversarial nets: the generator draws from p(x | y), and the discriminator judges pairs (x, y).
 
     References:
@@ -28,8 +28,8 @@ class CGAN(Game):
         condition: how the discriminator is told the label: as channels of the image, or projected on its features.
         nets: sizes and norms of both players.
         noise: the prior over codes, of unit variance.
-        noise_size: size of the noise in a code, which the label follows, one-hot.
-        rules: what the game is played for, and what keeps it stable.
+        noise_dim: size of the noise in a code, which the label follows, one-hot.
+        settings: what the game is played for, and what keeps it stable.
 
     Raises:
         ValueError: where the data are no images, or have no labels, or features that know none are to be matched.
@@ -46,15 +46,15 @@ class CGAN(Game):
         condition: Condition = "projection",
         nets: ConvPlayers = ConvPlayers(),  # noqa: B008
         noise: Noise = "gaussian",
-        noise_size: int = 100,
-        rules: Rules = Rules(),  # noqa: B008
+        noise_dim: int = 100,
+        settings: GANSettings = GANSettings(),  # noqa: B008
     ) -> None:
-        if OBJECTIVES[rules.objective].features and condition == "projection":
+        if OBJECTIVES[settings.objective].features and condition == "projection":
             raise ValueError(
-                f"objective {rules.objective} came with condition projection, by which features know no label; those "
-                "that do are expected. Take condition concatenate, or another objective."
+                f"objective {settings.objective} came with condition projection, by which features know no label; "
+                "those that do are expected. Take condition concatenate, or another objective."
             )
-        generator = nets.generator(spec, noise_size + spec.classes)
+        generator = nets.generator(spec, noise_dim + spec.classes)
         discriminator = nets.discriminator(spec, classes=spec.classes, condition=condition)
-        super().__init__(spec, generator, discriminator, noise, noise_size, rules, conditional=True)
+        super().__init__(spec, generator, discriminator, noise, noise_dim, settings, conditional=True)
         self.nets = nets

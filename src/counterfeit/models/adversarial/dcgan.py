@@ -7,14 +7,14 @@ References:
 from __future__ import annotations
 
 from counterfeit.core import Spec
-from counterfeit.models.adversarial.contest import Rules
-from counterfeit.models.adversarial.game import Game, Noise
+from counterfeit.models.adversarial.shared.alternating import GANSettings
+from counterfeit.models.adversarial.shared.sampling_gan import Noise, SamplingGAN
 from counterfeit.nets.conv import ConvPlayers
 
 __all__ = ["DCGAN"]
 
 
-class DCGAN(Game):
+class DCGAN(SamplingGAN):
     """Deep convolutional adversarial nets, for images of 28, 32, 64 or any side that can be halved.
 
     References:
@@ -24,8 +24,8 @@ class DCGAN(Game):
         spec: what the data are: gray or RGB images.
         nets: sizes and norms of both players.
         noise: the prior over codes, of unit variance.
-        noise_size: size of a code.
-        rules: what the game is played for, and what keeps it stable.
+        noise_dim: size of a code.
+        settings: what the game is played for, and what keeps it stable.
 
     Raises:
         ValueError: where the data are no images or their sides cannot be halved.
@@ -40,9 +40,9 @@ class DCGAN(Game):
         spec: Spec,
         nets: ConvPlayers = ConvPlayers(),  # noqa: B008
         noise: Noise = "gaussian",
-        noise_size: int = 100,
-        rules: Rules = Rules(),  # noqa: B008
+        noise_dim: int = 100,
+        settings: GANSettings = GANSettings(),  # noqa: B008
     ) -> None:
-        generator, discriminator = nets.generator(spec, noise_size), nets.discriminator(spec)
-        super().__init__(spec, generator, discriminator, noise, noise_size, rules)
+        generator, discriminator = nets.generator(spec, noise_dim), nets.discriminator(spec)
+        super().__init__(spec, generator, discriminator, noise, noise_dim, settings)
         self.nets = nets

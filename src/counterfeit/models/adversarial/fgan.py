@@ -8,14 +8,14 @@ References:
 from __future__ import annotations
 
 from counterfeit.core import Spec
-from counterfeit.models.adversarial.contest import Rules
-from counterfeit.models.adversarial.game import Noise
 from counterfeit.models.adversarial.gan import GAN
+from counterfeit.models.adversarial.shared.alternating import GANSettings
+from counterfeit.models.adversarial.shared.sampling_gan import Noise
 from counterfeit.nets.mlp import Activation, Norm
 
 __all__ = ["FGAN"]
 
-RULES = Rules(objective="kl", fresh=False)
+SETTINGS = GANSettings(objective="kl", resample_noise=False)
 
 
 class FGAN(GAN):
@@ -32,8 +32,8 @@ class FGAN(GAN):
         discriminator_hidden: sizes of the discriminator's hidden layers.
         discriminator_activation: of the discriminator's hidden layers.
         noise: the prior over codes, of unit variance.
-        noise_size: size of a code.
-        rules: what the game is played for, and what keeps it stable; objective is the divergence.
+        noise_dim: size of a code.
+        settings: what the game is played for, and what keeps it stable; objective is the divergence.
 
     Example:
         >>> FGAN(Spec((1, 8, 8))).sample(2).shape
@@ -48,10 +48,10 @@ class FGAN(GAN):
         discriminator_hidden: tuple[int, ...] = (240, 240),
         discriminator_activation: Activation = "leaky-relu",
         noise: Noise = "uniform",
-        noise_size: int = 100,
-        rules: Rules = RULES,
+        noise_dim: int = 100,
+        settings: GANSettings = SETTINGS,
     ) -> None:
         super().__init__(
             spec, hidden, norm=norm, discriminator_hidden=discriminator_hidden,
-            discriminator_activation=discriminator_activation, noise=noise, noise_size=noise_size, rules=rules,
+            discriminator_activation=discriminator_activation, noise=noise, noise_dim=noise_dim, settings=settings,
         )  # fmt: skip

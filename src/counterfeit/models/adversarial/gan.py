@@ -10,29 +10,29 @@ import torch
 from torch import Tensor
 
 from counterfeit.core import Batch, Net, Spec, without_statistics
-from counterfeit.models.adversarial.contest import Rules
-from counterfeit.models.adversarial.game import Game, Noise
+from counterfeit.models.adversarial.shared.alternating import GANSettings
+from counterfeit.models.adversarial.shared.sampling_gan import Noise, SamplingGAN
 from counterfeit.nets.mlp import MLP, Activation, Norm
 
 __all__ = ["GAN"]
 
-RULES = Rules(instance_noise=0.3)
+SETTINGS = GANSettings(instance_noise=0.3)
 
 
 class Generator(Net):
-    """Codes (B, noise_size) -> examples (B, *shape): an MLP with a sigmoid where the data are bounded."""
+    """Codes (B, noise_dim) -> examples (B, *shape): an MLP with a sigmoid where the data are bounded."""
 
     def __init__(self, spec: Spec, body: MLP) -> None:
         super().__init__()
         self.body, self.shape, self.bounded = body, spec.shape, spec.bounded
 
     def forward(self, z: Tensor) -> Tensor:
-        """(B, noise_size) -> (B, *shape)."""
+        """(B, noise_dim) -> (B, *shape)."""
         x = self.body(z).unflatten(1, self.shape)
         return x.sigmoid() if self.bounded else x
 
 
-class GAN(Game):
+class GAN(SamplingGAN):
     """Adversarial nets: a generator and a discriminator, both multilayer perceptrons.
 
     References:
@@ -44,18 +44,18 @@ class GAN(Game):
         activation: of the generator's hidden layers.
         norm: of the generator's hidden layers.
         init: generator weights uniform in ±init; PyTorch's default where null.
-        marginals: start the output bias at the logit of the training marginals.
-        covariance: start the output weights at random combinations of training examples, so that the first samples have
-            the mean and covariance of the data.
-        center: let the discriminator see examples minus the mean of the training data.
+        init_bias_from_data: start the output bias at the logit of the training marginals.
+        init_weights_from_data: start the output weights at random combinations of training examples, so that the first
+            samples have the mean and covariance of the data.
+        center_inputs: let the discriminator see examples minus the mean of the training data.
         discriminator_hidden: sizes of the discriminator's hidden layers.
         discriminator_activation: of the discriminator's hidden layers.
         discriminator_init: discriminator weights uniform in ±init; PyTorch's default where null.
-        pieces: linear maps of a maxout unit.
+        maxout_pieces: linear maps of a maxout unit.
         dropout: rates at the discriminator's input and hidden layers.
         noise: the prior over codes, of unit variance.
-        noise_size: size of a code.
-        rules: what the game is played for, and what keeps it stable.
+        noise_dim: size of a code.
+        settings: what the game is played for, and what keeps it stable.
 
     Example:
         >>> GAN(Spec((1, 8, 8))).sample(2).shape
@@ -72,26 +72,26 @@ class GAN(Game):
         activation: Activation = "relu",
         norm: Norm = "batch",
         init: float | None = None,
-        marginals: bool = False,
-        covariance: bool = False,
-        center: bool = False,
+        init_bias_from_data: bool = False,
+        init_weights_from_data: bool = False,
+        center_inputs: bool = False,
         discriminator_hidden: tuple[int, ...] = (1024, 512),
         discriminator_activation: Activation = "leaky-relu",
         discriminator_init: float | None = None,
-        pieces: int = 5,
+        maxout_pieces: int = 5,
         dropout: tuple[float, float] = (0.0, 0.0),
         noise: Noise = "gaussian",
-        noise_size: int = 64,
-        rules: Rules = RULES,
+        noise_dim: int = 64,
+        settings: GANSettings = SETTINGS,
     ) -> None:
-        body = MLP(noise_size, hidden, spec.dims, activation, norm, pieces=pieces, init=init)
+        body = MLP(noise_dim, hidden, spec.dims, activation, norm, maxout_pieces=maxout_pieces, init=init)
         critic = MLP(
             spec.dims, discriminator_hidden, 1, discriminator_activation,
-            dropout=dropout, pieces=pieces, init=discriminator_init, center=center,
+            dropout=dropout, maxout_pieces=maxout_pieces, init=discriminator_init, center=center_inputs,
         )  # fmt: skip
-        super().__init__(spec, Generator(spec, body), critic, noise, noise_size, rules)
+        super().__init__(spec, Generator(spec, body), critic, noise, noise_dim, settings)
         self.activation, self.norm, self.dropout = activation, norm, dropout
-        self.marginals, self.covariance = marginals, covariance
+        self.init_bias_from_data, self.init_weights_from_data = init_bias_from_data, init_weights_from_data
 
     @torch.no_grad()
     def initialize(self, data: Batch) -> None:
@@ -100,9 +100,9 @@ class GAN(Game):
         if self.discriminator.center is not None:
             self.discriminator.center.copy_(x.mean(0).flatten())
         last = self.generator.body.last
-        if self.marginals and self.spec.bounded:
+        if self.init_bias_from_data and self.spec.bounded:
             last.bias.copy_(x.mean(0).flatten().clamp(1e-3, 1 - 1e-3).logit())
-        if self.covariance and len(x) > 1:
+        if self.init_weights_from_data and len(x) > 1:
             with without_statistics(self.generator):
                 h = self.generator.body.hidden(self.prior(len(x)))
             y = x.flatten(1).clamp(0.01, 0.99).logit() if self.spec.bounded else x.flatten(1)

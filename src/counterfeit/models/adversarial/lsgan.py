@@ -7,14 +7,14 @@ References:
 from __future__ import annotations
 
 from counterfeit.core import Spec
-from counterfeit.models.adversarial.contest import Rules
 from counterfeit.models.adversarial.dcgan import DCGAN
-from counterfeit.models.adversarial.game import Noise
+from counterfeit.models.adversarial.shared.alternating import GANSettings
+from counterfeit.models.adversarial.shared.sampling_gan import Noise
 from counterfeit.nets.conv import ConvPlayers
 
 __all__ = ["LSGAN"]
 
-RULES = Rules(objective="least-squares")
+SETTINGS = GANSettings(objective="least-squares")
 
 
 class LSGAN(DCGAN):
@@ -27,8 +27,8 @@ class LSGAN(DCGAN):
         spec: what the data are: gray or RGB images whose sides can be halved.
         nets: sizes and norms of both players.
         noise: the prior over codes, of unit variance.
-        noise_size: size of a code.
-        rules: what the game is played for, and what keeps it stable.
+        noise_dim: size of a code.
+        settings: what the game is played for, and what keeps it stable.
 
     Example:
         >>> LSGAN(Spec((1, 28, 28)), ConvPlayers(width=8, discriminator_width=8)).sample(2).shape
@@ -40,7 +40,7 @@ class LSGAN(DCGAN):
         spec: Spec,
         nets: ConvPlayers = ConvPlayers(),  # noqa: B008
         noise: Noise = "gaussian",
-        noise_size: int = 100,
-        rules: Rules = RULES,
+        noise_dim: int = 100,
+        settings: GANSettings = SETTINGS,
     ) -> None:
-        super().__init__(spec, nets, noise, noise_size, rules)
+        super().__init__(spec, nets, noise, noise_dim, settings)

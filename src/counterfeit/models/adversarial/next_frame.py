@@ -15,17 +15,17 @@ import torch
 from torch import Tensor
 
 from counterfeit.core import Batch, Clock, Draw, Spec, Update
-from counterfeit.models.adversarial.contest import Rules
-from counterfeit.models.adversarial.targeted import Targeted
+from counterfeit.models.adversarial.shared.alternating import GANSettings
+from counterfeit.models.adversarial.shared.paired_gan import PairedGAN
 from counterfeit.nets.conv import ConvNorm
 from counterfeit.nets.films import SHRUNK, FilmDiscriminator, FramePredictor
 
 __all__ = ["NextFrame"]
 
-RULES = Rules(penalty="r1", penalty_weight=0.4, penalty_every=4)
+SETTINGS = GANSettings(penalty="r1", penalty_weight=0.4, penalty_every=4)
 
 
-class NextFrame(Targeted):
+class NextFrame(PairedGAN):
     """Foresees how a film goes on: an encoder, a recurrent net and a decoder, trained by squared error and a game.
 
     The squared error alone gives the mean of all that may come, which is blurred. The discriminator is shown a film
@@ -39,13 +39,14 @@ class NextFrame(Targeted):
 
     Arguments:
         spec: what the data are: films (frames, C, H, W) in [0, 1].
-        seen: frames that it is shown in training; it foresees the others.
-        forcing: share of training over which true frames, read in the place of foreseen ones, become rarer; 0 for none.
+        context_frames: frames that are seen in training; it foresees the others.
+        teacher_forcing: share of training over which true frames, read in the place of foreseen ones, become rarer;
+            0 for none.
         width: channels of the recurrent state, which lies at a quarter of the sides.
         discriminator_width: channels of the discriminator after its first convolution.
         discriminator_norm: of the discriminator's levels ("batch") or weights ("spectral").
         adversarial_weight: weight of the adversarial loss beside the mean squared error; at 0 only that is left.
-        rules: what the game is played for, and what keeps it stable.
+        settings: what the game is played for, and what keeps it stable.
 
     Raises:
         ValueError: where the data are no films, their sides are no multiples of 4, or no frame is left to foresee.
@@ -60,30 +61,30 @@ class NextFrame(Targeted):
     def __init__(
         self,
         spec: Spec,
-        seen: int = 5,
-        forcing: float = 0.5,
+        context_frames: int = 5,
+        teacher_forcing: float = 0.5,
         width: int = 64,
         discriminator_width: int = 32,
         discriminator_norm: ConvNorm = "none",
         adversarial_weight: float = 0.01,
-        rules: Rules = RULES,
+        settings: GANSettings = SETTINGS,
     ) -> None:
         if len(spec.shape) != 4 or not spec.bounded or any(side % SHRUNK for side in spec.shape[2:]):
             raise ValueError(
                 f"data of kind {spec.kind} and shape {spec.shape} came; films (frames, C, H, W) in [0, 1] whose sides "
                 f"are multiples of {SHRUNK} are expected. Take data moving-digits, say."
             )
-        if not 1 <= seen < spec.shape[0]:
+        if not 1 <= context_frames < spec.shape[0]:
             raise ValueError(
-                f"seen={seen} came; 1 to {spec.shape[0] - 1} of {spec.shape[0]} frames are expected. Change it, or "
-                "data.frames."
+                f"context_frames={context_frames} came; 1 to {spec.shape[0] - 1} of {spec.shape[0]} frames are "
+                "expected. Change it, or data.frames."
             )
-        if not 0 <= forcing <= 1:
-            raise ValueError(f"forcing={forcing} came; a share from 0 to 1 is expected. Correct it.")
+        if not 0 <= teacher_forcing <= 1:
+            raise ValueError(f"teacher_forcing={teacher_forcing} came; a share from 0 to 1 is expected. Correct it.")
         generator = FramePredictor(spec.shape[1], width)
         discriminator = FilmDiscriminator(spec, discriminator_width, discriminator_norm)
-        super().__init__(spec, generator, discriminator, adversarial_weight, rules)
-        self.seen, self.forcing, self.told = seen, forcing, 0.0
+        super().__init__(spec, generator, discriminator, adversarial_weight, settings)
+        self.context_frames, self.teacher_forcing, self.true_share = context_frames, teacher_forcing, 0.0
 
     def initialize(self, data: Batch) -> None:
         """Start at the mean shade of the data: in dark films, most of the first steps would go there."""
@@ -91,27 +92,29 @@ class NextFrame(Targeted):
 
     def updates(self, draw: Draw, clock: Clock) -> Iterator[Update]:
         """The game and the errors, with as many true frames read as this time of training has."""
-        self.told = max(0.0, 1 - clock.step / (self.forcing * clock.steps)) if self.forcing else 0.0
+        self.true_share = (
+            max(0.0, 1 - clock.step / (self.teacher_forcing * clock.steps)) if self.teacher_forcing else 0.0
+        )
         yield from super().updates(draw, clock)
 
-    def forge(self, real: Batch) -> Tensor:
+    def generate(self, real: Batch) -> Tensor:
         """The films of a minibatch with all but their first frames foreseen."""
         x = real.x
-        seen, truth = x.tensor_split([self.seen], 1)
+        context, truth = x.tensor_split([self.context_frames], 1)
         steps = truth.shape[1]
-        told = torch.rand(len(x), steps, device=x.device) < self.told if self.told else None
-        return torch.cat([seen, self.generator(seen, steps, truth, told)], 1)
+        forced = torch.rand(len(x), steps, device=x.device) < self.true_share if self.true_share else None
+        return torch.cat([context, self.generator(context, steps, truth, forced)], 1)
 
     def errors(self, x: Tensor, fake: Tensor) -> Mapping[str, Tensor]:
         """The mean squared error of the frames foreseen."""
-        return {"frames": (fake - x)[:, self.seen :].square().mean()}
+        return {"frames": (fake - x)[:, self.context_frames :].square().mean()}
 
     def predict(self, x: Tensor, steps: int) -> Tensor:
         """The `steps` frames that follow the frames `x`, (B, any number, C, H, W), as (B, steps, C, H, W).
 
         Each is foreseen from all before it, whether given or foreseen.
         """
-        given = max(1, x.shape[1]) if isinstance(x, Tensor) and x.ndim == 5 else self.seen
+        given = max(1, x.shape[1]) if isinstance(x, Tensor) and x.ndim == 5 else self.context_frames
         replace(self.spec, shape=(given, *self.spec.shape[1:])).check(x, "NextFrame.predict")
         if steps < 1:
             raise ValueError(f"steps={steps} came; at least 1 is expected. Ask for more.")

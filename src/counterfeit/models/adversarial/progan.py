@@ -10,17 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from counterfeit.core import Batch, Clock, Draw, Spec, Update
-from counterfeit.models.adversarial.contest import Rules
-from counterfeit.models.adversarial.game import Game
+from counterfeit.models.adversarial.shared.alternating import GANSettings
+from counterfeit.models.adversarial.shared.sampling_gan import SamplingGAN
 from counterfeit.nets.growing import GrowingDiscriminator, GrowingGenerator
 
 __all__ = ["ProGAN"]
 
 # the penalty is light: heavier ones leave a discriminator of few and small pictures no say
-RULES = Rules(fresh=False, penalty="r1", penalty_weight=0.2, penalty_every=4)
+SETTINGS = GANSettings(resample_noise=False, penalty="r1", penalty_weight=0.2, penalty_every=4)
 
 
-class ProGAN(Game):
+class ProGAN(SamplingGAN):
     """Adversarial nets that grow: large shapes are learnt on small pictures, details when levels are added.
 
     Both players start at 4x4 pixels (7x7 where the side is 28). Every level is trained, then the next is faded in for
@@ -36,8 +36,8 @@ class ProGAN(Game):
         width: channels of the generator's last level; each smaller one has twice as many.
         discriminator_width: channels of the discriminator's first level; each smaller one has twice as many.
         growing: share of training over which the players grow; 0 starts at full size.
-        noise_size: size of a code, Gaussian, scaled to a fixed length.
-        rules: what the game is played for, and what keeps it stable.
+        noise_dim: size of a code, Gaussian, scaled to a fixed length.
+        settings: what the game is played for, and what keeps it stable.
 
     Raises:
         ValueError: where the data are no images, their sides cannot be halved, or `growing` is no share.
@@ -56,14 +56,14 @@ class ProGAN(Game):
         width: int = 16,
         discriminator_width: int = 16,
         growing: float = 0.6,
-        noise_size: int = 128,
-        rules: Rules = RULES,
+        noise_dim: int = 128,
+        settings: GANSettings = SETTINGS,
     ) -> None:
         if not 0 <= growing <= 1:
             raise ValueError(f"growing={growing} came; a share from 0 to 1 is expected. Correct it.")
-        generator = GrowingGenerator(spec, noise_size, width)
+        generator = GrowingGenerator(spec, noise_dim, width)
         discriminator = GrowingDiscriminator(spec, discriminator_width)
-        super().__init__(spec, generator, discriminator, "gaussian", noise_size, rules)
+        super().__init__(spec, generator, discriminator, "gaussian", noise_dim, settings)
         self.growing = growing
 
     def updates(self, draw: Draw, clock: Clock) -> Iterator[Update]:

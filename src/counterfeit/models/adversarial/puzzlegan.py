@@ -14,8 +14,8 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from counterfeit.core import Batch, Spec, check_request
-from counterfeit.models.adversarial.contest import Rules
-from counterfeit.models.adversarial.game import Fake, Game, Noise, Player
+from counterfeit.models.adversarial.shared.alternating import GANSettings
+from counterfeit.models.adversarial.shared.sampling_gan import Fake, Noise, Player, SamplingGAN
 from counterfeit.nets.conv import ConvPlayers
 from counterfeit.nets.patches import PatchGenerator, covered, key_patches
 
@@ -26,7 +26,7 @@ KEPT = 1_024  # training images whose patches samples are made of
 NETS = ConvPlayers(discriminator_norm="none")
 
 
-class PuzzleGAN(Game):
+class PuzzleGAN(SamplingGAN):
     """Puzzle-GAN: from key patches of an image, without their places, the whole image and where the patches lie.
 
     The patches are cut where the image has the strongest edges. One net says where each lies, as a distribution over
@@ -38,21 +38,21 @@ class PuzzleGAN(Game):
 
     Arguments:
         spec: what the data are: gray or RGB images.
-        pieces: how many patches, at most 6, of which a metric tries every order.
-        piece_size: side of a patch in pixels; null for 8, or what leaves three quarters of smaller images open.
+        num_patches: how many pieces of an image come, at most 6, of which a metric tries every order.
+        patch_size: side of a patch in pixels; null for 8, or what leaves three quarters of smaller images open.
         spatial_weight: weight of the places (spatial loss).
         appearance_weight: weight of the absolute difference, in [0, 1], of patches and what is painted there.
         features: of a patch.
         nets: sizes and norms of both players.
         noise: the prior over what patches leave open, of unit variance.
-        noise_size: its size.
-        rules: what the game is played for, and what keeps it stable.
+        noise_dim: its size.
+        settings: what the game is played for, and what keeps it stable.
 
     Raises:
         ValueError: where the data are no images, or too small for so many patches.
 
     Example:
-        >>> model = PuzzleGAN(Spec((1, 16, 16)), piece_size=4, nets=ConvPlayers(width=8, discriminator_width=8)).eval()
+        >>> model = PuzzleGAN(Spec((1, 16, 16)), patch_size=4, nets=ConvPlayers(width=8, discriminator_width=8)).eval()
         >>> patches, corners = model.cut(torch.rand(2, 1, 16, 16))
         >>> image, places = model.assemble(patches)
         >>> image.shape, places.shape
@@ -64,35 +64,35 @@ class PuzzleGAN(Game):
     def __init__(
         self,
         spec: Spec,
-        pieces: int = 3,
-        piece_size: int | None = None,
+        num_patches: int = 3,
+        patch_size: int | None = None,
         spatial_weight: float = 1.0,
         appearance_weight: float = 10.0,
         features: int = 256,
         nets: ConvPlayers = NETS,
         noise: Noise = "gaussian",
-        noise_size: int = 32,
-        rules: Rules = Rules(),  # noqa: B008
+        noise_dim: int = 32,
+        settings: GANSettings = GANSettings(),  # noqa: B008
     ) -> None:
-        if piece_size is None:
-            piece_size = min(8, math.isqrt(math.prod(spec.shape[1:]) // (4 * max(1, pieces))))
-        room = 4 * pieces * piece_size**2  # however the first ones lie, another finds its place
-        if len(spec.shape) != 3 or min(pieces, piece_size) < 1 or room > spec.shape[1] * spec.shape[2]:
+        if patch_size is None:
+            patch_size = min(8, math.isqrt(math.prod(spec.shape[1:]) // (4 * max(1, num_patches))))
+        room = 4 * num_patches * patch_size**2  # however the first ones lie, another finds its place
+        if len(spec.shape) != 3 or min(num_patches, patch_size) < 1 or room > spec.shape[1] * spec.shape[2]:
             raise ValueError(
-                f"{pieces} patches of {piece_size}x{piece_size} of data of shape {spec.shape} came; patches that cover "
-                "at most a quarter of images (C, H, W) are expected. Set model.pieces or model.piece_size."
+                f"{num_patches} patches of {patch_size}x{patch_size} of data of shape {spec.shape} came; patches that "
+                "cover at most a quarter of images (C, H, W) are expected. Set model.num_patches or model.patch_size."
             )
-        if pieces > MOST:
-            raise ValueError(f"pieces={pieces} came; at most {MOST} are expected. Lower model.pieces.")
+        if num_patches > MOST:
+            raise ValueError(f"num_patches={num_patches} came; at most {MOST} are expected. Lower model.num_patches.")
         if min(spatial_weight, appearance_weight) < 0:
             raise ValueError(
                 f"spatial_weight={spatial_weight} and appearance_weight={appearance_weight} came; at least 0 is "
                 "expected. Raise them."
             )
-        generator = PatchGenerator(spec, pieces, piece_size, noise_size, nets.width, features)
-        super().__init__(spec, generator, nets.discriminator(spec), noise, noise_size, rules)
+        generator = PatchGenerator(spec, num_patches, patch_size, noise_dim, nets.width, features)
+        super().__init__(spec, generator, nets.discriminator(spec), noise, noise_dim, settings)
         self.nets = nets
-        self.pieces, self.piece_size = pieces, piece_size
+        self.num_patches, self.patch_size = num_patches, patch_size
         self.spatial_weight, self.appearance_weight = spatial_weight, appearance_weight
         self.kept: Tensor
         self.register_buffer("kept", torch.zeros(KEPT, math.prod(generator.patch)))
@@ -103,15 +103,15 @@ class PuzzleGAN(Game):
         self.kept.copy_(self.cut(data.x[rows])[0].flatten(1))
 
     def cut(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Key patches of images `x`, (B, pieces, C, size, size), and their upper left corners, int64 (B, pieces, 2)."""
+        """Key patches of images `x`, (B, K, C, size, size), and their upper left corners, int64 (B, K, 2)."""
         self.spec.check(x, "PuzzleGAN.cut")
-        return key_patches(x, self.pieces, self.piece_size)
+        return key_patches(x, self.num_patches, self.patch_size)
 
     def assemble(self, patches: Tensor) -> tuple[Tensor, Tensor]:
-        """A draw of the image around patches, (B, C, H, W), and where each lies, (B, pieces, rows, columns).
+        """A draw of the image around patches, (B, C, H, W), and where each lies, (B, num_patches, rows, columns).
 
         Arguments:
-            patches: (B, pieces, C, size, size), in any order.
+            patches: (B, num_patches, C, size, size), in any order.
         """
         if patches.shape[1:] != self.generator.patch or not patches.is_floating_point():
             want = f"(B, {', '.join(map(str, self.generator.patch))}) of floating point"
@@ -122,9 +122,9 @@ class PuzzleGAN(Game):
         x = self.generator.paint(super().prior(len(patches)), patches, places)
         return x.round() if self.spec.kind == "binary" else x, places
 
-    def forge(self, real: Batch) -> Fake:
+    def generate(self, real: Batch) -> Fake:
         """An image around the patches of each of the data, with gradients."""
-        z = self._code(key_patches(real.x, self.pieces, self.piece_size)[0])
+        z = self._code(key_patches(real.x, self.num_patches, self.patch_size)[0])
         return Fake(self.generator(z), z, None)
 
     def beside(
@@ -133,24 +133,24 @@ class PuzzleGAN(Game):
         """Where patches lie, in nats (spatial loss), and that they look there as they came (appearance loss)."""
         if player == "discriminator":
             return {}
-        patches, corners = key_patches(real.x, self.pieces, self.piece_size)
+        patches, corners = key_patches(real.x, self.num_patches, self.patch_size)
         logits = self.generator.locator(patches)
         true = corners[..., 0] * logits.shape[3] + corners[..., 1]
         spatial = cross_entropy(logits.flatten(2).flatten(0, 1), true.flatten())
-        off = (fake.x - real.x).abs() * covered(corners, self.piece_size, self.spec.shape)
-        appearance = off.sum((1, 2, 3)).mean() / (self.pieces * self.piece_size**2 * self.spec.shape[0])
+        off = (fake.x - real.x).abs() * covered(corners, self.patch_size, self.spec.shape)
+        appearance = off.sum((1, 2, 3)).mean() / (self.num_patches * self.patch_size**2 * self.spec.shape[0])
         return {"spatial": self.spatial_weight * spatial, "appearance": self.appearance_weight * appearance}
 
     @property
-    def code_size(self) -> int:
+    def code_dim(self) -> int:
         """Size of a code: the noise and the patches' pixels."""
-        return self.noise_size + self.kept.shape[1]
+        return self.noise_dim + self.kept.shape[1]
 
     def prior(self, n: int, y: Tensor | None = None) -> Tensor:
-        """Draw `n` codes, (n, code_size): noise, and the patches of training images."""
+        """Draw `n` codes, (n, code_dim): noise, and the patches of training images."""
         check_request(n, y)
         return self._code(self.kept[torch.randint(KEPT, (n,), device=self.device)])
 
     def _code(self, patches: Tensor) -> Tensor:
-        """Noise before patches, (n, pieces, C, size, size) -> (n, code_size)."""
+        """Noise before patches, (n, num_patches, C, size, size) -> (n, code_dim)."""
         return torch.cat([super().prior(len(patches)), patches.flatten(1)], 1)

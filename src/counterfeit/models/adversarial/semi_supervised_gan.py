@@ -3,7 +3,7 @@
 References:
     Improved Techniques for Training GANs, Salimans et al., 2016 (arXiv 1606.03498), section 5.
     Invariant Information Clustering for Unsupervised Image Classification and Segmentation, Ji et al., 2018 (arXiv
-        1807.06653): invariance.
+        1807.06653): iic_weight.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from counterfeit.core import Batch, Clock, Draw, Spec, Update, check_labels, without_statistics
-from counterfeit.losses import uninformed
-from counterfeit.models.adversarial.contest import Rules
-from counterfeit.models.adversarial.game import Fake, Game, Noise, Player
+from counterfeit.losses import iic_loss
+from counterfeit.models.adversarial.shared.alternating import GANSettings
+from counterfeit.models.adversarial.shared.sampling_gan import Fake, Noise, Player, SamplingGAN
 from counterfeit.nets.augment import Augmentation, augment
 from counterfeit.nets.conv import ConvPlayers
 
@@ -25,17 +25,17 @@ __all__ = ["SemiSupervisedGAN"]
 
 EACH = 10  # labelled examples of a class, where nobody says how many
 NETS = ConvPlayers(discriminator_norm="none", dropout=0.3)
-RULES = Rules(objective="feature-matching", fresh=False)
+SETTINGS = GANSettings(objective="feature-matching", resample_noise=False)
 
 
-class SemiSupervisedGAN(Game):
+class SemiSupervisedGAN(SamplingGAN):
     """Semi-supervised adversarial nets: the discriminator tells K classes of data, and samples as one more.
 
     It has K outputs l; an image is data with probability Z / (Z + 1), Z = sum exp(l), so that fixing the output of the
-    class of samples at 0 loses nothing. Of the labels, only those of `labelled` training examples are ever looked at,
-    as many of each class, drawn by the training seed and kept with the weights.
+    class of samples at 0 loses nothing. Of the labels, only those of `num_labelled` training examples are ever looked
+    at, as many of each class, drawn by the training seed and kept with the weights.
 
-    With a weight of `invariance`, an unlabelled image is seen twice, once moved by `views`, as labelled ones are too.
+    With a weight of `iic_weight`, an unlabelled image is seen twice, once moved by `views`, as labelled ones are too.
     The class of each is to tell that of the other, and all classes are to be as frequent.
 
     References:
@@ -45,18 +45,20 @@ class SemiSupervisedGAN(Game):
 
     Arguments:
         spec: what the data are: gray or RGB images with labels.
-        labelled: number of training examples whose labels are used; null for ten of each class, all where it has fewer.
+        num_labelled: number of training examples whose labels are used; null for ten of each class, all where it has
+            fewer.
         supervised_weight: weight of the log-likelihood of these labels.
-        invariance: weight of the information that the classes of an image and of another view of it share.
-        views: random changes of labelled images, and for the other view: flip, color, translation, cutout, affine.
-        game: whether the game is played; without it the discriminator is trained by labels, and by views, alone.
+        iic_weight: weight of invariance, the information that the classes of an image and of another view of it share.
+        view_augmentations: random changes of labelled images, and for the other view: flip, color, translation,
+            cutout, affine.
+        adversarial: whether the game is played; without it the discriminator is trained by labels, and by views, alone.
         nets: sizes and norms of both players.
         noise: the prior over codes, of unit variance.
-        noise_size: size of a code.
-        rules: what the game is played for, and what keeps it stable.
+        noise_dim: size of a code.
+        settings: what the game is played for, and what keeps it stable.
 
     Raises:
-        ValueError: where the data are no images, or have no labels, or `labelled` is no multiple of their classes.
+        ValueError: where the data are no images, or have no labels, or `num_labelled` is no multiple of their classes.
 
     Example:
         >>> model = SemiSupervisedGAN(Spec((1, 8, 8), classes=10), nets=ConvPlayers(width=8, discriminator_width=8))
@@ -70,32 +72,39 @@ class SemiSupervisedGAN(Game):
     def __init__(
         self,
         spec: Spec,
-        labelled: int | None = None,
+        num_labelled: int | None = None,
         supervised_weight: float = 1.0,
-        invariance: float = 0.0,
-        views: tuple[Augmentation, ...] = (),
-        game: bool = True,
+        iic_weight: float = 0.0,
+        view_augmentations: tuple[Augmentation, ...] = (),
+        adversarial: bool = True,
         nets: ConvPlayers = NETS,
         noise: Noise = "gaussian",
-        noise_size: int = 100,
-        rules: Rules = RULES,
+        noise_dim: int = 100,
+        settings: GANSettings = SETTINGS,
     ) -> None:
         if spec.classes < 1:
             raise ValueError("data without labels came; a classifier expects labels. Choose data with classes.")
-        self.all_there = labelled is not None
-        labelled = EACH * spec.classes if labelled is None else labelled
-        if labelled < spec.classes or labelled % spec.classes:
-            raise ValueError(f"labelled={labelled} came; a multiple of {spec.classes} classes is expected. Change it.")
-        if not min(supervised_weight, invariance) >= 0:
-            came = f"supervised_weight={supervised_weight} and invariance={invariance} came"
+        self.all_there = num_labelled is not None
+        num_labelled = EACH * spec.classes if num_labelled is None else num_labelled
+        if num_labelled < spec.classes or num_labelled % spec.classes:
+            raise ValueError(
+                f"num_labelled={num_labelled} came; a multiple of {spec.classes} classes is expected. Change it."
+            )
+        if not min(supervised_weight, iic_weight) >= 0:
+            came = f"supervised_weight={supervised_weight} and iic_weight={iic_weight} came"
             raise ValueError(f"{came}; at least 0 is expected of both. Raise them.")
-        generator, discriminator = nets.generator(spec, noise_size), nets.discriminator(spec, spec.classes)
-        super().__init__(spec, generator, discriminator, noise, noise_size, rules)
+        generator, discriminator = nets.generator(spec, noise_dim), nets.discriminator(spec, spec.classes)
+        super().__init__(spec, generator, discriminator, noise, noise_dim, settings)
         self.nets = nets
-        self.supervised_weight, self.invariance, self.views, self.game = supervised_weight, invariance, views, game
-        self.undivided += ("model.invariance",) if invariance else ()
-        self.register_buffer("labelled_x", torch.zeros(labelled, *spec.shape))
-        self.register_buffer("labelled_y", torch.arange(labelled) % spec.classes)
+        self.supervised_weight, self.iic_weight, self.view_augmentations, self.adversarial = (
+            supervised_weight,
+            iic_weight,
+            view_augmentations,
+            adversarial,
+        )
+        self.undivided += ("model.iic_weight",) if iic_weight else ()
+        self.register_buffer("labelled_x", torch.zeros(num_labelled, *spec.shape))
+        self.register_buffer("labelled_y", torch.arange(num_labelled) % spec.classes)
 
     @torch.no_grad()
     def initialize(self, data: Batch) -> None:
@@ -109,7 +118,7 @@ class SemiSupervisedGAN(Game):
         if any(len(some) < share for some in chosen):
             raise ValueError(
                 f"a class with {min(map(len, chosen))} training examples came; at least {share} of each are expected. "
-                f"Lower `labelled`."
+                f"Lower `num_labelled`."
             )
         positions = torch.cat(chosen)
         self.labelled_x.copy_(data.x[positions])
@@ -117,7 +126,7 @@ class SemiSupervisedGAN(Game):
 
     def updates(self, draw: Draw, clock: Clock) -> Iterator[Update]:
         """The game of Algorithm 1, or a step of the discriminator as a classifier where it is not played."""
-        if self.game:
+        if self.adversarial:
             yield from super().updates(draw, clock)
         else:
             real = draw()
@@ -125,9 +134,9 @@ class SemiSupervisedGAN(Game):
             logs = {f"discriminator/{name}": loss.detach() for name, loss in losses.items()}
             yield Update(torch.stack([*losses.values()]).sum(), ("discriminator",), logs)
 
-    def judge(self, x: Tensor, y: Tensor | None = None) -> Tensor:  # noqa: ARG002
+    def discriminator_outputs(self, x: Tensor, y: Tensor | None = None) -> Tensor:  # noqa: ARG002
         """The logit log Z of data against samples, and those of the classes, (B, 1 + classes)."""
-        logits = super().judge(x)
+        logits = super().discriminator_outputs(x)
         return torch.cat([logits.logsumexp(1, keepdim=True), logits], 1)
 
     def beside(
@@ -140,13 +149,17 @@ class SemiSupervisedGAN(Game):
         """Losses of the classes; `on_x`, (B, 1 + classes), are outputs on `x` where they are known."""
         positions = torch.randint(len(self.labelled_y), (len(x),), device=self.device)
         seen = self.labelled_x[positions]
-        if not self.invariance:
-            return {"class": self._unlike(self.judge(augment(seen, self.views)), positions)}
+        if not self.iic_weight:
+            return {
+                "class": self._unlike(self.discriminator_outputs(augment(seen, self.view_augmentations)), positions)
+            }
         with without_statistics(self.discriminator):
-            named, other = self.judge(augment(torch.cat([seen, x]), self.views)).split(len(x))
-        one = self.judge(x) if on_x is None else on_x
-        shared = uninformed(one[:, 1:].softmax(1), other[:, 1:].softmax(1))
-        return {"class": self._unlike(named, positions), "views": self.invariance * shared}
+            named, other = self.discriminator_outputs(augment(torch.cat([seen, x]), self.view_augmentations)).split(
+                len(x)
+            )
+        one = self.discriminator_outputs(x) if on_x is None else on_x
+        shared = iic_loss(one[:, 1:].softmax(1), other[:, 1:].softmax(1))
+        return {"class": self._unlike(named, positions), "views": self.iic_weight * shared}
 
     def _unlike(self, outputs: Tensor, positions: Tensor) -> Tensor:
         return self.supervised_weight * cross_entropy(outputs[:, 1:], self.labelled_y[positions])

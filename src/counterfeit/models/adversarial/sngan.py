@@ -7,16 +7,16 @@ References:
 from __future__ import annotations
 
 from counterfeit.core import Spec
-from counterfeit.models.adversarial.contest import Rules
-from counterfeit.models.adversarial.game import Game, Noise
+from counterfeit.models.adversarial.shared.alternating import GANSettings
+from counterfeit.models.adversarial.shared.sampling_gan import Noise, SamplingGAN
 from counterfeit.nets.residual import ResidualDiscriminator, ResidualGenerator
 
 __all__ = ["SNGAN"]
 
-RULES = Rules(objective="hinge", k=5)
+SETTINGS = GANSettings(objective="hinge", discriminator_steps=5)
 
 
-class SNGAN(Game):
+class SNGAN(SamplingGAN):
     """Spectrally normalized adversarial nets: residual players, whose discriminator has weights of norm 1.
 
     References:
@@ -27,8 +27,8 @@ class SNGAN(Game):
         width: channels of every level of the generator.
         discriminator_width: channels of every level of the discriminator.
         noise: the prior over codes, of unit variance.
-        noise_size: size of a code.
-        rules: what the game is played for, and what keeps it stable.
+        noise_dim: size of a code.
+        settings: what the game is played for, and what keeps it stable.
 
     Raises:
         ValueError: where the data are no images or their sides cannot be halved.
@@ -44,9 +44,9 @@ class SNGAN(Game):
         width: int = 256,
         discriminator_width: int = 128,
         noise: Noise = "gaussian",
-        noise_size: int = 128,
-        rules: Rules = RULES,
+        noise_dim: int = 128,
+        settings: GANSettings = SETTINGS,
     ) -> None:
-        generator = ResidualGenerator(spec, noise_size, width)
+        generator = ResidualGenerator(spec, noise_dim, width)
         discriminator = ResidualDiscriminator(spec, discriminator_width)
-        super().__init__(spec, generator, discriminator, noise, noise_size, rules)
+        super().__init__(spec, generator, discriminator, noise, noise_dim, settings)

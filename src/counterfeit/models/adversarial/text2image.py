@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from counterfeit.core import Batch, Spec, check_captions, check_request, without_statistics
-from counterfeit.models.adversarial.contest import Rules
-from counterfeit.models.adversarial.game import Fake, Game, Noise, Player
+from counterfeit.models.adversarial.shared.alternating import GANSettings
+from counterfeit.models.adversarial.shared.sampling_gan import Fake, Noise, Player, SamplingGAN
 from counterfeit.nets.conv import ConvPlayers
 from counterfeit.nets.text import TextDiscriminator, TextGenerator
 
@@ -22,7 +22,7 @@ __all__ = ["Text2Image"]
 KEPT = 4_096  # captions of the training data, from which samples without a caption draw theirs
 
 
-class Text2Image(Game):
+class Text2Image(SamplingGAN):
     """Images from captions: a discriminator that also refuses real images with a caption of another (GAN-CLS).
 
     Each player has an encoder of captions, which learns by what that player descends. Samples for which no caption is
@@ -36,11 +36,11 @@ class Text2Image(Game):
         mismatch: weight of telling images with their caption from images with another's (Algorithm 1).
         interpolation: weight of samples for what lies between two captions (GAN-INT, eq. 5); 0 for none.
         crossing: weight of samples for captions made of the words of two; 0 for none.
-        caption_size: size of a caption's code.
+        caption_dim: size of a caption's code.
         nets: sizes and norms of both players.
         noise: the prior over what captions leave open, of unit variance.
-        noise_size: its size.
-        rules: what the game is played for, and what keeps it stable.
+        noise_dim: its size.
+        settings: what the game is played for, and what keeps it stable.
 
     Raises:
         ValueError: where the data are no images, or have no captions.
@@ -61,25 +61,25 @@ class Text2Image(Game):
         mismatch: float = 1.0,
         interpolation: float = 0.0,
         crossing: float = 0.0,
-        caption_size: int = 64,
+        caption_dim: int = 64,
         nets: ConvPlayers = ConvPlayers(),  # noqa: B008
         noise: Noise = "gaussian",
-        noise_size: int = 64,
-        rules: Rules = Rules(),  # noqa: B008
+        noise_dim: int = 64,
+        settings: GANSettings = GANSettings(),  # noqa: B008
     ) -> None:
         if not spec.words or spec.length < 1:
             raise ValueError("data without captions came; text2image expects some. Take captioned-digits, for example.")
-        if min(mismatch, interpolation, crossing) < 0 or caption_size < 1:
+        if min(mismatch, interpolation, crossing) < 0 or caption_dim < 1:
             raise ValueError(
                 f"mismatch={mismatch}, interpolation={interpolation}, crossing={crossing} and "
-                f"caption_size={caption_size} came; weights of at least 0 and a size of at least 1 are expected. Raise "
+                f"caption_dim={caption_dim} came; weights of at least 0 and a size of at least 1 are expected. Raise "
                 "them."
             )
-        generator = TextGenerator(spec, nets, noise_size, caption_size)
-        super().__init__(spec, generator, TextDiscriminator(spec, nets, caption_size), noise, noise_size, rules)
+        generator = TextGenerator(spec, nets, noise_dim, caption_dim)
+        super().__init__(spec, generator, TextDiscriminator(spec, nets, caption_dim), noise, noise_dim, settings)
         self.nets = nets
         self.mismatch, self.interpolation, self.crossing = mismatch, interpolation, crossing
-        self.caption_size = caption_size
+        self.caption_dim = caption_dim
         hardest = {"model.mismatch": mismatch, "model.crossing": crossing}  # of a minibatch
         self.undivided += tuple(name for name, weight in hardest.items() if weight)
         self.conditional = True  # both players are told what belongs to an image, though it is no label
@@ -91,7 +91,7 @@ class Text2Image(Game):
         y = check_captions(data.y, len(data.x), self.spec)
         self.captions.copy_(y[torch.arange(KEPT, device=y.device) * len(y) // KEPT])
 
-    def forge(self, real: Batch) -> Fake:
+    def generate(self, real: Batch) -> Fake:
         """A sample for the caption of each of the data, with gradients."""
         y = check_captions(real.y, len(real.x), self.spec, values=False)
         z = self.prior(len(y), y)
@@ -103,7 +103,7 @@ class Text2Image(Game):
         """What else Algorithm 1 asks: to refuse other captions; and to please with what lies between two."""
         if on_real is not None and self.mismatch:
             known = on_real[~on_real[:, 1].isnan()]  # for which the minibatch holds a caption that is wrong
-            return {"mismatch": self.mismatch * self.rules.discrimination(*known.chunk(2, 1))} if len(known) else {}
+            return {"mismatch": self.mismatch * self.settings.discrimination(*known.chunk(2, 1))} if len(known) else {}
         if on_real is not None or fake.y is None:
             return {}
         with without_statistics(self.generator):  # which is for captions of data
@@ -117,26 +117,28 @@ class Text2Image(Game):
             share = torch.rand(len(one), 1, device=self.device)
             x = self.generator(self._code(self.generator.encoder(one).lerp(self.generator.encoder(other), share)))
             between = self.discriminator.encoder(one).lerp(self.discriminator.encoder(other), share)
-            asked["between"] = self.interpolation * self.objective.generator(self.judge(x, between)[:, :1])
+            asked["between"] = self.interpolation * self.objective.generator(
+                self.discriminator_outputs(x, between)[:, :1]
+            )
         if self.crossing:
             new = crossed(y)[::2]
             x = self.generator(self.prior(len(new), new))
-            asked["crossed"] = self.crossing * self.objective.generator(self.judge(x, new)[:, :1])
+            asked["crossed"] = self.crossing * self.objective.generator(self.discriminator_outputs(x, new)[:, :1])
         return asked
 
     @property
-    def code_size(self) -> int:
+    def code_dim(self) -> int:
         """Size of a code: the noise and a caption's."""
-        return self.noise_size + self.caption_size
+        return self.noise_dim + self.caption_dim
 
     def prior(self, n: int, y: Tensor | None = None) -> Tensor:
-        """Draw `n` codes, (n, code_size): noise, then the codes of the captions `y`, (n, length), or of kept ones."""
+        """Draw `n` codes, (n, code_dim): noise, then the codes of the captions `y`, (n, length), or of kept ones."""
         check_request(n)
         y = self.captions[torch.randint(KEPT, (n,), device=self.device)] if y is None else y
         return self._code(self.generator.encoder(y))
 
     def _code(self, caption: Tensor) -> Tensor:
-        """Noise before the codes of captions, (n, caption_size) -> (n, code_size)."""
+        """Noise before the codes of captions, (n, caption_dim) -> (n, code_dim)."""
         return torch.cat([super().prior(len(caption)), caption], 1)
 
     def sample(self, n: int, y: Tensor | None = None) -> Tensor:

@@ -8,15 +8,15 @@ References:
 from __future__ import annotations
 
 from counterfeit.core import Spec
-from counterfeit.models.adversarial.contest import Rules
 from counterfeit.models.adversarial.dcgan import DCGAN
-from counterfeit.models.adversarial.game import Noise
+from counterfeit.models.adversarial.shared.alternating import GANSettings
+from counterfeit.models.adversarial.shared.sampling_gan import Noise
 from counterfeit.nets.conv import ConvPlayers
 
 __all__ = ["WGANGP"]
 
 NETS = ConvPlayers(discriminator_norm="none")  # under batch normalization a slope would depend on other examples
-RULES = Rules(objective="wasserstein", k=5, penalty="gradient")
+SETTINGS = GANSettings(objective="wasserstein", discriminator_steps=5, penalty="gradient")
 
 
 class WGANGP(DCGAN):
@@ -30,8 +30,8 @@ class WGANGP(DCGAN):
         spec: what the data are: gray or RGB images whose sides can be halved.
         nets: sizes and norms of both players.
         noise: the prior over codes, of unit variance.
-        noise_size: size of a code.
-        rules: what the game is played for, and what keeps it stable.
+        noise_dim: size of a code.
+        settings: what the game is played for, and what keeps it stable.
 
     Example:
         >>> WGANGP(Spec((1, 28, 28)), ConvPlayers(width=8, discriminator_width=8)).sample(2).shape
@@ -43,7 +43,7 @@ class WGANGP(DCGAN):
         spec: Spec,
         nets: ConvPlayers = NETS,
         noise: Noise = "gaussian",
-        noise_size: int = 128,
-        rules: Rules = RULES,
+        noise_dim: int = 128,
+        settings: GANSettings = SETTINGS,
     ) -> None:
-        super().__init__(spec, nets, noise, noise_size, rules)
+        super().__init__(spec, nets, noise, noise_dim, settings)

@@ -39,11 +39,11 @@ class VAE(Model):
 
     Arguments:
         spec: what the data are; the Bernoulli decoder expects binary values.
-        latent: size of the code.
+        latent_dim: size of the code.
         hidden: sizes of the encoder's hidden layers; the decoder's in reverse.
         activation: of the hidden layers.
         beta: weight of the KL divergence while training; bounds are always reported at 1.
-        warmup: fraction of training over which the weight rises from 0.
+        kl_warmup_fraction: fraction of training over which the weight rises from 0.
         dropout: rates at the encoder's input and at its hidden layers.
 
     Raises:
@@ -57,11 +57,11 @@ class VAE(Model):
     def __init__(
         self,
         spec: Spec,
-        latent: int = 16,
+        latent_dim: int = 16,
         hidden: tuple[int, ...] = (512,),
         activation: Activation = "relu",
         beta: float = 1.0,
-        warmup: float = 0.0,
+        kl_warmup_fraction: float = 0.0,
         dropout: tuple[float, float] = (0.0, 0.0),
     ) -> None:
         if spec.kind != "binary":
@@ -70,9 +70,14 @@ class VAE(Model):
                 "Add `binarize` to data.transforms."
             )
         super().__init__(spec)
-        self.encoder = MLP(spec.dims, hidden, 2 * latent, activation, dropout=dropout)
-        self.decoder = MLP(latent, hidden[::-1], spec.dims, activation)
-        self.latent, self.activation, self.beta, self.warmup = latent, activation, beta, warmup
+        self.encoder = MLP(spec.dims, hidden, 2 * latent_dim, activation, dropout=dropout)
+        self.decoder = MLP(latent_dim, hidden[::-1], spec.dims, activation)
+        self.latent_dim, self.activation, self.beta, self.kl_warmup_fraction = (
+            latent_dim,
+            activation,
+            beta,
+            kl_warmup_fraction,
+        )
 
     def updates(self, draw: Draw, clock: Clock) -> Iterator[Update]:
         """One player: descend the negative bound."""
@@ -80,7 +85,7 @@ class VAE(Model):
         loc, log_scale = self.posterior(x)
         reconstruction = self._log_likelihood(x, _reparameterize(loc, log_scale)).mean()
         kl = kl_to_standard_normal(loc, log_scale).mean()
-        rise = min(1.0, (clock.step + 1) / (self.warmup * clock.steps)) if self.warmup else 1.0
+        rise = min(1.0, (clock.step + 1) / (self.kl_warmup_fraction * clock.steps)) if self.kl_warmup_fraction else 1.0
         logs = {"loss": kl - reconstruction, "kl": kl, "reconstruction": reconstruction}
         yield Update(self.beta * rise * kl - reconstruction, logs={k: v.detach() for k, v in logs.items()})
 
@@ -113,7 +118,7 @@ class VAE(Model):
     def prior(self, n: int) -> Tensor:
         """Draw `n` codes, (n, latent)."""
         check_request(n)
-        return torch.randn(n, self.latent, device=self.device)
+        return torch.randn(n, self.latent_dim, device=self.device)
 
     def encode(self, x: Tensor) -> Tensor:
         """Mean of the posterior, (B, latent)."""
@@ -122,7 +127,7 @@ class VAE(Model):
 
     def decode(self, z: Tensor) -> Tensor:
         """Mean of p(x | z) in [0, 1], (B, *shape)."""
-        check_codes(z, self.latent)
+        check_codes(z, self.latent_dim)
         return self.decoder(z).sigmoid().unflatten(1, self.spec.shape)
 
     def sample(self, n: int, y: Tensor | None = None) -> Tensor:

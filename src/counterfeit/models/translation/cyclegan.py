@@ -14,12 +14,12 @@ from torch import Tensor, nn
 from torch.nn.functional import l1_loss
 
 from counterfeit.core import Batch, Clock, Spec, Update, check_labels
-from counterfeit.models.adversarial.contest import Contest, Rules
+from counterfeit.models.adversarial.shared.alternating import AlternatingGAN, GANSettings
 from counterfeit.nets.translation import ImagePool, PatchDiscriminator, ResnetGenerator
 
 __all__ = ["CycleGAN", "halves"]
 
-RULES = Rules(objective="least-squares", fresh=False)
+SETTINGS = GANSettings(objective="least-squares", resample_noise=False)
 Pair = tuple[Tensor, Tensor]
 
 
@@ -59,7 +59,7 @@ class Crossed(NamedTuple):
     x: Pair
 
 
-class CycleGAN(Contest[Crossed]):
+class CycleGAN(AlternatingGAN[Crossed]):
     """Cycle-consistent adversarial nets: two generators, each into a domain, that undo each other.
 
     The domains are the data's two classes. Each has a discriminator of patches, which sees fakes out of a pool.
@@ -78,7 +78,7 @@ class CycleGAN(Contest[Crossed]):
         cycle_weight: weight of the distance from an image to its translation and back; 0 leaves the cycle out.
         identity_weight: weight of the distance from an image to what the generator into its own domain makes of it.
         pool: fakes that are kept for each discriminator; 0 shows it the newest only.
-        rules: what the game is played for, and what keeps it stable.
+        settings: what the game is played for, and what keeps it stable.
 
     Raises:
         ValueError: where the data are no images, or not of two classes.
@@ -102,7 +102,7 @@ class CycleGAN(Contest[Crossed]):
         cycle_weight: float = 10.0,
         identity_weight: float = 5.0,
         pool: int = 50,
-        rules: Rules = RULES,
+        settings: GANSettings = SETTINGS,
     ) -> None:
         if spec.classes != 2:
             raise ValueError(
@@ -111,12 +111,12 @@ class CycleGAN(Contest[Crossed]):
             )
         generators = nn.ModuleList(ResnetGenerator(spec, width, blocks) for _ in range(2))
         discriminators = nn.ModuleList(PatchDiscriminator(spec, discriminator_width) for _ in range(2))
-        super().__init__(spec, generators, discriminators, rules)
+        super().__init__(spec, generators, discriminators, settings)
         self.adversarial_weight = adversarial_weight
         self.cycle_weight, self.identity_weight = cycle_weight, identity_weight
         self.pool = nn.ModuleList(ImagePool(pool, spec.shape) for _ in range(2))
 
-    def forge(self, real: Batch) -> Crossed:
+    def generate(self, real: Batch) -> Crossed:
         """Half a minibatch of each domain, taken into the other."""
         halved = halves(real)
         return Crossed(halved, self._cross(halved.x))
@@ -125,7 +125,7 @@ class CycleGAN(Contest[Crossed]):
         """Images of domain 1 taken into domain 0, and of 0 into 1."""
         return self.generator[0](x[1]), self.generator[1](x[0])
 
-    def discriminate(self, real: Batch, fake: Crossed, clock: Clock) -> Update:  # noqa: ARG002
+    def discriminator_update(self, real: Batch, fake: Crossed, clock: Clock) -> Update:  # noqa: ARG002
         """Both discriminators' move, each on its own domain."""
         logs: dict[str, Tensor] = {}
         losses = [self._discriminator(domain, fake.real, fake.x[domain], clock, logs) for domain in (0, 1)]
@@ -134,17 +134,17 @@ class CycleGAN(Contest[Crossed]):
 
     def _discriminator(self, domain: int, real: Halves, fake: Tensor, clock: Clock, logs: dict[str, Tensor]) -> Tensor:
         net, x, shown = self.discriminator[domain], real.x[domain], self.pool[domain](fake.detach(), real.whole)
-        on_real, on_fake = net(self.rules.seen(torch.cat([x, shown]))).chunk(2)
+        on_real, on_fake = net(self.settings.augmented(torch.cat([x, shown]))).chunk(2)
         for name, out in {"real": on_real, "fake": on_fake}.items():
             logs[f"discriminator/{name}-{domain}"] = self.objective.shown(out.detach()).mean()
-        loss = self.rules.discrimination(on_real, on_fake)
-        penalty = self.penalty(lambda x: net(self.rules.seen(x)).mean(1), x, shown, clock)
+        loss = self.settings.discrimination(on_real, on_fake)
+        penalty = self.penalty(lambda x: net(self.settings.augmented(x)).mean(1), x, shown, clock)
         return loss if penalty is None else loss + penalty
 
-    def imitate(self, real: Batch, fake: Crossed) -> Update:  # noqa: ARG002
+    def generator_update(self, real: Batch, fake: Crossed) -> Update:  # noqa: ARG002
         """Both generators' move: the game, and the way back."""
         halved, made = fake
-        outputs = [net(self.rules.seen(x)) for net, x in zip(self.discriminator, made, strict=True)]
+        outputs = [net(self.settings.augmented(x)) for net, x in zip(self.discriminator, made, strict=True)]
         game = torch.stack([self.objective.generator(out) for out in outputs]).sum()
         losses = {"loss": self.adversarial_weight * game}
         if self.cycle_weight:

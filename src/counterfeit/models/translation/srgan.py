@@ -16,17 +16,17 @@ import torch
 from torch import Tensor
 
 from counterfeit.core import Batch, Spec
-from counterfeit.models.adversarial.contest import Rules
-from counterfeit.models.adversarial.targeted import Targeted
+from counterfeit.models.adversarial.shared.alternating import GANSettings
+from counterfeit.models.adversarial.shared.paired_gan import PairedGAN
 from counterfeit.nets.conv import ConvDiscriminator, ConvNorm
 from counterfeit.nets.enlarging import Enlarger, shrink
 
 __all__ = ["SRGAN"]
 
-RULES = Rules(penalty="r1", penalty_weight=2.0, penalty_every=4)
+SETTINGS = GANSettings(penalty="r1", penalty_weight=2.0, penalty_every=4)
 
 
-class SRGAN(Targeted):
+class SRGAN(PairedGAN):
     """Super-resolution by adversarial nets: draws pictures in two or four times as many pixels a side.
 
     It learns from the pictures of any data, which it makes small itself. The error of pixels alone gives the mean of
@@ -47,7 +47,7 @@ class SRGAN(Targeted):
         pixel_weight: weight of the mean squared error of pixels in [0, 1], a quarter of the paper's in [-1, 1].
         feature_weight: weight of the squared error of the discriminator's features, as a share of their square.
         adversarial_weight: weight of the adversarial loss; at 0 only the error of pixels is left.
-        rules: what the game is played for, and what keeps it stable.
+        settings: what the game is played for, and what keeps it stable.
 
     Raises:
         ValueError: where the data are no images, or their sides are no multiples of `factor`.
@@ -71,7 +71,7 @@ class SRGAN(Targeted):
         pixel_weight: float = 1.0,
         feature_weight: float = 0.01,
         adversarial_weight: float = 0.002,
-        rules: Rules = RULES,
+        settings: GANSettings = SETTINGS,
     ) -> None:
         if spec.kind != "image" or len(spec.shape) != 3 or any(side % factor for side in spec.shape[1:]):
             raise ValueError(
@@ -80,10 +80,10 @@ class SRGAN(Targeted):
             )
         generator = Enlarger(spec.shape[0], width, blocks, factor)
         discriminator = ConvDiscriminator(spec, discriminator_width, discriminator_norm)
-        super().__init__(spec, generator, discriminator, adversarial_weight, rules)
+        super().__init__(spec, generator, discriminator, adversarial_weight, settings)
         self.factor, self.pixel_weight, self.feature_weight = factor, pixel_weight, feature_weight
 
-    def forge(self, real: Batch) -> Tensor:
+    def generate(self, real: Batch) -> Tensor:
         """The images of a minibatch, made small and enlarged again."""
         return self.generator(shrink(real.x, self.factor))
 

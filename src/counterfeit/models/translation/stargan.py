@@ -14,12 +14,12 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, l1_loss
 
 from counterfeit.core import Batch, Clock, Spec, Update, check_labels
-from counterfeit.models.adversarial.contest import Contest, Rules
+from counterfeit.models.adversarial.shared.alternating import AlternatingGAN, GANSettings
 from counterfeit.nets.translation import DomainDiscriminator, ResnetGenerator
 
 __all__ = ["StarGAN"]
 
-RULES = Rules(objective="wasserstein", k=5, penalty="gradient")
+SETTINGS = GANSettings(objective="wasserstein", discriminator_steps=5, penalty="gradient")
 
 
 class Sent(NamedTuple):
@@ -29,7 +29,7 @@ class Sent(NamedTuple):
     to: Tensor
 
 
-class StarGAN(Contest[Sent]):
+class StarGAN(AlternatingGAN[Sent]):
     """StarGAN: one generator, told which domain to go to, and a discriminator that also names the domain.
 
     The domains are the data's classes.
@@ -46,7 +46,7 @@ class StarGAN(Contest[Sent]):
         domain_weight: weight of the log-likelihood of the domain.
         cycle_weight: weight of the distance from an image to its translation and back; 0 leaves the cycle out.
         identity_weight: weight of the distance from an image to what becomes of it on the way to its own domain.
-        rules: what the game is played for, and what keeps it stable.
+        settings: what the game is played for, and what keeps it stable.
 
     Raises:
         ValueError: where the data are no images, or not of two classes at least.
@@ -66,7 +66,7 @@ class StarGAN(Contest[Sent]):
         domain_weight: float = 1.0,
         cycle_weight: float = 10.0,
         identity_weight: float = 0.0,
-        rules: Rules = RULES,
+        settings: GANSettings = SETTINGS,
     ) -> None:
         if spec.classes < 2:
             raise ValueError(
@@ -74,10 +74,10 @@ class StarGAN(Contest[Sent]):
                 "pictures in one, or choose data with labels."
             )
         generator = ResnetGenerator(spec, width, blocks, spec.classes)
-        super().__init__(spec, generator, DomainDiscriminator(spec, discriminator_width, spec.classes), rules)
+        super().__init__(spec, generator, DomainDiscriminator(spec, discriminator_width, spec.classes), settings)
         self.domain_weight, self.cycle_weight, self.identity_weight = domain_weight, cycle_weight, identity_weight
 
-    def forge(self, real: Batch) -> Sent:
+    def generate(self, real: Batch) -> Sent:
         """Every image of a minibatch, taken to any domain."""
         to = self._anywhere(len(real.x))
         return Sent(self.generator(real.x, to), to)
@@ -86,28 +86,28 @@ class StarGAN(Contest[Sent]):
         """Domains, all equally likely, (n,)."""
         return (torch.rand(n, device=self.device) * self.spec.classes).long()
 
-    def _judge(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def _outputs(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Logits of the patches, (B, patches), and of the domains, (B, domains)."""
-        out = self.discriminator(self.rules.seen(x))
+        out = self.discriminator(self.settings.augmented(x))
         return out[:, : -self.spec.classes], out[:, -self.spec.classes :]
 
-    def discriminate(self, real: Batch, fake: Sent, clock: Clock) -> Update:
+    def discriminator_update(self, real: Batch, fake: Sent, clock: Clock) -> Update:
         """The discriminator tells data from translations, and names the domains of data (eq. 2)."""
-        patches, domains = self._judge(torch.cat([real.x, fake.x.detach()]))
+        patches, domains = self._outputs(torch.cat([real.x, fake.x.detach()]))
         on_real, on_fake = patches.chunk(2)
         losses = {
-            "loss": self.rules.discrimination(on_real, on_fake),
+            "loss": self.settings.discrimination(on_real, on_fake),
             "domain": self.domain_weight * cross_entropy(domains[: len(real.x)], self._domains(real)),
         }
-        penalty = self.penalty(lambda x: self._judge(x)[0].mean(1), real.x, fake.x, clock)
+        penalty = self.penalty(lambda x: self._outputs(x)[0].mean(1), real.x, fake.x, clock)
         losses |= {} if penalty is None else {"penalty": penalty}
         shown = {"real": on_real, "fake": on_fake}
         logs = {f"discriminator/{k}": self.objective.shown(v.detach()).mean() for k, v in shown.items()}
         return self._update("discriminator", losses, logs)
 
-    def imitate(self, real: Batch, fake: Sent) -> Update:
+    def generator_update(self, real: Batch, fake: Sent) -> Update:
         """The generator is taken for data of the domains (eq. 3), and finds the way back (eq. 4)."""
-        patches, domains = self._judge(fake.x)
+        patches, domains = self._outputs(fake.x)
         losses = {
             "loss": self.objective.generator(patches),
             "domain": self.domain_weight * cross_entropy(domains, fake.to),

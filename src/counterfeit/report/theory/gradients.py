@@ -10,7 +10,7 @@ from torch import Tensor
 
 from counterfeit.common.seeding import seeded
 from counterfeit.losses import OBJECTIVES, ObjectiveName
-from counterfeit.models.adversarial.game import Game
+from counterfeit.models.adversarial.shared.sampling_gan import SamplingGAN
 from counterfeit.report.html.plot import Theme
 from counterfeit.report.theory.topic import Evidence, Lesson, drawn
 from counterfeit.report.theory.watch import watched
@@ -61,7 +61,7 @@ CAPTION = (
 )
 
 
-def _look(game: Game, seed: int) -> tuple[float, Mapping[str, float]]:
+def _look(game: SamplingGAN, seed: int) -> tuple[float, Mapping[str, float]]:
     """Mean of D(G(z)), and the norm of the generator's gradient by each objective."""
     weights = [*game.generator.parameters()]
     with seeded(seed):

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from counterfeit.data.sources.toy import Bimodal1D
-from counterfeit.models.adversarial.game import Game
+from counterfeit.models.adversarial.shared.sampling_gan import SamplingGAN
 from counterfeit.report.theory.watch import watched
 from counterfeit.theory import quadrature
 
@@ -24,7 +24,7 @@ OPEN = torch.cat([EDGES.new_tensor([-torch.inf]), EDGES[1:-1], EDGES.new_tensor(
 CODES = torch.linspace(-(3**0.5), 3**0.5, 4_001, dtype=torch.float64)  # even over the noise; G is linear between
 SIGMA = 0.3  # of the instance noise, which makes the densities that D sees smooth
 SETTINGS = {
-    "model.instance_noise": SIGMA, "model.k": 5, "train.parts.discriminator.lr": 3e-3,  # D keeps up
+    "model.instance_noise": SIGMA, "model.discriminator_steps": 5, "train.parts.discriminator.lr": 3e-3,  # D keeps up
     "train.parts.generator.lr": 5e-4, "train.parts.generator.ema": 0.0,
 }  # fmt: skip
 PROTOCOL = (
@@ -67,7 +67,7 @@ def traced(seed: int) -> tuple[Moment, ...]:
 
 
 @torch.no_grad()
-def _moment(model: Game, step: int) -> Moment:
+def _moment(model: SamplingGAN, step: int) -> Moment:
     samples = model.generator(CODES.float()[:, None])[:, 0].double()
     logits = model.discriminator(CENTERS.float()[:, None])[:, 0].double()
     even = torch.full((len(CODES) - 1,), 1 / (len(CODES) - 1), dtype=torch.float64)

@@ -14,7 +14,7 @@ import torch
 from counterfeit.catalogue import build
 from counterfeit.engine import checkpoint
 from counterfeit.engine.fit import Interrupted
-from counterfeit.models.adversarial.game import Game
+from counterfeit.models.adversarial.shared.sampling_gan import SamplingGAN
 from counterfeit.run.run import train
 
 __all__ = ["QUIET", "scratch", "shown", "watched"]
@@ -37,7 +37,9 @@ def shown() -> bool:
     return sys.stderr.isatty()
 
 
-def watched(recipe: str, steps: int, every: int, seed: int, settings: Mapping[str, Any]) -> Iterator[tuple[int, Game]]:
+def watched(
+    recipe: str, steps: int, every: int, seed: int, settings: Mapping[str, Any]
+) -> Iterator[tuple[int, SamplingGAN]]:
     """Train a recipe in a folder that is removed after, and yield its step and model every `every` steps.
 
     It is the same model each time, with the weights of that step: look at it before asking for the next.
@@ -47,7 +49,7 @@ def watched(recipe: str, steps: int, every: int, seed: int, settings: Mapping[st
         chosen = {**QUIET, **often, **settings}
         run = train(recipe, out=folder / "run", steps=steps, seed=seed, settings=chosen, show=shown())
         model = build(run.config, run.source, torch.device("cpu"))
-        if not isinstance(model, Game):
+        if not isinstance(model, SamplingGAN):
             raise ValueError(f"{recipe} trains a {type(model).__name__}; a generator and a discriminator are expected.")
         yield 0, model
         for path in checkpoint.checkpoints(run.path):

@@ -13,27 +13,30 @@ from dataclasses import replace
 from torch import Tensor
 
 from counterfeit.core import Batch, Clock, Draw, Net, Spec, Update
-from counterfeit.models.adversarial.contest import Contest, Rules
+from counterfeit.models.adversarial.shared.alternating import AlternatingGAN, GANSettings
 
-__all__ = ["Targeted"]
+__all__ = ["PairedGAN"]
 
 
-class Targeted(Contest[Tensor]):
+class PairedGAN(AlternatingGAN[Tensor]):
     """The generator descends its errors and, weighted, an adversarial loss: errors alone blur what they cannot tell.
 
     Arguments:
         spec: what the data are.
-        generator: what `forge` asks.
+        generator: what `generate` asks.
         discriminator: examples (B, *shape) -> (B, 1), a logit.
         adversarial_weight: of the adversarial loss; at 0 the generator is trained by itself.
-        rules: what the game is played for, and what keeps it stable; new samples would be the same, so none are drawn.
+        settings: what the game is played for, and what keeps it stable; new samples would be the same, so none are
+            drawn.
 
     Raises:
         ValueError: where the weight is negative, or the objective is no function of the discriminator's output.
     """
 
-    def __init__(self, spec: Spec, generator: Net, discriminator: Net, adversarial_weight: float, rules: Rules) -> None:
-        super().__init__(spec, generator, discriminator, replace(rules, fresh=False))
+    def __init__(
+        self, spec: Spec, generator: Net, discriminator: Net, adversarial_weight: float, settings: GANSettings
+    ) -> None:
+        super().__init__(spec, generator, discriminator, replace(settings, resample_noise=False))
         if not adversarial_weight >= 0:
             raise ValueError(f"adversarial_weight={adversarial_weight} came; at least 0 is expected. Raise it.")
         self.adversarial_weight = adversarial_weight
@@ -48,31 +51,31 @@ class Targeted(Contest[Tensor]):
             yield from super().updates(draw, clock)
         else:
             real = draw()
-            yield self.imitate(real, self.forge(real))
+            yield self.generator_update(real, self.generate(real))
 
-    def imitate(self, real: Batch, fake: Tensor) -> Update:
+    def generator_update(self, real: Batch, fake: Tensor) -> Update:
         """The generator descends its errors, and imitates data where there is a game."""
         losses = dict(self.errors(real.x, fake))
         if self.adversarial_weight:
-            imitation = self.objective.generator(self.judge(fake)[:, :1])
+            imitation = self.objective.generator(self.discriminator_outputs(fake)[:, :1])
             losses["adversarial"] = self.adversarial_weight * imitation
         logs = {f"generator/{name}": loss.detach() for name, loss in losses.items()}
         return Update(sum(losses.values(), fake.new_zeros(())), ("generator",), logs)
 
-    def discriminate(self, real: Batch, fake: Tensor, clock: Clock) -> Update:
+    def discriminator_update(self, real: Batch, fake: Tensor, clock: Clock) -> Update:
         """The discriminator tells data from what was made in their place."""
         fake = fake.detach()
-        on_real, on_fake = self.judge(real.x), self.judge(fake)
-        loss, shown = self.rules.discrimination(on_real, on_fake), self.objective.shown
+        on_real, on_fake = self.discriminator_outputs(real.x), self.discriminator_outputs(fake)
+        loss, shown = self.settings.discrimination(on_real, on_fake), self.objective.shown
         logs = {"loss": loss.detach(), "real": shown(on_real.detach()).mean(), "fake": shown(on_fake.detach()).mean()}
-        penalty = self.penalty(self.judge, real.x, fake, clock)
+        penalty = self.penalty(self.discriminator_outputs, real.x, fake, clock)
         if penalty is not None:
             loss, logs["penalty"] = loss + penalty, penalty.detach()
         return Update(loss, ("discriminator",), {f"discriminator/{name}": value for name, value in logs.items()})
 
-    def judge(self, x: Tensor, y: Tensor | None = None) -> Tensor:  # noqa: ARG002
+    def discriminator_outputs(self, x: Tensor, y: Tensor | None = None) -> Tensor:  # noqa: ARG002
         """The discriminator's logit of examples `x`, (B, 1), augmented and blurred while training."""
         if self.training:
-            return self.discriminator(self.rules.seen(x))
-        self.spec.check(x, f"{type(self).__name__}.judge")
+            return self.discriminator(self.settings.augmented(x))
+        self.spec.check(x, f"{type(self).__name__}.discriminator_outputs")
         return self.discriminator(x)

@@ -1,4 +1,4 @@
-"""Players in turn, by rules that every adversarial model takes: Algorithm 1 of the founding paper.
+"""Players in turn, by settings that every adversarial model takes: Algorithm 1 of the founding paper.
 
 References:
     Generative Adversarial Nets, Goodfellow et al., 2014 (arXiv 1406.2661).
@@ -19,28 +19,45 @@ import torch
 from torch import Tensor, nn
 
 from counterfeit.core import Batch, Clock, Draw, Model, Net, Spec, Update, frozen, without_statistics
-from counterfeit.losses import OBJECTIVES, PENALTIES, SMOOTHED, Critic, Objective, ObjectiveName, PenaltyName, smoothing
+from counterfeit.losses import (
+    OBJECTIVES,
+    PENALTIES,
+    SMOOTHED,
+    Critic,
+    Objective,
+    ObjectiveName,
+    PenaltyName,
+    label_smoothing,
+)  # fmt: skip
 from counterfeit.nets.augment import Augmentation, augment
 
-__all__ = ["Contest", "Rules"]
+__all__ = ["AlternatingGAN", "GANSettings"]
 
-Forged = TypeVar("Forged")
-LOWEST = {"k": 1, "instance_noise": 0, "smoothing": 0, "clip": 0, "penalty_weight": 0, "penalty_every": 1}
+Made = TypeVar("Made")
+LOWEST = {
+    "discriminator_steps": 1,
+    "instance_noise": 0,
+    "label_smoothing": 0,
+    "weight_clip": 0,
+    "penalty_weight": 0,
+    "penalty_every": 1,
+}
 
 
 @dataclass(frozen=True)
-class Rules:
+class GANSettings:
     """What an adversarial game is played for, and what keeps it stable.
 
     Arguments:
         objective: what each player descends; the last six are f-divergences, and with feature-matching the generator
             descends the distance of the mean features that the discriminator has of data and samples.
-        k: discriminator updates for each one of the generator.
-        fresh: draw new codes for the generator's update, as Algorithm 1 does, or save a pass and reuse the last fakes.
+        discriminator_steps: updates of the discriminator for each one of the generator, the `k` of Algorithm 1.
+        resample_noise: draw fresh codes for the generator's update, as Algorithm 1 does, or save a pass and reuse
+            the last fakes.
         instance_noise: standard deviation of the Gaussian noise on everything the discriminator sees, in the unit
             of the data, [0, 1] of images.
-        smoothing: by how much less than 1 data are called data, where the discriminator gives probabilities.
-        clip: the discriminator's weights are kept in ±`clip` (WGAN's first means); 0 leaves them free.
+        label_smoothing: by how much less than 1 data are called data, where the discriminator gives probabilities.
+        weight_clip: the discriminator's weights are kept in ±`weight_clip` (WGAN's first means); 0 leaves them free.
         penalty: on the slope of the discriminator: gradient (WGAN-GP), r1, r2, dragan. As in their papers, slopes at
             images are per unit of [-1, 1], half of those per unit of [0, 1].
         penalty_weight: its weight.
@@ -49,11 +66,11 @@ class Rules:
     """
 
     objective: ObjectiveName = "non-saturating"
-    k: int = 1
-    fresh: bool = True
+    discriminator_steps: int = 1
+    resample_noise: bool = True
     instance_noise: float = 0.0
-    smoothing: float = 0.0
-    clip: float = 0.0
+    label_smoothing: float = 0.0
+    weight_clip: float = 0.0
     penalty: PenaltyName = "none"
     penalty_weight: float = 10.0
     penalty_every: int = 1
@@ -63,10 +80,10 @@ class Rules:
         for name, low in LOWEST.items():
             if not getattr(self, name) >= low:
                 raise ValueError(f"{name}={getattr(self, name)} came; at least {low} is expected. Raise it.")
-        if self.smoothing and (self.objective not in SMOOTHED or self.smoothing >= 1):
+        if self.label_smoothing and (self.objective not in SMOOTHED or self.label_smoothing >= 1):
             raise ValueError(
-                f"smoothing={self.smoothing} came with objective {self.objective}; a share below 1 is expected, with "
-                f"one of {', '.join(sorted(SMOOTHED))}. Leave it out, or change the objective."
+                f"label_smoothing={self.label_smoothing} came with objective {self.objective}; a share below 1 is "
+                f"expected, with one of {', '.join(sorted(SMOOTHED))}. Leave it out, or change the objective."
             )
 
     def undivided(self) -> tuple[str, ...]:
@@ -85,7 +102,7 @@ class Rules:
             raise ValueError(f"objective {self.objective} came; one of outputs is expected. Take non-saturating, say.")
         return objective
 
-    def seen(self, x: Tensor) -> Tensor:
+    def augmented(self, x: Tensor) -> Tensor:
         """What a discriminator in training is shown of examples `x`, (B, *shape): augmented and blurred."""
         x = augment(x, self.augment)
         return x + self.instance_noise * torch.randn_like(x) if self.instance_noise else x
@@ -93,9 +110,11 @@ class Rules:
     def discrimination(self, on_real: Tensor, on_fake: Tensor) -> Tensor:
         """What a discriminator descends, by its outputs on data and on samples, scalar."""
         loss = OBJECTIVES[self.objective].discriminator(on_real, on_fake)
-        return loss + smoothing(on_real, self.smoothing) if self.smoothing else loss
+        return loss + label_smoothing(on_real, self.label_smoothing) if self.label_smoothing else loss
 
-    def slope(self, critic: Critic, real: Tensor, fake: Tensor, step: int, unit: float = 1.0) -> Tensor | None:
+    def gradient_penalty(
+        self, critic: Critic, real: Tensor, fake: Tensor, step: int, unit: float = 1.0
+    ) -> Tensor | None:
         """The weighted penalty on the slope of `critic` per `unit` of its input, scalar; None where `step` has none."""
         if self.penalty == "none" or step % self.penalty_every:
             return None
@@ -103,13 +122,13 @@ class Rules:
 
     @torch.no_grad()
     def clamp(self, net: nn.Module) -> None:
-        """Keep the weights of a discriminator in ±`clip`, where there is one."""
-        for p in net.parameters() if self.clip else ():
-            p.clamp_(-self.clip, self.clip)
+        """Keep the weights of a discriminator in ±`weight_clip`, where there is one."""
+        for p in net.parameters() if self.weight_clip else ():
+            p.clamp_(-self.weight_clip, self.weight_clip)
 
 
-class Contest(Model, Generic[Forged]):
-    """Players in turn: `discriminator` descends `k` times, each on a fresh minibatch, then `generator` once.
+class AlternatingGAN(Model, Generic[Made]):
+    """Players in turn: `discriminator` descends, on a fresh minibatch each time, then `generator` once.
 
     What a generator makes of a minibatch, and what players descend, is for the model to say.
 
@@ -117,7 +136,7 @@ class Contest(Model, Generic[Forged]):
         spec: what the data are.
         generator: one net, or several that move together.
         discriminator: likewise.
-        rules: what the game is played for, and what keeps it stable.
+        settings: what the game is played for, and what keeps it stable.
 
     Raises:
         ValueError: where the objective is a function of features, and the model's generator knows none.
@@ -126,25 +145,25 @@ class Contest(Model, Generic[Forged]):
     featured: ClassVar[bool] = False
     """Whether the generator can descend a function of the discriminator's features."""
 
-    def __init__(self, spec: Spec, generator: nn.Module, discriminator: nn.Module, rules: Rules) -> None:
+    def __init__(self, spec: Spec, generator: nn.Module, discriminator: nn.Module, settings: GANSettings) -> None:
         super().__init__(spec)
-        self.generator, self.discriminator, self.rules = generator, discriminator, rules
-        self.undivided = rules.undivided()
-        self.objective = OBJECTIVES[rules.objective] if self.featured else rules.of_outputs()
+        self.generator, self.discriminator, self.settings = generator, discriminator, settings
+        self.undivided = settings.undivided()
+        self.objective = OBJECTIVES[settings.objective] if self.featured else settings.of_outputs()
         for net in discriminator.modules():
             if isinstance(net, Net):
-                net.twice = rules.penalty != "none"
+                net.twice = settings.penalty != "none"
 
     @abstractmethod
-    def forge(self, real: Batch) -> Forged:
+    def generate(self, real: Batch) -> Made:
         """What the generator makes in the place of a minibatch of data, with gradients."""
 
     @abstractmethod
-    def discriminate(self, real: Batch, fake: Forged, clock: Clock) -> Update:
+    def discriminator_update(self, real: Batch, fake: Made, clock: Clock) -> Update:
         """The discriminator's move, which must not reach the generator."""
 
     @abstractmethod
-    def imitate(self, real: Batch, fake: Forged) -> Update:
+    def generator_update(self, real: Batch, fake: Made) -> Update:
         """The generator's move; the discriminator's weights get no gradient in it."""
 
     def penalty(self, critic: Critic, real: Tensor, fake: Tensor, clock: Clock) -> Tensor | None:
@@ -153,16 +172,16 @@ class Contest(Model, Generic[Forged]):
         Slopes of bounded data are per unit of [-1, 1], in which papers give images, whatever a net makes of them.
         """
         with without_statistics(self.discriminator):
-            return self.rules.slope(critic, real, fake, clock.step, 0.5 if self.spec.bounded else 1.0)
+            return self.settings.gradient_penalty(critic, real, fake, clock.step, 0.5 if self.spec.bounded else 1.0)
 
     def updates(self, draw: Draw, clock: Clock) -> Iterator[Update]:
-        """Algorithm 1: `k` steps of the discriminator, each on a fresh minibatch, then one of the generator."""
-        for _ in range(self.rules.k):
+        """Algorithm 1: steps of the discriminator, each on a fresh minibatch, then one of the generator."""
+        for _ in range(self.settings.discriminator_steps):
             real = draw()
-            with torch.set_grad_enabled(not self.rules.fresh):
-                fake = self.forge(real)
-            yield self.discriminate(real, fake, clock)
-            self.rules.clamp(self.discriminator)
+            with torch.set_grad_enabled(not self.settings.resample_noise):
+                fake = self.generate(real)
+            yield self.discriminator_update(real, fake, clock)
+            self.settings.clamp(self.discriminator)
         with frozen(self.discriminator):
-            update = self.imitate(real, self.forge(real) if self.rules.fresh else fake)
+            update = self.generator_update(real, self.generate(real) if self.settings.resample_noise else fake)
         yield update

@@ -14,25 +14,25 @@ import torch
 from torch import Tensor
 
 from counterfeit.core import Clock, Draw, Spec, Update, frozen
-from counterfeit.models.adversarial.contest import Rules
-from counterfeit.models.adversarial.game import Game, Noise
+from counterfeit.models.adversarial.shared.alternating import GANSettings
+from counterfeit.models.adversarial.shared.sampling_gan import Noise, SamplingGAN
 from counterfeit.nets.conv import ConvDiscriminator, ConvPlayers
 
-__all__ = ["Auxiliary"]
+__all__ = ["LatentRegressor"]
 
 
-class Auxiliary(Game):
-    """Adversarial nets whose encoder learns z from G(z), at last for a generator that has finished training.
+class LatentRegressor(SamplingGAN):
+    """Adversarial nets with an auxiliary encoder that learns z from G(z), at last for a generator that is finished.
 
     The encoder descends the negative log-likelihood of the code under a Gaussian of fixed scale, as in the sleep phase
-    of wake-sleep. It sees samples alone, and the players do not see it. From `fixed_from` on only it learns.
+    of wake-sleep. It sees samples alone, and the players do not see it. From `generator_frozen_from` on only it learns.
 
     References:
         Generative Adversarial Nets, Goodfellow et al., 2014 (arXiv 1406.2661), section 7.
 
     Arguments:
         spec: what the data are: gray or RGB images.
-        fixed_from: fraction of training after which the game is over, and the encoder learns alone.
+        generator_frozen_from: fraction of training from which the generator is fixed and the encoder learns alone.
         image_weight: weight of the squared error of samples made again from inferred codes, mean over pixels in
             [0, 1].
         encoder_noise: standard deviation, in [0, 1], of Gaussian noise on the samples that the encoder learns from, for
@@ -40,14 +40,14 @@ class Auxiliary(Game):
         encoder_width: channels of the encoder after its first convolution; each smaller level has twice as many.
         nets: sizes and norms of both players.
         noise: the prior over codes, of unit variance.
-        noise_size: size of a code.
-        rules: what the game is played for, and what keeps it stable.
+        noise_dim: size of a code.
+        settings: what the game is played for, and what keeps it stable.
 
     Raises:
-        ValueError: where the data are no images, or `fixed_from` is no fraction.
+        ValueError: where the data are no images, or `generator_frozen_from` is no fraction.
 
     Example:
-        >>> model = Auxiliary(Spec((1, 8, 8)), nets=ConvPlayers(width=8, discriminator_width=8), encoder_width=8)
+        >>> model = LatentRegressor(Spec((1, 8, 8)), nets=ConvPlayers(width=8, discriminator_width=8), encoder_width=8)
         >>> model.decode(model.encode(model.sample(2))).shape
         torch.Size([2, 1, 8, 8])
     """
@@ -55,29 +55,35 @@ class Auxiliary(Game):
     def __init__(
         self,
         spec: Spec,
-        fixed_from: float = 0.6,
+        generator_frozen_from: float = 0.6,
         image_weight: float = 0.0,
         encoder_noise: float = 0.0,
         encoder_width: int = 64,
         nets: ConvPlayers = ConvPlayers(),  # noqa: B008
         noise: Noise = "gaussian",
-        noise_size: int = 100,
-        rules: Rules = Rules(),  # noqa: B008
+        noise_dim: int = 100,
+        settings: GANSettings = GANSettings(),  # noqa: B008
     ) -> None:
-        if not 0 <= fixed_from <= 1:
-            raise ValueError(f"fixed_from={fixed_from} came; a fraction of training is expected. Correct it.")
+        if not 0 <= generator_frozen_from <= 1:
+            raise ValueError(
+                f"generator_frozen_from={generator_frozen_from} came; a fraction of training is expected. Correct it."
+            )
         if not min(image_weight, encoder_noise) >= 0:
             came = f"image_weight={image_weight} and encoder_noise={encoder_noise} came"
             raise ValueError(f"{came}; at least 0 is expected of both. Raise them.")
-        generator, discriminator = nets.generator(spec, noise_size), nets.discriminator(spec)
-        super().__init__(spec, generator, discriminator, noise, noise_size, rules)
+        generator, discriminator = nets.generator(spec, noise_dim), nets.discriminator(spec)
+        super().__init__(spec, generator, discriminator, noise, noise_dim, settings)
         self.nets = nets
-        self.encoder = ConvDiscriminator(spec, encoder_width, "batch", outputs=noise_size)
-        self.fixed_from, self.image_weight, self.encoder_noise = fixed_from, image_weight, encoder_noise
+        self.encoder = ConvDiscriminator(spec, encoder_width, "batch", outputs=noise_dim)
+        self.generator_frozen_from, self.image_weight, self.encoder_noise = (
+            generator_frozen_from,
+            image_weight,
+            encoder_noise,
+        )
 
     def updates(self, draw: Draw, clock: Clock) -> Iterator[Update]:
         """Algorithm 1 while the game lasts, then one step of the encoder."""
-        if clock.step < self.fixed_from * clock.steps:
+        if clock.step < self.generator_frozen_from * clock.steps:
             yield from super().updates(draw, clock)
         yield self._inference(len(draw().x))
 
@@ -94,11 +100,11 @@ class Auxiliary(Game):
         return Update(loss, ("encoder",), logs)
 
     def encode(self, x: Tensor) -> Tensor:
-        """The mean of the code given each example, (B, code_size)."""
-        self.spec.check(x, "Auxiliary.encode")
+        """The mean of the code given each example, (B, code_dim)."""
+        self.spec.check(x, "LatentRegressor.encode")
         return self.encoder(x)
 
     def features(self, x: Tensor) -> Tensor:
         """The encoder's last level, averaged over 3 x 3 places of the image, (B, features)."""
-        self.spec.check(x, "Auxiliary.features")
+        self.spec.check(x, "LatentRegressor.features")
         return self.encoder.pooled(x)

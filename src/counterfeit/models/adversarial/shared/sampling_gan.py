@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from counterfeit.core import Batch, Clock, Net, Spec, Structure, Update, check_codes, check_labels, check_request
-from counterfeit.models.adversarial.contest import Contest, Rules
+from counterfeit.models.adversarial.shared.alternating import AlternatingGAN, GANSettings
 from counterfeit.nets.layers import MinibatchDeviation, MinibatchDiscrimination
 
-__all__ = ["Fake", "Game", "Noise", "Player"]
+__all__ = ["Fake", "Noise", "Player", "SamplingGAN"]
 
 Noise = Literal["gaussian", "uniform"]
 Player = Literal["discriminator", "generator"]
@@ -26,7 +26,7 @@ POOLING = (nn.BatchNorm1d, nn.BatchNorm2d, MinibatchDeviation, MinibatchDiscrimi
 
 
 class Fake(NamedTuple):
-    """Samples in training: `x`, (B, *shape), made from the codes `z`, (B, code_size).
+    """Samples in training: `x`, (B, *shape), made from the codes `z`, (B, code_dim).
 
     The discriminator is told `y`, (B, …), beside them, and beside data the same, or `real_y` where it is given: labels
     where the game is conditional, codes where data have some too.
@@ -37,23 +37,23 @@ class Fake(NamedTuple):
     y: Tensor | None
     real_y: Tensor | None = None
 
-    def told(self) -> tuple[Tensor | None, Tensor | None]:
+    def conditioning(self) -> tuple[Tensor | None, Tensor | None]:
         """What the discriminator is told beside data and beside samples, without gradients."""
         on_real = self.y if self.real_y is None else self.real_y
         return None if on_real is None else on_real.detach(), None if self.y is None else self.y.detach()
 
 
-class Game(Contest[Fake]):
+class SamplingGAN(AlternatingGAN[Fake]):
     """Two players over one value function: `discriminator` descends, then `generator`.
 
     Arguments:
         spec: what the data are.
-        generator: codes (B, code_size) -> examples (B, *shape).
+        generator: codes (B, code_dim) -> examples (B, *shape).
         discriminator: examples, and labels where it is conditional -> (B, 1 + more): a logit, and what `beside` uses.
             Its `features`, (B, features), are asked for where the objective is a function of them.
         noise: the prior over codes, of unit variance: "gaussian", or "uniform" on (-√3, √3).
-        noise_size: size of the noise in a code, which a conditional game lets the label follow, one-hot.
-        rules: what the game is played for, and what keeps it stable.
+        noise_dim: size of the noise in a code, which a conditional game lets the label follow, one-hot.
+        settings: what the game is played for, and what keeps it stable.
         conditional: whether both players are told labels.
 
     Raises:
@@ -68,21 +68,23 @@ class Game(Contest[Fake]):
     """Values of a category in every code, which data never show; 0 for none."""
 
     def __init__(
-        self, spec: Spec, generator: Net, discriminator: Net, noise: Noise, noise_size: int, rules: Rules,
+        self, spec: Spec, generator: Net, discriminator: Net, noise: Noise, noise_dim: int, settings: GANSettings,
         conditional: bool = False,
     ) -> None:  # fmt: skip
-        super().__init__(spec, generator, discriminator, rules)
-        if noise_size < 1:
-            raise ValueError(f"noise_size={noise_size} came; at least 1 is expected. Raise it.")
+        super().__init__(spec, generator, discriminator, settings)
+        if noise_dim < 1:
+            raise ValueError(f"noise_dim={noise_dim} came; at least 1 is expected. Raise it.")
         if conditional and spec.classes < 1:
             raise ValueError("data without labels came; a conditional model expects labels. Choose data with classes.")
-        self.noise, self.noise_size, self.conditional = noise, noise_size, conditional
+        self.noise, self.noise_dim, self.conditional = noise, noise_dim, conditional
         if conditional:
             self.register_buffer("frequencies", torch.full((spec.classes,), 1 / spec.classes))
         if self.objective.features and not hasattr(discriminator, "features"):
             who = type(discriminator).__name__
-            raise ValueError(f"objective {rules.objective} came; a discriminator with features is expected, not {who}.")
-        self.apart = any(isinstance(module, POOLING) for module in discriminator.modules())
+            raise ValueError(
+                f"objective {settings.objective} came; a discriminator with features is expected, not {who}."
+            )
+        self.separate_batches = any(isinstance(module, POOLING) for module in discriminator.modules())
 
     @torch.no_grad()
     def initialize(self, data: Batch) -> None:
@@ -91,22 +93,25 @@ class Game(Contest[Fake]):
             y = check_labels(data.y, len(data.x), self.spec.classes)
             self.frequencies.copy_(torch.bincount(y, minlength=self.spec.classes) / len(y))
 
-    def discriminate(self, real: Batch, fake: Fake, clock: Clock) -> Update:
+    def discriminator_update(self, real: Batch, fake: Fake, clock: Clock) -> Update:
         """The discriminator tells data from samples, in one pass where none of its layers looks at a minibatch."""
-        real_y, fake_y = fake.told()
-        if self.apart:
-            on_real, on_fake = self.judge(real.x, real_y), self.judge(fake.x.detach(), fake_y)
+        real_y, fake_y = fake.conditioning()
+        if self.separate_batches:
+            on_real, on_fake = (
+                self.discriminator_outputs(real.x, real_y),
+                self.discriminator_outputs(fake.x.detach(), fake_y),
+            )
         else:
-            told = None if real_y is None or fake_y is None else torch.cat([real_y, fake_y])
-            on_real, on_fake = self.judge(torch.cat([real.x, fake.x.detach()]), told).chunk(2)
-        loss = self.rules.discrimination(on_real[:, :1], on_fake[:, :1])
+            conditioning = None if real_y is None or fake_y is None else torch.cat([real_y, fake_y])
+            on_real, on_fake = self.discriminator_outputs(torch.cat([real.x, fake.x.detach()]), conditioning).chunk(2)
+        loss = self.settings.discrimination(on_real[:, :1], on_fake[:, :1])
         logs = self._logs("discriminator", loss, real=on_real[:, :1], fake=on_fake[:, :1])
         loss = self._and_beside("discriminator", loss, logs, on_real, on_fake, real, fake)
         return Update(loss + self._penalty(real.x, fake, clock, logs), ("discriminator",), logs)
 
-    def imitate(self, real: Batch, fake: Fake) -> Update:
+    def generator_update(self, real: Batch, fake: Fake) -> Update:
         """The generator descends what the objective gives it, and what is `beside`."""
-        out = self.judge(fake.x, fake.y)
+        out = self.discriminator_outputs(fake.x, fake.y)
         loss = self._imitation(out, real, fake)
         logs = self._logs("generator", loss)
         return Update(self._and_beside("generator", loss, logs, None, out, real, fake), self.makers, logs)
@@ -115,11 +120,11 @@ class Game(Contest[Fake]):
         if self.objective.features is None:
             return self.objective.generator(out[:, :1])
         with torch.no_grad():
-            wanted = self._features(real.x, fake.told()[0])
+            wanted = self._features(real.x, fake.conditioning()[0])
         return self.objective.features(wanted, self._features(fake.x, fake.y))
 
     def _features(self, x: Tensor, y: Tensor | None) -> Tensor:
-        shown = [some for some in self.shown(x, y) if some is not None]
+        shown = [some for some in self.augmented(x, y) if some is not None]
         return self.discriminator.features(*shown)  # type: ignore[operator]
 
     def beside(
@@ -145,7 +150,7 @@ class Game(Contest[Fake]):
             loss = loss + value
         return loss
 
-    def forge(self, real: Batch) -> Fake:
+    def generate(self, real: Batch) -> Fake:
         """As many samples as there are data, with gradients, of the same labels where the game is conditional."""
         n, y = len(real.x), None
         if self.conditional:
@@ -153,24 +158,24 @@ class Game(Contest[Fake]):
         z = self.prior(n, y)
         return Fake(self.generator(z), z, y)
 
-    def judge(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+    def discriminator_outputs(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """The discriminator's outputs on examples `x`, (B, 1 + more), augmented and blurred while training."""
         if self.training:
-            x, y = self.shown(x, y)
+            x, y = self.augmented(x, y)
         else:
-            self.spec.check(x, f"{type(self).__name__}.judge")
+            self.spec.check(x, f"{type(self).__name__}.discriminator_outputs")
         return self.discriminator(x) if y is None else self.discriminator(x, y)
 
-    def shown(self, x: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    def augmented(self, x: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """What the discriminator in training sees of examples `x`, (B, *shape), and of what it is told, `y`."""
-        return self.rules.seen(x), y
+        return self.settings.augmented(x), y
 
-    def slope(self, real: Tensor, fake: Fake, clock: Clock) -> Tensor | None:
+    def gradient_penalty(self, real: Tensor, fake: Fake, clock: Clock) -> Tensor | None:
         """The weighted penalty on the slope of the discriminator, scalar; None where this step has none."""
-        return self.penalty(lambda x: self.judge(x, fake.told()[0])[:, :1], real, fake.x, clock)
+        return self.penalty(lambda x: self.discriminator_outputs(x, fake.conditioning()[0])[:, :1], real, fake.x, clock)
 
     def _penalty(self, real: Tensor, fake: Fake, clock: Clock, logs: dict[str, Tensor]) -> Tensor | float:
-        penalty = self.slope(real, fake, clock)
+        penalty = self.gradient_penalty(real, fake, clock)
         if penalty is None:
             return 0.0
         logs["discriminator/penalty"] = penalty.detach()
@@ -187,21 +192,21 @@ class Game(Contest[Fake]):
 
     def structure(self) -> Structure:
         """What a code is made of: noise, and a label where there are labels."""
-        return Structure(self.noise_size, self.labels)
+        return Structure(self.noise_dim, self.labels)
 
     @property
-    def code_size(self) -> int:
+    def code_dim(self) -> int:
         """Size of a code."""
         return sum(self.structure())
 
     def prior(self, n: int, y: Tensor | None = None) -> Tensor:
-        """Draw `n` codes, (n, code_size): noise, then the labels `y`, (n,), one-hot where there are labels.
+        """Draw `n` codes, (n, code_dim): noise, then the labels `y`, (n,), one-hot where there are labels.
 
         Labels are as frequent as in the data, and categories equally likely, where `y` is None.
         """
         check_request(n)
         draw = torch.randn if self.noise == "gaussian" else torch.rand
-        z = draw(n, self.noise_size, device=self.device)
+        z = draw(n, self.noise_dim, device=self.device)
         z = z if self.noise == "gaussian" else (z - 0.5) * 12**0.5  # unit variance
         if not self.labels:
             return z
@@ -214,8 +219,8 @@ class Game(Contest[Fake]):
         return torch.randint(self.labels, (n,), device=self.device)
 
     def decode(self, z: Tensor) -> Tensor:
-        """The examples that the codes `z`, (B, code_size), stand for, (B, *shape)."""
-        check_codes(z, self.code_size)
+        """The examples that the codes `z`, (B, code_dim), stand for, (B, *shape)."""
+        check_codes(z, self.code_dim)
         return self.generator(z)
 
     def sample(self, n: int, y: Tensor | None = None) -> Tensor:

@@ -4,7 +4,7 @@ References:
     Generative Adversarial Nets, Goodfellow et al., 2014 (arXiv 1406.2661), section 7: "One can approximately model all
         conditionals p(x_S | x_not S) by training a family of conditional models that share parameters."
     Multi-Prediction Deep Boltzmann Machines, Goodfellow et al., 2013.
-    Strictly Proper Scoring Rules, Prediction, and Estimation, Gneiting & Raftery, 2007.
+    Strictly Proper Scoring GANSettings, Prediction, and Estimation, Gneiting & Raftery, 2007.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ import torch
 from torch import Tensor
 
 from counterfeit.core import Batch, Net, Spec
-from counterfeit.models.adversarial.contest import Rules
-from counterfeit.models.adversarial.game import Fake, Game, Noise, Player
+from counterfeit.models.adversarial.shared.alternating import GANSettings
+from counterfeit.models.adversarial.shared.sampling_gan import Fake, Noise, Player, SamplingGAN
 from counterfeit.nets.augment import MIDDLE, augment
 from counterfeit.nets.conv import ConvDiscriminator, ConvPlayers
 from counterfeit.nets.masks import check_mask, random_masks
 from counterfeit.nets.unet import Completion
 
-__all__ = ["Conditionals", "energy_score"]
+__all__ = ["InpaintingGAN", "energy_score"]
 
 NETS = ConvPlayers(discriminator_norm="none")
 
@@ -70,7 +70,7 @@ class PairDiscriminator(Net):
         return self.body(torch.cat([x, mask], 1))
 
 
-class Conditionals(Game):
+class InpaintingGAN(SamplingGAN):
     """All conditionals of images: one generator draws any missing part given the rest, or the whole given nothing.
 
     In training, every second example is completed twice under a mask drawn at random, and the discriminator judges
@@ -85,14 +85,14 @@ class Conditionals(Game):
         nets: sizes and norms of both players.
         score_weight: weight of the energy score of two completions, which the right distribution makes lowest.
         noise: the prior over codes, of unit variance.
-        noise_size: size of a code.
-        rules: what the game is played for, and what keeps it stable.
+        noise_dim: size of a code.
+        settings: what the game is played for, and what keeps it stable.
 
     Raises:
         ValueError: where the data are no images or their sides cannot be halved.
 
     Example:
-        >>> model = Conditionals(Spec((1, 8, 8)), ConvPlayers(width=8, discriminator_width=8)).eval()
+        >>> model = InpaintingGAN(Spec((1, 8, 8)), ConvPlayers(width=8, discriminator_width=8)).eval()
         >>> x, mask = torch.rand(2, 1, 8, 8), torch.ones(2, 1, 8, 8)
         >>> torch.equal(model.complete(x, mask), x)  # nothing is missing
         True
@@ -106,18 +106,18 @@ class Conditionals(Game):
         nets: ConvPlayers = NETS,
         score_weight: float = 1.0,
         noise: Noise = "gaussian",
-        noise_size: int = 100,
-        rules: Rules = Rules(),  # noqa: B008
+        noise_dim: int = 100,
+        settings: GANSettings = GANSettings(),  # noqa: B008
     ) -> None:
         if not score_weight >= 0:
             raise ValueError(f"score_weight={score_weight} came; at least 0 is expected. Raise it.")
         pair = replace(spec, shape=(2 * spec.shape[0], *spec.shape[1:]))
-        generator, discriminator = Completion(spec, noise_size, nets.width), PairDiscriminator(nets.discriminator(pair))
-        super().__init__(spec, generator, discriminator, noise, noise_size, rules)
+        generator, discriminator = Completion(spec, noise_dim, nets.width), PairDiscriminator(nets.discriminator(pair))
+        super().__init__(spec, generator, discriminator, noise, noise_dim, settings)
         self.nets = nets
         self.score_weight = score_weight
 
-    def forge(self, real: Batch) -> Fake:
+    def generate(self, real: Batch) -> Fake:
         """As many completions as there are data, two of each in the first half, told the mask."""
         n, half = len(real.x), (len(real.x) + 1) // 2
         x, mask = real.x[:half], random_masks(half, self.spec.shape, self.device)
@@ -125,18 +125,18 @@ class Conditionals(Game):
         z = self.prior(n)
         return Fake(self.generator(z, x, mask), z, mask)
 
-    def judge(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+    def discriminator_outputs(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """The discriminator's outputs on images `x` and masks `y`, (B, 1), moved alike while training.
 
         Nothing is known where `y` is None: images are judged as samples of the whole are.
         """
-        return super().judge(x, torch.zeros_like(x) if y is None else y)
+        return super().discriminator_outputs(x, torch.zeros_like(x) if y is None else y)
 
-    def shown(self, x: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    def augmented(self, x: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """What the discriminator in training sees of images `x`, (B, *shape), and of their masks, moved alike."""
         if y is None:
-            return super().shown(x, y)
-        names, noise = self.rules.augment, self.rules.instance_noise
+            return super().augmented(x, y)
+        names, noise = self.settings.augment, self.settings.instance_noise
         x = augment(x, [name for name in names if name == "color"])
         fill = x.new_tensor([MIDDLE, 0.0]).repeat_interleave(x.shape[1])[:, None, None]  # which nobody knows
         x, mask = augment(torch.cat([x, y], 1), [name for name in names if name != "color"], fill).chunk(2, 1)
@@ -159,7 +159,7 @@ class Conditionals(Game):
             x: images; their values where they are missing do not matter.
             mask: 1 where `x` is known and 0 where it is missing, (B, C, H, W).
         """
-        self.spec.check(x, "Conditionals.complete")
-        mask = check_mask(mask, x, "Conditionals.complete")
+        self.spec.check(x, "InpaintingGAN.complete")
+        mask = check_mask(mask, x, "InpaintingGAN.complete")
         y = self.generator(self.prior(len(x)), x, mask)
         return y.round() if self.spec.kind == "binary" else y

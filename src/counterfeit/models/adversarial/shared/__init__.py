@@ -1,0 +1,1 @@
+"""What adversarial models share: players in turn, of samples, and of what has a target."""
