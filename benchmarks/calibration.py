@@ -26,14 +26,14 @@ from counterfeit.common.files import write_json
 from counterfeit.common.seeding import seeded
 from counterfeit.core import Batch
 from counterfeit.data.source import InMemory, Source
-from counterfeit.evaluation.fixed_samples import Given, Outside
+from counterfeit.evaluation.subject import FixedSamples, Subject
 from counterfeit.report.html.plot import LIGHT, svg
 from counterfeit.report.results_file import machine
 
 Row = dict[str, Any]
 Spoil = Callable[[Batch, Tensor, float], Tensor]
 SAMPLES = 4_500
-METRICS = ("fid", "kid", "precision", "recall", "density", "coverage", "classes", "memorization")
+METRICS = ("fid", "kid", "precision", "recall", "density", "coverage", "class-coverage", "memorization")
 FIGURE = {
     "fid": "FID", "precision": "precision", "recall": "recall", "class-kl": "KL of classes",
     "memorization": "memorization",
@@ -78,12 +78,13 @@ SPOILT: Mapping[str, tuple[Spoil, str, tuple[float, ...], set[str]]] = {
 
 def measure(source: Source, x: Tensor) -> dict[str, Row]:
     """Metric -> value, standard error and protocol of samples `x`."""
-    outside = Outside("samples", Given(source.spec, InMemory(x), "samples"), source)
+    outside = Subject("samples", FixedSamples(source.spec, InMemory(x), "samples"), source)
     results = outside.evaluate(*METRICS, samples=len(x))
     said = {name: {"value": r.value, "error": r.error, "protocol": r.protocol} for name, r in results.items()}
-    classes, counts = said.pop("classes"), torch.tensor(results["classes"].details["histogram"], dtype=torch.float64)
+    classes, about = said.pop("class-coverage"), results["class-coverage"].details
+    counts = torch.tensor(about["histogram"], dtype=torch.float64)
     spread = math.sqrt(2 * (len(counts) - 1)) / (2 * float(counts.sum()))  # 2 n KL is chi-squared where all is well
-    return said | {"class-kl": {**classes, "value": results["classes"].details["kl"], "error": spread}}
+    return said | {"class-kl": {**classes, "value": about["kl"], "error": spread}}
 
 
 def rows(source: Source) -> list[Row]:

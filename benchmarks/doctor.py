@@ -41,7 +41,7 @@ KINDS = (
     "dead-units",
 )  # fmt: skip
 NOISE, OBJECTIVE, STEPS = "model.instance_noise", "model.objective", "model.discriminator_steps"
-QUICK = {"train.device": "cpu", "train.tensorboard": False, "train.samples": 4, "train.validate": None}
+QUICK = {"train.device": "cpu", "train.tensorboard": False, "train.preview_samples": 4, "train.monitor": None}
 TOY = {"model.hidden": [128, 128], "model.discriminator_hidden": [128, 128], "model.activation": "relu",
        "model.noise": "gaussian", "model.noise_dim": 8, "train.batch_size": 256}  # fmt: skip
 

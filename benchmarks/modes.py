@@ -26,7 +26,8 @@ from counterfeit.run.run import train
 DATA = {"ring": 8, "grid": 25}
 PLAIN = {"model.instance_noise": 0.0}
 QUIET = {
-    "train.device": "cpu", "train.threads": 1, "train.tensorboard": False, "train.doctor": "off", "train.samples": 1,
+    "train.device": "cpu", "train.threads": 1, "train.tensorboard": False, "train.doctor": "off",
+    "train.preview_samples": 1,
 }  # fmt: skip
 STABILIZED: Mapping[str, Mapping[str, Any]] = {
     "non-saturating, instance noise 0.2": {"model.instance_noise": 0.2},
@@ -62,7 +63,7 @@ def measure(settings: Mapping[str, Any], data: str, seed: int, steps: int) -> di
             run = train("gan-grid", data, Path(folder) / "run", steps, seed, chosen, show=False)
         except RuntimeError as error:  # a loss that is not finite
             return {"seed": seed, "modes": 0, "well_covered": 0, "high_quality": 0.0, "kl": None, "failed": str(error)}
-        found = run.evaluate("modes")["modes"]
+        found = run.evaluate("mode-coverage")["mode-coverage"]
     kept = {name: found.details[name] for name in ("high_quality", "kl")}
     return {"seed": seed, "modes": found.details["touched"], "well_covered": int(found.value), **kept}
 

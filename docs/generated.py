@@ -111,7 +111,7 @@ def recipes() -> str:
 
 def goals() -> str:
     """The numbers that recipes must reach."""
-    found = [(entry["name"], goal) for entry in counterfeit.list("recipes") for goal in entry["reach"]]
+    found = [(entry["name"], goal) for entry in counterfeit.list("recipes") for goal in entry["targets"]]
     rows = [
         (f"`{name}`", f"`{goal['metric']}`", goal["value"], goal.get("error"), goal["source"]) for name, goal in found
     ]

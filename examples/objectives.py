@@ -17,8 +17,8 @@ def main(steps: int) -> None:
     for objective in OBJECTIVES:
         out = f"runs/objective-{objective}"
         run = cf.train("gan", steps=steps, out=out, settings={"model.objective": objective})
-        found = run.evaluate("classes", "nearest")
-        print(f"{objective:<22} {found['classes'].value:>7.0f}  {found['nearest'].value:7.2f}")
+        found = run.evaluate("class-coverage", "nearest")
+        print(f"{objective:<22} {found['class-coverage'].value:>7.0f}  {found['nearest'].value:7.2f}")
 
 
 if __name__ == "__main__":

@@ -54,19 +54,20 @@ from counterfeit.core import (
     Decodes,
     Density,
     Encodes,
-    Enlarges,
     Model,
     Net,
     Predicts,
     Samples,
     Spec,
     Translates,
+    Upscales,
 )
 from counterfeit.data.source import Source
 from counterfeit.engine.checkpoint import checkpoints, newest
+from counterfeit.engine.compile import compile_nets, outermost
 from counterfeit.engine.distributed import Processes
 from counterfeit.engine.events import read_events
-from counterfeit.engine.fit import Fit, _compile, _outermost
+from counterfeit.engine.fit import Trainer
 from counterfeit.inference.draws import draw_samples
 from counterfeit.run.run import Run, train
 from pair import weights
@@ -104,7 +105,7 @@ class Trained:
     """A finished run and what trained it, still in memory."""
 
     run: Run
-    sitting: Fit
+    trainer: Trainer
 
 
 def asks(*capabilities: type) -> Callable[[Check], Check]:
@@ -159,15 +160,15 @@ def compiled(model: Model, source: Source, config: Config) -> None:
     """Compiled nets give the gradients of eager ones, and a graph of every outermost one is captured."""
     expected = gradients_of(deepcopy(model), source, plain(config.train))
     captured: set[Net] = set()
-    for net in _outermost(model):
+    for net in outermost(model):
         net.compile = partial(_compile_and_tell, net, captured)  # type: ignore[method-assign]
     torch._dynamo.reset()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The .grad attribute")  # torch's own look at an input, which it means to hide
-        _compile(model, "aot_eager")
+        compile_nets(model, "aot_eager")
         close(gradients_of(model, source, plain(config.train)), expected)
     torch._dynamo.reset()
-    missing = [name for name, net in model.named_modules() if net in {*_outermost(model)} - captured]
+    missing = [name for name, net in model.named_modules() if net in {*outermost(model)} - captured]
     assert not missing, f"no graph of {', '.join(missing)} was captured"
 
 
@@ -189,7 +190,7 @@ def resume(trained: Trained, folder: Path) -> None:
     shutil.rmtree(newest(cut))
     resumed = Run(cut, "newest", device="cpu").resume(show=False)
     same_end(whole, cut)
-    model = trained.sitting.stepper.average.model()
+    model = trained.trainer.stepper.average.model()
     if isinstance(model, Samples):
         same = torch.equal(resumed.sample(5, seed=0), draw_samples(model, 5, seed=0))
         assert same, "the loaded run samples differently"
@@ -412,9 +413,9 @@ def _takers(model: Model) -> Iterator[tuple[Callable[..., Tensor], list[Any]]]:
     """Methods of the model's capabilities that take examples, with what else they take."""
     others = {"k": 2, "t": torch.zeros(2), "to": torch.zeros(2).long(), "mask": torch.ones(2, *model.spec.shape)}
     others["steps"] = 2
-    told = (2,) if model.spec.classes else (2, model.spec.length)
-    others["y"] = torch.zeros(told).long() if model.spec.classes or model.spec.words else None
-    limited = [c for c in catalogue.CAPABILITIES if c is not Enlarges]  # which takes any size: see `enlarging`
+    told = (2,) if model.spec.classes else (2, model.spec.max_tokens)
+    others["y"] = torch.zeros(told).long() if model.spec.classes or model.spec.vocabulary else None
+    limited = [c for c in catalogue.CAPABILITIES if c is not Upscales]  # which takes any size: see `enlarging`
     for capability in (c for c in limited if isinstance(model, c)):
         for name, method in inspect.getmembers(capability, inspect.isfunction):
             taken = [*inspect.signature(method).parameters][1:]
@@ -449,7 +450,7 @@ def rejects(call: Callable[[], Any], came: str) -> None:
         raise AssertionError(f"{who} accepts what it should not: {came}")
 
 
-@asks(Enlarges)
+@asks(Upscales)
 def enlarging(model: Any) -> None:
     """Pictures of any size come back larger, in range, the same every time; anything else is told."""
     model.eval()
@@ -457,15 +458,15 @@ def enlarging(model: Any) -> None:
     with torch.no_grad(), seeded(0):
         for sides in ((5, 7), (8, 8)):
             x = torch.rand(2, channels, *sides)
-            y = model.enlarge(x)
+            y = model.upscale(x)
             want = (2, channels, *(model.factor * side for side in sides))
             assert tuple(y.shape) == want, f"pictures of {sides} come back as {tuple(y.shape)}, not {want}"
             assert 0 <= float(y.min()) <= float(y.max()) <= 1, f"pixels lie in [{float(y.min())}, {float(y.max())}]"
-            assert torch.equal(model.enlarge(x), y), "the same pictures are enlarged differently"
+            assert torch.equal(model.upscale(x), y), "the same pictures are enlarged differently"
     for x, came in wrong(model.spec):
         if x.shape[1:2] != (channels,) or came not in str(tuple(x.shape)):  # wider ones are welcome
-            rejects(partial(model.enlarge, x), came)
-    rejects(partial(model.enlarge, torch.zeros(2, channels + 1, 8, 8)), f"(2, {channels + 1}, 8, 8)")
+            rejects(partial(model.upscale, x), came)
+    rejects(partial(model.upscale, torch.zeros(2, channels + 1, 8, 8)), f"(2, {channels + 1}, 8, 8)")
 
 
 @asks(Predicts)

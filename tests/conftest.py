@@ -20,7 +20,7 @@ from counterfeit.config.settings import Config
 from counterfeit.core import Model, Spec
 from counterfeit.data.source import Source
 from counterfeit.engine.distributed import Processes
-from counterfeit.engine.fit import Fit
+from counterfeit.engine.fit import Trainer
 from counterfeit.run.folder import describe
 from counterfeit.run.run import Run
 from counterfeit.run.training import validator
@@ -28,7 +28,7 @@ from pair import Pair
 from probes import SMALL
 
 CPU = torch.device("cpu")
-QUICK = {"train": {"device": "cpu", "threads": 1, "tensorboard": False, "keep": 10}}
+QUICK = {"train": {"device": "cpu", "threads": 1, "tensorboard": False, "keep_checkpoints": 10}}
 
 
 @dataclass(frozen=True)
@@ -76,10 +76,12 @@ class Bench:
         folder, model = self.folder, self.model
         write_yaml(folder / "run.yaml", self.config.to_dict() | describe(self.recipe, self.source, model))
         validate = validator(self.config, self.source)
-        sitting = Fit(folder, model, self.source, self.config.train, validate, Processes(), resume=False, show=False)
-        sitting.loop()
-        sitting.close()
-        return Trained(Run(folder, device="cpu"), sitting)
+        trainer = Trainer(
+            folder, model, self.source, self.config.train, validate, Processes(), resume=False, show=False
+        )
+        trainer.loop()
+        trainer.close()
+        return Trained(Run(folder, device="cpu"), trainer)
 
 
 def small_spec(spec: Spec) -> Spec:

@@ -44,10 +44,10 @@ from counterfeit.config.settings import Data, Train
 from counterfeit.data import downloads as cached
 from counterfeit.data.sample_files import read_samples
 from counterfeit.data.sources.arrays import Arrays
-from counterfeit.data.sources.captioned_folder import ToldFolder
+from counterfeit.data.sources.captioned_folder import CaptionedFolder
 from counterfeit.data.sources.folder import Folder
 from counterfeit.data.sources.kept import Kept, keep
-from counterfeit.data.sources.video_folder import Films
+from counterfeit.data.sources.video_folder import Videos
 from counterfeit.engine import checkpoint
 from counterfeit.engine.distributed import Processes
 from counterfeit.engine.lock import locked
@@ -104,8 +104,8 @@ TINY = {
         "log_every": 1,
         "tensorboard": False,
         "threads": 1,
-        "validate": "parzen",
-        "validate_samples": 20,
+        "monitor": "parzen",
+        "monitor_samples": 20,
         "parts": {"generator": {"ema": 0.5}},
     },
 }
@@ -397,7 +397,7 @@ def made(folder: Path) -> dict[str, Kind]:
 
 def _run_files(folder: Path, kinds: dict[str, Kind]) -> None:
     run = cf.train("gan", out=folder / "run", settings=TINY, show=False)
-    run.evaluate("nearest", "parzen", "classes", samples=30)
+    run.evaluate("nearest", "parzen", "class-coverage", samples=30)
     doctor = {"kind": "loss", "severity": "warning", "step": 4, "saw": "a", "why": "b", "change": "c"}
     back = {"from": 4, "to": 2, "lr_times": 0.5, "because": "d"}
     with (run.path / "events.jsonl").open("a") as file:
@@ -426,7 +426,7 @@ def _run_files(folder: Path, kinds: dict[str, Kind]) -> None:
     recipe.write_text(
         yaml.safe_dump(
             {
-                **{key: run.description[key] for key in ("model", "data", "train", "evaluate", "reach", "summary")},
+                **{key: run.description[key] for key in ("model", "data", "train", "evaluate", "targets", "summary")},
                 "smoke": {"train": {"steps": 2}},
                 "xfail": {"x": "y"},
             }
@@ -505,13 +505,13 @@ def _told_files(folder: Path, pictures: np.ndarray, kinds: dict[str, Kind]) -> N
         Image.fromarray(pictures[i, ..., 0]).save(told / f"{i}.png")
     rows = ({"file": f"{i}.png", "caption": f"a {('small', 'large')[i % 2]} cat"} for i in range(6))
     (told / "captions.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    kinds["captions.jsonl"] = Kind(told / "captions.jsonl", partial(source_of, ToldFolder, told), lines_damaged)
-    films = folder / "films"
-    films.mkdir()
+    kinds["captions.jsonl"] = Kind(told / "captions.jsonl", partial(source_of, CaptionedFolder, told), lines_damaged)
+    videos = folder / "videos"
+    videos.mkdir()
     for i in range(4):
         first, *rest = (Image.fromarray(np.roll(pictures[i, ..., 0], t, 1)) for t in range(4))
-        first.save(films / f"{i}.gif", save_all=True, append_images=rest, duration=60)
-    kinds["film.gif"] = Kind(films / "0.gif", partial(source_of, Films, films, frames=2))
+        first.save(videos / f"{i}.gif", save_all=True, append_images=rest, duration=60)
+    kinds["video.gif"] = Kind(videos / "0.gif", partial(source_of, Videos, videos, frames=2))
 
 
 def _tables(folder: Path, kinds: dict[str, Kind]) -> None:

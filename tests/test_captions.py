@@ -23,12 +23,12 @@ from counterfeit.config.settings import Config, Data, Evaluation
 from counterfeit.core import Batch, Clock, Spec, check_captions
 from counterfeit.data.audit import check
 from counterfeit.data.source import Source
-from counterfeit.data.sources.captioned_folder import ToldFolder, read_captions
+from counterfeit.data.sources.captioned_folder import CaptionedFolder, read_captions
 from counterfeit.data.sources.captioned_shapes import COLORS, POSITIONS, CaptionedDigits, CaptionedShapes
 from counterfeit.data.sources.digits import Digits
 from counterfeit.data.tokenizer import caption, encode, split, vocabulary
-from counterfeit.evaluation.fixed_samples import Outside
 from counterfeit.evaluation.measure import measure
+from counterfeit.evaluation.subject import Subject
 from counterfeit.metrics.features import train_classifier as engine
 from counterfeit.metrics.features.extractors import FeatureExtractor
 from counterfeit.metrics.tasks import caption_attributes as module
@@ -39,10 +39,10 @@ from counterfeit.nets.conv import ConvPlayers
 from counterfeit.nets.text import CaptionEncoder, TextDiscriminator
 from counterfeit.report.figures import captions as report
 from counterfeit.report.figures.captions import captions
-from counterfeit.report.figures.texts import labelled
+from counterfeit.report.html.texts import labelled
 from counterfeit.run.run import Run, train
 
-SPEC, CLOCK = Spec((3, 8, 8), words=("a", "blue", "cat", "dog", "red"), length=4), Clock(0, 10)
+SPEC, CLOCK = Spec((3, 8, 8), vocabulary=("a", "blue", "cat", "dog", "red"), max_tokens=4), Clock(0, 10)
 TINY = ConvPlayers(width=4, discriminator_width=4, discriminator_norm="none")
 
 
@@ -115,14 +115,14 @@ def test_every_phrase_of_the_grammar_is_understood(shapes):
     every = torch.cartesian_prod(*(torch.arange(len(values)) for values in shapes.attributes.values()))
     texts = shapes.describe(every)
     assert len({*texts}) == len(every) == 6 * 6 * 2 * 9
-    assert torch.equal(shapes.asked(encode(texts, shapes.spec.words, shapes.spec.length)), every)
+    assert torch.equal(shapes.asked(encode(texts, shapes.spec.vocabulary, shapes.spec.max_tokens)), every)
     other = ["at the middle a tiny ring", "a big circle in blue at the bottom right"]
-    found = shapes.asked(encode(other, shapes.spec.words, shapes.spec.length))
+    found = shapes.asked(encode(other, shapes.spec.vocabulary, shapes.spec.max_tokens))
     assert found.tolist() == [[5, -1, 0, 4], [0, 2, 1, 8]]
 
 
 def test_a_digit_may_be_called_by_its_number(digits):
-    y = encode(["a green 7", "a green seven"], digits.spec.words, digits.spec.length)
+    y = encode(["a green 7", "a green seven"], digits.spec.vocabulary, digits.spec.max_tokens)
     assert torch.equal(*digits.asked(y))
 
 
@@ -197,25 +197,25 @@ def line(file, text):
     return json.dumps({"file": file, "caption": text})
 
 
-def folder(root) -> ToldFolder:
+def folder(root) -> CaptionedFolder:
     lines = [line("a.png", "A cat"), line("below/b.png", "a big dog"), line("a.png", "one cat, again")]
     return catalogue.source(Data(str(write(root, ["", *lines]))))
 
 
 def test_a_folder_with_captions_has_an_example_for_each(tmp_path):
     source = folder(tmp_path)
-    assert isinstance(source, ToldFolder)
-    assert source.spec == Spec((3, 8, 8), words=("a", "again", "big", "cat", "dog", "one"), length=3)
+    assert isinstance(source, CaptionedFolder)
+    assert source.spec == Spec((3, 8, 8), vocabulary=("a", "again", "big", "cat", "dog", "one"), max_tokens=3)
     x, y = source.split("train").first()
     shades = (255 * x[:, 0, 0, 0]).round().tolist()
-    found = {caption(row, source.spec.words): shade for row, shade in zip(y, shades, strict=True)}
+    found = {caption(row, source.spec.vocabulary): shade for row, shade in zip(y, shades, strict=True)}
     assert found == {"a cat": 0, "a big dog": 60, "one cat again": 0}
     assert "1 pictures have no caption" in source.warning
 
 
 def test_pictures_too_many_for_memory_are_streamed_with_their_captions(tmp_path):
     held = folder(tmp_path).split("train")
-    streamed = ToldFolder(tmp_path, memory=1).split("train")
+    streamed = CaptionedFolder(tmp_path, memory=1).split("train")
     assert streamed.streamed
     assert not held.streamed
     index = torch.tensor([2, 0])
@@ -225,7 +225,7 @@ def test_pictures_too_many_for_memory_are_streamed_with_their_captions(tmp_path)
 def test_captions_are_part_of_the_fingerprint(tmp_path):
     before = folder(tmp_path).fingerprint
     write(tmp_path, [line("a.png", "a dog")])
-    assert ToldFolder(tmp_path).fingerprint != before
+    assert CaptionedFolder(tmp_path).fingerprint != before
 
 
 @pytest.mark.parametrize(
@@ -235,14 +235,14 @@ def test_captions_are_part_of_the_fingerprint(tmp_path):
 )  # fmt: skip
 def test_captions_that_cannot_be_used_are_told(tmp_path, lines, words):
     with pytest.raises(DataError, match=words):
-        ToldFolder(write(tmp_path, lines))
+        CaptionedFolder(write(tmp_path, lines))
 
 
 def test_captions_that_cannot_be_read_are_told(tmp_path):
     write(tmp_path, [])
     (tmp_path / "captions.jsonl").write_bytes(b"\xff\xfe\xff")
     with pytest.raises(DataError, match="UTF-8"):
-        ToldFolder(tmp_path)
+        CaptionedFolder(tmp_path)
     with pytest.raises(DataError, match="captions cannot be read"):
         read_captions(b"\xff", "captions")
 
@@ -265,7 +265,7 @@ def test_a_folder_without_captions_is_told(tmp_path):
     write(tmp_path, [])
     (tmp_path / "captions.jsonl").unlink()
     with pytest.raises(DataError, match=r"holds no captions\.jsonl"):
-        ToldFolder(tmp_path)
+        CaptionedFolder(tmp_path)
 
 
 # The model ------------------------------------------------------------------------------------------------------------
@@ -305,7 +305,7 @@ def test_the_same_words_are_no_other_caption():
 def test_a_caption_that_may_be_true_of_the_picture_is_no_wrong_one(shapes):
     y = encode(
         ["a large red circle at the top left", "at the top left a big circle in red", "a red circle", "a large circle",
-         "a circle at the top", "a blue square"], shapes.spec.words, shapes.spec.length,
+         "a circle at the top", "a blue square"], shapes.spec.vocabulary, shapes.spec.max_tokens,
     )  # fmt: skip
     net, x = TextDiscriminator(shapes.spec, TINY, 5), torch.rand(6, 3, 16, 16)
     wrong = net._wrong(x, y)
@@ -325,7 +325,7 @@ def test_no_caption_taken_for_wrong_is_true(shapes):
 
 def test_a_row_without_a_wrong_caption_is_left_out(shapes):
     said = ["a red circle", "a circle", "a blue circle"]
-    y = encode(said, shapes.spec.words, shapes.spec.length)
+    y = encode(said, shapes.spec.vocabulary, shapes.spec.max_tokens)
     net = Text2Image(shapes.spec, nets=TINY, noise_dim=3, caption_dim=5)
     real = Batch(torch.rand(3, 3, 16, 16), y)
     on_real = net.discriminator(real.x, y)
@@ -407,7 +407,7 @@ def test_the_generator_is_asked_for_crossed_captions_that_the_discriminator_is_t
 
 def test_samples_heed_the_caption_and_without_one_take_those_of_the_training_data():
     net = model().eval()
-    one, other = (encode([text], SPEC.words, 4).expand(3, -1) for text in ("a red cat", "a blue dog"))
+    one, other = (encode([text], SPEC.vocabulary, 4).expand(3, -1) for text in ("a red cat", "a blue dog"))
     drawn = []
     for y in (one, one, other):
         with seeded(1):
@@ -437,7 +437,7 @@ def test_captions_that_do_not_fit_are_refused(y):
 
 def test_the_model_asks_for_captions_and_weights_that_make_sense():
     with pytest.raises(ValueError, match="without captions came"):
-        Text2Image(replace(SPEC, words=()), nets=TINY)
+        Text2Image(replace(SPEC, vocabulary=()), nets=TINY)
     with pytest.raises(ValueError, match="mismatch=-1"):
         model(mismatch=-1)
 
@@ -531,7 +531,7 @@ def test_one_classifier_is_trained_for_all_attributes_and_tells_colors_soon(tmp_
 ])  # fmt: skip
 def test_metrics_that_captions_of_ones_own_do_not_suit_are_refused(tmp_path, name, says):
     source = folder(tmp_path)
-    subject = Outside("mine", Text2Image(source.spec, nets=TINY), source)
+    subject = Subject("mine", Text2Image(source.spec, nets=TINY), source)
     with pytest.raises(ValueError, match=says):
         measure(subject, [name], Evaluation(samples=10))
 
@@ -568,7 +568,7 @@ def run(tmp_path_factory) -> Run:
 def test_a_caption_on_the_command_line_is_what_samples_are_asked_for(run, tmp_path):
     out = tmp_path / "x.npy"
     assert main(["sample", str(run.path), "--n", "3", "--caption", "A big red circle", "--out", str(out)]) == 0
-    y = encode(["a big red circle"], run.source.spec.words, run.source.spec.length).expand(3, -1)
+    y = encode(["a big red circle"], run.source.spec.vocabulary, run.source.spec.max_tokens).expand(3, -1)
     expected = np.round(run.sample(3, 0, y).numpy() * 255)
     assert np.abs(np.round(np.load(out) * 255) - expected).max() <= 1
 

@@ -25,8 +25,12 @@ from pair import weights
 RECIPE = Recipe(
     "planted",
     "",
-    {"model": {"name": "planted"}, "data": {"name": "digits", "transforms": ["binarize"]}, "evaluate": {"limit": 20}},
-    smoke={"train": {"steps": 4, "batch_size": 8, "log_every": 1, "save_every": 2, "samples": 4, "lr": 0.1}},
+    {
+        "model": {"name": "planted"},
+        "data": {"name": "digits", "transforms": ["binarize"]},
+        "evaluate": {"max_examples": 20},
+    },
+    smoke={"train": {"steps": 4, "batch_size": 8, "log_every": 1, "save_every": 2, "preview_samples": 4, "lr": 0.1}},
 )
 # A model of planted.py, a check, and words of its complaint.
 RIGHT = [

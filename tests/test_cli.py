@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from counterfeit import catalogue
-from counterfeit.cli import VERBS, main
+from counterfeit.cli import main, verbs
 from counterfeit.cli.errors import reported
 from counterfeit.engine import environment
 
@@ -111,7 +111,7 @@ def test_a_finished_run_does_not_say_that_it_trained(tmp_path, capsys):
 
 def test_a_run_that_ended_early_is_led_to_more_patience(tmp_path, capsys):
     words = ["--no-evaluate", "--no-report"]
-    early = ["--train.validate", "parzen", "--train.validate_samples", "10", "--train.patience", "1", "--train.lr", "0"]
+    early = ["--train.monitor", "parzen", "--train.monitor_samples", "10", "--train.patience", "1", "--train.lr", "0"]
     longer = ["40" if word == "4" else word for word in SMALL]
     assert main(["train", "gan", "--out", str(tmp_path / "run"), *words, *longer, *early]) == 0
     assert "training ends early, at step" in capsys.readouterr().err
@@ -137,7 +137,7 @@ def test_doctor_json(capsys):
     assert json.loads(capsys.readouterr().out)["advice"]
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("verb", verbs())
 def test_help_shows_an_example(verb, capsys):
     with pytest.raises(SystemExit) if verb != "train" else pytest.MonkeyPatch.context():
         assert main([verb, "--help"]) == 0
@@ -383,7 +383,7 @@ def test_a_report_that_cannot_be_written_is_told_before_any_work(run, tmp_path, 
 
 
 def test_what_was_recorded_is_derived_by_the_commands_beside_it(run, tmp_path):
-    file, words = tmp_path / "r.json", ["--metrics", "nearest,classes", "--samples", "30", "--seed", "7"]
+    file, words = tmp_path / "r.json", ["--metrics", "nearest,class-coverage", "--samples", "30", "--seed", "7"]
     assert main(["evaluate", str(run), *words, "--record", str(file)]) == 0
     kept = json.loads(file.read_text())
     trained, measured = map(shlex.split, kept["commands"])

@@ -48,7 +48,7 @@ def test_smoke_settings_need_no_data_of_the_users(recipe: Recipe) -> None:
     assert recipe.smoke, "the recipe has no smoke section"
     generated = {"captioned-shapes"}
     moving = data.name == "moving-digits" and data.options.get("of") == "digits"
-    hidden = data.name == "hidden-digits" and data.options.get("digits") == "digits"
+    hidden = data.name == "unpaired-digits" and data.options.get("digits") == "digits"
     toys = {name for name, cls in catalogue.sources().items() if "toy" in cls.__module__}
     assert moving or hidden or data.name in {"digits", *generated, *toys}
 

@@ -21,6 +21,7 @@ from counterfeit.common.files import write_json
 from counterfeit.config.nested import merge
 from counterfeit.core import Spec
 from counterfeit.evaluation.fixed_samples import outside
+from counterfeit.evaluation.subject import Subject
 from counterfeit.metrics import registry
 from counterfeit.report.comparison import cost
 from counterfeit.report.comparison.compare import Comparison, compare, cost_table, lines, notes, table
@@ -29,11 +30,11 @@ from counterfeit.report.comparison.figures import colors, curves, figures
 from counterfeit.report.comparison.page import page
 from counterfeit.report.html.plot import DARK, LIGHT
 from counterfeit.report.paper_tables.cells import Cell, Table, latex, markdown
-from counterfeit.run.raw_view import View, view
+from counterfeit.run.raw_view import view
 from counterfeit.run.run import Run, train
 
-NUMBERS = ("nearest", "classes", "elbo")
-QUICK = {"samples": 40, "limit": 40}
+NUMBERS = ("nearest", "class-coverage", "elbo")
+QUICK = {"samples": 40, "max_examples": 40}
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +74,7 @@ def test_lower_may_be_better() -> None:
 def test_real_data_stand_aside(runs: dict[str, Run]) -> None:
     (line,) = lines(scores(a=entry(1.0), b=entry(9.0), real=entry(99.0)), {"real"})
     assert line.best == {"b"}
-    found = compare({**runs, "real": outside("digits:test")}, ["classes"], QUICK)
+    found = compare({**runs, "real": outside("digits:test")}, ["class-coverage"], QUICK)
     assert all("real" not in line.best for line in found.lines)
 
 
@@ -100,8 +101,8 @@ def test_a_comparison_marks_kinds_and_what_does_not_apply(compared: Comparison) 
     assert compared.to_dict()["not applicable"] == {"a": ["elbo"], "b": ["elbo"], "vae": []}
     assert len(compared.differences) == 1
     assert compared.differences[0] == (
-        "nearest, classes: measured in 2 ways, between which nothing is ranked: a, b (digits, 1x8x8 pixels in [0, 1]) "
-        "against vae (digits, 1x8x8 binary pixels)."
+        "nearest, class-coverage: measured in 2 ways, between which nothing is ranked: a, b (digits, 1x8x8 pixels in "
+        "[0, 1]) against vae (digits, 1x8x8 binary pixels)."
     )
     assert compared.remedy.startswith("Add `--data digits`")
 
@@ -111,7 +112,7 @@ def test_what_was_measured_is_kept_and_read_again(runs: dict[str, Run], compared
     again = compare(runs, NUMBERS, QUICK, lambda *words: told.append(words))
     assert told == []
     assert again.lines == compared.lines
-    assert runs["vae"].evaluation["elbo"]["settings"]["limit"] == 40
+    assert runs["vae"].evaluation["elbo"]["settings"]["max_examples"] == 40
 
 
 def test_what_stands_in_a_run_folder_under_other_settings_stays(runs: dict[str, Run]) -> None:
@@ -182,7 +183,7 @@ def test_curves_of_a_run_keep_its_color(runs: dict[str, Run]) -> None:
 
 
 def test_the_page_shows_everybody_and_needs_nothing(runs: dict[str, Run], compared: Comparison) -> None:
-    text = page(compared, list(figures(runs)))
+    text = page(compared, list(figures(compared.contestants)))
     plain = re.sub(r'"data:[^"]*"', '""', text)
     assert "<script" not in plain
     assert re.findall(r"(?:src|href)=\"[^\"]+\"|url\(|https?:", plain) == []
@@ -201,7 +202,7 @@ def test_the_page_warns_of_what_was_measured_on_few(runs: dict[str, Run]) -> Non
 def test_the_page_escapes_names(runs: dict[str, Run]) -> None:
     hostile = '<script>alert("1")</script>'
     found = compare({hostile: runs["a"]}, ["nearest"], QUICK)
-    assert hostile not in page(found, list(figures({hostile: runs["a"]})))
+    assert hostile not in page(found, list(figures(found.contestants)))
 
 
 def test_tables_in_markdown_and_latex() -> None:
@@ -216,7 +217,17 @@ def test_on_the_command_line(runs: dict[str, Run], tmp_path: Path, capsys: pytes
     np.save(tmp_path / "x.npy", np.random.default_rng(0).random((40, 8, 8)))
     words = [str(runs["a"].path), str(runs["b"].path), str(tmp_path / "x.npy"), "--data", "digits", "--samples", "40"]
     made, table_file = tmp_path / "page.html", tmp_path / "table.tex"
-    options = ["--metrics", "nearest", "--limit", "40", "--page", str(made), "--latex", str(table_file), "--json"]
+    options = [
+        "--metrics",
+        "nearest",
+        "--max-examples",
+        "40",
+        "--page",
+        str(made),
+        "--latex",
+        str(table_file),
+        "--json",
+    ]
     assert main(["compare", *words, *options]) == 0
     found = json.loads(capsys.readouterr().out)
     assert set(found["metrics"][0]["values"]) == {"a", "b", "x.npy"}
@@ -250,14 +261,15 @@ def test_real_data_are_measured_by_as_many_samples_as_runs(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def gray(runs: dict[str, Run]) -> dict[str, Run | View]:
+def gray(runs: dict[str, Run]) -> dict[str, Subject]:
     return {name: view(run, catalogue.source("digits")) for name, run in runs.items()}
 
 
 def test_what_is_advised_ranks_models_of_gray_and_of_binary_pixels(runs: dict[str, Run], gray) -> None:
-    assert gray["a"] is runs["a"]
+    assert gray["a"].run is runs["a"]
+    assert gray["a"].note == ""
     kept = runs["vae"].evaluation
-    found = compare(gray, ["classes", "parzen"], QUICK)
+    found = compare(gray, ["class-coverage", "parzen"], QUICK)
     assert found.differences == []
     assert found.remedy == ""
     assert [set(line.cells) for line in found.lines] == [{"a", "b", "vae"}] * 2
@@ -283,7 +295,7 @@ def test_a_run_is_not_measured_against_other_data(runs: dict[str, Run], capsys: 
 
 
 def test_the_command_line_says_what_to_do_and_it_works(runs: dict[str, Run], tmp_path: Path, capsys) -> None:
-    words = ["compare", str(runs["a"].path), str(runs["vae"].path), "--metrics", "classes", "--samples", "40"]
+    words = ["compare", str(runs["a"].path), str(runs["vae"].path), "--metrics", "class-coverage", "--samples", "40"]
     assert main([*words, "--page", ""]) == 0
     assert "Add `--data digits`" in capsys.readouterr().err.splitlines()[-1]
     made = tmp_path / "page.html"
@@ -296,6 +308,8 @@ def test_the_command_line_says_what_to_do_and_it_works(runs: dict[str, Run], tmp
 def test_settings_that_differ_are_named(runs: dict[str, Run]) -> None:
     assert remedy({"a": runs["a"], "b": runs["b"]}, {}) == ""
     other = Run(runs["b"].path)
-    other.config = dataclasses.replace(other.config, evaluate=dataclasses.replace(other.config.evaluate, limit=7))
-    assert remedy({"a": runs["a"], "b": other}, {}) == "Give --limit, and all are measured alike."
+    other.config = dataclasses.replace(
+        other.config, evaluate=dataclasses.replace(other.config.evaluate, max_examples=7)
+    )
+    assert remedy({"a": runs["a"], "b": other}, {}) == "Give --max-examples, and all are measured alike."
     assert "on different data" in remedy({"a": runs["a"], "toy": outside("grid:test")}, {})

@@ -262,7 +262,7 @@ def test_the_check_passes_what_is_right():
 
 
 def measured(model, n=400, samples=4_000):
-    return COMPLETION.compute(model, Noise(n), Evaluation(samples=samples, features="pixels", bootstrap=4))
+    return COMPLETION.compute(model, Noise(n), Evaluation(samples=samples, features="pixels", resamples=4))
 
 
 def test_error_and_diversity_of_the_right_distribution_are_known():

@@ -117,8 +117,8 @@ def test_walks_go_from_code_to_code(run, tmp_path):
     for name in ("w.gif", "w.webp", "w.png", "w.npy"):
         assert main(["sample", str(run.path), "--interpolate", "3", "--steps", "5", "--out", str(tmp_path / name)]) == 0
     assert np.allclose(np.load(tmp_path / "w.npy"), curved.numpy())
-    with Image.open(tmp_path / "w.webp") as film:
-        assert film.n_frames == 8  # there and back
+    with Image.open(tmp_path / "w.webp") as video:
+        assert video.n_frames == 8  # there and back
 
 
 def test_points_walk_as_arrays(tmp_path):

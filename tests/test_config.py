@@ -36,9 +36,9 @@ def test_one_value_is_a_list_of_one():
 
 def test_setting_of_one_part_by_dotted_key():
     config = configure(RECIPE, {"train": {"parts.generator.lr": "2e-4"}})
-    assert config.train.rule("generator").lr == 2e-4
-    assert config.train.rule("generator").ema == 0.9
-    assert config.train.rule("discriminator").lr == config.train.lr
+    assert config.train.of_part("generator").lr == 2e-4
+    assert config.train.of_part("generator").ema == 0.9
+    assert config.train.of_part("discriminator").lr == config.train.lr
 
 
 def test_survives_run_yaml():
@@ -91,8 +91,8 @@ def test_command_derives_the_settings_again():
 
 def test_rules_are_inherited_by_parts():
     train = Train(lr=0.5, parts={"d": {"betas": [0.1, 0.2]}})
-    assert train.rule("d").betas == (0.1, 0.2)
-    assert train.rule("d").lr == 0.5
+    assert train.of_part("d").betas == (0.1, 0.2)
+    assert train.of_part("d").lr == 0.5
 
 
 @pytest.mark.parametrize("name", sorted(catalogue.recipes()))
@@ -108,8 +108,8 @@ def test_every_recipe_resolves_with_and_without_smoke(name):
     [
         ("model: {name: gan}\ntrian: {}", "did you mean 'train'"),
         ("train: {}", "names no model"),
-        ("model: {name: gan}\nreach: 5", "reach holds 5;"),
-        ("model: {name: gan}\nreach: [{metric: parzen}]", r"reach\[0\] lacks value"),
+        ("model: {name: gan}\ntargets: 5", "targets holds 5;"),
+        ("model: {name: gan}\ntargets: [{metric: parzen}]", r"targets\[0\] lacks value"),
         ("model: {name: gan}\nsmoke: 5", "smoke holds 5; a mapping"),
     ],
 )
@@ -131,7 +131,7 @@ def test_dotted_and_nested_settings_meet_and_the_callers_own_stay_as_they_were()
 OWN = Recipe(
     "own", "", {
         "model": {"name": "gan"},
-        "data": {"name": "hidden-digits", "size": 16, "options": {"domains": ["plain", "red"]}, "classes": ["red"]},
+        "data": {"name": "unpaired-digits", "size": 16, "options": {"domains": ["plain", "red"]}, "classes": ["red"]},
     },
 )  # fmt: skip
 
@@ -139,7 +139,7 @@ OWN = Recipe(
 def test_options_and_classes_of_the_recipes_data_do_not_reach_other_data():
     data = configure(OWN, {"train": {"steps": 5}}, settings(data__name="digits")).data
     assert (data.name, data.size, data.options, data.classes) == ("digits", 16, {}, ())
-    for given in ({}, settings(data__name="hidden-digits"), settings(data__size=8)):
+    for given in ({}, settings(data__name="unpaired-digits"), settings(data__size=8)):
         data = configure(OWN, given).data
         assert (data.options, data.classes) == ({"domains": ["plain", "red"]}, ("red",))
     assert OWN.settings["data"]["options"]

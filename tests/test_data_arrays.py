@@ -46,8 +46,8 @@ def test_floats_of_any_width_are_read(dtype):
 def test_channels_last_is_told_from_channels_first():
     assert alike(Arrays({"x": COLOR}), Arrays({"x": np.moveaxis(COLOR, -1, 1)}))
     assert Arrays({"x": COLOR}).spec.shape == (3, 6, 5)
-    film = np.stack([COLOR[:10], COLOR[10:20]], 1)
-    assert Arrays({"x": film}).spec.shape == Arrays({"x": np.moveaxis(film, -1, 2)}).spec.shape == (2, 3, 6, 5)
+    video = np.stack([COLOR[:10], COLOR[10:20]], 1)
+    assert Arrays({"x": video}).spec.shape == Arrays({"x": np.moveaxis(video, -1, 2)}).spec.shape == (2, 3, 6, 5)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, bool, np.float32, np.int64])

@@ -214,7 +214,7 @@ def test_an_examination_leaves_everything_as_it_was():
 @pytest.mark.parametrize("recipe", ["gan", "vae"])
 def test_training_is_the_same_with_and_without(recipe, tmp_path):
     size = {"hidden": [8], **({"discriminator_hidden": [8]} if recipe == "gan" else {})}
-    train = {"steps": 12, "batch_size": 8, "save_every": 3, "log_every": 2, "tensorboard": False, "validate": None}
+    train = {"steps": 12, "batch_size": 8, "save_every": 3, "log_every": 2, "tensorboard": False, "monitor": None}
     small = {doctor: {"model": size, "train": {**train, "doctor": doctor}} for doctor in ("off", "watch")}
     runs = [cf.train(recipe, out=tmp_path / name, show=False, settings=chosen) for name, chosen in small.items()]
     for file in ("model.safetensors", "training.safetensors"):
@@ -310,7 +310,7 @@ def convolutional(name, **settings):
         catalogue.Recipe(name, "", {"model": {"name": name}}),
         {"model": {"width": 2, "discriminator_width": 2, "noise_dim": 2, **settings}},
     )
-    words = {"words": ("a",), "length": 1} if name == "text2image" else {"classes": 10}
+    words = {"vocabulary": ("a",), "max_tokens": 1} if name == "text2image" else {"classes": 10}
     return catalogue.model_class(name)(Spec((1, 32, 32), **words), **config.arguments)
 
 
@@ -345,14 +345,14 @@ def test_what_is_already_so_is_not_advised(gan):
 def test_a_learning_rate_far_too_high_is_lowered_to_a_usual_one(gan):
     wild = chart(gan, {"gain/generator": 90.0, "gain/discriminator": 70.0})
     for lr, parts, says in [
-        (1e3, {}, "`--train.lr 0.001` or `--train.clip 1`."),
+        (1e3, {}, "`--train.lr 0.001` or `--train.clip_grad_norm 1`."),
         (1e-3, {"generator": {"lr": 2e-3}}, "`--train.lr 0.0001` with `--train.parts.generator.lr 0.0002` or"),
         (1e-3, {"generator": {"optimizer": "sgd", "lr": 50}}, "`--train.parts.generator.lr 0.1`"),
     ]:
         (found,) = diagnose(replace(wild, train=Train(lr=lr, parts=parts)))
         assert says in found.change
         assert found.saw.count("signals") == 1
-    (found,) = diagnose(replace(wild, train=Train(clip=1.0)))
+    (found,) = diagnose(replace(wild, train=Train(clip_grad_norm=1.0)))
     assert "clip" not in found.change
 
 
@@ -408,7 +408,8 @@ def failing(*steps):
 
 def settings(**given):
     return Train(**{
-        "steps": 10, "batch_size": 8, "save_every": 2, "log_every": 1, "tensorboard": False, "lr": 0.1, "keep": 10,
+        "steps": 10, "batch_size": 8, "save_every": 2, "log_every": 1, "tensorboard": False, "lr": 0.1,
+        "keep_checkpoints": 10,
         "parts": {"b": {"ema": 0.5}}, **given,
     })  # fmt: skip
 
@@ -439,7 +440,7 @@ def test_a_stopped_run_keeps_its_checkpoints(tmp_path, monkeypatch):
     plant(monkeypatch, 6)
     says = r"at step 6: mode collapse; the last healthy checkpoint is step-00000004"
     with pytest.raises(UnhealthyError, match=says):
-        trained(tmp_path, settings(doctor="stop", keep=1, milestones=False))
+        trained(tmp_path, settings(doctor="stop", keep_checkpoints=1, milestones=False))
     assert [path.name for path in checkpoint.checkpoints(tmp_path)] == ["step-00000004", "step-00000006"]
 
 
@@ -519,7 +520,7 @@ def test_what_is_not_finite_is_a_finding_and_rolls_back(tmp_path, doctor, rollba
 
 def test_rates_are_halved_for_every_part():
     train = slowed(Train(lr=0.4, lr_final=0.2, parts={"a": {"lr": 0.8}, "b": {"ema": 0.5}}), 1)
-    assert (train.rule("a").lr, train.rule("b").lr, train.rule("b").lr_final) == (0.4, 0.2, 0.1)
+    assert (train.of_part("a").lr, train.of_part("b").lr, train.of_part("b").lr_final) == (0.4, 0.2, 0.1)
 
 
 def test_bad_input_that_shows_late_keeps_the_run(tmp_path, monkeypatch):
@@ -527,7 +528,7 @@ def test_bad_input_that_shows_late_keeps_the_run(tmp_path, monkeypatch):
         if step:
             raise ValueError("a picture cannot be read")
 
-    monkeypatch.setattr("counterfeit.engine.fit.Fit._picture", refuse)
+    monkeypatch.setattr("counterfeit.engine.fit.Trainer._picture", refuse)
     small = {"model": {"hidden": [8], "discriminator_hidden": [8]}, "train": {"steps": 2, "tensorboard": False}}
     with pytest.raises(ValueError, match="cannot be read"):
         cf.train("gan", out=tmp_path / "run", settings=small, show=False)

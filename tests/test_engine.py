@@ -19,7 +19,7 @@ from counterfeit import catalogue
 from counterfeit.catalogue import build
 from counterfeit.common.progress import Bar
 from counterfeit.config.nested import merge
-from counterfeit.config.settings import Rule, Train
+from counterfeit.config.settings import OptimizerSettings, Train
 from counterfeit.core import Batch, Clock, Model, Spec, Update
 from counterfeit.data.source import Source
 from counterfeit.engine import checkpoint
@@ -70,14 +70,14 @@ def test_each_part_has_its_own_rule():
 
 
 def test_clipping_bounds_the_step():
-    engine = stepper(lr=1.0, clip=0.1)
+    engine = stepper(lr=1.0, clip_grad_norm=0.1)
     before = engine.model.a.weight.clone()
     engine.step([draw], Clock(0, 10))
     assert math.isclose((engine.model.a.weight - before).norm().item(), 0.1, rel_tol=1e-4)
 
 
 def test_max_norm_projects_incoming_weights():
-    engine = stepper(lr=0.0, max_norm=0.5)
+    engine = stepper(lr=0.0, max_weight_norm=0.5)
     engine.step([draw], Clock(0, 10))
     assert math.isclose(engine.model.a.weight.norm().item(), 0.5, rel_tol=1e-4)
 
@@ -153,15 +153,15 @@ def test_average_follows_weights_and_running_statistics_and_copies_every_other_s
 @pytest.mark.parametrize(
     ("rule", "step", "expected"),
     [
-        (Rule(lr=1.0), 99, 1.0),
-        (Rule(lr=1.0, warmup=10), 4, 0.5),
-        (Rule(lr=1.0, schedule="linear"), 50, 0.5),
-        (Rule(lr=1.0, schedule="linear", hold=0.5), 50, 1.0),
-        (Rule(lr=1.0, schedule="linear", hold=0.5), 75, 0.5),
-        (Rule(lr=1.0, schedule="cosine"), 50, 0.5),
-        (Rule(lr=1.0, schedule="cosine", lr_final=0.2), 100, 0.2),
-        (Rule(lr=1.0, schedule="exponential", decay=2.0), 3, 0.125),
-        (Rule(lr=1.0, schedule="exponential", decay=2.0, lr_final=0.25), 3, 0.25),
+        (OptimizerSettings(lr=1.0), 99, 1.0),
+        (OptimizerSettings(lr=1.0, warmup_steps=10), 4, 0.5),
+        (OptimizerSettings(lr=1.0, schedule="linear"), 50, 0.5),
+        (OptimizerSettings(lr=1.0, schedule="linear", lr_hold_fraction=0.5), 50, 1.0),
+        (OptimizerSettings(lr=1.0, schedule="linear", lr_hold_fraction=0.5), 75, 0.5),
+        (OptimizerSettings(lr=1.0, schedule="cosine"), 50, 0.5),
+        (OptimizerSettings(lr=1.0, schedule="cosine", lr_final=0.2), 100, 0.2),
+        (OptimizerSettings(lr=1.0, schedule="exponential", lr_decay_factor=2.0), 3, 0.125),
+        (OptimizerSettings(lr=1.0, schedule="exponential", lr_decay_factor=2.0, lr_final=0.25), 3, 0.25),
     ],
 )
 def test_learning_rates(rule, step, expected):
@@ -169,7 +169,7 @@ def test_learning_rates(rule, step, expected):
 
 
 def test_momentum_rises_and_saturates():
-    rule = Rule(momentum=0.5, momentum_final=0.7, momentum_steps=100)
+    rule = OptimizerSettings(momentum=0.5, momentum_final=0.7, momentum_steps=100)
     assert [round(momentum(rule, Clock(s, 1000)), 3) for s in (0, 50, 100, 500)] == [0.5, 0.6, 0.7, 0.7]
 
 
@@ -217,7 +217,7 @@ def names(run):
 
 
 def test_newest_checkpoints_are_kept(tmp_path):
-    assert names(run_of(tmp_path, keep=2)) == ["step-00000006", "step-00000008"]
+    assert names(run_of(tmp_path, keep_checkpoints=2)) == ["step-00000006", "step-00000008"]
 
 
 def test_the_first_the_newest_and_powers_of_two_of_the_saves_are_kept(tmp_path):
@@ -228,7 +228,7 @@ def test_the_first_the_newest_and_powers_of_two_of_the_saves_are_kept(tmp_path):
 
 
 def test_best_checkpoint_is_kept_and_loaded(tmp_path):
-    run = run_of(tmp_path, validate="parzen", validate_samples=20)
+    run = run_of(tmp_path, monitor="parzen", monitor_samples=20)
     scores = {e["step"]: e["valid/parzen"] for e in run.events if "valid/parzen" in e}
     best = max(scores, key=scores.get)
     assert set(names(run)) == {f"step-{best:08d}", "step-00000008"}
@@ -245,7 +245,7 @@ def test_missing_checkpoint_names_those_there_are(tmp_path):
 
 @pytest.mark.parametrize("file", ["model.safetensors", "training.safetensors", "state.json"])
 def test_truncated_checkpoint_is_one_clear_line_and_is_left_alone(tmp_path, file):
-    run = run_of(tmp_path, keep=2)
+    run = run_of(tmp_path, keep_checkpoints=2)
     damaged = checkpoint.newest(run.path) / file
     content = damaged.read_bytes()[:20]
     damaged.write_bytes(content)
@@ -298,7 +298,7 @@ def patient(tmp_path, values, **settings):
         return value, value
 
     train = Train(
-        batch_size=4, save_every=2, log_every=2, tensorboard=False, validate="parzen",
+        batch_size=4, save_every=2, log_every=2, tensorboard=False, monitor="parzen",
         **{"steps": 20, "patience": 3, "lr": 0.01, "milestones": False, **settings},
     )  # fmt: skip
     return fit(tmp_path, Quadratic(), Points(), train, validate, show=False, resume=True)
@@ -342,10 +342,10 @@ def test_patience_counts_over_sittings(tmp_path):
 
 
 def test_patience_asks_for_a_metric(tmp_path):
-    with pytest.raises(ValueError, match=r"train\.patience came without train\.validate"):
+    with pytest.raises(ValueError, match=r"train\.patience came without train\.monitor"):
         run_of(tmp_path, patience=2)
     with pytest.raises(ValueError, match=r"train\.patience: 0 came; at least 1"):
-        run_of(tmp_path, patience=0, validate="parzen")
+        run_of(tmp_path, patience=0, monitor="parzen")
 
 
 class Diverges(Quadratic):
@@ -492,7 +492,7 @@ def test_a_run_trains_the_same_again_from_its_description_to_the_bit(tmp_path):
     )
     for file in ("model.safetensors", "training.safetensors"):
         assert (first.checkpoint / file).read_bytes() == (second.checkpoint / file).read_bytes()
-    assert second.description["reach"] == first.description["reach"]
+    assert second.description["targets"] == first.description["targets"]
 
 
 def test_a_run_of_data_from_python_trains_the_same_again_from_the_data_that_it_keeps(tmp_path):
@@ -560,7 +560,7 @@ def test_downloads_say_a_line_a_minute_where_there_is_no_terminal(hours):
 def test_tensorboard_gets_grids_validation_and_settings(tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    run = run_of(tmp_path, tensorboard=True, validate="parzen", validate_samples=20, steps=4)
+    run = run_of(tmp_path, tensorboard=True, monitor="parzen", monitor_samples=20, steps=4)
     board = EventAccumulator(str(run.path / "tensorboard"), {"images": 0, "scalars": 0})
     board.Reload()
     assert [event.step for event in board.Images("samples")] == [0, 2, 4]

@@ -15,11 +15,11 @@ from counterfeit.common.seeding import seeded
 from counterfeit.config.settings import Evaluation
 from counterfeit.core import Batch, Clock, Model, Spec
 from counterfeit.data.source import InMemory, Source
-from counterfeit.inference.capabilities import enlarged
+from counterfeit.inference.upscaling import upscaled
 from counterfeit.metrics.features.extractors import pixels
 from counterfeit.metrics.image.sharpness import relative_sharpness
 from counterfeit.metrics.representation.reconstruction import psnr
-from counterfeit.metrics.tasks.super_resolution import ENLARGEMENT, feature_distance
+from counterfeit.metrics.tasks.super_resolution import SUPER_RESOLUTION, feature_distance
 from counterfeit.metrics.tasks.video_prediction import PREDICTION
 from counterfeit.models.translation.srgan import SRGAN
 from counterfeit.nets.enlarging import Enlarger, bicubic, shrink
@@ -51,7 +51,7 @@ class Smooth(Source):
 
 
 class Bicubic(Model):
-    """Enlarges by bicubic interpolation."""
+    """Upscales by bicubic interpolation."""
 
     factor = 2
 
@@ -62,7 +62,7 @@ class Bicubic(Model):
     def device(self):
         return torch.device("cpu")
 
-    def enlarge(self, x):
+    def upscale(self, x):
         return bicubic(x, self.factor).clamp(0, 1)
 
 
@@ -137,28 +137,28 @@ def test_relative_sharpness_is_a_ratio_whose_error_vanishes_where_it_is_the_same
 
 def test_neither_direction_of_sharpness_is_better():
     """1 is ideal: the noisiest pictures are the sharpest, and are not crowned."""
-    rows = {**ENLARGEMENT.rows, **PREDICTION.rows}
+    rows = {**SUPER_RESOLUTION.rows, **PREDICTION.rows}
     assert {name for name, better in rows.items() if better is None} == {
-        "enlarged-sharpness", "next-frame-sharpness", "rollout-sharpness",
+        "upscaled-sharpness", "next-frame-sharpness", "rollout-sharpness",
     }  # fmt: skip
     noisy = {name: {"value": value, "error": 0.01} for name, value in (("noise", 9.0), ("ideal", 1.0))}
-    assert best("enlarged-sharpness", noisy) == frozenset()
-    assert best("enlarged-psnr", noisy) == {"noise"}
+    assert best("upscaled-sharpness", noisy) == frozenset()
+    assert best("upscaled-psnr", noisy) == {"noise"}
 
 
 def test_bicubic_pictures_measure_as_the_reference_row_does():
-    results = ENLARGEMENT.compute(Bicubic(SPEC), Smooth(), Evaluation(features="pixels"))
-    assert set(results) == set(ENLARGEMENT.rows)
+    results = SUPER_RESOLUTION.compute(Bicubic(SPEC), Smooth(), Evaluation(features="pixels"))
+    assert set(results) == set(SUPER_RESOLUTION.rows)
     for result in results.values():
         reference = result.details["references"]["bicubic"]
         assert (result.value, result.error) == (reference["value"], reference["error"])
         assert result.n == 40
-    assert results["enlarged-psnr"].value > results["enlarged-psnr"].details["references"]["nearest"]["value"]
+    assert results["upscaled-psnr"].value > results["upscaled-psnr"].details["references"]["nearest"]["value"]
 
 
 def test_what_is_measured_is_what_the_functions_say():
     truth = smooth(40)
-    found = enlarged(Bicubic(SPEC), truth)
+    found = upscaled(Bicubic(SPEC), truth)
     torch.testing.assert_close(found.nearest[..., ::2, ::2], shrink(truth, 2))
     assert bool((psnr(found.model, truth) > psnr(found.nearest, truth)).float().mean() > 0.9)
     assert feature_distance(truth, truth, pixels(SPEC)).tolist() == [0.0] * 40
@@ -166,9 +166,9 @@ def test_what_is_measured_is_what_the_functions_say():
 
 def test_any_picture_of_the_right_channels_is_enlarged():
     model = small().eval()
-    assert model.enlarge(torch.rand(2, 1, 5, 9)).shape == (2, 1, 10, 18)
+    assert model.upscale(torch.rand(2, 1, 5, 9)).shape == (2, 1, 10, 18)
     with pytest.raises(ValueError, match=r"\(2, 3, 8, 8\); SRGAN.enlarge expects \(B, 1, 8, 8\)"):
-        model.enlarge(torch.rand(2, 3, 8, 8))
+        model.upscale(torch.rand(2, 3, 8, 8))
 
 
 def test_new_pixels_are_equal_before_training():
@@ -182,13 +182,13 @@ def test_new_pixels_are_equal_before_training():
 )
 def test_the_common_check_sees_the_fault(how, words, monkeypatch):
     model = small()
-    enlarge = model.enlarge
+    upscale = model.upscale
     wrong = {
-        "noise": lambda x: (enlarge(x) + 0.1 * torch.rand(())).clamp(0, 1),
-        "range": lambda x: enlarge(x) + 1,
-        "size": lambda x: enlarge(x)[..., 1:],
+        "noise": lambda x: (upscale(x) + 0.1 * torch.rand(())).clamp(0, 1),
+        "range": lambda x: upscale(x) + 1,
+        "size": lambda x: upscale(x)[..., 1:],
     }
     checks.enlarging(model)
-    monkeypatch.setattr(model, "enlarge", wrong[how])
+    monkeypatch.setattr(model, "upscale", wrong[how])
     with pytest.raises(AssertionError, match=words):
         checks.enlarging(model)

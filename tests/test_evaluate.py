@@ -19,8 +19,9 @@ from counterfeit.core import Bounds, Decodes, Density, Samples, Spec
 from counterfeit.data.sample_files import Array
 from counterfeit.data.selection import spread
 from counterfeit.data.source import InMemory
-from counterfeit.evaluation.fixed_samples import Given, Outside, outside
+from counterfeit.evaluation.fixed_samples import outside
 from counterfeit.evaluation.measure import applicable, measure, metric_of
+from counterfeit.evaluation.subject import FixedSamples, Subject
 from counterfeit.inference.draws import draw_samples
 from counterfeit.metrics import registry
 from counterfeit.metrics.base import Metric, Result
@@ -102,7 +103,7 @@ def test_binary_samples_may_hold_ones_or_255(tmp_path: Path) -> None:
 
 
 def test_given_samples_are_each_handed_out_once() -> None:
-    given = Given(Spec((1,), "real"), InMemory(torch.arange(10.0)[:, None]), "ten")
+    given = FixedSamples(Spec((1,), "real"), InMemory(torch.arange(10.0)[:, None]), "ten")
     assert sorted(draw_samples(given, 10, seed=3, batch_size=4).flatten().tolist()) == list(range(10))
     assert torch.equal(draw_samples(given, 5, seed=3), draw_samples(given, 5, seed=3))
     assert not torch.equal(draw_samples(given, 10, seed=3), draw_samples(given, 10, seed=4))
@@ -119,7 +120,7 @@ def test_given_samples_can_nothing_but_sample() -> None:
 def test_a_split_scores_what_the_reference_row_says() -> None:
     real = outside("digits:train").evaluate("parzen", samples=100)["parzen"]
     first = registry.metric("parzen").compute(
-        Given(Spec((1, 8, 8)), InMemory(spread(catalogue.source("digits"), "train", 100).x), "spread"),
+        FixedSamples(Spec((1, 8, 8)), InMemory(spread(catalogue.source("digits"), "train", 100).x), "spread"),
         catalogue.source("digits"), Evaluation(samples=100),
     )  # fmt: skip
     assert first.value == pytest.approx(first.details["references"]["real"]["value"], abs=1e-4)
@@ -166,7 +167,7 @@ def test_what_the_data_or_the_model_do_not_suit_is_refused_by_name_too(monkeypat
     ):  # fmt: skip
         monkeypatch.setitem(registry.metrics(), metric.name, metric)
     ring = catalogue.source("ring")
-    points = Outside("points", Given(ring.spec, ring.split("test"), "points"), ring)
+    points = Subject("points", FixedSamples(ring.spec, ring.split("test"), "points"), ring)
     for subject, name, says in (
         (outside("digits:test"), "of-points", r"of-points \(a number\) does not apply to digits, image data of shape"),
         (points, "of-labels", "of-labels asks for data with labels; ring has none"),
@@ -180,30 +181,30 @@ def test_what_the_data_or_the_model_do_not_suit_is_refused_by_name_too(monkeypat
 
 
 def test_a_metric_that_does_not_suit_the_model_is_no_validation(tmp_path: Path) -> None:
-    says = r"train\.validate: label-accuracy cannot choose among checkpoints of gan: .* cannot be asked of gan"
+    says = r"train\.monitor: label-accuracy cannot choose among checkpoints of gan: .* cannot be asked of gan"
     with pytest.raises(ValueError, match=says):
-        train("gan", settings={"train.validate": "label-accuracy"}, out=tmp_path / "run", show=False)
+        train("gan", settings={"train.monitor": "label-accuracy"}, out=tmp_path / "run", show=False)
     assert not (tmp_path / "run").exists()
 
 
 def test_checkpoints_are_chosen_by_a_row_of_a_metric_that_gives_several(tmp_path: Path) -> None:
-    of = {"train.validate_samples": 60, "evaluate.features": "pixels", "train.save_every": 2, "train.steps": 2}
+    of = {"train.monitor_samples": 60, "evaluate.features": "pixels", "train.save_every": 2, "train.steps": 2}
     with pytest.raises(ValueError, match="it gives precision, recall, density, coverage; one of them is expected"):
-        train("gan", settings=of | {"train.validate": "prdc"}, out=tmp_path / "refused", show=False)
-    run = train("gan", settings=of | {"train.validate": "density"}, out=tmp_path / "run", show=False)
+        train("gan", settings=of | {"train.monitor": "prdc"}, out=tmp_path / "refused", show=False)
+    run = train("gan", settings=of | {"train.monitor": "density"}, out=tmp_path / "run", show=False)
     assert run.path.joinpath("events.jsonl").read_text().count("valid/density") == 1
 
 
 def test_all_stands_for_what_applies() -> None:
     one, told = outside("digits:test"), []
-    assert {"parzen", "nearest", "classes"} <= set(applicable(one))
+    assert {"parzen", "nearest", "class-coverage"} <= set(applicable(one))
     assert {"elbo", "log-likelihood"}.isdisjoint(applicable(one))
-    measure(one, ["nearest", "classes"], one.settings(samples=20), lambda *words: told.append(words))
-    assert told == [("nearest", 1, 2), ("classes", 2, 2)]
+    measure(one, ["nearest", "class-coverage"], one.settings(samples=20), lambda *words: told.append(words))
+    assert told == [("nearest", 1, 2), ("class-coverage", 2, 2)]
 
 
 def test_few_examples_warn() -> None:
-    result = outside("digits:test").evaluate("parzen", samples=50, limit=3)["parzen"]
+    result = outside("digits:test").evaluate("parzen", samples=50, max_examples=3)["parzen"]
     assert "3 examples only" in result.details["warning"]
 
 
@@ -288,19 +289,19 @@ def autoencoder(tmp_path_factory):
 def test_anomalies_of_another_folder_pass_through_the_same_transforms(autoencoder, tmp_path):
     for i in range(30):
         Image.fromarray(np.full((8, 8), 255 - i, np.uint8)).save(tmp_path / f"{i}.png")
-    result = autoencoder.evaluate("anomaly", against=str(tmp_path), split="valid")["anomaly"]
+    result = autoencoder.evaluate("anomaly", anomaly_data=str(tmp_path), split="valid")["anomaly"]
     assert "folder" in result.protocol
     assert result.value > 0.9  # white squares are no digits
 
 
 def test_the_data_themselves_are_no_anomalies(autoencoder):
-    result = autoencoder.evaluate("anomaly", against="digits")["anomaly"]
+    result = autoencoder.evaluate("anomaly", anomaly_data="digits")["anomaly"]
     assert result.value == pytest.approx(0.5, abs=0.05)
 
 
 def test_anomalies_of_another_shape_are_refused(autoencoder):
     with pytest.raises(ValueError, match="two-moons cannot be resized"):
-        autoencoder.evaluate("anomaly", against="two-moons")
+        autoencoder.evaluate("anomaly", anomaly_data="two-moons")
 
 
 def test_peak_memory_is_kept_with_the_run(autoencoder):
@@ -405,6 +406,6 @@ def test_scores_of_anomalies_are_rows_for_a_person(autoencoder, capsys):
 def test_few_anomalies_warn(autoencoder, tmp_path):
     for i in range(30):
         Image.fromarray(np.full((8, 8), 255 - i, np.uint8)).save(tmp_path / f"{i}.png")
-    few = autoencoder.evaluate("anomaly", against=str(tmp_path), split="valid")["anomaly"]
+    few = autoencoder.evaluate("anomaly", anomaly_data=str(tmp_path), split="valid")["anomaly"]
     assert "anomalies and 250 examples are few" in few.details["warning"]
-    assert "warning" not in autoencoder.evaluate("anomaly", against="digits")["anomaly"].details
+    assert "warning" not in autoencoder.evaluate("anomaly", anomaly_data="digits")["anomaly"].details

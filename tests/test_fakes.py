@@ -18,8 +18,8 @@ from counterfeit.data.source import InMemory, Source
 from counterfeit.engine.doctor.history import Chart
 from counterfeit.engine.doctor.rules import diagnose
 from counterfeit.engine.doctor.sample_statistics import look_at_model, reference
-from counterfeit.evaluation.fixed_samples import Given, Outside
 from counterfeit.evaluation.measure import BEATS, applicable, metric_of
+from counterfeit.evaluation.subject import FixedSamples, Subject
 from counterfeit.metrics.base import Result
 from counterfeit.metrics.tasks.translation import TRANSLATION
 from counterfeit.report.comparison.compare import compare, notes
@@ -59,9 +59,9 @@ def fakes(name: str) -> Mapping[str, torch.Tensor]:
     return found | {"a cloud": x.mean(0) + x.std(0) * torch.randn(x.shape, generator=g)}
 
 
-def subject(name: str, x: torch.Tensor) -> Outside:
+def subject(name: str, x: torch.Tensor) -> Subject:
     source = source_of(name)
-    return Outside("fake", Given(source.spec, InMemory(x.contiguous()), "fake"), source)
+    return Subject("fake", FixedSamples(source.spec, InMemory(x.contiguous()), "fake"), source)
 
 
 DIGITS, GRID = ("the mean", "one repeated", "noise", "blurred data"), ("the mean", "one repeated", "noise", "a cloud")
@@ -73,7 +73,7 @@ def test_none_is_better_than_real_data_unsaid(name: str, fake: str) -> None:
     mine, real = (subject(name, x) for x in (fakes(name)[fake], held_out(name)))
     names = [m for m in applicable(mine) if metric_of(m).better]
     assert {"fid", "kid", "precision", "coverage", "density", "parzen"} <= {*names}
-    how = {"features": "pixels" if name == "digits" else "auto", "limit": N, "bootstrap": 4}
+    how = {"features": "pixels" if name == "digits" else "auto", "max_examples": N, "resamples": 4}
     kept = [m for m in names if m not in {"classifier-score"} or name == "grid"]  # one of its own, below
     found, theirs = mine.evaluate(*kept, **how), real.evaluate(*kept, **how)
     for row, result in found.items():
@@ -86,7 +86,7 @@ def test_none_is_better_than_real_data_unsaid(name: str, fake: str) -> None:
 
 @pytest.mark.parametrize("fake", DIGITS)
 def test_none_has_the_classes_of_real_data(fake: str) -> None:
-    found = subject("digits", fakes("digits")[fake]).evaluate("classes")["classes"]
+    found = subject("digits", fakes("digits")[fake]).evaluate("class-coverage")["class-coverage"]
     assert found.value < 10 or fake == "blurred data"  # which has them, and of which another number tells
     if fake == "noise":
         assert (found.value, found.details["too_far"], found.details["kl"]) == (0, N, None)
@@ -94,7 +94,7 @@ def test_none_has_the_classes_of_real_data(fake: str) -> None:
 
 def test_a_comparison_that_calls_a_fake_best_says_what_it_is() -> None:
     pair = {name: subject("digits", fakes("digits")[name]) for name in ("one repeated", "blurred data")}
-    said = notes(compare(pair, ["precision", "fid"], {"features": "pixels", "bootstrap": 4}))
+    said = notes(compare(pair, ["precision", "fid"], {"features": "pixels", "resamples": 4}))
     assert any(text.startswith("one repeated: precision: ") and BEATS in text for text in said)
 
 
@@ -102,16 +102,16 @@ def goals_on(*data: str) -> Iterator[tuple[str, str]]:
     """Recipes with goals for samples of these data, and their fakes."""
     for name, recipe in catalogue.recipes().items():
         config = catalogue.configure(recipe)
-        asked = [metric_of(goal["metric"]) for goal in recipe.reach if "metric" in goal]
+        asked = [metric_of(goal["metric"]) for goal in recipe.targets if "metric" in goal]
         if config.data.name in data and asked and all(metric and metric.needs is Samples for metric in asked):
             yield from ((name, fake) for fake in (GRID if config.data.name == "grid" else DIGITS))
 
 
 def verdicts(recipe: str, x: torch.Tensor) -> list[bool | None]:
     """Whether samples reach each of the recipe's goals."""
-    config, goals = catalogue.configure(catalogue.recipe(recipe)), catalogue.recipe(recipe).reach
+    config, goals = catalogue.configure(catalogue.recipe(recipe)), catalogue.recipe(recipe).targets
     names = [goal["metric"] for goal in goals]
-    found = subject(config.data.name, x).evaluate(*names, features=config.evaluate.features, bootstrap=2)
+    found = subject(config.data.name, x).evaluate(*names, features=config.evaluate.features, resamples=2)
     entries = {row: result.to_dict() for row, result in found.items()}
     return [judged(goal, entries).reached for goal in goals]
 
@@ -132,8 +132,8 @@ def test_new_data_reach_the_goals_that_fakes_do_not() -> None:
 @MNIST
 @pytest.mark.parametrize("fake", DIGITS)
 def test_none_reaches_a_likelihood_on_mnist(fake: str) -> None:
-    entry = subject("mnist", fakes("mnist")[fake]).evaluate("parzen", limit=300)["parzen"].to_dict()
-    goals = [goal for name, _ in goals_on("mnist") for goal in catalogue.recipe(name).reach]
+    entry = subject("mnist", fakes("mnist")[fake]).evaluate("parzen", max_examples=300)["parzen"].to_dict()
+    goals = [goal for name, _ in goals_on("mnist") for goal in catalogue.recipe(name).targets]
     goals = [goal for goal in goals if goal["metric"] == "parzen"]
     assert len(goals) >= 2
     assert not any(judged(goal, {"parzen": entry}).reached for goal in goals)
@@ -164,9 +164,9 @@ class Translator(Model):
 def test_no_translation_reaches_a_goal(recipe: str, fake: str) -> None:
     chosen = catalogue.recipe(recipe)
     source = trained_on(recipe)
-    found = TRANSLATION.compute(Translator(source, fake), source, Evaluation(limit=100))
+    found = TRANSLATION.compute(Translator(source, fake), source, Evaluation(max_examples=100))
     entries = {row: result.to_dict() for row, result in found.items() if isinstance(result, Result)}
-    goals = [goal for goal in chosen.reach if goal["metric"] in entries]
+    goals = [goal for goal in chosen.targets if goal["metric"] in entries]
     assert goals
     assert not any(judged(goal, entries).reached for goal in goals)
 
@@ -180,7 +180,7 @@ NAMED = {
 def found_in(name: str, x: torch.Tensor) -> set[str]:
     """Kinds that the doctor names where training ends with such samples."""
     source = source_of(name)
-    model = Given(source.spec, InMemory(x.contiguous()), "fake")
+    model = FixedSamples(source.spec, InMemory(x.contiguous()), "fake")
     measured = look_at_model(model, reference(source, CPU, 0), 0)
     row = {"step": 1_000, **{f"doctor/{key}": value for key, value in measured.items()}}
     return {finding.kind for finding in diagnose(Chart([row], Train(steps=1_000), model, complete=True))}

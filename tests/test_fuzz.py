@@ -59,7 +59,7 @@ KINDS = (
     "picture.webp",
     "pictures.zip",
     "captions.jsonl",
-    "film.gif",
+    "video.gif",
     "choices.csv",
     "wins.csv",
 )

@@ -165,4 +165,4 @@ def test_growing_is_a_share():
 
 def test_a_level_that_doubles_is_a_convolution_of_repeated_pixels():
     layer, x = EqualConv2d(3, 5, 3).double(), torch.rand(2, 3, 4, 6, dtype=torch.float64)
-    torch.testing.assert_close(layer.enlarge(x), layer(interpolate(x, scale_factor=2.0)))
+    torch.testing.assert_close(layer.upscale(x), layer(interpolate(x, scale_factor=2.0)))

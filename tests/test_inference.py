@@ -282,7 +282,7 @@ def test_features_are_means_over_places_and_the_probe_tells_of_them_too(run):
     with torch.no_grad():
         assert torch.allclose(encoder.pooled(x, 1), encoder.features(x).unflatten(1, (-1, 16)).mean(2), atol=1e-6)
         assert run.model.features(x).shape == (20, 9 * 4)
-    assert {*run.evaluate("probe")["probe"].details["references"]} == {"pixels", "features"}
+    assert {*run.evaluate("linear-probe")["linear-probe"].details["references"]} == {"pixels", "features"}
 
 
 # Parts of codes -------------------------------------------------------------------------------------------------------
@@ -440,7 +440,7 @@ def test_bad_input_is_one_line(words, says, run, tmp_path, monkeypatch, capsys):
 
 
 def test_a_model_that_does_not_decode_to_images_is_told_before_any_work(run, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("counterfeit.report.figures.grids.has_images", lambda run: False)
+    monkeypatch.setattr("counterfeit.report.html.grids.has_images", lambda run: False)
     for words in (["--reconstruct", "pairs.png"], ["--edit", "new.png", "--to", "1"]):
         assert main(["encode", str(run.path), "--out", str(tmp_path / "z.npy"), *words]) == 2
         assert "decodes to images is expected" in capsys.readouterr().err

@@ -245,7 +245,7 @@ def test_a_known_normalizer_is_found_from_any_base():
 def test_result_is_the_log_likelihood_of_the_test_split():
     with seeded(0):
         model, x = RBM(10, 4), (torch.rand(500, 10) < 0.4).float()
-    result = AIS.compute(model, Points(x, "binary"), Evaluation(annealing=300))
+    result = AIS.compute(model, Points(x, "binary"), Evaluation(annealing_steps=300))
     exact = enumerated(model.w.detach(), model.b.detach(), model.c.detach())
     expected = -float(model.energy(x).detach().mean()) - exact
     assert result.details["log_z"] == pytest.approx(exact, abs=4 * result.details["log_z_error"])
@@ -261,14 +261,14 @@ def test_result_of_real_data():
     model = Bowl()
     with seeded(0):
         x = (model.loc + model.scale * torch.randn(2_000, 3)).detach()
-    result = AIS.compute(model, Points(x, "real"), Evaluation(annealing=80))
+    result = AIS.compute(model, Points(x, "real"), Evaluation(annealing_steps=80))
     assert result.details["log_z"] == pytest.approx(model.log_z, abs=4 * result.details["log_z_error"])
     assert "bits_per_dim" not in result.details
 
 
 def test_results_repeat_and_leave_gradients_alone():
     model, source = RBM(6, 3), Points((torch.rand(50, 6) < 0.5).float(), "binary")
-    values = [AIS.compute(model, source, Evaluation(annealing=30, seed=seed)).value for seed in (0, 0, 1)]
+    values = [AIS.compute(model, source, Evaluation(annealing_steps=30, seed=seed)).value for seed in (0, 0, 1)]
     assert values[0] == values[1] != values[2]
     assert all(p.grad is None for p in model.parameters())
 
@@ -281,8 +281,8 @@ def test_the_metric_is_for_energies_on_binary_or_real_data():
 
 
 def test_no_steps_of_annealing_are_an_error():
-    with pytest.raises(ValueError, match="annealing: 0 came"):
-        Evaluation(annealing=0)
+    with pytest.raises(ValueError, match="annealing_steps: 0 came"):
+        Evaluation(annealing_steps=0)
     with pytest.raises(ValueError, match="at least one step"):
         schedule(0)
 

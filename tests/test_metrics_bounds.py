@@ -72,7 +72,7 @@ def test_elbo_equals_its_closed_form():
 
 def test_bounds_are_ordered_and_tighten():
     elbo = ELBO.compute(Linear(), Points(), Evaluation()).value
-    k5, k500 = (IWAE.compute(Linear(), Points(), Evaluation(importance=k)).value for k in (5, 500))
+    k5, k500 = (IWAE.compute(Linear(), Points(), Evaluation(importance_samples=k)).value for k in (5, 500))
     assert elbo < k5 < k500 == pytest.approx(exact(Points()), abs=0.01)
 
 
@@ -97,7 +97,7 @@ def test_chunks_of_importance_samples_combine_exactly():
 def test_memory_of_importance_samples_is_bounded(monkeypatch):
     monkeypatch.setattr("counterfeit.metrics.likelihood.bounds.VALUES", 6_400)
     model = Linear()
-    IWAE.compute(model, Points(), Evaluation(importance=1_000, limit=300))
+    IWAE.compute(model, Points(), Evaluation(importance_samples=1_000, max_examples=300))
     assert model.largest <= 6_400
 
 
@@ -109,12 +109,12 @@ def test_results_repeat_under_a_seed_and_leave_the_random_state():
 
 
 def test_no_importance_samples_are_an_error():
-    with pytest.raises(ValueError, match="importance: 0 came"):
-        IWAE.compute(Linear(), Points(), Evaluation(importance=0))
+    with pytest.raises(ValueError, match="importance_samples: 0 came"):
+        IWAE.compute(Linear(), Points(), Evaluation(importance_samples=0))
 
 
 def test_limit_takes_the_first_examples():
-    assert ELBO.compute(Linear(), Points(), Evaluation(limit=10)).n == 10
+    assert ELBO.compute(Linear(), Points(), Evaluation(max_examples=10)).n == 10
 
 
 @pytest.mark.parametrize(("kind", "offset"), [("image", 8.0), ("binary", 0.0)])
@@ -212,7 +212,7 @@ def test_one_constant_column_has_a_density_as_high_as_one_likes():
 
 def test_protocol_names_bound_split_and_data():
     source = Points()
-    result = IWAE.compute(Linear(), source, Evaluation(importance=5, limit=10, split="valid"))
+    result = IWAE.compute(Linear(), source, Evaluation(importance_samples=5, max_examples=10, split="valid"))
     data = f"valid n=10 evenly spaced; real values; points {source.fingerprint}"
     assert result.protocol == f"importance-weighted bound, k=5 posterior samples; nats; {data}"
 

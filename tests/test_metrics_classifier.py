@@ -263,7 +263,7 @@ def test_models_without_labels_are_not_asked_for_them():
 
 
 def test_labels_that_were_not_asked_for_have_no_share(kept):
-    found = LABEL_ACCURACY.compute(Copies(), Digits(), Evaluation(samples=4, limit=20))
+    found = LABEL_ACCURACY.compute(Copies(), Digits(), Evaluation(samples=4, max_examples=20))
     assert len(found.details["by label"]) == 4
     json.dumps(found.to_dict(), allow_nan=False)
 

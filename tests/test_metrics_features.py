@@ -24,7 +24,7 @@ from counterfeit.metrics.features.reference import compare, extractor, header, m
 from counterfeit.metrics.shared import once, sharing
 from counterfeit.transforms import build
 
-QUICK = Evaluation(samples=120, limit=100, features="convolutions", bootstrap=2)
+QUICK = Evaluation(samples=120, max_examples=100, features="convolutions", resamples=2)
 
 
 @pytest.fixture(autouse=True)
@@ -127,7 +127,7 @@ def test_features_that_do_not_classify_say_so():
 
 @pytest.mark.parametrize(
     ("setting", "said"),
-    [({"features": "vgg"}, "'vgg' came; one of auto"), ({"bootstrap": 1}, "1 came"), ({"bootstrap": -1}, "at least 0")],
+    [({"features": "vgg"}, "'vgg' came; one of auto"), ({"resamples": 1}, "1 came"), ({"resamples": -1}, "at least 0")],
 )
 def test_wrong_settings_are_errors(setting, said):
     with pytest.raises(ValueError, match=said):
@@ -273,7 +273,7 @@ def test_samples_of_another_shape_are_an_error():
 
 def test_a_split_without_pairs_is_no_reference():
     source = Shades()
-    found = MS_SSIM.compute(Replay(source), source, replace(QUICK, limit=1))
+    found = MS_SSIM.compute(Replay(source), source, replace(QUICK, max_examples=1))
     assert "references" not in found.details
     assert found.value < 1
 

@@ -13,7 +13,7 @@ from counterfeit import catalogue
 from counterfeit.config.settings import Evaluation
 from counterfeit.data.selection import spread
 from counterfeit.data.source import InMemory
-from counterfeit.evaluation.fixed_samples import Given
+from counterfeit.evaluation.subject import FixedSamples
 from counterfeit.metrics.features.fid_infinity import distance_of_all
 from counterfeit.metrics.features.frechet import (
     FID,
@@ -157,7 +157,7 @@ def test_the_distance_of_all_does_not_hang_on_the_order_of_examples(arrange):
 
 def test_the_floor_of_data_that_alternate_is_no_distance():
     source = Alternating()
-    model = Given(source.spec, source.split("train"), "train")
+    model = FixedSamples(source.spec, source.split("train"), "train")
     found = FID.compute(model, source, Evaluation(samples=200, features="pixels"))
     assert found.details["references"]["real halves"]["value"] < 0.02  # light from dark: 4 (1/2)² = 1
 
@@ -165,7 +165,7 @@ def test_the_floor_of_data_that_alternate_is_no_distance():
 @pytest.mark.parametrize("n", [200, 300, 600])  # of 600: all others, the other half, and a random half
 def test_what_is_made_of_data_that_alternate_is_compared_with_all_kinds(n: int):
     source = Alternating()
-    model = Given(source.spec, source.split("train"), "train")
+    model = FixedSamples(source.spec, source.split("train"), "train")
     images = {"": spread(source, "test", n).x}
     found = unseen_distance(model, source, Evaluation(features="pixels"), images, "images")
     assert found.value < 0.02  # light from dark: 4 (1/2)² = 1
@@ -175,7 +175,7 @@ def test_what_is_made_of_data_that_alternate_is_compared_with_all_kinds(n: int):
 def test_value_and_reference_row_are_one_formula():
     source = catalogue.source("digits")
     train = source.split("train").first()
-    model = Given(source.spec, InMemory(train.x), "train")
+    model = FixedSamples(source.spec, InMemory(train.x), "train")
     found = FID.compute(model, source, Evaluation(samples=len(train.x), features="pixels"))
     assert found.details["references"]["real"]["value"] == pytest.approx(found.value, rel=1e-12)
     assert found.details["references"]["real"]["n"] == found.n == len(train.x)
@@ -194,7 +194,7 @@ def test_a_constant_side_leaves_the_variance_of_the_other():
 @pytest.mark.parametrize("n", [2, 3])
 def test_too_few_for_halves_have_a_value_without_an_error(n: int):
     source = catalogue.source("digits")
-    model = Given(source.spec, InMemory(source.split("train").first(n).x), "few")
+    model = FixedSamples(source.spec, InMemory(source.split("train").first(n).x), "few")
     found = FID.compute(model, source, Evaluation(samples=n, features="pixels"))
     assert found.value > 0
     assert found.error is None

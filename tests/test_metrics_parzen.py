@@ -142,7 +142,7 @@ def test_references_are_kept_between_evaluations(monkeypatch):
 
 
 def test_validation_leaves_the_references_out():
-    result = PARZEN.compute(Gaussian(), Points(), Evaluation(samples=50, split="valid", limit=70))
+    result = PARZEN.compute(Gaussian(), Points(), Evaluation(samples=50, split="valid", max_examples=70))
     assert result.n == 70
     assert "references" not in result.details
 

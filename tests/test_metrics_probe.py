@@ -92,7 +92,7 @@ def test_features_of_any_scale_and_constant_ones_do():
 
 @pytest.mark.parametrize("shape", [(1,), (1, 1, 1)])
 def test_codes_that_know_the_radius_beat_pixels(shape):
-    result = PROBE.compute(Radius(shape), Rings(), Evaluation())["probe"]
+    result = PROBE.compute(Radius(shape), Rings(), Evaluation())["linear-probe"]
     pixels = result.details["references"]["pixels"]
     assert result.value > 0.85
     assert pixels["value"] == pytest.approx(0.5, abs=0.08)
@@ -111,7 +111,7 @@ def test_examples_are_taken_from_everywhere(monkeypatch):
 
     monkeypatch.setattr(module, "FITTED", 200)  # of the first, all would be of one class
     monkeypatch.setattr(module, "CHOSEN", 100)
-    result = PROBE.compute(Radius(), Sorted(), Evaluation(limit=300))["probe"]
+    result = PROBE.compute(Radius(), Sorted(), Evaluation(max_examples=300))["linear-probe"]
     assert result.value > 0.8
     taken = "codes of 200 training examples, penalty chosen on valid n=100, all evenly spaced; test n=300"
     assert taken in result.protocol
@@ -121,7 +121,7 @@ def test_the_nearest_code_has_the_class_that_scikit_learn_finds():
     from sklearn.neighbors import KNeighborsClassifier
 
     source, model = Rings(), Radius()
-    result = PROBE.compute(model, source, Evaluation())["probe-1nn"]
+    result = PROBE.compute(model, source, Evaluation())["1nn-probe"]
     train, test = (source.split(name).first() for name in ("train", "test"))
     for value, see in (
         (result.value, lambda x: model.encode(x).detach().flatten(1)),

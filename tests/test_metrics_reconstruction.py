@@ -12,7 +12,7 @@ from torch import nn
 from counterfeit.config.settings import Evaluation
 from counterfeit.core import Model, Spec, Update
 from counterfeit.data.source import InMemory, Source
-from counterfeit.inference.capabilities import Reconstructs
+from counterfeit.inference.encoding import Reconstructs
 from counterfeit.metrics.image.ssim import ssim, ssim_parts, window
 from counterfeit.metrics.representation.reconstruction import RECONSTRUCTION, mean_squared_error, psnr
 
@@ -122,7 +122,7 @@ def test_rounding_uniform_noise_has_its_closed_form():
 
 def test_everything_kept_is_perfect():
     source = Uniform()
-    found = RECONSTRUCTION.compute(Rounds(source.spec, exact=True), source, Evaluation(limit=50))
+    found = RECONSTRUCTION.compute(Rounds(source.spec, exact=True), source, Evaluation(max_examples=50))
     assert [found[name].value for name in ("mse", "psnr")] == [0, 100]
     assert found["ssim"].value == pytest.approx(1)
 

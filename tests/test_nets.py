@@ -125,7 +125,7 @@ def test_init_bounds_the_weights_and_fills_the_bound(activation):
 
 def test_perceptron_is_a_net_that_the_engine_compiles():
     assert isinstance(MLP(6, (5,), 3), Net)
-    assert not MLP.twice
+    assert not MLP.double_backward
 
 
 @pytest.mark.parametrize("sizes", [(0, (5,), 3), (6, (5, 0), 3), (6, (5,), 0)])

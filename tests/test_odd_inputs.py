@@ -103,16 +103,16 @@ def test_arrays_of_other_programs_are_trained_on_and_evaluated(tmp_path, names):
 
 def test_films_of_ones_own_are_foreseen(tmp_path):
     for i in range(12):
-        folder = tmp_path / "films" / f"film{i}"
+        folder = tmp_path / "videos" / f"video{i}"
         folder.mkdir(parents=True)
         for t in range(8):
             frame = np.zeros((16, 16), np.uint8)
             frame[t : t + 4, i % 12 : i % 12 + 4] = 255
             Image.fromarray(frame).save(folder / f"{t}.png")
     words = ("--data.size", "16", "--data.frames", "8", "--model.width", "4", "--model.discriminator_width", "4")
-    run = train(tmp_path / "run", tmp_path / "films", *words, recipe="next-frame")
+    run = train(tmp_path / "run", tmp_path / "videos", *words, recipe="next-frame")
     assert run.source.spec.shape == (8, 1, 16, 16)
-    assert main(["data", "check", str(tmp_path / "films"), "--data.frames", "8"]) == 0
+    assert main(["data", "check", str(tmp_path / "videos"), "--data.frames", "8"]) == 0
 
 
 def test_no_class_vanishes_from_a_split(tmp_path, capsys):
@@ -164,13 +164,14 @@ ODD = {
 }  # fmt: skip
 NEEDS = {  # a line that says what is missing, where data lack what a model is about
     "labels": r"labels|classes came.*expects 2", "captions": "without captions",
-    "films": "numbered frames|frames; 15 are", "binary": "Add `binarize`", "pair": "3 classes came; CycleGAN expects 2",
+    "videos": "numbered frames|frames; 15 are",
+    "binary": "Add `binarize`", "pair": "3 classes came; CycleGAN expects 2",
 }  # fmt: skip
 OWN = {"train.steps": 1, "train.save_every": 1, "train.batch_size": 4, "train.tensorboard": False, "train.threads": 1}
 LACKING = {
     **dict.fromkeys(("acgan", "cgan", "classifier", "semi-supervised-gan", "stargan"), "labels"),
     **dict.fromkeys(("cyclegan", "cyclegan-cifar10"), "labels"),
-    "text2image": "captions", "next-frame": "films", "vae-mnist": "binary",
+    "text2image": "captions", "next-frame": "videos", "vae-mnist": "binary",
 }  # fmt: skip
 
 
@@ -187,8 +188,8 @@ def odd(tmp_path_factory):
 def lacking(recipe, data):
     """What the data lack for the recipe, "" for nothing."""
     lack = LACKING.get(recipe, "")
-    if lack == "films" and data in ("rgb", "gray64", "gray24"):
-        return ""  # forty numbered pictures are frames of a film
+    if lack == "videos" and data in ("rgb", "gray64", "gray24"):
+        return ""  # forty numbered pictures are frames of a video
     if lack == "labels" and data == "three":
         return "pair" if recipe.startswith("cyclegan") else ""
     return lack

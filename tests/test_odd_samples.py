@@ -18,8 +18,8 @@ from counterfeit.cli import main
 from counterfeit.config.settings import Evaluation
 from counterfeit.core import Clock, Draw, Model, Samples, Spec, Update
 from counterfeit.data.source import InMemory, Source
-from counterfeit.evaluation.fixed_samples import Given, Outside
 from counterfeit.evaluation.measure import UnmeasuredError, applicable
+from counterfeit.evaluation.subject import FixedSamples, Subject
 from counterfeit.metrics import registry
 from counterfeit.metrics.base import Metric, Result
 from counterfeit.metrics.features.extractors import pixels
@@ -36,8 +36,8 @@ DIGITS = catalogue.source("digits")
 TRAIN = DIGITS.split("train").first(400)
 
 
-def subject(x: torch.Tensor, source: Source = DIGITS) -> Outside:
-    return Outside("odd", Given(source.spec, InMemory(x), "odd"), source)
+def subject(x: torch.Tensor, source: Source = DIGITS) -> Subject:
+    return Subject("odd", FixedSamples(source.spec, InMemory(x), "odd"), source)
 
 
 def repeated(x: torch.Tensor, n: int = 60) -> torch.Tensor:
@@ -66,9 +66,9 @@ def test_every_metric_gives_its_value_or_its_reason(name: str) -> None:
     odd = subject(ODD[name])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = odd.evaluate("all", bootstrap=4)
+        found = odd.evaluate("all", resamples=4)
     assert {*found} | {*found.skipped} == {*applicable(odd)}
-    assert {*found} >= {"classes", "memorization", "nearest", "parzen"}
+    assert {*found} >= {"class-coverage", "memorization", "nearest", "parzen"}
     for result in found.values():
         assert math.isfinite(result.value)
         assert result.error is None or math.isfinite(result.error)
@@ -97,12 +97,12 @@ def test_diverged_samples_are_refused_or_right() -> None:
     grid = catalogue.source("grid")
     x = grid.split("train").first(300).x
     outlying = torch.cat([x[:299], x[299:] + 1e12])
-    clean, far = (subject(y, grid).evaluate("all", bootstrap=0, limit=400) for y in (x, outlying))
+    clean, far = (subject(y, grid).evaluate("all", resamples=0, max_examples=400) for y in (x, outlying))
     assert far["parzen"].value == pytest.approx(clean["parzen"].value, abs=0.02)
     assert far["precision"].value == pytest.approx(clean["precision"].value, abs=0.01)
     assert far["coverage"].value == pytest.approx(clean["coverage"].value, abs=0.03)
     assert "a few samples far off" in far.skipped["kid"]  # an odd power of one of them may lie on either side of 0
-    lost = subject(x * 1e25, grid).evaluate("all", bootstrap=0, limit=400)
+    lost = subject(x * 1e25, grid).evaluate("all", resamples=0, max_examples=400)
     assert {*lost.skipped} == {"kid", "parzen"}  # the latter is minus infinity
     assert lost["nearest"].value == pytest.approx(1e25 * float(x.norm(dim=1).mean()), rel=1e-5)
     assert not lost["precision"].value
@@ -194,7 +194,7 @@ def test_training_never_fails_by_its_evaluation(half: list[str], tmp_path: Path,
 
 def test_what_cannot_be_validated_goes_on_training(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(registry, "metrics", lambda: {"fid": Metric("fid", "", "", "lower", Samples, refusing)})
-    settings = {"train.validate": "fid", "evaluate.metrics": ["fid"]}
+    settings = {"train.monitor": "fid", "evaluate.metrics": ["fid"]}
     run = train("gan", steps=2, out=tmp_path / "run", settings=settings, show=False)
     assert run.state["step"] == 2
     assert run.state["score"] is None
@@ -254,10 +254,10 @@ class Black(Model):
 
 
 def test_a_limit_takes_examples_from_all_of_a_sorted_split() -> None:
-    found = ACCURACY.compute(Black(), Sorted(), Evaluation(limit=50))
+    found = ACCURACY.compute(Black(), Sorted(), Evaluation(max_examples=50))
     assert found.value == 0.5
     assert "n=50 evenly spaced" in found.protocol
-    assert "evenly" not in ACCURACY.compute(Black(), Sorted(), Evaluation(limit=500)).protocol
+    assert "evenly" not in ACCURACY.compute(Black(), Sorted(), Evaluation(max_examples=500)).protocol
     by = pixels(Sorted.spec)
     assert float(real(Sorted(), "test", 50, by).features.mean()) == 0.5
     compared = Compared(torch.zeros(20, 16), real(Sorted(), "test", 0, by), Sorted(), by, "any")
@@ -273,16 +273,16 @@ def test_fewer_training_examples_than_samples_stand_beside_as_many_samples() -> 
 
 
 def test_shares_have_intervals_wherever_they_are_shown() -> None:
-    found = subject(TRAIN.x[:60]).evaluate("prdc", "memorization", "classes", features="pixels")
+    found = subject(TRAIN.x[:60]).evaluate("prdc", "memorization", "class-coverage", features="pixels")
     for name in ("precision", "recall", "coverage", "memorization"):
         low, high = (found[name].details[end] for end in ("low", "high"))
         assert 0 <= low <= found[name].value <= high <= 1
         assert high - low > 0.01
         shown = measurement(name, found[name].to_dict()).row.value
         assert re.fullmatch(r"[01]\.\d+ \([01]\.\d+ to [01]\.\d+\)", shown)
-    known = found["classes"].details
+    known = found["class-coverage"].details
     assert known["accuracy_low"] < known["accuracy"] <= known["accuracy_high"]
-    details = measurement("classes", found["classes"].to_dict()).details
+    details = measurement("class-coverage", found["class-coverage"].to_dict()).details
     assert re.search(r"accuracy [01]\.\d+ \(0\.\d+ to [01]\.\d+\)", details)
 
 

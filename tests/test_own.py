@@ -155,7 +155,7 @@ def test_what_a_model_cannot_do_is_one_line(run):
     x = run.source.split("test").first(2).x
     for ask, verb in (
         (lambda: run.encode(x), "encodes"), (lambda: run.decode(torch.zeros(2, 3)), "decodes"),
-        (lambda: run.translate(x, 1), "translates"), (lambda: run.enlarge(x), "enlarges"),
+        (lambda: run.translate(x, 1), "translates"), (lambda: run.upscale(x), "upscales"),
         (lambda: run.complete(x, x), "completes"),
     ):  # fmt: skip
         with pytest.raises(ValueError, match=f"Constant came; a model that {verb} is expected"):

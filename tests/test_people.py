@@ -196,7 +196,7 @@ def test_a_table_is_printed_in_ascii(runs):
 
 
 def test_several_runs_show_their_mean_and_spread(runs, capsys):
-    words = (str(runs / "first"), str(runs / "second"), "--metrics", "nearest,support", "--samples", "40")
+    words = (str(runs / "first"), str(runs / "second"), "--metrics", "nearest,support-size", "--samples", "40")
     assert main(["evaluate", *words, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     values = [found[name]["nearest"]["value"] for name in ("first", "second")]
@@ -222,7 +222,14 @@ def test_protocols_lose_nothing_and_say_nothing_twice():
 
 
 def test_a_comparison_says_a_shared_clause_once(runs, capsys):
-    words = (str(runs / "first"), str(runs / "second"), "--metrics", "nearest,classes,support", "--samples", "40")
+    words = (
+        str(runs / "first"),
+        str(runs / "second"),
+        "--metrics",
+        "nearest,class-coverage,support-size",
+        "--samples",
+        "40",
+    )
     assert main(["compare", *words, "--page", ""]) == 0
     assert capsys.readouterr().out.count("pixels in [0, 1]") == 1
 

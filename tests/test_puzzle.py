@@ -17,7 +17,7 @@ from counterfeit.config.settings import Evaluation
 from counterfeit.core import Assembles, Batch, Clock, Spec
 from counterfeit.data.source import transformed
 from counterfeit.data.sources.digits import Digits
-from counterfeit.inference.capabilities import assemble
+from counterfeit.inference.assembly import assemble
 from counterfeit.metrics.tasks.patch_assembly import (
     ASSEMBLY,
     Puzzle,
@@ -241,8 +241,8 @@ class Knows(PuzzleGAN):
 
 
 def test_who_knows_the_images_is_right_and_those_who_do_not_stand_beside():
-    found = ASSEMBLY.compute(Knows(), Digits(), Evaluation(features="pixels", bootstrap=2))
-    places, distance = found["places"], found["assembly-fid"]
+    found = ASSEMBLY.compute(Knows(), Digits(), Evaluation(features="pixels", resamples=2))
+    places, distance = found["places"], found["patch-assembly-fid"]
     rows = places.details["references"]
     assert places.value > 0.99
     assert rows["nearest neighbour"]["value"] > rows["pasted at random"]["value"]

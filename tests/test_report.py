@@ -28,10 +28,10 @@ from counterfeit.data.sources.toy import Bimodal1D, Ring
 from counterfeit.inference.draws import evaluating
 from counterfeit.inference.latent import interpolate, lerp, slerp
 from counterfeit.report.export import write_samples
-from counterfeit.report.figures import grids, points
+from counterfeit.report.figures import points
 from counterfeit.report.figures.animation import animation, frames, pictures, spread
 from counterfeit.report.figures.run_figures import figures
-from counterfeit.report.html import plot
+from counterfeit.report.html import grids, plot
 from counterfeit.report.html.figure import Figure, save
 from counterfeit.report.html.markup import tag
 from counterfeit.report.run_page.facts import goals, measurements, number, summary
@@ -348,7 +348,7 @@ def measured(run: Run, value: float, **details: object) -> None:
 
 
 def aimed(run: Run, **goal: object) -> None:
-    run.description["reach"] = [{"metric": "parzen", "value": 225, **goal}]
+    run.description["targets"] = [{"metric": "parzen", "value": 225, **goal}]
 
 
 @pytest.mark.parametrize(
@@ -373,7 +373,7 @@ def test_goals_of_a_metric_with_several_rows_are_compared_in_the_direction_of_th
     entry = {"value": 0.1, "error": None, "n": 100, "protocol": "as it was done", "fingerprint": "f",
              "checkpoint": run.checkpoint.name}  # fmt: skip
     write_json(run.path / "evaluation.json", {name: entry})
-    run.description["reach"] = [{"metric": name, "value": 0.3}]
+    run.description["targets"] = [{"metric": name, "value": 0.3}]
     assert goals(run)[0].verdict == verdict
 
 
@@ -478,7 +478,7 @@ def test_page_escapes_hostile_names(trained, tmp_path: Path) -> None:
     shutil.copytree(trained("gan").path, folder)
     settings = yaml.safe_load((folder / "run.yaml").read_text())
     goal = {"metric": HOSTILE, "value": 1, "source": HOSTILE}
-    settings |= {"summary": HOSTILE, "reach": [goal], "created": HOSTILE, "recipe": HOSTILE}
+    settings |= {"summary": HOSTILE, "targets": [goal], "created": HOSTILE, "recipe": HOSTILE}
     settings["versions"] = {HOSTILE: HOSTILE}
     (folder / "run.yaml").write_text(yaml.safe_dump(settings))
     entry = {"value": 1.0, "error": None, "n": 1, "protocol": HOSTILE, "fingerprint": HOSTILE}

@@ -67,14 +67,14 @@ def test_only_runs_on_the_data_as_they_are_count(folder: Path) -> None:
 def test_runs_that_differ_from_their_recipe_have_rows_of_their_own(folder: Path) -> None:
     rows = cells(table1(find_runs(folder), samples=60).rows)
     assert {"seed0", "seed1", "real (reference)", "k-means (reference)"} <= set(rows)
-    kept = Run(folder / "seed0").evaluate("parzen", samples=60, limit=0)["parzen"]
+    kept = Run(folder / "seed0").evaluate("parzen", samples=60, max_examples=0)["parzen"]
     assert float(rows["seed0"][-1].split(" ± ")[0].replace("−", "-")) == pytest.approx(kept.value, abs=0.1)
 
 
 def test_runs_of_a_recipe_are_averaged(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("counterfeit.report.paper_tables.table1._label", lambda run: run.config.recipe)
     runs = find_runs(folder)
-    values = [run.evaluate("parzen", samples=60, limit=0)["parzen"].value for run in runs]
+    values = [run.evaluate("parzen", samples=60, max_examples=0)["parzen"].value for run in runs]
     text = cells(table1(runs, samples=60).rows)["gan"][-1]
     assert text.endswith("(2 runs)")
     mean, spread = (float(part.replace("−", "-")) for part in text.removesuffix(" (2 runs)").split(" ± "))

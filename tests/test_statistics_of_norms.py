@@ -23,7 +23,7 @@ from counterfeit.models.translation.srgan import SRGAN
 from counterfeit.nets.conv import ConvPlayers
 
 SPEC, CLOCK = Spec((1, 16, 16), classes=2), Clock(0, 10)
-CAPTIONED = Spec((1, 16, 16), words=("a", "red", "green", "seven", "two"), length=3)
+CAPTIONED = Spec((1, 16, 16), vocabulary=("a", "red", "green", "seven", "two"), max_tokens=3)
 NETS = ConvPlayers(width=4, discriminator_width=4)
 SMALL = {"nets": NETS, "noise_dim": 3}
 ONCE, PENALIZED = GANSettings(resample_noise=False), GANSettings(resample_noise=False, penalty="r1", penalty_weight=1.0)

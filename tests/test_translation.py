@@ -23,9 +23,9 @@ from counterfeit.data.selection import spread
 from counterfeit.data.source import InMemory, Source
 from counterfeit.data.sources.digits import Digits
 from counterfeit.data.sources.folder import Folder
-from counterfeit.data.sources.unpaired_digits import LOOKS, MOVES, HiddenDigits, Paired, domain, move
+from counterfeit.data.sources.unpaired_digits import LOOKS, MOVES, Paired, UnpairedDigits, domain, move
 from counterfeit.engine.previews import picture
-from counterfeit.inference.capabilities import elsewhere, everywhere, few
+from counterfeit.inference.translation import elsewhere, everywhere, few
 from counterfeit.metrics.features.extractors import FeatureExtractor
 from counterfeit.metrics.tasks import translation
 from counterfeit.metrics.tasks.translation import DOMAIN_ACCURACY, TRANSLATION, absolute_error, there_and_back
@@ -43,7 +43,7 @@ TINY = {"width": 2, "blocks": 1, "discriminator_width": 2}
 
 @pytest.fixture(scope="module")
 def hidden():
-    return HiddenDigits(digits="digits")
+    return UnpairedDigits(digits="digits")
 
 
 class Fixed(Source):
@@ -92,7 +92,7 @@ def test_a_domain_can_be_read_back(name):
 
 
 def test_truth_there_and_back_is_the_picture_but_for_eight_bits():
-    source = HiddenDigits(domains=DOMAINS, digits="digits")
+    source = UnpairedDigits(domains=DOMAINS, digits="digits")
     x, y = source.split("test").first()
     for label in range(len(DOMAINS)):
         to = torch.full_like(y, label)
@@ -113,7 +113,10 @@ def test_domains_hold_disjoint_digits_in_equal_numbers(hidden):
 
 
 def test_domains_are_named_by_a_list_or_with_commas():
-    listed, text = HiddenDigits(domains=["plain", "red"], digits="digits"), HiddenDigits(None, "plain,red", "digits")
+    listed, text = (
+        UnpairedDigits(domains=["plain", "red"], digits="digits"),
+        UnpairedDigits(None, "plain,red", "digits"),
+    )
     assert listed.fingerprint == text.fingerprint
 
 
@@ -123,7 +126,7 @@ def test_domains_are_named_by_a_list_or_with_commas():
 ])  # fmt: skip
 def test_domains_that_are_none_are_refused(options):
     with pytest.raises(ValueError, match=r"came;.*expected"):
-        catalogue.source(Data("hidden-digits", options={"digits": "digits", **options}))
+        catalogue.source(Data("unpaired-digits", options={"digits": "digits", **options}))
 
 
 def test_chosen_classes_become_labels_in_the_order_named():
@@ -349,7 +352,7 @@ def test_patches_have_no_features_to_match():
 
 
 def test_the_truth_has_no_error(hidden):
-    found = TRANSLATION.compute(Knows(hidden), hidden, Evaluation(limit=40, batch_size=7))
+    found = TRANSLATION.compute(Knows(hidden), hidden, Evaluation(max_examples=40, batch_size=7))
     assert found["translation-error"].value == pytest.approx(0, abs=1e-6)
     assert found["cycle-error"].value == pytest.approx(0, abs=1e-6)
     rows = found["translation-error"].details["references"]
@@ -362,7 +365,7 @@ def test_the_error_is_the_mean_distance_to_the_truth(hidden):
     x, y = spread(hidden, "test", limit)
     truth = hidden.truth(x, y, 1 - y)
     each = ((truth + 0.25).clamp(0, 1) - truth).abs().flatten(1).mean(1)
-    found = TRANSLATION.compute(model, hidden, Evaluation(limit=limit))["translation-error"]
+    found = TRANSLATION.compute(model, hidden, Evaluation(max_examples=limit))["translation-error"]
     assert found.value == pytest.approx(float(each.mean()), abs=1e-6)
     assert found.error == pytest.approx(float(each.std(correction=0)) / limit**0.5, rel=1e-4)
     assert found.details["references"]["identity"]["value"] == pytest.approx(float((x - truth).abs().mean()), abs=1e-5)
@@ -370,7 +373,9 @@ def test_the_error_is_the_mean_distance_to_the_truth(hidden):
 
 def test_without_a_known_truth_only_the_way_back_is_measured():
     source = chosen(Digits(), ["3", "8"])
-    assert set(TRANSLATION.compute(CycleGAN(source.spec, **TINY), source, Evaluation(limit=20))) == {"cycle-error"}
+    assert set(TRANSLATION.compute(CycleGAN(source.spec, **TINY), source, Evaluation(max_examples=20))) == {
+        "cycle-error"
+    }
 
 
 def test_every_other_domain_has_its_turn():
@@ -394,7 +399,7 @@ def test_a_classifier_tells_the_domain_asked_for(hidden, monkeypatch):
     by = FeatureExtractor("brightness", "mean of all pixels", lambda x: x.flatten(1).mean(1, keepdim=True),
                           head=lambda features: torch.cat([1 - features, features], 1).log())  # fmt: skip
     monkeypatch.setattr(translation, "classifier", lambda source, weights, device: by)
-    found = DOMAIN_ACCURACY.compute(Knows(hidden), hidden, Evaluation(limit=60))
+    found = DOMAIN_ACCURACY.compute(Knows(hidden), hidden, Evaluation(max_examples=60))
     assert found.value > 0.95
     assert found.details["references"]["identity"]["value"] < 0.05
 
@@ -426,7 +431,7 @@ SETTINGS = [
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("translate") / "run"
-    settings = ["--data", "hidden-digits", "--data.options.digits", "digits", *SETTINGS]
+    settings = ["--data", "unpaired-digits", "--data.options.digits", "digits", *SETTINGS]
     assert main(["train", "cyclegan", "--out", str(folder), *settings]) == 0
     return folder
 
@@ -544,4 +549,4 @@ def test_pictures_in_one_folder_are_refused(pictures, tmp_path, capsys):
 def test_both_models_translate():
     assert all(issubclass(cls, Translates) for cls in (CycleGAN, StarGAN))
     assert all(isinstance(source, type) and issubclass(source, Source) for source in catalogue.sources().values())
-    assert isinstance(HiddenDigits(digits="digits").split("valid"), InMemory)
+    assert isinstance(UnpairedDigits(digits="digits").split("valid"), InMemory)

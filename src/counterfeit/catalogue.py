@@ -31,10 +31,10 @@ from counterfeit.core import CAPABILITIES, Model
 from counterfeit.data.class_subset import chosen
 from counterfeit.data.source import Source, transformed
 from counterfeit.data.sources.arrays import SUFFIXES, Arrays
-from counterfeit.data.sources.captioned_folder import ToldFolder
+from counterfeit.data.sources.captioned_folder import CaptionedFolder
 from counterfeit.data.sources.folder import Folder
 from counterfeit.data.sources.kept import KEPT, Kept, kept_name
-from counterfeit.data.sources.video_folder import Films
+from counterfeit.data.sources.video_folder import Videos
 from counterfeit.transforms import build as chain
 
 __all__ = [
@@ -53,7 +53,7 @@ class Recipe:
         name: as on the command line.
         summary: one line for listings.
         settings: nested settings over the defaults; `settings["model"]["name"]` names the model.
-        reach: numbers to reach and where they were published.
+        targets: numbers to reach and where they were published.
         smoke: settings that make every check run in seconds.
         xfail: checks that this recipe cannot pass, each with its reason.
         fingerprint: of the data that a run was trained on, where the recipe is a run's.
@@ -63,7 +63,7 @@ class Recipe:
     name: str
     summary: str
     settings: Mapping[str, Any]
-    reach: tuple[Mapping[str, Any], ...] = ()
+    targets: tuple[Mapping[str, Any], ...] = ()
     smoke: Mapping[str, Any] = field(default_factory=dict)
     xfail: Mapping[str, str] = field(default_factory=dict)
     fingerprint: str = ""
@@ -233,8 +233,8 @@ def _recipe(name: str, content: str) -> Recipe:
         raise ValueError(f"{where} names no model; `model: {{name: gan}}` is expected. Add it.")
     _fit(found, file_schemas.RECIPE, where)
     settings = {key: found[key] for key in SETTINGS if key in found}
-    reach = tuple(found.get("reach", ()))
-    return Recipe(name, found.get("summary", ""), settings, reach, found.get("smoke", {}), found.get("xfail", {}))
+    targets = tuple(found.get("targets", ()))
+    return Recipe(name, found.get("summary", ""), settings, targets, found.get("smoke", {}), found.get("xfail", {}))
 
 
 def _fit(content: dict[str, Any], form: schema.Schema, where: str) -> dict[str, Any]:
@@ -258,9 +258,9 @@ def _of_run(description: Mapping[str, Any]) -> Recipe:
     train = settings.get("train", {})
     if not train.get("threads") and description.get("threads"):
         settings["train"] = {**train, "threads": description["threads"]}
-    told, reach = description.get("summary", ""), tuple(description.get("reach", ()))
+    told, targets = description.get("summary", ""), tuple(description.get("targets", ()))
     fingerprint = description.get("source", {}).get("fingerprint", "")
-    return Recipe(description["recipe"], told, settings, reach, fingerprint=fingerprint)
+    return Recipe(description["recipe"], told, settings, targets, fingerprint=fingerprint)
 
 
 def configure(chosen: Recipe, *layers: Mapping[str, Any]) -> Config:
@@ -302,7 +302,7 @@ def _unnamed(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def source(data: Data | str, beside: Path | None = None, adopted: Source | None = None) -> Source:
-    """The source that settings name: by its name, or by the path of pictures, films or arrays.
+    """The source that settings name: by its name, or by the path of pictures, videos or arrays.
 
     Arguments:
         data: the settings.
@@ -329,7 +329,7 @@ def _named(data: Data, beside: Path | None) -> tuple[type[Source], Path | None]:
     if path.suffix.lower() in SUFFIXES:
         return Arrays, path
     if path.exists() or "/" in data.name or path.suffix.lower() == ".zip":
-        return Films if data.frames else ToldFolder if ToldFolder.told(path) else Folder, path
+        return Videos if data.frames else CaptionedFolder if CaptionedFolder.told(path) else Folder, path
     known = nearest(data.name, [*sources()], "counterfeit list data")
     raise ValueError(f"data {data.name!r} is neither a source nor a path; {known}")
 

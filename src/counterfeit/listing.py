@@ -36,7 +36,7 @@ def _list_recipes() -> list[dict[str, Any]]:
     return [
         {
             "name": r.name, "summary": r.summary, "model": r.model,
-            "data": r.settings.get("data", {}).get("name", "digits"), "reach": [dict(goal) for goal in r.reach],
+            "data": r.settings.get("data", {}).get("name", "digits"), "targets": [dict(goal) for goal in r.targets],
         }
         for r in recipes().values()
     ]  # fmt: skip

@@ -4,35 +4,24 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import re
 import sys
 from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
 from typing import NoReturn
 
 import counterfeit
-from counterfeit.cli.errors import leads, reported
+from counterfeit.cli.errors import is_main, reported
 from counterfeit.cli.plain import readable
 
-__all__ = ["main", "parser_of"]
+__all__ = ["main", "parser_of", "verbs"]
 
-VERBS = {
-    "train": "train a recipe into a new run folder",
-    "resume": "go on with a run from its newest checkpoint",
-    "sample": "draw samples from a run",
-    "encode": "find codes of images, and reconstruct or change images by them",
-    "complete": "draw what is missing of images, given the rest",
-    "translate": "take images to another domain, or draw them in more pixels",
-    "evaluate": "measure runs, or samples of any other program",
-    "compare": "put runs side by side, on one page",
-    "reproduce": "the founding paper's tables, with what was measured here",
-    "report": "write a run's report page",
-    "study": "statistics of a study in which people chose between pictures",
-    "theory": "see the theory of adversarial nets hold, in numbers and figures",
-    "list": "list models, recipes, data or metrics",
-    "data": "check, look at or download a source of data",
-    "doctor": "say what is wrong with a run, or what this machine recommends",
-}
-
-OF_RUNS = ("train", "resume", "sample", "encode", "complete", "translate", "evaluate", "compare", "report", "doctor")
+FIRST = (
+    "train", "resume", "sample", "encode", "complete", "translate", "evaluate", "compare", "reproduce", "report",
+    "study", "theory", "list", "data", "doctor",
+)  # fmt: skip
+"""The order in which verbs are listed; others follow."""
 
 EXAMPLES = """examples:
   counterfeit train gan                                   train on the bundled digits and leave a report
@@ -42,12 +31,21 @@ EXAMPLES = """examples:
 """
 
 
+@cache
+def verbs() -> dict[str, str]:
+    """Verb -> what it does, of every file here that says so; none of them is imported."""
+    texts = {file.stem: file.read_text(encoding="utf-8") for file in Path(__file__).parent.glob("*.py")}
+    found = {name: said[1] for name, text in texts.items() if (said := re.search(r'^SUMMARY = "(.*)"$', text, re.M))}
+    rest = sorted(found.keys() - {*FIRST})
+    return {name: found[name] for name in (*FIRST, *rest)}
+
+
 class Parser(argparse.ArgumentParser):
     """A parser whose errors are one line."""
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong and leave with status 2."""
-        self.exit(2, f"{self.prog}: error: {message}. See `{self.prog} --help`.\n" if leads() else None)
+        self.exit(2, f"{self.prog}: error: {message}. See `{self.prog} --help`.\n" if is_main() else None)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -56,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = _parser()
     arguments = [*(sys.argv[1:] if argv is None else argv)]
     first = next((a for a in arguments if not a.startswith("-")), None)
-    if first in VERBS and arguments[0] == first:
+    if first in verbs() and arguments[0] == first:
         return _run(first, arguments[1:])
     parser.parse_args(arguments)
     parser.print_help()
@@ -69,9 +67,9 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False,
     )  # fmt: skip
     parser.add_argument("--version", action="version", version=f"counterfeit {counterfeit.__version__}")
-    verbs = parser.add_subparsers(title="verbs", metavar="VERB")
-    for name, summary in VERBS.items():
-        verbs.add_parser(name, help=summary)
+    known = parser.add_subparsers(title="verbs", metavar="VERB")
+    for name, summary in verbs().items():
+        known.add_parser(name, help=summary)
     return parser
 
 
@@ -81,9 +79,10 @@ def _run(verb: str, arguments: list[str]) -> int:
 
 def _carry_out(verb: str, arguments: list[str]) -> int:
     parser = parser_of(verb)
-    if verb in OF_RUNS:
+    module = importlib.import_module(f"counterfeit.cli.{verb}")
+    if getattr(module, "OF_RUNS", False):
         _own(arguments)
-    run = importlib.import_module(f"counterfeit.cli.{verb}").run
+    run = module.run
     if {"-h", "--help"} & {*arguments}:  # answers at once, without PyTorch
         return int(run(parser, arguments))
     from counterfeit.common.threads import using
@@ -100,7 +99,7 @@ def parser_of(verb: str) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, add_help=verb != "train",
     )  # fmt: skip
     module.options(parser)
-    if verb in OF_RUNS:
+    if getattr(module, "OF_RUNS", False):
         parser.add_argument("--model-class", metavar="MODULE:CLASS", help="the class of a run's model of your own")
     return parser
 

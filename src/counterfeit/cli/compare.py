@@ -12,6 +12,8 @@ from counterfeit.cli.options import data_of, data_options, evaluation_of, evalua
 from counterfeit.cli.output import Watch, say, show
 from counterfeit.common.files import dumps
 
+SUMMARY = "put runs side by side, on one page"
+OF_RUNS = True  # which may be of a class of models of one's own
 EXAMPLE = """examples:
   counterfeit compare runs/gan runs/vae                                 a table here, and comparison.html
   counterfeit compare runs/seed0 runs/seed1 --metrics parzen,nearest --split test

@@ -22,6 +22,8 @@ from counterfeit.nets.masks import KINDS, mask_of
 if TYPE_CHECKING:
     from counterfeit.run.run import Run
 
+SUMMARY = "draw what is missing of images, given the rest"
+OF_RUNS = True  # which may be of a class of models of one's own
 EXAMPLE = """examples:
   counterfeit complete runs/first                                 test images, every kind of mask in turn
   counterfeit complete runs/first --mask left --n 8               eight draws of each left half

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from counterfeit.data.audit import Check
     from counterfeit.data.source import Source
 
+SUMMARY = "check, look at or download a source of data"
 EXAMPLE = """examples:
   counterfeit data check mnist
   counterfeit data check ~/pictures --data.size 32

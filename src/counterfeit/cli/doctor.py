@@ -12,6 +12,8 @@ from counterfeit.common.files import dumps
 if TYPE_CHECKING:
     from counterfeit.engine.doctor.examiner import Examination
 
+SUMMARY = "say what is wrong with a run, or what this machine recommends"
+OF_RUNS = True  # which may be of a class of models of one's own
 EXAMPLE = """examples:
   counterfeit doctor                        versions, devices, precision and data of this machine
   counterfeit doctor runs/first             mode collapse, divergence, memorization, … of a run

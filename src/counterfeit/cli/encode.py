@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from counterfeit.core import Batch
     from counterfeit.run.run import Run
 
+SUMMARY = "find codes of images, and reconstruct or change images by them"
+OF_RUNS = True  # which may be of a class of models of one's own
 EXAMPLE = """examples:
   counterfeit encode runs/first                               codes and labels of the test split: RUN/codes.npz
   counterfeit encode runs/first --split train --out z.npy     codes alone
@@ -122,9 +124,9 @@ def given(run: Run, args: argparse.Namespace) -> Batch:
 def reconstruct(run: Run, x: Tensor, args: argparse.Namespace) -> float:
     """Write the first images above what their codes decode to; the mean squared error of all of them."""
     from counterfeit.data.images import save_png
-    from counterfeit.inference.capabilities import reconstruct
+    from counterfeit.inference.encoding import reconstruct
     from counterfeit.metrics.representation.reconstruction import mean_squared_error
-    from counterfeit.report.figures.grids import stacked
+    from counterfeit.report.html.grids import stacked
 
     y = reconstruct(run.model, x, 1_000, args.seed).cpu()
     shown = (run.source.natural(some[: 4 * SHOWN]).split(SHOWN) for some in (x, y))
@@ -151,7 +153,7 @@ def edit(run: Run, x: Tensor, direction: Tensor, args: argparse.Namespace) -> No
     from counterfeit.common.files import atomic
     from counterfeit.data.images import save_png, to_uint8
     from counterfeit.report.figures.edits import board, edit
-    from counterfeit.report.figures.texts import labelled
+    from counterfeit.report.html.texts import labelled
 
     if args.input and len(x) == 1:  # one picture in, one picture out
         (changed,) = edit(run, x, direction, torch.tensor([args.strength]))
@@ -166,7 +168,7 @@ def edit(run: Run, x: Tensor, direction: Tensor, args: argparse.Namespace) -> No
 
 def _decodes(run: Run) -> None:
     from counterfeit.core import Decodes
-    from counterfeit.report.figures.grids import has_images
+    from counterfeit.report.html.grids import has_images
 
     if not isinstance(run.model, Decodes) or not has_images(run):
         what = f"{type(run.model).__name__} on data of shape {run.source.spec.shape}"

@@ -6,10 +6,10 @@ import os
 import sys
 from collections.abc import Callable
 
-__all__ = ["leads", "reported"]
+__all__ = ["is_main", "reported"]
 
 
-def leads() -> bool:
+def is_main() -> bool:
     """Whether this process speaks for those that `torchrun` started beside it on this machine."""
     return os.environ.get("LOCAL_RANK", "0") == "0"
 
@@ -25,9 +25,9 @@ def reported(command: Callable[[], int], verb: str) -> int:
         return 0
     except KeyboardInterrupt as stop:
         run = getattr(stop, "run", None)
-        if leads():
+        if is_main():
             print(f"\ncounterfeit {verb}: {str(stop) or 'stopped'}", file=sys.stderr)
-        if leads() and run is not None:
+        if is_main() and run is not None:
             print(f"Go on with: counterfeit resume {run}", file=sys.stderr)
         return int(getattr(stop, "status", 130))
     except (OSError, MemoryError, RuntimeError) as error:
@@ -53,6 +53,6 @@ def _diverged(error: BaseException) -> bool:
 
 def _say(verb: str, error: BaseException, status: int, alike: bool) -> int:
     """One line; where every process meets it `alike`, as bad input, from one of them."""
-    if leads() or not alike:
+    if is_main() or not alike:
         print(f"counterfeit {verb}: error: {' '.join(str(error).split()) or type(error).__name__}", file=sys.stderr)
     return status

@@ -17,10 +17,10 @@ from counterfeit.cli.output import Watch, measured, say
 
 if TYPE_CHECKING:
     from counterfeit.config.settings import Data
-    from counterfeit.evaluation.fixed_samples import Outside
-    from counterfeit.run.raw_view import View
-    from counterfeit.run.run import Run
+    from counterfeit.evaluation.subject import Subject
 
+SUMMARY = "measure runs, or samples of any other program"
+OF_RUNS = True  # which may be of a class of models of one's own
 EXAMPLE = """examples:
   counterfeit evaluate runs/first
   counterfeit evaluate runs/first --metrics parzen,nearest --samples 1000 --json
@@ -75,7 +75,7 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     return 0
 
 
-def seedless(subjects: Mapping[str, Run | Outside | View], given: Mapping[str, Any]) -> None:
+def seedless(subjects: Mapping[str, Subject], given: Mapping[str, Any]) -> None:
     """Say whose samples are the same under all the seeds that were asked for."""
     asked = given.get("seeds", 1)
     fixed = [name for name, one in subjects.items() if one.settings(**given).seeds < asked]
@@ -94,7 +94,7 @@ def names(paths: list[str]) -> list[str]:
     return [name if last.count(name) == 1 else path for name, path in zip(last, paths, strict=True)]
 
 
-def subject(path: str, args: argparse.Namespace, data: Data | None) -> Run | Outside | View:
+def subject(path: str, args: argparse.Namespace, data: Data | None) -> Subject:
     """The run in a folder, measured against data where they are named; or samples made elsewhere, or a split."""
     from counterfeit import catalogue
     from counterfeit.evaluation.fixed_samples import outside
@@ -111,4 +111,4 @@ def subject(path: str, args: argparse.Namespace, data: Data | None) -> Run | Out
             "they imitate."
         )
     run = Run(path, args.checkpoint, args.device)
-    return view(run, catalogue.source(data)) if data else run
+    return view(run, catalogue.source(data)) if data else run.subject

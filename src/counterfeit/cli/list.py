@@ -9,6 +9,7 @@ from typing import Any
 from counterfeit.cli.output import table
 from counterfeit.common.files import dumps
 
+SUMMARY = "list models, recipes, data or metrics"
 EXAMPLE = """examples:
   counterfeit list recipes
   counterfeit list models --json
@@ -36,7 +37,7 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     if args.json:
         print(dumps(entries))
         return 0
-    columns = [key for key in entries[0] if key not in ("reach", "models")]
+    columns = [key for key in entries[0] if key not in ("targets", "models")]
     table(columns, [[_cell(entry[key]) for key in columns] for entry in entries])
     alone = [entry["name"] for entry in entries if entry.get("models") == []]
     if alone:

@@ -31,7 +31,8 @@ def evaluation_options(parser: argparse.ArgumentParser) -> None:
         if meaning.arg_name != "metrics":
             choices = typing.get_args(hint) if typing.get_origin(hint) is typing.Literal else None
             kind = hint if hint in (int, float) else str
-            group.add_argument(f"--{meaning.arg_name}", type=kind, choices=choices, help=meaning.description)
+            names = dict.fromkeys(f"--{name}" for name in (meaning.arg_name.replace("_", "-"), meaning.arg_name))
+            group.add_argument(*names, type=kind, choices=choices, help=meaning.description)
 
 
 def evaluation_of(args: argparse.Namespace) -> dict[str, Any]:
@@ -98,7 +99,7 @@ def data_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--data", metavar="DATA", help="the source, folder or zip that they imitate")
     group.add_argument("--data.size", metavar="PIXELS", dest="size", type=int, help="resize the data, not the samples")
     group.add_argument("--data.range", metavar="LOW,HIGH", dest="range", help="the values of the data that are 0 and 1")
-    group.add_argument("--data.frames", metavar="N", dest="frames", type=int, help="of films: how long clips are")
+    group.add_argument("--data.frames", metavar="N", dest="frames", type=int, help="of videos: how long clips are")
     group.add_argument("--data.transforms", metavar="A,B", dest="transforms", help="as in a recipe, such as binarize")
 
 

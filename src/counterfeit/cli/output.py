@@ -81,7 +81,7 @@ def finish(run: Run, summary: Summary, evaluate: bool, report: bool, as_json: bo
     """After training: evaluate, write the report, and say what came of it."""
     from counterfeit.engine.distributed import processes
 
-    if not processes().leads:
+    if not processes().is_main:
         return 0
     say(_trained(run, summary))
     results, skipped = _evaluated(run) if evaluate else ({}, {})
@@ -99,7 +99,7 @@ def finish(run: Run, summary: Summary, evaluate: bool, report: bool, as_json: bo
 
 
 def _trained(run: Run, summary: Summary) -> str:
-    """What training did, in a line: of this sitting, and of all where there were others before."""
+    """What training did, in a line: of this trainer, and of all where there were others before."""
     if not summary.trained:
         train = run.config.train
         early = train.patience if summary.steps < train.steps else None

@@ -8,6 +8,8 @@ from counterfeit.cli.options import writable
 from counterfeit.cli.output import say
 from counterfeit.common.files import dumps
 
+SUMMARY = "write a run's report page"
+OF_RUNS = True  # which may be of a class of models of one's own
 EXAMPLE = """example:
   counterfeit report runs/first
 """

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from counterfeit.report.paper_tables.cells import Table
     from counterfeit.run.run import Run
 
+SUMMARY = "the founding paper's tables, with what was measured here"
 EXAMPLE = """examples:
   counterfeit reproduce table1                          published numbers, digits, and the runs in runs/
   counterfeit reproduce table1 --runs ~/runs --markdown

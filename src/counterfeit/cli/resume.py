@@ -7,6 +7,8 @@ import argparse
 from counterfeit.cli.output import finish
 from counterfeit.cli.settings import settings
 
+SUMMARY = "go on with a run from its newest checkpoint"
+OF_RUNS = True  # which may be of a class of models of one's own
 EXAMPLE = """examples:
   counterfeit resume runs/gan-20260101-120000
   counterfeit resume runs/first --train.steps 20000    train on for longer

@@ -13,6 +13,8 @@ from counterfeit.common.files import dumps
 if TYPE_CHECKING:
     from counterfeit.run.run import Run
 
+SUMMARY = "draw samples from a run"
+OF_RUNS = True  # which may be of a class of models of one's own
 EXAMPLE = """examples:
   counterfeit sample runs/first                          a grid of 64, as samples.png beside the run's own
   counterfeit sample runs/first --n 10000 --out all.npy  an array of all values

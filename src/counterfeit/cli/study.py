@@ -13,6 +13,7 @@ from pathlib import Path
 from counterfeit.cli.output import table
 from counterfeit.common.files import dumps
 
+SUMMARY = "statistics of a study in which people chose between pictures"
 EXAMPLE = """examples:
   counterfeit study answers.csv             share of right answers: exact test, intervals, d'
   counterfeit study pairs.csv --json        abilities by Bradley and Terry

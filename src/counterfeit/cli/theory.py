@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from counterfeit.report.theory.topic import Lesson
 
 MINUTES = sum(topic.seconds for topic in TOPICS.values()) / 60
+SUMMARY = "see the theory of adversarial nets hold, in numbers and figures"
 EXAMPLE = f"""examples:
   counterfeit theory                               list the topics, and how long each takes
   counterfeit theory all --out lecture             about {MINUTES:.0f} minutes of one core

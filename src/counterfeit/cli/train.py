@@ -8,6 +8,8 @@ from pathlib import Path
 from counterfeit.cli.output import finish
 from counterfeit.cli.settings import SHORTHANDS, settings
 
+SUMMARY = "train a recipe into a new run folder"
+OF_RUNS = True  # which may be of a class of models of one's own
 EXAMPLE = """examples:
   counterfeit train gan
   counterfeit train gan-mnist --train.steps 5000 --out runs/first
@@ -17,7 +19,7 @@ EXAMPLE = """examples:
 
 
 HELP = {
-    "data": "a source, the path of a folder or zip of pictures or films, or a .npy or .npz file",
+    "data": "a source, the path of a folder or zip of pictures or videos, or a .npy or .npz file",
     "steps": "training steps", "seed": "of initial weights, data order and noise",
 }  # fmt: skip
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from counterfeit.data.images import Span
     from counterfeit.run.run import Run
 
+SUMMARY = "take images to another domain, or draw them in more pixels"
+OF_RUNS = True  # which may be of a class of models of one's own
 EXAMPLE = """examples:
   counterfeit translate runs/first --to horse                       test images that are no horses
   counterfeit translate runs/first --to horse --input deer.jpg --out horse.png
@@ -47,13 +49,13 @@ def options(parser: argparse.ArgumentParser) -> None:
 def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     """Translate or enlarge."""
     args = parser.parse_args(arguments)
-    from counterfeit.core import Enlarges, Translates
+    from counterfeit.core import Translates, Upscales
     from counterfeit.run.run import Run
 
     if args.count < 1:
         raise ValueError(f"--count {args.count} came; at least 1 is expected.")
     source = Run(args.run, args.checkpoint, args.device)
-    if not isinstance(source.model, (Translates, Enlarges)):
+    if not isinstance(source.model, (Translates, Upscales)):
         raise ValueError(f"{type(source.model).__name__} neither translates nor enlarges. Name another run.")
     out, folder = samples_writable(args.out, source.path / "translations.png")
     if isinstance(source.model, Translates):
@@ -61,7 +63,7 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
         before, after = translated(source, args, label)
         words = f"{counted(len(after), 'image')} taken to {source.source.called(label)}"
     else:
-        before, after = enlarged(source, args)
+        before, after = upscaled(source, args)
         words = f"{counted(len(after), 'image')} drawn in {source.model.factor} times as many pixels a side"
     write(before, after, out, folder, source.source.span)
     say(f"{words} by {source.name}: {out}")
@@ -82,7 +84,7 @@ def translated(run: Run, args: argparse.Namespace, to: int) -> tuple[list[Tensor
     """Images, and the same in the domain `to`, in the data's natural unit, (C, H, W) each."""
     from counterfeit.data.selection import spaced
     from counterfeit.data.user_images import read_inputs
-    from counterfeit.inference.capabilities import few
+    from counterfeit.inference.translation import few
 
     if args.input:
         x = read_inputs(args.input, run.source.spec, run.source.span).x
@@ -93,7 +95,7 @@ def translated(run: Run, args: argparse.Namespace, to: int) -> tuple[list[Tensor
     return [*run.source.natural(x)], [*run.translate(x, to)]
 
 
-def enlarged(run: Run, args: argparse.Namespace) -> tuple[list[Tensor], list[Tensor]]:
+def upscaled(run: Run, args: argparse.Namespace) -> tuple[list[Tensor], list[Tensor]]:
     """Images, and the same in more pixels, in the data's natural unit, (C, H, W) each."""
     from counterfeit.data.selection import spread
     from counterfeit.data.user_images import read_whole
@@ -104,7 +106,7 @@ def enlarged(run: Run, args: argparse.Namespace) -> tuple[list[Tensor], list[Ten
         x = read_whole(args.input, run.source.spec.shape[0], run.source.span)
     else:
         x = [*spread(run.source, args.split, args.count).x]
-    return x, [run.enlarge(one[None])[0] for one in x]
+    return x, [run.upscale(one[None])[0] for one in x]
 
 
 def write(before: list[Tensor], after: list[Tensor], out: Path, folder: bool, span: Span | None) -> None:

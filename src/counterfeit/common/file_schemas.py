@@ -31,7 +31,7 @@ GOAL = fields(
 SECTION = mapping(whatever)  # whose settings are checked against what takes them
 SECTIONS = {
     "summary": text, "model": fields({"name": text}, rest=whatever), "data": SECTION, "train": SECTION,
-    "evaluate": SECTION, "reach": list_of(GOAL), "smoke": mapping(SECTION), "xfail": mapping(text),
+    "evaluate": SECTION, "targets": list_of(GOAL), "smoke": mapping(SECTION), "xfail": mapping(text),
 }  # fmt: skip
 RECIPE = fields({"model": SECTIONS["model"]}, SECTIONS, none)
 """A recipe: section -> settings."""

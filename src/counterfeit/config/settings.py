@@ -18,7 +18,7 @@ from typing import Any, Literal, get_args
 from counterfeit.common.spelling import nearest
 from counterfeit.config.nested import plain
 
-__all__ = ["Config", "Data", "Evaluation", "Features", "Rule", "Train"]
+__all__ = ["Config", "Data", "Evaluation", "Features", "OptimizerSettings", "Train"]
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class Data:
         name: a source (`counterfeit list data`), or the path of a folder or zip of images.
         size: side of the images in pixels; null keeps a source's own size.
         range: LOW,HIGH: the values of files that are black and white; auto: all that integers can hold, all of floats.
-        frames: length of a film, where the data are films; null where they are not.
-        every: of a film, every so many frames are kept.
+        frames: length of a video, where the data are videos; null where they are not.
+        every: of a video, every so many frames are kept.
         transforms: applied to every batch, by name: binarize, dequantize, logit, symmetric, flatten.
         options: further arguments of the source.
         classes: only these classes, by name, in this order; all where none are named.
@@ -60,7 +60,7 @@ class Data:
 
 
 @dataclass(frozen=True)
-class Rule:
+class OptimizerSettings:
     """How the parameters of a part move.
 
     Arguments:
@@ -71,13 +71,15 @@ class Rule:
         momentum_final: of SGD, reached linearly after `momentum_steps`; null keeps it constant.
         momentum_steps: steps over which the momentum changes.
         weight_decay: decay of the weights.
-        schedule: of the learning rate after `hold`: constant, linear or cosine to `lr_final`, exponential by `decay`.
-        warmup: steps over which the learning rate rises from 0.
-        hold: fraction of training at the full learning rate before the schedule starts.
-        decay: exponential schedule: the learning rate is divided by it every step.
+        schedule: of the learning rate after `lr_hold_fraction`: constant, linear or cosine to `lr_final`, exponential
+            by `lr_decay_factor`.
+        warmup_steps: steps over which the learning rate rises from 0.
+        lr_hold_fraction: fraction of training at the full learning rate before the schedule starts.
+        lr_decay_factor: exponential schedule: the learning rate is divided by it every step.
         lr_final: the lowest learning rate.
-        clip: largest norm of a part's gradient; null for none.
-        max_norm: largest norm of the incoming weights of each unit of linear maps and convolutions; null for none.
+        clip_grad_norm: largest norm of a part's gradient; null for none.
+        max_weight_norm: largest norm of the incoming weights of each unit of linear maps and convolutions; null for
+            none.
         ema: decay of the exponential moving average of the weights that sampling uses; 0 for none.
     """
 
@@ -89,25 +91,25 @@ class Rule:
     momentum_steps: int = 1
     weight_decay: float = 0.0
     schedule: Literal["constant", "linear", "cosine", "exponential"] = "constant"
-    warmup: int = 0
-    hold: float = 0.0
-    decay: float = 1.0
+    warmup_steps: int = 0
+    lr_hold_fraction: float = 0.0
+    lr_decay_factor: float = 1.0
     lr_final: float = 0.0
-    clip: float | None = None
-    max_norm: float | None = None
+    clip_grad_norm: float | None = None
+    max_weight_norm: float | None = None
     ema: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("lr", "lr_final", "weight_decay"):
             _at_least(f"train.{name}", getattr(self, name), 0.0)
-        _at_least("train.warmup", self.warmup, 0)
+        _at_least("train.warmup_steps", self.warmup_steps, 0)
         _at_least("train.momentum_steps", self.momentum_steps, 1)
-        _at_least("train.decay", self.decay, 1.0)
-        for name in ("ema", "hold", "momentum"):
+        _at_least("train.lr_decay_factor", self.lr_decay_factor, 1.0)
+        for name in ("ema", "lr_hold_fraction", "momentum"):
             _within(f"train.{name}", getattr(self, name))
         for beta in self.betas:
             _within("train.betas", beta)
-        for name in ("clip", "max_norm"):
+        for name in ("clip_grad_norm", "max_weight_norm"):
             if getattr(self, name) is not None and not getattr(self, name) > 0:
                 raise ValueError(
                     f"train.{name}: {getattr(self, name)} came; more than 0 is expected. Leave it out for none."
@@ -115,7 +117,7 @@ class Rule:
 
 
 @dataclass(frozen=True)
-class Train(Rule):
+class Train(OptimizerSettings):
     """How to train.
 
     Arguments:
@@ -130,11 +132,11 @@ class Train(Rule):
         threads: CPU threads; 0 takes as many as the work of a step is worth, lest they wait for each other.
         log_every: steps between log lines.
         save_every: steps between checkpoints, with samples and validation.
-        samples: pictures in the sample grid.
-        validate: metric, or its row, on the validation split that chooses the best checkpoint; null keeps the newest.
-        validate_samples: samples drawn for it.
+        preview_samples: pictures in the sample grid.
+        monitor: metric, or its row, on the validation split that chooses the best checkpoint; null keeps the newest.
+        monitor_samples: samples drawn for it.
         patience: validations without gain after which training ends early; null never ends it.
-        keep: newest checkpoints kept beside the best.
+        keep_checkpoints: newest checkpoints kept beside the best.
         milestones: keep the first checkpoint too, and the saves whose number is a power of two.
         workers: processes that decode data too big for memory.
         tensorboard: write TensorBoard events too.
@@ -152,11 +154,11 @@ class Train(Rule):
     threads: int = 0
     log_every: int = 50
     save_every: int = 500
-    samples: int = 64
-    validate: str | None = None
-    validate_samples: int = 10_000
+    preview_samples: int = 64
+    monitor: str | None = None
+    monitor_samples: int = 10_000
     patience: int | None = None
-    keep: int = 1
+    keep_checkpoints: int = 1
     milestones: bool = True
     workers: int = 2
     tensorboard: bool = True
@@ -170,9 +172,9 @@ class Train(Rule):
             "micro_batches",
             "log_every",
             "save_every",
-            "samples",
-            "validate_samples",
-            "keep",
+            "preview_samples",
+            "monitor_samples",
+            "keep_checkpoints",
         ):
             _at_least(f"train.{name}", getattr(self, name), 1)
         if self.patience is not None:
@@ -189,19 +191,19 @@ class Train(Rule):
                 "is expected. Change either."
             )
         for part in self.parts:
-            self.rule(part)
+            self.of_part(part)
 
-    def rule(self, part: str) -> Rule:
+    def of_part(self, part: str) -> OptimizerSettings:
         """The settings of one part: its own over the common ones."""
-        known = {f.name: getattr(self, f.name) for f in dataclasses.fields(Rule)}
+        known = {f.name: getattr(self, f.name) for f in dataclasses.fields(OptimizerSettings)}
         own = self.parts.get(part, {})
         for key in own:
             if key not in known:
                 raise ValueError(f"train.parts.{part}.{key} is no setting of a part; {nearest(key, list(known))}")
-            hint = typing.get_type_hints(Rule)[key]
+            hint = typing.get_type_hints(OptimizerSettings)[key]
             if typing.get_origin(hint) is Literal and own[key] not in typing.get_args(hint):
                 raise ValueError(f"train.parts.{part}.{key}: {own[key]!r} came; {describe_type(hint)} is expected.")
-        return Rule(**known | {k: tuple(v) if isinstance(v, list) else v for k, v in own.items()})
+        return OptimizerSettings(**known | {k: tuple(v) if isinstance(v, list) else v for k, v in own.items()})
 
 
 Features = Literal["auto", "classifier", "inception", "convolutions", "pixels"]
@@ -211,7 +213,8 @@ FEATURES = get_args(Features)
 
 
 LOWEST = {
-    "samples": 1, "importance": 1, "annealing": 1, "limit": 0, "seed": 0, "seeds": 1, "batch_size": 1, "bootstrap": 0,
+    "samples": 1, "importance_samples": 1, "annealing_steps": 1, "max_examples": 0, "seed": 0, "seeds": 1,
+    "batch_size": 1, "resamples": 0,
 }  # fmt: skip
 
 
@@ -223,31 +226,31 @@ class Evaluation:
         metrics: names of the metrics, in order.
         split: the split that results speak of, "valid" or "test".
         samples: number of samples drawn from the model.
-        importance: importance samples for each example, for bounds.
-        annealing: steps of annealing, for normalizers.
-        limit: evaluate on so many examples of the split, evenly spaced; 0 takes all.
+        importance_samples: importance samples for each example, for bounds.
+        annealing_steps: steps of annealing, for normalizers.
+        max_examples: evaluate on so many examples of the split, evenly spaced; 0 takes all.
         seed: seed of the samples.
         seeds: how many seeds, from `seed` on, are measured and averaged.
         batch_size: examples handed to the model at once.
         features: what pictures are compared by; auto takes classifier where data have labels, else convolutions.
         weights: a safetensors file with the weights of the classifier or of inception; null takes those in the cache.
-        bootstrap: resamples behind standard errors that have no closed form; 0 leaves those out.
-        against: data, by name or path, that anomalies are taken from; null shuffles the values of held-out data.
+        resamples: resamples behind standard errors that have no closed form; 0 leaves those out.
+        anomaly_data: data, by name or path, that anomalies are taken from; null shuffles the values of held-out data.
     """
 
     metrics: tuple[str, ...] = ()
     split: Literal["valid", "test"] = "test"
     samples: int = 10_000
-    importance: int = 200
-    annealing: int = 1_000
-    limit: int = 0
+    importance_samples: int = 200
+    annealing_steps: int = 1_000
+    max_examples: int = 0
     seed: int = 0
     seeds: int = 1
     batch_size: int = 1_000
     features: Features = "auto"
     weights: str | None = None
-    bootstrap: int = 20
-    against: str | None = None
+    resamples: int = 20
+    anomaly_data: str | None = None
 
     def __post_init__(self) -> None:
         for name, low in LOWEST.items():
@@ -259,8 +262,8 @@ class Evaluation:
             raise ValueError(f"evaluate.split: {self.split!r} came; valid or test is expected.")
         if self.features not in FEATURES:
             raise ValueError(f"evaluate.features: {self.features!r} came; one of {', '.join(FEATURES)} is expected.")
-        if self.bootstrap == 1:
-            raise ValueError("evaluate.bootstrap: 1 came; 2 or more are expected to differ, or 0 for none.")
+        if self.resamples == 1:
+            raise ValueError("evaluate.resamples: 1 came; 2 or more are expected to differ, or 0 for none.")
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,6 @@ from counterfeit.core.capabilities import (
     Discriminates,
     Encodes,
     Energy,
-    Enlarges,
     Initializes,
     Labelled,
     Predicts,
@@ -25,18 +24,19 @@ from counterfeit.core.capabilities import (
     Structure,
     Structured,
     Translates,
+    Upscales,
     capability,
     labels_of,
     require,
 )
 from counterfeit.core.checks import check_captions, check_codes, check_labels, check_request
 from counterfeit.core.modes import frozen, without_statistics
-from counterfeit.core.vocabulary import Batch, Clock, Draw, Kind, Model, Net, Scaled, Spec, Update
+from counterfeit.core.vocabulary import Batch, Clock, Draw, Generator, Kind, Model, Net, Scaled, Spec, Update
 
 __all__ = [
     "CAPABILITIES", "Assembles", "Batch", "Bounds", "Classifies", "Clock", "Clusters", "Completes", "Decodes",
-    "Density", "Discriminates", "Draw", "Encodes", "Energy", "Enlarges", "Initializes", "Kind", "Labelled", "Model",
+    "Density", "Discriminates", "Draw", "Encodes", "Energy", "Generator", "Initializes", "Kind", "Labelled", "Model",
     "Net", "Predicts", "Samples", "Scaled", "Scores", "Spec", "Structure", "Structured", "Translates", "Update",
-    "capability", "check_captions", "check_codes", "check_labels", "check_request", "frozen", "labels_of", "require",
-    "without_statistics",
+    "Upscales", "capability", "check_captions", "check_codes", "check_labels", "check_request", "frozen", "labels_of",
+    "require", "without_statistics",
 ]  # fmt: skip

@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from torch import Tensor
 
-from counterfeit.core.vocabulary import Batch, Model
+from counterfeit.core.vocabulary import Batch, Generator
 
 __all__ = [
     "CAPABILITIES",
@@ -20,7 +20,6 @@ __all__ = [
     "Discriminates",
     "Encodes",
     "Energy",
-    "Enlarges",
     "Initializes",
     "Labelled",
     "Predicts",
@@ -29,6 +28,7 @@ __all__ = [
     "Structure",
     "Structured",
     "Translates",
+    "Upscales",
     "capability",
     "labels_of",
     "require",
@@ -62,7 +62,7 @@ class Labelled(Samples, Protocol):
     """How many labels there are to ask for; 0 for none."""
 
 
-def require(model: Model, capability: type[C]) -> C:
+def require(model: Generator, capability: type[C]) -> C:
     """The model, which has the capability.
 
     Raises:
@@ -74,7 +74,7 @@ def require(model: Model, capability: type[C]) -> C:
     return model
 
 
-def labels_of(model: Model) -> int:
+def labels_of(model: Generator) -> int:
     """How many labels samples of `model` can be asked for; 0 where it takes none."""
     return model.labels if isinstance(model, Labelled) else 0
 
@@ -187,20 +187,20 @@ class Assembles(Protocol):
 
 @capability
 @runtime_checkable
-class Enlarges(Protocol):
+class Upscales(Protocol):
     """Draws pictures in more pixels."""
 
     factor: int
     """How many times as many pixels a side."""
 
-    def enlarge(self, x: Tensor) -> Tensor:
+    def upscale(self, x: Tensor) -> Tensor:
         """Pictures (B, C, H, W) of any size as (B, C, factor H, factor W)."""
 
 
 @capability
 @runtime_checkable
 class Predicts(Protocol):
-    """Foresees how a film goes on."""
+    """Foresees how a video goes on."""
 
     def predict(self, x: Tensor, steps: int) -> Tensor:
         """The `steps` frames that follow the frames `x`, (B, frames, C, H, W), as (B, steps, C, H, W)."""

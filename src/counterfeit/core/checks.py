@@ -34,14 +34,14 @@ def check_labels(y: Tensor | None, n: int, classes: int, values: bool = True) ->
 
 def check_captions(y: Tensor | None, n: int, spec: Spec, values: bool = True) -> Tensor:
     """The tokens `y`, or a ValueError unless they are (n, length) and, where `values`, those of the data's words."""
-    want = f"({n}, {spec.length}) integers"
+    want = f"({n}, {spec.max_tokens}) integers"
     if y is None:
         raise ValueError(f"no captions came; {want} are expected. Give `y`, or choose data with captions.")
-    if y.shape != (n, spec.length) or y.is_floating_point() or y.is_complex():
+    if y.shape != (n, spec.max_tokens) or y.is_floating_point() or y.is_complex():
         raise ValueError(f"`y` has shape {tuple(y.shape)}, dtype {y.dtype}; {want} are expected. Convert it.")
-    if values and n and not 0 <= int(y.min()) <= int(y.max()) <= len(spec.words):
+    if values and n and not 0 <= int(y.min()) <= int(y.max()) <= len(spec.vocabulary):
         came = f"tokens {int(y.min())} to {int(y.max())} came"
-        raise ValueError(f"{came}; 0 to {len(spec.words)} are expected. Take those of the data's own words.")
+        raise ValueError(f"{came}; 0 to {len(spec.vocabulary)} are expected. Take those of the data's own words.")
     return y.long()
 
 

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Batch", "Clock", "Draw", "Kind", "Model", "Net", "Scaled", "Spec", "Update"]
+__all__ = ["Batch", "Clock", "Draw", "Generator", "Kind", "Model", "Net", "Scaled", "Spec", "Update"]
 
 Kind = Literal["image", "binary", "real"]
 RANGES: Mapping[str, tuple[float, float]] = {"image": (0.0, 1.0), "binary": (0.0, 1.0), "real": (-math.inf, math.inf)}
@@ -46,7 +46,8 @@ Draw = Callable[[], Batch]
 class Spec:
     """What the data are: the event `shape`, the `kind` of values and the number of `classes` (0 without labels).
 
-    Data with captions have, in place of labels, tokens (B, `length`): i stands for `words[i - 1]`, 0 for nothing more.
+    Data with captions have, in place of labels, tokens (B, `max_tokens`): i stands for `vocabulary[i - 1]`, and 0 for
+    nothing more.
     Where it is known what captions can say, `phrases` holds the names of every value of every attribute.
 
     Example:
@@ -57,8 +58,8 @@ class Spec:
     shape: tuple[int, ...]
     kind: Kind = "image"
     classes: int = 0
-    words: tuple[str, ...] = ()
-    length: int = 0
+    vocabulary: tuple[str, ...] = ()
+    max_tokens: int = 0
     phrases: tuple[tuple[tuple[str, ...], ...], ...] = ()
 
     @property
@@ -106,7 +107,7 @@ def _remedy(x: Tensor) -> str:
 class Net(nn.Module):
     """A network with its own `forward`: the unit that the engine compiles."""
 
-    twice: bool = False
+    double_backward: bool = False
     """Whether it is differentiated twice (a gradient penalty); such a net stays eager."""
 
 
@@ -118,17 +119,27 @@ class Scaled(Protocol):
     """What it multiplies them by."""
 
 
-class Model(nn.Module, ABC):
-    """A generative model for data described by `spec`."""
+class Generator(nn.Module):
+    """What has samples, codes or likelihoods of data described by `spec`: a model, or samples that exist already."""
 
     conditional: bool = False
     """Whether it is told the labels of data, and asks for them where it judges."""
-    undivided: tuple[str, ...] = ()
-    """Its settings by which a loss is no mean over examples, and would be another of a minibatch in pieces."""
 
     def __init__(self, spec: Spec) -> None:
         super().__init__()
         self.spec = spec
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters live."""
+        return next(self.parameters()).device
+
+
+class Model(Generator, ABC):
+    """A generative model, which can be trained."""
+
+    undivided: tuple[str, ...] = ()
+    """Its settings by which a loss is no mean over examples, and would be another of a minibatch in pieces."""
 
     @abstractmethod
     def updates(self, draw: Draw, clock: Clock) -> Iterator[Update]:
@@ -138,8 +149,3 @@ class Model(nn.Module, ABC):
             draw: returns a fresh minibatch at every call.
             clock: where training stands.
         """
-
-    @property
-    def device(self) -> torch.device:
-        """Where the parameters live."""
-        return next(self.parameters()).device

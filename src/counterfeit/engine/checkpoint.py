@@ -125,7 +125,7 @@ def restore(path: Path, stepper: Stepper) -> dict[str, Any]:
         part = stepper.part(name)
         part.moves = moves
         _restore_optimizer(part, _below(f"optimizer/{name}/", tensors), path)
-        if part.rule.ema:
+        if part.settings.ema:
             stepper.average.track(name)
     if stepper.average.followed:
         fill(stepper.average.model(), model, path)
@@ -197,7 +197,7 @@ def _restore_optimizer(part: Part, tensors: Mapping[str, Tensor], path: Path) ->
         # laid out in memory as the weight is, which fused optimizers take for granted
         state.setdefault(int(number), {})[name] = torch.empty_like(p).copy_(value) if value.shape == p.shape else value
     for i, found in state.items():
-        if lacking := remembered(part.rule) - found.keys():
+        if lacking := remembered(part.settings) - found.keys():
             what = f"training.safetensors lacks {', '.join(sorted(lacking))} of parameter {i}"
             raise _damaged(path, f"{what}, or another optimizer wrote it")
     part.optimizer.load_state_dict({"state": state, "param_groups": part.optimizer.state_dict()["param_groups"]})

@@ -20,7 +20,7 @@ class Processes:
     world: int = 1
 
     @property
-    def leads(self) -> bool:
+    def is_main(self) -> bool:
         """Whether this process writes the run folder and speaks to the user."""
         return self.rank == 0
 
@@ -38,7 +38,7 @@ class Processes:
         for t, mean in zip(tensors, flat.split([t.numel() for t in tensors]), strict=True):
             t.copy_(mean.view_as(t))
 
-    def most(self, value: int, device: torch.device) -> int:
+    def all_reduce_max(self, value: int, device: torch.device) -> int:
         """The largest `value` of any process."""
         if self.world == 1:
             return value
@@ -46,18 +46,18 @@ class Processes:
         torch.distributed.all_reduce(tensor, torch.distributed.ReduceOp.MAX)
         return int(tensor)
 
-    def agree(self, text: str) -> str:
+    def broadcast(self, text: str) -> str:
         """The leader's `text`, in every process."""
         if self.world == 1:
             return text
-        size = self.most(len(text.encode()) if self.leads else 0, torch.device("cpu"))
+        size = self.all_reduce_max(len(text.encode()) if self.is_main else 0, torch.device("cpu"))
         if not size:
             return ""
         letters = torch.tensor([*text.encode().ljust(size)[:size]], dtype=torch.uint8)
         torch.distributed.broadcast(letters, 0)
         return bytes(letters.tolist()).decode()
 
-    def wait(self) -> None:
+    def barrier(self) -> None:
         """Until every process is here."""
         if self.world > 1:
             torch.distributed.barrier()

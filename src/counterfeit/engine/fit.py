@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +14,12 @@ import torch
 
 from counterfeit.common.seeding import seeded
 from counterfeit.config.settings import Train
-from counterfeit.core import Clock, Initializes, Model, Net
+from counterfeit.core import Clock, Initializes, Model
 from counterfeit.data.images import save_png
 from counterfeit.data.loader import Stream
 from counterfeit.data.source import Examples, Source
 from counterfeit.engine import checkpoint
+from counterfeit.engine.compile import compile_nets
 from counterfeit.engine.distributed import Processes
 from counterfeit.engine.doctor.examiner import Doctor, slowed
 from counterfeit.engine.doctor.history import Finding
@@ -63,7 +63,7 @@ class Interrupted(KeyboardInterrupt):
 
 @dataclass(frozen=True)
 class Summary:
-    """What training took: `trained` steps in this sitting and, over all, steps, seconds and CPU seconds."""
+    """What training took: `trained` steps in this trainer and, over all, steps, seconds and CPU seconds."""
 
     trained: int
     steps: int
@@ -72,8 +72,8 @@ class Summary:
     images_per_second: float
 
 
-class Fit:
-    """One sitting of training.
+class Trainer:
+    """One trainer of training.
 
     Arguments:
         run: the run folder.
@@ -105,8 +105,10 @@ class Fit:
         self.events: Events | None = None
         self._stand(found)
         if self.events:
-            self.events.settings(settings or {}, train.validate)
-        self.progress = Progress(run.name, self.state["step"], train.steps, train.batch_size, show and processes.leads)
+            self.events.settings(settings or {}, train.monitor)
+        self.progress = Progress(
+            run.name, self.state["step"], train.steps, train.batch_size, show and processes.is_main
+        )
 
     def _stand(self, path: Path | None) -> None:
         """Stand where the checkpoint `path` stands; at the start where None."""
@@ -120,7 +122,7 @@ class Fit:
         position, device = self.state["position"], self.model.device
         self.stream = Stream(self.examples, train.batch_size, train.seed, device, slices, mine, position, train.workers)
         self.draws = self.stream.draws()
-        if self.processes.leads:
+        if self.processes.is_main:
             if self.events:
                 self.events.close()
             self.events = Events(self.run, self.state["step"], train.tensorboard)
@@ -129,7 +131,7 @@ class Fit:
 
     def loop(self) -> Summary:
         """Step until the end, or until a signal, a value that is not finite or a failure that the doctor ends."""
-        step, self.captures = self.state["step"], _compile(self.model, self.train.compile)
+        step, self.captures = self.state["step"], compile_nets(self.model, self.train.compile)
         if step == 0:
             self._picture(0)
             if self.train.doctor == "rollback":  # so that there is something to go back to from the first failure
@@ -169,11 +171,11 @@ class Fit:
         path = checkpoint.healthy(self.run)
         if self.train.doctor != "rollback" or path is None or self.state["rollbacks"] >= ROLLBACKS:
             raise error
-        self.processes.wait()  # until all have looked for it
-        if self.processes.leads:
+        self.processes.barrier()  # until all have looked for it
+        if self.processes.is_main:
             changes = {**self._elapsed(), "rollbacks": self.state["rollbacks"] + 1}
             checkpoint.rewind(self.run, path, changes)
-        self.processes.wait()
+        self.processes.barrier()
         self._stand(path)
         to, times = self.state["step"], 0.5 ** self.state["rollbacks"]
         if self.events:
@@ -184,12 +186,18 @@ class Fit:
 
     def _agree(self, step: int) -> int:
         """The signal that any process caught; asked for at log intervals only, since asking waits for all."""
-        return self.processes.most(self.signals.caught, self.model.device) if step % self.train.log_every == 0 else 0
+        return (
+            self.processes.all_reduce_max(self.signals.caught, self.model.device)
+            if step % self.train.log_every == 0
+            else 0
+        )
 
     def _log(self, step: int) -> None:
         values = self.meter.take()
         wrong = [f"{name} is {value}" for name, value in values.items() if not math.isfinite(value)]
-        if self.processes.most(len(wrong), self.model.device):  # all must go, or those that stay would wait for ever
+        if self.processes.all_reduce_max(
+            len(wrong), self.model.device
+        ):  # all must go, or those that stay would wait for ever
             raise self._diverged(wrong[0] if wrong else "a loss is not finite", step)
         speed = self.progress.update(step, values)
         if self.events:
@@ -202,7 +210,7 @@ class Fit:
             if not bool(torch.isfinite(value).all()):
                 raise self._diverged(f"weight {name} is not finite", step)
         failures: list[Finding] = []
-        if self.processes.leads:
+        if self.processes.is_main:
             self._picture(step)
             failures = self._examine(step) if due else []
             healthy = due and self.train.doctor != "off" and not self.doctor.suspects()
@@ -216,12 +224,14 @@ class Fit:
                 raise
             self._keep(step, score, healthy)
             self.progress.pause()
-        self.state["stale"] = self.processes.most(self.state["stale"], self.model.device)
-        if self.train.doctor in ("stop", "rollback") and self.processes.most(len(failures), self.model.device):
+        self.state["stale"] = self.processes.all_reduce_max(self.state["stale"], self.model.device)
+        if self.train.doctor in ("stop", "rollback") and self.processes.all_reduce_max(
+            len(failures), self.model.device
+        ):
             raise self._unhealthy(failures, step)
 
     def _keep(self, step: int, score: float | None, healthy: bool) -> None:
-        if self.processes.leads:
+        if self.processes.is_main:
             state = {
                 **self._elapsed(), "step": step, "position": self.stream.position, "score": score, "healthy": healthy,
                 "meter": self.meter.state(), **{key: self.state[key] for key in ("rollbacks", "top", "stale")},
@@ -229,7 +239,7 @@ class Fit:
                 "parts": {name: part.moves for name, part in self.stepper.parts.items()},
             }  # fmt: skip
             every = self.train.save_every if self.train.milestones else 0
-            checkpoint.save(self.run, self.stepper, state, self.train.keep, every)
+            checkpoint.save(self.run, self.stepper, state, self.train.keep_checkpoints, every)
 
     def _examine(self, step: int) -> list[Finding]:
         """Tell what the doctor finds for the first time; returns all failures."""
@@ -258,10 +268,10 @@ class Fit:
             why = " ".join(str(error).split())
             if self.events:
                 self.events.note(step, {"unvalidated": why})
-            self.progress.say(f"step {step}: {self.train.validate} could not be measured: {why}")
+            self.progress.say(f"step {step}: {self.train.monitor} could not be measured: {why}")
             return None
         if self.events:
-            self.events.write(step, {f"valid/{self.train.validate}": value})
+            self.events.write(step, {f"valid/{self.train.monitor}": value})
         return score if math.isfinite(score) else None
 
     def _weigh(self, step: int, score: float | None, due: bool) -> None:
@@ -271,7 +281,7 @@ class Fit:
         gained = score is not None and (self.state["top"] is None or score > self.state["top"])
         self.state |= {"top": score, "stale": 0} if gained else {"stale": self.state["stale"] + 1}
         if self._tired() and step < self.train.steps:
-            text = f"no gain of {self.train.validate} in {self.state['stale']} validations"
+            text = f"no gain of {self.train.monitor} in {self.state['stale']} validations"
             self.progress.say(f"training ends early, at step {step}: {text}; the best checkpoint is kept")
             if self.events:
                 self.events.note(step, {"early": {"because": text}})
@@ -280,9 +290,9 @@ class Fit:
     def _picture(self, step: int) -> None:
         """The same noise at every save, so that a person can watch the model learn."""
         model = self.stepper.average.model().eval()
-        if self.processes.leads and pictured(model):
+        if self.processes.is_main and pictured(model):
             with seeded(self.train.seed, model.device):
-                image = picture(model, self.source, self.train.samples)
+                image = picture(model, self.source, self.train.preview_samples)
             folder = self.run / "samples"
             folder.mkdir(exist_ok=True)
             save_png(folder / f"step-{step:08d}.png", image)
@@ -325,7 +335,7 @@ def fit(
     run: Path, model: Model, source: Source, train: Train, validate: Validate | None = None,
     processes: Processes = ALONE, resume: bool = False, show: bool = True, settings: Mapping[str, Any] | None = None,
 ) -> Summary:  # fmt: skip
-    """Train `model` on `source` into the run folder `run`, which holds a folder `checkpoints`; see `Fit`.
+    """Train `model` on `source` into the run folder `run`, which holds a folder `checkpoints`; see `Trainer`.
 
     Raises:
         Interrupted: on SIGINT or SIGTERM, after saving.
@@ -333,16 +343,16 @@ def fit(
         UnhealthyError: where the doctor found a failure and `train.doctor` is "stop", or nothing to go back to is left.
         LateError: where an input proves bad after the first step, such as a picture that cannot be decoded.
     """
-    sitting = Fit(run, model, source, train, validate, processes, resume, show, settings)
+    trainer = Trainer(run, model, source, train, validate, processes, resume, show, settings)
     try:
-        with sitting.signals:
-            return sitting.loop()
+        with trainer.signals:
+            return trainer.loop()
     except ValueError as error:
-        if sitting.trained:
+        if trainer.trained:
             raise LateError(str(error)) from error
         raise
     finally:
-        sitting.close()
+        trainer.close()
 
 
 def resident(examples: Examples, device: torch.device) -> Examples:
@@ -356,39 +366,3 @@ def resident(examples: Examples, device: torch.device) -> Examples:
 def _fits(examples: Examples, budget: int = 2**28) -> int:
     """How many examples are handed to `initialize`: all, or what fits a quarter gigabyte in float32."""
     return max(1, min(len(examples), budget // (4 * examples.first(1).x[0].numel())))
-
-
-def _compile(model: Model, backend: str) -> Callable[[], None] | None:
-    """Compile every outermost net in place; returns a check, for after a step, that a graph of each was captured."""
-    if backend == "off":
-        return None
-    missing = dict(enumerate(_outermost(model)))
-    for i, net in list(missing.items()):
-        net.compile(backend=_noting(backend, partial(missing.pop, i, None)))
-
-    def check() -> None:
-        if missing:
-            names = ", ".join(type(net).__name__ for net in missing.values())
-            raise ValueError(f"train.compile={backend} captured no graph of {names}. Train with train.compile=off.")
-
-    return check
-
-
-def _noting(backend: str, note: Callable[[], object]) -> Callable[..., Any]:
-    """The backend of that name, which first calls `note` whenever a graph was captured."""
-    compiler = torch._dynamo.lookup_backend(backend)
-
-    def compile_graph(graph: torch.fx.GraphModule, inputs: list[torch.Tensor]) -> Callable[..., Any]:
-        note()
-        return compiler(graph, inputs)
-
-    return compile_graph
-
-
-def _outermost(module: torch.nn.Module) -> Iterator[Net]:
-    for child in module.children():
-        if isinstance(child, Net):
-            if not child.twice:
-                yield child
-        else:
-            yield from _outermost(child)

@@ -34,9 +34,9 @@ def locked(run: Path, group: Processes) -> Iterator[None]:
     Raises:
         ValueError: another process trains into it; says which, where and since when.
     """
-    file, held = _take(run) if group.leads else (None, "")
+    file, held = _take(run) if group.is_main else (None, "")
     try:
-        if held := group.agree(held):  # all go, or those that stay would wait for ever
+        if held := group.broadcast(held):  # all go, or those that stay would wait for ever
             raise ValueError(
                 f"{run} is being trained by {held}. Wait for it or stop it; sample, evaluate and report need not wait."
             )

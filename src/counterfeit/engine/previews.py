@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from counterfeit.core import Assembles, Completes, Decodes, Enlarges, Model, Predicts, Samples, Translates, labels_of
+from counterfeit.core import Decodes, Model, Samples, labels_of
 from counterfeit.data.conditions import arranged
 from counterfeit.data.images import tile
-from counterfeit.data.selection import spread
 from counterfeit.data.source import Source
-from counterfeit.inference.capabilities import enlarged, everywhere, few, foreseen
-from counterfeit.nets.masks import KINDS, mask_of
+from counterfeit.inference.ability import abilities
 
 __all__ = ["histogram", "means", "picture", "pictured"]
 
@@ -31,52 +27,9 @@ def means(model: Model, n: int) -> Tensor:
     raise ValueError(f"{type(model).__name__} does not sample; a model that samples is expected.")
 
 
-def completions(model: Any, source: Source, n: int) -> Tensor:
-    """Images, what is given of them, gray where it is missing, and completions: (rows, columns, *shape)."""
-    columns = max(3, math.isqrt(n))
-    x = spread(source, "valid", max(1, n // columns), device=model.device).x
-    mask = torch.stack([mask_of(KINDS[i % len(KINDS)], x.shape[1:]) for i in range(len(x))]).to(x)
-    draws = [model.complete(x, mask) for _ in range(columns - 2)]
-    return torch.stack([x, torch.where(mask == 1, x, 0.5), *draws], 1)
-
-
-def translations(model: Any, source: Source, n: int) -> Tensor:
-    """Images of every domain, and below them the same in the others: (1 + domains, columns, *shape)."""
-    domains = source.spec.classes
-    return everywhere(model, few(source, "valid", max(4, n // (1 + domains))).x, domains)
-
-
-def enlargements(model: Any, source: Source, n: int) -> Tensor:
-    """Images in few pixels, bicubic, enlarged by the model and true: (rows, 4, *shape)."""
-    return torch.stack(enlarged(model, spread(source, "valid", max(1, n // 4)).x), 1)
-
-
-def predictions(model: Any, source: Source, n: int) -> Tensor:
-    """Films, each above the frames that were given of it and those foreseen: (rows, frames, C, H, W)."""
-    films = spread(source, "valid", max(1, n // (2 * source.spec.shape[0])), device=model.device).x
-    found = foreseen(model, films)
-    return torch.stack([films, torch.cat([found.given, found.model], 1)], 1).flatten(0, 1)
-
-
-def puzzles(model: Any, source: Source, n: int) -> Tensor:
-    """Images above what is made of their patches: (rows, columns, *shape)."""
-    columns = max(2, math.isqrt(n))
-    x = spread(source, "valid", max(1, n // (2 * columns)) * columns, device=model.device).x
-    x = x[: max(1, len(x) // columns) * columns]  # whole rows
-    both = torch.stack([x, model.assemble(model.cut(x)[0])[0]])
-    return torch.cat([torch.stack([*pair]) for pair in zip(*(half.split(columns) for half in both), strict=True)])
-
-
-# what a model can do -> pictures of it, (rows, columns, *shape), from the seed in force; the first that fits is shown
-GRIDS: dict[type, Callable[[Any, Source, int], Tensor]] = {
-    Assembles: puzzles, Completes: completions, Translates: translations,
-    Enlarges: enlargements, Predicts: predictions,
-}  # fmt: skip
-
-
 def pictured(model: Model) -> bool:
     """Whether there is a picture of what the model does."""
-    return isinstance(model, (Samples, *GRIDS))
+    return isinstance(model, (Samples, *(one.needs for one in abilities() if one.preview)))
 
 
 def picture(model: Model, source: Source, n: int) -> NDArray[np.uint8]:
@@ -87,9 +40,9 @@ def picture(model: Model, source: Source, n: int) -> NDArray[np.uint8]:
     """
     if len(source.raw.spec.shape) == 1:
         return histogram(source.natural(means(model, 50 * n)).cpu())
-    for ability, grid in GRIDS.items():
-        if isinstance(model, ability):
-            rows = grid(model, source, n)
+    for one in abilities():
+        if one.preview and isinstance(model, one.needs):
+            rows = one.preview(model, source, n)
             return tile(source.natural(rows.flatten(0, 1)).cpu(), rows.shape[1])
     if labels := labels_of(model):
         y = arranged(n, labels)  # a row of each

@@ -1,7 +1,7 @@
 """The one step loop: the only `backward` and the only optimizer step of the project.
 
 Every micro-batch owns a random stream that is a function of (seed, step, piece), so noise needs no saving. A run of n
-pieces draws the same numbers in one sitting or two, and on however many processes the pieces are; with another number
+pieces draws the same numbers in one trainer or two, and on however many processes the pieces are; with another number
 of pieces it sees the same data, but draws other noise.
 """
 
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from counterfeit.common.seeding import mix
-from counterfeit.config.settings import Rule, Train
+from counterfeit.config.settings import OptimizerSettings, Train
 from counterfeit.core import Clock, Draw, Model, Scaled, Update
 from counterfeit.engine.distributed import Processes
 from counterfeit.nets.layers import incoming
@@ -34,9 +34,9 @@ class Stepper:
 
     def __init__(self, model: Model, train: Train, processes: Processes) -> None:
         self.model, self.train, self.processes = model, train, processes
-        self.average = Average(model)
+        self.average = EMA(model)
         self.parts: dict[str, Part] = {}
-        self.noise = [Noise(train.seed, j, model.device) for j in processes.share(train.micro_batches)]
+        self.noise = [RandomStream(train.seed, j, model.device) for j in processes.share(train.micro_batches)]
 
     def step(self, draws: Sequence[Draw], clock: Clock) -> dict[str, Tensor]:
         """One training step: every update in order, each built by all micro-batches before anything moves.
@@ -57,7 +57,7 @@ class Stepper:
             self._apply(updates[0].parts, clock)
             logs |= updates[-1].logs if updates[-1] else {}
 
-    def _backward(self, stream: Iterator[Update], noise: Noise, share: int) -> Update | None:
+    def _backward(self, stream: Iterator[Update], noise: RandomStream, share: int) -> Update | None:
         with noise.alone() if share > 1 else nullcontext(), self.precision():
             update = next(stream, None)
         if update is not None:
@@ -70,13 +70,13 @@ class Stepper:
             part = self.part(name)
             self.processes.average([p.grad for p in part.parameters if p.grad is not None])
             part.move(clock)
-            if part.rule.ema:
+            if part.settings.ema:
                 self.average.follow(name, part)
 
     def part(self, name: str) -> Part:
         """The parameters of a submodule ("" is the whole model) and what moves them."""
         if name not in self.parts:
-            self.parts[name] = Part(self.model.get_submodule(name), self.train.rule(name))
+            self.parts[name] = Part(self.model.get_submodule(name), self.train.of_part(name))
         return self.parts[name]
 
     def precision(self) -> AbstractContextManager[object]:
@@ -89,23 +89,23 @@ class Stepper:
 class Part:
     """Parameters that move together, their optimizer and its schedule."""
 
-    def __init__(self, module: nn.Module, rule: Rule) -> None:
-        self.module, self.rule, self.moves = module, rule, 0
+    def __init__(self, module: nn.Module, settings: OptimizerSettings) -> None:
+        self.module, self.settings, self.moves = module, settings, 0
         self.parameters = list(module.parameters())
-        self.optimizer = _optimizer(self.parameters, rule)
+        self.optimizer = _optimizer(self.parameters, settings)
 
     def move(self, clock: Clock) -> None:
         """Clip, descend by the schedule, project and forget the gradients."""
         group = self.optimizer.param_groups[0]
-        group["lr"] = learning_rate(self.rule, clock)
+        group["lr"] = learning_rate(self.settings, clock)
         if "momentum" in group:
-            group["momentum"] = momentum(self.rule, clock)
-        if self.rule.clip:
-            nn.utils.clip_grad_norm_(self.parameters, self.rule.clip)
+            group["momentum"] = momentum(self.settings, clock)
+        if self.settings.clip_grad_norm:
+            nn.utils.clip_grad_norm_(self.parameters, self.settings.clip_grad_norm)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        if self.rule.max_norm:
-            limit(self.module, self.rule.max_norm)
+        if self.settings.max_weight_norm:
+            limit(self.module, self.settings.max_weight_norm)
         self.moves += 1
 
 
@@ -117,7 +117,7 @@ def limit(module: nn.Module, most: float) -> None:
             weight.renorm_(2, 0, most / abs(layer.weight_scale) if isinstance(layer, Scaled) else most)
 
 
-class Average:
+class EMA:
     """A second model whose weights follow the first's by exponential moving average, part by part.
 
     Parameters are averaged, and the running statistics of norms, which are those of their activations. What else a part
@@ -133,7 +133,7 @@ class Average:
     def follow(self, name: str, part: Part) -> None:
         """Move the average of a part towards its weights."""
         decay = min(
-            part.rule.ema, (1 + part.moves) / (10 + part.moves)
+            part.settings.ema, (1 + part.moves) / (10 + part.moves)
         )  # young averages forget the initial weights sooner
         pairs = self.followed.get(name) or self.track(name)
         torch._foreach_lerp_([a for a, _ in pairs], [p for _, p in pairs], 1 - decay)
@@ -162,7 +162,7 @@ class Average:
         return self.copy
 
 
-class Noise:
+class RandomStream:
     """The random stream of one micro-batch."""
 
     def __init__(self, seed: int, piece: int, device: torch.device) -> None:
@@ -181,7 +181,7 @@ class Noise:
 
 
 class _Resumed(AbstractContextManager[None]):
-    def __init__(self, noise: Noise) -> None:
+    def __init__(self, noise: RandomStream) -> None:
         self.noise = noise
 
     def __enter__(self) -> None:
@@ -199,38 +199,42 @@ def clone(model: Model) -> Model:
     return copy.deepcopy(model).requires_grad_(False).eval()
 
 
-def learning_rate(rule: Rule, clock: Clock) -> float:
+def learning_rate(settings: OptimizerSettings, clock: Clock) -> float:
     """The learning rate at `clock`."""
-    if clock.step < rule.warmup:
-        return rule.lr * (clock.step + 1) / rule.warmup
-    if rule.schedule == "exponential":
-        return max(rule.lr_final, rule.lr * math.exp(-clock.step * math.log(rule.decay)))
-    held = rule.hold * clock.steps
+    if clock.step < settings.warmup_steps:
+        return settings.lr * (clock.step + 1) / settings.warmup_steps
+    if settings.schedule == "exponential":
+        return max(settings.lr_final, settings.lr * math.exp(-clock.step * math.log(settings.lr_decay_factor)))
+    held = settings.lr_hold_fraction * clock.steps
     fraction = max(0.0, (clock.step - held) / max(1.0, clock.steps - held))
     remaining = {"constant": 1.0, "linear": 1 - fraction, "cosine": 0.5 + 0.5 * math.cos(math.pi * fraction)}
-    return rule.lr_final + (rule.lr - rule.lr_final) * remaining[rule.schedule]
+    return settings.lr_final + (settings.lr - settings.lr_final) * remaining[settings.schedule]
 
 
-def momentum(rule: Rule, clock: Clock) -> float:
+def momentum(settings: OptimizerSettings, clock: Clock) -> float:
     """The momentum at `clock`: linear from `momentum` to `momentum_final` over `momentum_steps`."""
-    if rule.momentum_final is None:
-        return rule.momentum
-    return rule.momentum + (rule.momentum_final - rule.momentum) * min(1.0, clock.step / rule.momentum_steps)
+    if settings.momentum_final is None:
+        return settings.momentum
+    return settings.momentum + (settings.momentum_final - settings.momentum) * min(
+        1.0, clock.step / settings.momentum_steps
+    )
 
 
-def _optimizer(parameters: list[nn.Parameter], rule: Rule) -> torch.optim.Optimizer:
-    if rule.optimizer == "sgd":
-        return torch.optim.SGD(parameters, rule.lr, rule.momentum, weight_decay=rule.weight_decay, fused=True)
-    if rule.optimizer == "rmsprop":
-        return torch.optim.RMSprop(parameters, rule.lr, weight_decay=rule.weight_decay)
-    kind = torch.optim.Adam if rule.optimizer == "adam" else torch.optim.AdamW
-    return kind(parameters, rule.lr, rule.betas, weight_decay=rule.weight_decay, fused=True)
+def _optimizer(parameters: list[nn.Parameter], settings: OptimizerSettings) -> torch.optim.Optimizer:
+    if settings.optimizer == "sgd":
+        return torch.optim.SGD(
+            parameters, settings.lr, settings.momentum, weight_decay=settings.weight_decay, fused=True
+        )
+    if settings.optimizer == "rmsprop":
+        return torch.optim.RMSprop(parameters, settings.lr, weight_decay=settings.weight_decay)
+    kind = torch.optim.Adam if settings.optimizer == "adam" else torch.optim.AdamW
+    return kind(parameters, settings.lr, settings.betas, weight_decay=settings.weight_decay, fused=True)
 
 
-def remembered(rule: Rule) -> frozenset[str]:
+def remembered(settings: OptimizerSettings) -> frozenset[str]:
     """Names of the tensors that an optimizer keeps of each parameter it has moved."""
     p = nn.Parameter(torch.zeros(1))
-    optimizer = _optimizer([p], rule)
+    optimizer = _optimizer([p], settings)
     p.grad = torch.zeros_like(p)
     optimizer.step()
     return frozenset(name for name, value in optimizer.state[p].items() if isinstance(value, Tensor))

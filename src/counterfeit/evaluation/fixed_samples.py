@@ -9,116 +9,24 @@ of their own (`data.range`), arrays hold values of that range, as those that `co
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from counterfeit import catalogue
-from counterfeit.common.threads import using
-from counterfeit.config.settings import Data, Evaluation
-from counterfeit.core import Clock, Draw, Model, Spec, Update, check_request
+from counterfeit.config.settings import Data
 from counterfeit.data.sample_files import Array, read_samples
-from counterfeit.data.source import SPLITS, Examples, Source
+from counterfeit.data.source import SPLITS, Source
 from counterfeit.data.sources.arrays import adopt
-from counterfeit.evaluation.measure import Results, Tell, measure, warned
-from counterfeit.inference.draws import draw
+from counterfeit.evaluation.measure import Results
+from counterfeit.evaluation.subject import FixedSamples, Subject
 
-__all__ = ["Given", "Outside", "evaluate", "outside"]
-
-
-class Given(Model):
-    """Hands out samples that exist already, in an order drawn afresh for every metric; it can do nothing else.
-
-    Arguments:
-        spec: what the samples are.
-        examples: the samples.
-        name: what to call them in messages.
-
-    Example:
-        >>> from counterfeit.data.source import InMemory
-        >>> Given(Spec((2,), "real"), InMemory(torch.zeros(5, 2)), "zeros").sample(3).shape
-        torch.Size([3, 2])
-    """
-
-    def __init__(self, spec: Spec, examples: Examples, name: str) -> None:
-        super().__init__(spec)
-        self.examples, self.name = examples, name
-        self.left = torch.empty(0, dtype=torch.int64)
-        self.train()
-
-    def updates(self, draw: Draw, clock: Clock) -> Iterator[Update]:  # noqa: ARG002
-        """None: nothing is learnt."""
-        return iter(())
-
-    @property
-    def device(self) -> torch.device:
-        """The CPU: it has no parameters."""
-        return torch.device("cpu")
-
-    def train(self, mode: bool = True) -> Self:
-        """Start again with all samples, as every draw of a metric does that puts its model in evaluation mode."""
-        self.fresh = True
-        return super().train(mode)
-
-    def sample(self, n: int, y: Tensor | None = None) -> Tensor:
-        """The next `n` samples, (n, *shape), none of them twice.
-
-        Raises:
-            ValueError: where fewer are left.
-        """
-        check_request(n, y)
-        if self.fresh:
-            self.left, self.fresh = torch.randperm(len(self.examples)), False
-        if n > len(self.left):
-            count = len(self.examples)
-            raise ValueError(f"{self.name} holds {count:,} samples; more are asked for. Add --samples {count}.")
-        taken, self.left = self.left[:n], self.left[n:]
-        return self.examples[taken].x
+__all__ = ["evaluate", "outside"]
 
 
-SAMPLES = 10_000  # that are evaluated where nobody says how many
-
-
-@dataclasses.dataclass(frozen=True)
-class Outside:
-    """Samples of any other program, or real data in their place, measured against `source`."""
-
-    name: str
-    model: Given
-    source: Source
-    real: bool = False
-
-    def settings(self, **options: Any) -> Evaluation:
-        """How to evaluate: all samples where `options` say no number, up to 10,000; under one seed if it is all."""
-        held = len(self.model.examples)
-        chosen = Evaluation(**{"samples": min(SAMPLES, held), **options})
-        if chosen.samples > held:
-            raise ValueError(f"samples={chosen.samples} came; {self.name} holds {held:,}. Ask for as many at most.")
-        return dataclasses.replace(chosen, seeds=1) if chosen.samples == held else chosen
-
-    def sample(self, n: int, seed: int = 0, y: Any = None, mean: bool = False) -> Tensor:
-        """`n` of the samples, (n, *shape), in an order drawn under `seed`."""
-        return draw(self, n, seed, y, mean)
-
-    def evaluate(self, *metrics: str, tell: Tell | None = None, **options: Any) -> Results:
-        """Measure and return metric -> result; all that apply where no metrics are named."""
-        settings = self.settings(**options)
-        with using(1):  # what an operation of a metric is worth, it takes
-            return self._marked(measure(self, metrics or ("all",), settings, tell), settings)
-
-    def _marked(self, results: Results, settings: Evaluation) -> Results:
-        """The results, with a warning where a split was measured against itself."""
-        if not self.real or self.name != f"{self.source.raw.name}:{settings.split}":
-            return results
-        itself = f"{self.name} is measured against itself; take {self.source.raw.name}:train"
-        return Results({row: warned(result, itself) for row, result in results.items()}, results.skipped)
-
-
-def outside(what: Any, data: Any = None) -> Outside:
+def outside(what: Any, data: Any = None) -> Subject:
     """Samples made elsewhere, or a split of a source as if it were samples, for a reference row.
 
     Arguments:
@@ -140,11 +48,13 @@ def outside(what: Any, data: Any = None) -> Outside:
         data = data or Data(name)
         source, examples = catalogue.source(data), catalogue.source(dataclasses.replace(data, name=name)).split(split)
         source.spec.check(examples.first(1).x, source.name)
-        return Outside(what, Given(source.spec, examples, what), source, real=True)
+        return Subject(what, FixedSamples(source.spec, examples, what), source, real=True)
     if data is None:
         raise ValueError(f"{what} came without the data that it imitates. Say which, as in --data mnist.")
     source = _imitated(data)
-    return Outside(Path(what).name, Given(source.spec, read_samples(Path(what).expanduser(), source), what), source)
+    return Subject(
+        Path(what).name, FixedSamples(source.spec, read_samples(Path(what).expanduser(), source), what), source
+    )
 
 
 def evaluate(samples: Any, *metrics: str, data: Any = None, **options: Any) -> Results:
@@ -170,7 +80,7 @@ def _imitated(data: Any) -> Source:
     return adopt(data)
 
 
-def _array(what: Any, data: Any) -> Outside:
+def _array(what: Any, data: Any) -> Subject:
     """Samples in an array or a tensor."""
     rows = what.detach().cpu().numpy() if isinstance(what, Tensor) else what
     if not isinstance(rows, np.ndarray):
@@ -179,4 +89,4 @@ def _array(what: Any, data: Any) -> Outside:
     if data is None:
         raise ValueError("samples came without the data that they imitate. Say which, as in data='mnist'.")
     source = _imitated(data)
-    return Outside("samples", Given(source.spec, Array(rows, source, "the array"), "the array"), source)
+    return Subject("samples", FixedSamples(source.spec, Array(rows, source, "the array"), "the array"), source)

@@ -11,9 +11,9 @@ from typing import Any
 from counterfeit import catalogue
 from counterfeit.common.presentation import html
 from counterfeit.config.settings import Evaluation
-from counterfeit.core import Model
+from counterfeit.core import Generator
 from counterfeit.data.source import Source
-from counterfeit.inference.draws import Subject
+from counterfeit.inference.draws import Drawn
 from counterfeit.metrics import registry
 from counterfeit.metrics.base import Answer, Metric, Result
 from counterfeit.metrics.shared import sharing
@@ -68,7 +68,7 @@ class UnmeasuredError(ValueError):
         super().__init__(next(iter(self.skipped.values())) if len(reasons) == 1 else " | ".join(reasons))
 
 
-def applicable(subject: Subject, names: Sequence[str] | None = None) -> list[str]:
+def applicable(subject: Drawn, names: Sequence[str] | None = None) -> list[str]:
     """Those of the metrics, all where None, that the model has the capability for, and the data what they need.
 
     Each stands once. Of all, those are left out that only give what other metrics give one by one.
@@ -79,7 +79,7 @@ def applicable(subject: Subject, names: Sequence[str] | None = None) -> list[str
     return [m.name for m in chosen if not refusal(m, subject.model, subject.source, subject.name)]
 
 
-def refusal(metric: Metric, model: Model, source: Source, who: str) -> str:
+def refusal(metric: Metric, model: Generator, source: Source, who: str) -> str:
     """Why a metric cannot be asked of a model, called `who`, and these data; "" where it can."""
     if not isinstance(model, metric.needs):
         has = ", ".join(catalogue.capabilities(type(model)))
@@ -98,7 +98,7 @@ def _named(names: Sequence[str]) -> list[Metric]:
     return [one for one in chosen if not any(one.name in other.rows for other in chosen if other is not one)]
 
 
-def measure(subject: Subject, names: Sequence[str], settings: Evaluation, tell: Tell | None = None) -> Results:
+def measure(subject: Drawn, names: Sequence[str], settings: Evaluation, tell: Tell | None = None) -> Results:
     """Ask metrics in turn: row -> result, and the reason of each metric that gives none.
 
     Arguments:
@@ -135,7 +135,7 @@ def measure(subject: Subject, names: Sequence[str], settings: Evaluation, tell: 
     return Results(results, skipped)
 
 
-def _asked(metric: Metric, subject: Subject, settings: Evaluation) -> Answer:
+def _asked(metric: Metric, subject: Drawn, settings: Evaluation) -> Answer:
     """What one metric says, by row, with the spread over seeds of the samples where there are several."""
     seeds = range(settings.seed, settings.seed + settings.seeds)
     asked = [dataclasses.replace(settings, seed=seed) for seed in seeds]

@@ -10,17 +10,17 @@ import torch
 from torch import Tensor
 
 from counterfeit.common.seeding import mix, seeded
-from counterfeit.core import Decodes, Model, Samples, check_request, labels_of, require
+from counterfeit.core import Decodes, Generator, Samples, check_request, labels_of, require
 from counterfeit.data.conditions import conditions
 from counterfeit.data.source import SPLITS, Source
 
-__all__ = ["BATCH", "Subject", "draw", "draw_samples", "evaluating"]
+__all__ = ["BATCH", "Drawn", "draw", "draw_samples", "evaluating"]
 
 BATCH = 1_000  # examples handed to a model at once
 
 
 @contextmanager
-def evaluating(model: Model, seed: int) -> Iterator[None]:
+def evaluating(model: Generator, seed: int) -> Iterator[None]:
     """`model` in evaluation mode, without gradients and under `seed`; every module's mode is restored after."""
     training = {module: module.training for module in model.modules()}
     model.eval()
@@ -32,7 +32,7 @@ def evaluating(model: Model, seed: int) -> Iterator[None]:
             module.training = mode
 
 
-def draw_samples(model: Model, n: int, seed: int = 0, batch_size: int = BATCH, y: Tensor | None = None) -> Tensor:
+def draw_samples(model: Generator, n: int, seed: int = 0, batch_size: int = BATCH, y: Tensor | None = None) -> Tensor:
     """Draw `n` examples from `model` in the data's natural unit, (n, *shape), on its device.
 
     Arguments:
@@ -53,7 +53,7 @@ def draw_samples(model: Model, n: int, seed: int = 0, batch_size: int = BATCH, y
     return x
 
 
-def _drawn(model: Model, n: int, seed: int, batch_size: int, y: Tensor | None = None, mean: bool = False) -> Tensor:
+def _drawn(model: Generator, n: int, seed: int, batch_size: int, y: Tensor | None = None, mean: bool = False) -> Tensor:
     """Draws of `n` examples in batches under one seed; decoded means where `mean` and the model decodes codes."""
     sizes = [min(batch_size, n - start) for start in range(0, n, batch_size)]
     labels = [None] * len(sizes) if y is None else y.split(sizes)
@@ -64,7 +64,7 @@ def _drawn(model: Model, n: int, seed: int, batch_size: int, y: Tensor | None = 
         return torch.cat([able.sample(size, some) for size, some in zip(sizes, labels, strict=True)])
 
 
-class Subject(Protocol):
+class Drawn(Protocol):
     """What can be evaluated: a run, or samples made elsewhere."""
 
     @property
@@ -72,7 +72,7 @@ class Subject(Protocol):
         """What to call it."""
 
     @property
-    def model(self) -> Model:
+    def model(self) -> Generator:
         """What is asked."""
 
     @property
@@ -83,7 +83,7 @@ class Subject(Protocol):
         """Draw `n` examples in the data's natural unit, (n, *shape), on the CPU."""
 
 
-def draw(subject: Subject, n: int, seed: int = 0, y: Any = None, mean: bool = False) -> Tensor:
+def draw(subject: Drawn, n: int, seed: int = 0, y: Any = None, mean: bool = False) -> Tensor:
     """Draw `n` examples in the data's natural unit, (n, *shape), on the CPU.
 
     Arguments:

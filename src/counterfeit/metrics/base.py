@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from counterfeit.common.numbers import measured
 from counterfeit.config.settings import Evaluation
-from counterfeit.core import Model
+from counterfeit.core import Generator
 from counterfeit.data.source import Source
 
 __all__ = ["Answer", "Metric", "Result", "attempt"]
@@ -98,9 +98,9 @@ class Metric:
     unit: str
     better: Literal["higher", "lower"] | None
     needs: type
-    compute: Callable[[Model, Source, Evaluation], Result | Answer]
+    compute: Callable[[Generator, Source, Evaluation], Result | Answer]
     labels: bool = False
     applies: Callable[[Source], bool] = lambda source: True  # noqa: ARG005
-    suits: Callable[[Model], bool] = lambda model: True  # noqa: ARG005
+    suits: Callable[[Generator], bool] = lambda model: True  # noqa: ARG005
     kind: Literal["exact", "bound", "estimate"] = "estimate"
     rows: Mapping[str, Literal["higher", "lower"] | None] = field(default_factory=dict)

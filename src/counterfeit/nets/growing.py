@@ -36,7 +36,7 @@ class EqualConv2d(nn.Conv2d):
         """(B, inputs, H, W) -> (B, outputs, H, W)."""
         return self._conv_forward(x, self.weight * self.weight_scale, self.bias)
 
-    def enlarge(self, x: Tensor) -> Tensor:
+    def upscale(self, x: Tensor) -> Tensor:
         """The same of an image whose pixels are repeated, (B, inputs, H, W) -> (B, outputs, 2H, 2W), for size 3."""
         return doubled(x, self.weight * self.weight_scale, self.bias)
 
@@ -114,7 +114,7 @@ class GrowingGenerator(Growing):
         h = below = _activated(self.first(h))
         for block in list(self.blocks)[:top]:
             first, second = (cast(EqualConv2d, layer) for layer in block.children())
-            below, h = h, _activated(second(_activated(first.enlarge(h))))
+            below, h = h, _activated(second(_activated(first.upscale(h))))
         x = self.images[top](h).float()
         if alpha < 1:
             x = torch.lerp(_enlarged(self.images[top - 1](below).float()), x, alpha)

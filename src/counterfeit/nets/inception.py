@@ -6,7 +6,7 @@ pools by maximum, and there are 1008 classes.
 
 References:
     Rethinking the Inception Architecture for Computer Vision, Szegedy et al., 2016 (arXiv 1512.00567).
-    GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash Equilibrium, Heusel et al., 2017
+    GANs Trained by a Two Time-Scale Update OptimizerSettings Converge to a Local Nash Equilibrium, Heusel et al., 2017
         (arXiv 1706.08500).
 """
 

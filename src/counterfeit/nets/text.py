@@ -38,7 +38,7 @@ class Asked(nn.Module):
 
     Example:
         >>> color, place = (("red",),), (("top",), ("top left",))
-        >>> spec = Spec((3, 8, 8), words=("left", "red", "top"), length=2, phrases=(color, place))
+        >>> spec = Spec((3, 8, 8), vocabulary=("left", "red", "top"), max_tokens=2, phrases=(color, place))
         >>> Asked(spec)(torch.tensor([[3, 0], [3, 1]]))
         tensor([[-1,  0],
                 [-1,  1]])
@@ -56,8 +56,8 @@ class Asked(nn.Module):
              for value, names in enumerate(values) for name in names),
             key=lambda phrase: (len(phrase.words), phrase),  # "top left" has the last word over "top"
         )  # fmt: skip
-        places = {word: token for token, word in enumerate(spec.words, 1)}
-        table = torch.zeros(len(phrases), len(spec.words) + 1)
+        places = {word: token for token, word in enumerate(spec.vocabulary, 1)}
+        table = torch.zeros(len(phrases), len(spec.vocabulary) + 1)
         for row, phrase in zip(table, phrases, strict=True):
             row[[places[word] for word in phrase.words]] = 1.0
         column = torch.tensor([phrase.attribute for phrase in phrases])
@@ -113,7 +113,7 @@ class TextGenerator(Net):
 
     def __init__(self, spec: Spec, players: ConvPlayers, noise_dim: int, caption_dim: int) -> None:
         super().__init__()
-        self.encoder = CaptionEncoder(len(spec.words), caption_dim)
+        self.encoder = CaptionEncoder(len(spec.vocabulary), caption_dim)
         self.body = players.generator(spec, noise_dim + caption_dim)
 
     def forward(self, z: Tensor) -> Tensor:
@@ -138,7 +138,7 @@ class TextDiscriminator(Net):
 
     def __init__(self, spec: Spec, players: ConvPlayers, caption_dim: int, features: int = 256) -> None:
         super().__init__()
-        self.encoder = CaptionEncoder(len(spec.words), caption_dim)
+        self.encoder = CaptionEncoder(len(spec.vocabulary), caption_dim)
         self.body = players.discriminator(spec, outputs=features)
         self.spec, self.real, self.match = spec, nn.Linear(features, 1), nn.Linear(caption_dim, features)
         self.asked = Asked(spec) if spec.phrases else None

@@ -12,7 +12,7 @@ from counterfeit.common.files import atomic
 from counterfeit.data.images import Span, from_unit, save_png, tile, to_uint8
 from counterfeit.data.sources.arrays import SUFFIXES
 from counterfeit.report.figures.points import plotted
-from counterfeit.report.figures.texts import labelled
+from counterfeit.report.html.texts import labelled
 
 __all__ = ["write_codes", "write_pictures", "write_rows", "write_samples", "writer"]
 
@@ -24,7 +24,7 @@ def write_samples(x: Tensor, out: Path, span: Span | None = None) -> Path:
 
     Arguments:
         x: samples in the data's natural unit, (N, *shape).
-        out: a .png, for a grid of images, films in rows or a histogram of points; a .npy or .npz (array `x`), for the
+        out: a .png, for a grid of images, videos in rows or a histogram of points; a .npy or .npz (array `x`), for the
             values; or a path without suffix, for a folder of 00000.png, 00001.png, ….
         span: the values that 0 and 1 stand for in arrays, where the data's files have a range of their own.
 
@@ -107,13 +107,13 @@ def _images(x: Tensor) -> bool:
 
 
 def _grid(x: Tensor, out: Path) -> None:
-    if x.ndim == 5 and _images(x[0]):  # films, a row each
+    if x.ndim == 5 and _images(x[0]):  # videos, a row each
         save_png(out, tile(x.flatten(0, 1), x.shape[1]))
         return
     if not _images(x) and (x.ndim != 2 or x.shape[1] > 2):
         raise ValueError(
-            f"samples have shape {tuple(x.shape)}; a picture shows (N, 1 or 3, H, W), films (N, frames, 1 or 3, H, W), "
-            "(N, 1) or (N, 2). Choose a .npy as --out."
+            f"samples have shape {tuple(x.shape)}; a picture shows (N, 1 or 3, H, W), a video (N, frames, 1 or 3, H, "
+            "W), points (N, 1) or (N, 2). Choose a .npy as --out."
         )
     save_png(out, tile(x) if _images(x) else plotted(x))
 

@@ -16,16 +16,14 @@ import torch
 from counterfeit import catalogue
 from counterfeit.common.files import write_json
 from counterfeit.config.parse import command
-from counterfeit.evaluation.fixed_samples import Outside
+from counterfeit.evaluation.subject import Subject, Trained
 from counterfeit.metrics.base import Result
-from counterfeit.run.raw_view import View, trained
-from counterfeit.run.run import Run
 
 __all__ = ["machine", "record", "spreads"]
 
 
 def record(
-    subjects: Mapping[str, Run | Outside | View], results: Mapping[str, Mapping[str, Result]], path: Path, derive: str
+    subjects: Mapping[str, Subject], results: Mapping[str, Mapping[str, Result]], path: Path, derive: str
 ) -> Path:
     """Write measured results with their costs, commands and protocols as JSON.
 
@@ -35,7 +33,7 @@ def record(
         path: the file to write.
         derive: the command that measures them.
     """
-    runs = {name: trained(one) for name, one in subjects.items()}
+    runs = {name: one.run for name, one in subjects.items()}
     rows = [{"run": name, **_of_run(run), "metrics": _metrics(results[name])} for name, run in runs.items()]
     ours = {name: results[name] for name, run in runs.items() if run}
     content = {
@@ -81,7 +79,7 @@ def _metrics(results: Mapping[str, Result]) -> dict[str, Any]:
     return {name: result.to_dict() for name, result in results.items()}
 
 
-def _of_run(run: Run | None) -> dict[str, Any]:
+def _of_run(run: Trained | None) -> dict[str, Any]:
     if not run:
         return {}
     state, usual = run.state, catalogue.configure(catalogue.recipe(run.config.recipe))

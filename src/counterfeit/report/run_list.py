@@ -60,7 +60,7 @@ def _row(
 
 def _key_numbers(run: Run) -> Mapping[str, Any]:
     """Those of the recipe's goals first, then the others that were measured."""
-    goals = [str(goal.get("metric")) for goal in run.description.get("reach", ()) if isinstance(goal, Mapping)]
+    goals = [str(goal.get("metric")) for goal in run.description.get("targets", ()) if isinstance(goal, Mapping)]
     held = run.evaluation
     names = [name for name in dict.fromkeys([*goals, *held]) if name in held]
     return {name: held[name] for name in names[:NUMBERS]}

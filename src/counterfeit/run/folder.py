@@ -142,14 +142,14 @@ def default_folder(recipe: str) -> Path:
 
 def create(out: Path | None, recipe: str, group: Processes) -> Path:
     """A new folder at `out`, or by the recipe's name and the time."""
-    if not group.leads:
-        return Path(group.agree(""))
+    if not group.is_main:
+        return Path(group.broadcast(""))
     folder = out or default_folder(recipe)
     while not _made(folder):
         if out:
             raise ValueError(f"{out} already holds something; a new folder is expected. Choose another, or resume it.")
         folder = default_folder(recipe)  # another process took that name a moment ago
-    return Path(group.agree(str(folder)))
+    return Path(group.broadcast(str(folder)))
 
 
 def _made(folder: Path) -> bool:
@@ -171,7 +171,7 @@ def describe(recipe: Recipe, source: Source, model: Model) -> dict[str, Any]:
     """What `run.yaml` holds beside the settings: goals, sizes, versions, data fingerprint."""
     return {
         "summary": recipe.summary,
-        "reach": [dict(goal) for goal in recipe.reach],
+        "targets": [dict(goal) for goal in recipe.targets],
         "parameters": {name: sum(p.numel() for p in child.parameters()) for name, child in model.named_children()},
         "source": {"name": source.name, "fingerprint": source.fingerprint, "sizes": dict(source.sizes)}
         | ({"range": list(source.span)} if source.span else {}),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
-from functools import cached_property
+from collections.abc import Callable, Mapping
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +32,13 @@ from counterfeit.engine.doctor.examiner import Examination, examine
 from counterfeit.engine.fit import Summary
 from counterfeit.engine.previews import histogram
 from counterfeit.evaluation.measure import Results, Tell, UnmeasuredError, applicable, measure
-from counterfeit.inference.capabilities import complete, decode, encode, enlarge, translate
+from counterfeit.evaluation.subject import Subject
+from counterfeit.inference.ability import Ability, abilities
+from counterfeit.inference.completion import complete
 from counterfeit.inference.draws import draw
+from counterfeit.inference.encoding import decode, encode
+from counterfeit.inference.translation import translate
+from counterfeit.inference.upscaling import upscale
 from counterfeit.run import training
 from counterfeit.run.folder import RunFolder
 
@@ -53,8 +58,9 @@ def train(
 
     Arguments:
         recipe: name of a recipe; path of a YAML file, or what it would hold; or a class of models of your own.
-        data: in place of the recipe's: a source or its name, the path of pictures, films or arrays, an array, a tensor,
-            a pair of examples and labels, or a torch `Dataset`. What has no name or path is kept in the run folder.
+        data: in place of the recipe's: a source or its name, the path of pictures, videos or arrays, an array, a
+            tensor, a pair of examples and labels, or a torch `Dataset`. What has no name or path is kept in the run
+            folder.
         out: the run folder; `runs/<recipe>-<time>` where None.
         steps: training steps, in place of the recipe's.
         seed: in place of the recipe's.
@@ -173,6 +179,11 @@ class Run(RunFolder):
                     raise
                 del self.checkpoint
 
+    @property
+    def subject(self) -> Subject:
+        """The run as what is evaluated."""
+        return Subject(self.name, self.model, self.source, self.config.evaluate, run=self)
+
     def sample(self, n: int, seed: int = 0, y: Any = None, mean: bool = False) -> Tensor:
         """Draw `n` examples in the data's natural unit, (n, *shape), on the CPU.
 
@@ -249,7 +260,7 @@ class Run(RunFolder):
         with using(self.threads):
             return self._natural(translate(self.model, x, torch.full((len(x),), label), seed=seed))
 
-    def enlarge(self, x: Any, seed: int = 0) -> Tensor:
+    def upscale(self, x: Any, seed: int = 0) -> Tensor:
         """The pictures `x`, (N, C, H, W) of any size, in more pixels, (N, C, factor H, factor W), on the CPU.
 
         Arguments:
@@ -258,7 +269,20 @@ class Run(RunFolder):
         """
         x = _tensor("x", x)
         with using(self.threads):
-            return self._natural(enlarge(self.model, x, seed=seed))
+            return self._natural(upscale(self.model, x, seed=seed))
+
+    def __getattr__(self, name: str) -> Callable[..., Tensor]:
+        """Whatever else models can be asked for: any `Ability`, by its name, as (x, *more, seed=0)."""
+        ability = next((one for one in abilities() if one.name == name), None)
+        if ability is None:
+            raise AttributeError(f"a run has no {name!r}")
+        return partial(self._ask, ability)
+
+    def _ask(self, ability: Ability, x: Any, *more: Any, seed: int = 0) -> Tensor:
+        """What the model answers to examples, as it sees them, in the data's natural unit, on the CPU."""
+        require(self.model, ability.needs)
+        with using(self.threads):
+            return self._natural(ability.ask(self.model, _tensor("x", x), *more, seed=seed))
 
     def _natural(self, x: Tensor) -> Tensor:
         """In the data's natural unit, on the CPU."""

@@ -53,22 +53,22 @@ def begin(
     description = config.to_dict() | describe(chosen, source, model) | {"threads": threads}
     path = create(out, config.recipe, group)
     with locked(path, group):
-        if group.leads:
+        if group.is_main:
             write_yaml(path / "run.yaml", description)
             if adopted:
                 keep(adopted, path / kept_name())
             if source.warning and show:
                 console().print(f"{source.name}: {source.warning}", markup=False, highlight=False)
-        group.wait()
+        group.barrier()
         folder = RunFolder(path)
         try:
             summary = _fit(folder, model, source, group, resume=False, show=show)
-            _tell(why, show and group.leads)
+            _tell(why, show and group.is_main)
             return folder, source, summary
         except LateError:
             raise
         except ValueError:  # refused before anything was learnt: leave the place free for the corrected command
-            if group.leads and not checkpoint.checkpoints(path):
+            if group.is_main and not checkpoint.checkpoints(path):
                 shutil.rmtree(path, ignore_errors=True)
             raise
 
@@ -112,10 +112,10 @@ def _go_on(folder: RunFolder, changes: Mapping[str, Any], group: Processes, show
     why = ""
     if not folder.threads:  # of a run that an earlier version trained
         folder.description["threads"], why = _threads(config.train, model, source)
-    if changes and group.leads:  # only now that nothing was refused
+    if changes and group.is_main:  # only now that nothing was refused
         write_yaml(folder.path / "run.yaml", folder.description | config.to_dict())
     summary = _fit(folder, model, source, group, resume=True, show=show)
-    _tell(why, show and group.leads)
+    _tell(why, show and group.is_main)
     return source, summary
 
 
@@ -159,15 +159,15 @@ def _check(config: Config, model: Model, source: Source, group: Processes) -> No
         if part not in dict(model.named_modules()):
             known = ", ".join(name for name, _ in model.named_children())
             raise ValueError(f"train.parts.{part}: the model has no such part; it has {known}.")
-    if config.train.patience and not config.train.validate:
-        raise ValueError("train.patience came without train.validate, which says what to gain in. Name a metric there.")
-    if config.train.validate:
-        metric = _validated(config.train.validate)
+    if config.train.patience and not config.train.monitor:
+        raise ValueError("train.patience came without train.monitor, which says what to gain in. Name a metric there.")
+    if config.train.monitor:
+        metric = _validated(config.train.monitor)
         why = refusal(metric, model, source, config.model) if metric.better else "neither direction of it is better."
-        if metric.rows and config.train.validate not in metric.rows:
+        if metric.rows and config.train.monitor not in metric.rows:
             why = f"it gives {', '.join(metric.rows)}; one of them is expected."
         if why:
-            said = f"train.validate: {metric.name} cannot choose among checkpoints of {config.model}"
+            said = f"train.monitor: {metric.name} cannot choose among checkpoints of {config.model}"
             raise ValueError(f"{said}: {why} Leave it out.")
     for name in config.evaluate.metrics:
         registry.metric(name)
@@ -180,10 +180,10 @@ def _validated(name: str) -> Metric:
 
 def validator(config: Config, source: Source) -> Validate | None:
     """What measures a model on the validation split, as the settings say; None where they ask for nothing."""
-    if config.train.validate is None:
+    if config.train.monitor is None:
         return None
-    name, metric = config.train.validate, _validated(config.train.validate)
-    samples = config.train.validate_samples
+    name, metric = config.train.monitor, _validated(config.train.monitor)
+    samples = config.train.monitor_samples
     evaluation: Evaluation = dataclasses.replace(config.evaluate, split="valid", samples=samples)
     sign = -1.0 if metric.better == "lower" else 1.0
 

@@ -1,8 +1,8 @@
 """Arrays: in a .npy or .npz file, and in Python arrays, tensors and torch `Dataset`s.
 
-A row is one example: images (N, C, H, W), with channels last (N, H, W, C), gray ones without a channel (N, H, W); films
-(N, T, C, H, W) or (N, T, H, W, C); points (N, D) or (N,). Images are integers from 0 to 255, or floats in [0, 1]; where
-there are only zeros and ones they are binary. Other ranges are named: `--data.range LOW,HIGH`.
+A row is one example: images (N, C, H, W), with channels last (N, H, W, C), gray ones without a channel (N, H, W);
+videos (N, T, C, H, W) or (N, T, H, W, C); points (N, D) or (N,). Images are integers from 0 to 255, or floats in
+[0, 1]; where there are only zeros and ones they are binary. Other ranges are named: `--data.range LOW,HIGH`.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Arrays(Source):
     """
 
     name = "arrays"
-    summary = "a .npy or .npz file of images, points or films, with labels where there are any"
+    summary = "a .npy or .npz file of images, points or videos, with labels where there are any"
 
     def __init__(self, path: str | Path | Mapping[str, Any], size: int | None = None, span: Span | None = None) -> None:
         held = path if isinstance(path, Mapping) else read_arrays(Path(path))
@@ -244,7 +244,7 @@ def _shades(x: np.ndarray, low: Any, high: Any, who: str) -> Rows:
 
 
 def _channels_first(x: np.ndarray, who: str) -> np.ndarray:
-    """Images as (N, C, H, W), films as (N, T, C, H, W)."""
+    """Images as (N, C, H, W), videos as (N, T, C, H, W)."""
     if x.ndim == 3:
         return x[:, None]
     if x.ndim in (4, 5) and x.shape[-3] in (1, 3):

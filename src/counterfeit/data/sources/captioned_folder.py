@@ -22,7 +22,7 @@ from counterfeit.data.sources.folder import Folder
 from counterfeit.data.sources.in_memory import pick
 from counterfeit.data.tokenizer import encode, split, vocabulary
 
-__all__ = ["CAPTIONS", "ToldFolder", "read_captions"]
+__all__ = ["CAPTIONS", "CaptionedFolder", "read_captions"]
 
 CAPTIONS = "captions.jsonl"
 
@@ -56,7 +56,7 @@ class Told(Examples):
         return Told(self.examples.to(device), self.which.to(device), self.y.to(device))
 
 
-class ToldFolder(Folder):
+class CaptionedFolder(Folder):
     """A folder or zip of pictures and `captions.jsonl`, a line {"file": "below/it.png", "caption": "…"} for each.
 
     A picture may have several captions; those without one are left out. Folders of classes count for nothing.
@@ -92,7 +92,7 @@ class ToldFolder(Folder):
         texts = [text for _, text in self.captions]
         length = max(len(split(text)) for text in texts)
         self.class_names = ()
-        self.spec = replace(self.spec, classes=0, words=vocabulary(texts), length=length)
+        self.spec = replace(self.spec, classes=0, vocabulary=vocabulary(texts), max_tokens=length)
 
     @classmethod
     def told(cls, path: Path) -> bool:
@@ -110,7 +110,7 @@ class ToldFolder(Folder):
 
     @cached_property
     def _tokens(self) -> Tensor:
-        return encode([text for _, text in self.captions], self.spec.words, self.spec.length)
+        return encode([text for _, text in self.captions], self.spec.vocabulary, self.spec.max_tokens)
 
     @cached_property
     def fingerprint(self) -> str:

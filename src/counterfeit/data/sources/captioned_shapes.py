@@ -97,7 +97,7 @@ class Captioned(Source):
         named = [name for phrases in self.attributes.values() for names in phrases.values() for name in names]
         words = vocabulary([*named, *(template.format(**dict.fromkeys(values, "")) for template in TEMPLATES)])
         phrases = tuple(tuple(each.values()) for each in self.attributes.values())
-        self.spec = Spec((3, side, side), words=words, length=LENGTH, phrases=phrases)
+        self.spec = Spec((3, side, side), vocabulary=words, max_tokens=LENGTH, phrases=phrases)
 
     @abstractmethod
     def unabridged(self) -> Captioned:
@@ -148,7 +148,7 @@ class Captioned(Source):
         said = np.where(random.rand(len(kinds), 4) < UNSAID, -1, attributes.numpy()).tolist()
         templates, wordings = random.randint(len(TEMPLATES), size=len(said)), random.randint(2, size=(len(said), 4))
         texts = [self._caption(row, TEMPLATES[t], w) for row, t, w in zip(said, templates, wordings, strict=True)]
-        return InMemory(x, encode(texts, self.spec.words, LENGTH)), attributes
+        return InMemory(x, encode(texts, self.spec.vocabulary, LENGTH)), attributes
 
     def _attributes(self, kinds: Tensor, split: str, random: np.random.RandomState) -> Tensor:
         """Attributes for things of these kinds, (N, 4): all alike, but for the pairs kept out."""
@@ -196,7 +196,7 @@ class CaptionedDigits(Captioned):
     Example:
         >>> from counterfeit.data.tokenizer import caption
         >>> source = CaptionedDigits(digits="bundled")
-        >>> caption(source.split("train").first(1).y[0], source.spec.words)
+        >>> caption(source.split("train").first(1).y[0], source.spec.vocabulary)
         'a big 2 in yellow at the top right'
     """
 

@@ -1,4 +1,4 @@
-"""Films of digits that move on straight lines and bounce off the edges."""
+"""Videos of digits that move on straight lines and bounce off the edges."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ COUNTS = {"train": 8_000, "valid": 1_000, "test": 1_000}
 SHARE = 28 / 64  # of the frame's side that a digit takes
 STEP = 0.1  # of the way from edge to edge that a digit goes from one frame to the next
 SIZE = 32
-CHUNK = 250  # films rendered at once
+CHUNK = 250  # videos rendered at once
 
 
 def bounced(position: np.ndarray) -> np.ndarray:
@@ -35,7 +35,7 @@ def bounced(position: np.ndarray) -> np.ndarray:
 
 
 def render(digits: np.ndarray, corners: np.ndarray, size: int) -> np.ndarray:
-    """Films of digits, the brighter one where they overlap.
+    """Videos of digits, the brighter one where they overlap.
 
     Arguments:
         digits: uint8 (N, K, S, S).
@@ -46,18 +46,18 @@ def render(digits: np.ndarray, corners: np.ndarray, size: int) -> np.ndarray:
         uint8 (N, T, 1, size, size).
     """
     count, frames = len(digits), corners.shape[2]
-    films = np.zeros((count, frames, size, size), np.uint8)
-    film, frame = np.arange(count)[:, None, None, None], np.arange(frames)[:, None, None]
+    videos = np.zeros((count, frames, size, size), np.uint8)
+    video, frame = np.arange(count)[:, None, None, None], np.arange(frames)[:, None, None]
     inside = np.arange(digits.shape[2])
     for k in range(digits.shape[1]):
         rows = corners[:, k, :, 0, None, None] + inside[:, None]  # (N, T, S, 1)
         columns = corners[:, k, :, 1, None, None] + inside  # (N, T, 1, S)
-        films[film, frame, rows, columns] = np.maximum(films[film, frame, rows, columns], digits[:, k, None])
-    return films[:, :, None]
+        videos[video, frame, rows, columns] = np.maximum(videos[video, frame, rows, columns], digits[:, k, None])
+    return videos[:, :, None]
 
 
 class MovingDigits(Source):
-    """Films of digits that bounce in a frame, made from a seed; no digit appears in two splits.
+    """Videos of digits that bounce in a frame, made from a seed; no digit appears in two splits.
 
     Each goes a tenth of the way from edge to edge from one frame to the next, in a direction of its own.
 
@@ -67,8 +67,8 @@ class MovingDigits(Source):
 
     Arguments:
         size: side of a frame in pixels; 32 where None, 64 in the paper.
-        frames: of a film.
-        digits: in a film.
+        frames: of a video.
+        digits: in a video.
         of: which digits: "mnist", or the bundled 8x8 "digits".
 
     Raises:
@@ -80,7 +80,7 @@ class MovingDigits(Source):
     """
 
     name = "moving-digits"
-    summary = "films of two digits that bounce in a frame, 20 frames of 32x32"
+    summary = "videos of two digits that bounce in a frame, 20 frames of 32x32"
 
     def __init__(
         self, size: int | None = None, frames: int = 20, digits: int = 2, of: Literal["mnist", "digits"] = "mnist"
@@ -100,14 +100,14 @@ class MovingDigits(Source):
         return self.cast.files
 
     def split(self, name: str) -> InMemory:
-        """The films of the split "train", "valid" or "test"."""
+        """The videos of the split "train", "valid" or "test"."""
         return pick(self._splits, name)
 
     @cached_property
     def _splits(self) -> Mapping[str, InMemory]:
-        return {name: self._film(name, seed) for seed, name in enumerate(SPLITS)}
+        return {name: self._video(name, seed) for seed, name in enumerate(SPLITS)}
 
-    def _film(self, split: str, seed: int) -> InMemory:
+    def _video(self, split: str, seed: int) -> InMemory:
         random = np.random.RandomState(seed)  # legacy: its stream is frozen
         (frames, _, size, _), count, pictures = self.spec.shape, COUNTS[split], self.cast.split(split)
         chosen = torch.from_numpy(random.randint(len(pictures), size=count * self.digits))

@@ -16,7 +16,7 @@ from counterfeit.data.sources.digits import Digits
 from counterfeit.data.sources.in_memory import Fixed, pick
 from counterfeit.data.sources.mnist import MNIST
 
-__all__ = ["HiddenDigits", "Paired"]
+__all__ = ["Paired", "UnpairedDigits"]
 
 SLOPE = 0.25  # columns that a slanted row moves for each row above the middle
 SHIFT = 14  # a shifted picture moves by a row and a column for each so many pixels of its side
@@ -108,7 +108,7 @@ def domain(name: str) -> Domain:
     return Domain(LOOKS[looks[0] if looks else "plain"], moves)
 
 
-class HiddenDigits(Source):
+class UnpairedDigits(Source):
     """Handwritten digits in several domains, each an invertible map of pixels: labels are the domains.
 
     No digit occurs in two domains, so that there are no pairs to learn from. `truth` knows the maps.
@@ -123,13 +123,13 @@ class HiddenDigits(Source):
         ValueError: for domains that are unknown, less than two, or the same.
 
     Example:
-        >>> source = HiddenDigits(domains=("plain", "negative"), digits="digits")
+        >>> source = UnpairedDigits(domains=("plain", "negative"), digits="digits")
         >>> x, y = source.split("test").first(2)
         >>> torch.equal(source.truth(x, y, 1 - y), 1 - x)
         True
     """
 
-    name = "hidden-digits"
+    name = "unpaired-digits"
     summary = "handwritten digits in domains whose map is hidden: unpaired translation"
 
     def __init__(

@@ -1,4 +1,4 @@
-"""A folder or a zip of films: animated GIFs and WebPs, or a folder of numbered frames for each."""
+"""A folder or a zip of videos: animated GIFs and WebPs, or a folder of numbered frames for each."""
 
 from __future__ import annotations
 
@@ -24,39 +24,39 @@ from counterfeit.data.source import SPLITS, InMemory, Source
 from counterfeit.data.sources.folder import LARGEST_NATIVE
 from counterfeit.data.sources.in_memory import pick
 
-__all__ = ["Films"]
+__all__ = ["Videos"]
 
-MEMORY = 4 << 30  # bytes that all films may take
-MOST = 10_000  # frames of one file: more is no film that fits
+MEMORY = 4 << 30  # bytes that all videos may take
+MOST = 10_000  # frames of one file: more is no video that fits
 
 
-class Film(NamedTuple):
-    """One film: its name, and the positions of its frames in the folder, or of the file that holds them all."""
+class Video(NamedTuple):
+    """One video: its name, and the positions of its frames in the folder, or of the file that holds them all."""
 
     name: str
     frames: tuple[int, ...]
 
 
-class Films(Source):
-    """A folder or zip of films, of which clips of equal length are learnt.
+class Videos(Source):
+    """A folder or zip of videos, of which clips of equal length are learnt.
 
-    Each animated GIF or WebP is a film, and so is each folder of frames, which are ordered by the numbers in their
-    names. Top folders called train, valid and test are splits; what is missing takes 5 % of the films, at least one. Of
-    a film longer than a clip, clips are cut one after the other.
+    Each animated GIF or WebP is a video, and so is each folder of frames, which are ordered by the numbers in their
+    names. Top folders called train, valid and test are splits; what is missing takes 5 % of the videos, at least one.
+    Of a video longer than a clip, clips are cut one after the other.
 
     Arguments:
         path: the folder or zip.
         frames: length of a clip.
         size: the central square of each frame is resized to `size` x `size` pixels; may be left out where all frames
             share one size of at most 128 pixels a side.
-        every: every so many frames of a film are kept, the first among them.
+        every: every so many frames of a video are kept, the first among them.
         span: the values that are black and white, as for pictures.
 
     Raises:
-        DataError: no such folder or zip, no films in it, one that is too short or damaged, or sizes that differ.
+        DataError: no such folder or zip, no videos in it, one that is too short or damaged, or sizes that differ.
     """
 
-    name = "films"
+    name = "videos"
     summary = "a folder or zip of animated GIFs or WebPs, or of folders of numbered frames"
 
     def __init__(
@@ -66,38 +66,40 @@ class Films(Source):
             if not (isinstance(value, int) and value >= low):
                 raise ValueError(f"data.{key}: {value!r} came; an integer of at least {low} is expected. Raise it.")
         self.pictures = find_pictures(path)
-        self.films = _films(self.pictures)
+        self.videos = _videos(self.pictures)
         self.frames, self.size, self.every, self.span = frames, size, every, span
         self._clips, self._homes = self._read()
         self.spec = Spec(tuple(self._clips.shape[1:]))
-        places, self.warning = _dealt(self.films)
+        places, self.warning = _dealt(self.videos)
         self._held = {name: self._of(places[name]) for name in SPLITS}
 
     def split(self, name: str) -> InMemory:
-        """The clips of the split "train", "valid" or "test"; those of one film are in one split."""
+        """The clips of the split "train", "valid" or "test"; those of one video are in one split."""
         return pick(self._held, name)
 
     @cached_property
     def fingerprint(self) -> str:
         """A short hash of names and of the clips."""
-        names = repr([film.name for film in self.films]).encode()
+        names = repr([video.name for video in self.videos]).encode()
         return hashlib.sha256(names + self._clips.tobytes()).hexdigest()[:16]
 
-    def _of(self, films: Sequence[int]) -> InMemory:
-        index = np.concatenate([np.flatnonzero(self._homes == film) for film in films])
+    def _of(self, videos: Sequence[int]) -> InMemory:
+        index = np.concatenate([np.flatnonzero(self._homes == video) for video in videos])
         return InMemory(torch.from_numpy(self._clips[index]))
 
     def _read(self) -> tuple[np.ndarray, np.ndarray]:
-        """All clips, uint8 (N, frames, C, H, W), and the film that each is of, (N,)."""
+        """All clips, uint8 (N, frames, C, H, W), and the video that each is of, (N,)."""
         clips, homes, bytes_read = [], [], 0
-        with bombs_refused(), Bar(f"reading {self.pictures.path.name}", len(self.films)) as bar:
-            for number, film in enumerate(self.films):
-                found = self._clip(film)
+        with bombs_refused(), Bar(f"reading {self.pictures.path.name}", len(self.videos)) as bar:
+            for number, video in enumerate(self.videos):
+                found = self._clip(video)
                 clips += found
                 homes += [number] * len(found)
                 bytes_read += sum(clip.nbytes for clip in found)
                 if bytes_read > MEMORY:
-                    raise DataError(f"{self.pictures.path} holds films of more than 4 GiB. Shrink frames: --data.size.")
+                    raise DataError(
+                        f"{self.pictures.path} holds videos of more than 4 GiB. Shrink frames: --data.size."
+                    )
                 bar.update(1)
         shapes = {clip.shape[2:] for clip in clips}
         if len(shapes) > 1 or (self.size is None and max(*next(iter(shapes))) > LARGEST_NATIVE):
@@ -107,24 +109,24 @@ class Films(Source):
             clips = [clip[:, :1] for clip in clips]
         return np.stack(clips), np.array(homes)
 
-    def _clip(self, film: Film) -> list[np.ndarray]:
-        frames = self._frames(film)[:: self.every]
+    def _clip(self, video: Video) -> list[np.ndarray]:
+        frames = self._frames(video)[:: self.every]
         count = len(frames) // self.frames
         if not count:
             kept = f"{len(frames)} frames" if self.every == 1 else f"{len(frames)} frames, every {self.every}th"
             raise DataError(
-                f"{self.pictures.path}/{film.name} has {kept}; {self.frames} are asked for. Add --data.frames "
+                f"{self.pictures.path}/{video.name} has {kept}; {self.frames} are asked for. Add --data.frames "
                 f"{max(2, len(frames))}, or remove it."
             )
         if len({frame.shape for frame in frames}) > 1:
-            raise DataError(f"{self.pictures.path}/{film.name} has frames of different sizes. Add --data.size 32.")
+            raise DataError(f"{self.pictures.path}/{video.name} has frames of different sizes. Add --data.size 32.")
         return [np.stack(frames[i * self.frames : (i + 1) * self.frames]) for i in range(count)]
 
-    def _frames(self, film: Film) -> list[np.ndarray]:
-        """The frames of a film in color, uint8 (3, H, W) each."""
-        if len(film.frames) > 1:
-            return [self._decoded(self.pictures.read(i), self.pictures.where(i)) for i in film.frames]
-        (index,) = film.frames
+    def _frames(self, video: Video) -> list[np.ndarray]:
+        """The frames of a video in color, uint8 (3, H, W) each."""
+        if len(video.frames) > 1:
+            return [self._decoded(self.pictures.read(i), self.pictures.where(i)) for i in video.frames]
+        (index,) = video.frames
         data, who = self.pictures.read(index), self.pictures.where(index)
         return [self._decoded(frame, who) for frame in _unpacked(data, who)]
 
@@ -140,29 +142,29 @@ def _unpacked(data: bytes, who: str) -> list[bytes]:
                 raise ValueError(f"it has more than {MOST:,} frames")
             return [encode_png(np.asarray(frame.convert("RGB"))) for frame in ImageSequence.Iterator(image)]
     except Exception as error:  # decoders raise anything on damaged files
-        raise DataError(f"{who} is damaged or no film ({error}). Replace or remove it.") from error
+        raise DataError(f"{who} is damaged or no video ({error}). Replace or remove it.") from error
 
 
-def _films(pictures: Pictures) -> list[Film]:
+def _videos(pictures: Pictures) -> list[Video]:
     """Animations, and folders of frames in the order of the numbers in their names."""
     folders: dict[str, list[int]] = {}
-    films = []
+    videos = []
     for index, name in enumerate(pictures.names):
         if name.lower().endswith((".gif", ".webp")) and _animated(pictures, index):
-            films.append(Film(name, (index,)))
+            videos.append(Video(name, (index,)))
         else:
             folders.setdefault(name.rpartition("/")[0], []).append(index)
-    films += [
-        Film(folder, tuple(sorted(frames, key=lambda i: _number(pictures.names[i]))))
+    videos += [
+        Video(folder, tuple(sorted(frames, key=lambda i: _number(pictures.names[i]))))
         for folder, frames in folders.items()
     ]
-    single = [film.name or "its root" for film in films if len(film.frames) == 1 and film.name in folders]
+    single = [video.name or "its root" for video in videos if len(video.frames) == 1 and video.name in folders]
     if single:
         raise DataError(
             f"{pictures.path} holds single pictures in {', '.join(single[:3])}; animated GIFs or WebPs, or folders of "
             "numbered frames are expected. Remove them, or leave data.frames out for pictures."
         )
-    return sorted(films)
+    return sorted(videos)
 
 
 def _animated(pictures: Pictures, index: int) -> bool:
@@ -170,20 +172,20 @@ def _animated(pictures: Pictures, index: int) -> bool:
         with Image.open(io.BytesIO(pictures.read(index)), formats=FORMATS) as image:
             return getattr(image, "n_frames", 1) > 1
     except Exception as error:
-        raise DataError(f"{pictures.where(index)} is damaged or no film ({error}). Replace or remove it.") from error
+        raise DataError(f"{pictures.where(index)} is damaged or no video ({error}). Replace or remove it.") from error
 
 
 def _number(name: str) -> tuple[list[int], str]:
     return [int(digits) for digits in re.findall(r"\d+", name.rpartition("/")[2])], name
 
 
-def _dealt(films: Sequence[Film]) -> tuple[dict[str, tuple[int, ...]], str]:
-    """The films of each split."""
-    homes = [FOLDERS.get(film.name.split("/")[0].lower(), "train") for film in films]
-    names = [film.name for film in films]
+def _dealt(videos: Sequence[Video]) -> tuple[dict[str, tuple[int, ...]], str]:
+    """The videos of each split."""
+    homes = [FOLDERS.get(video.name.split("/")[0].lower(), "train") for video in videos]
+    names = [video.name for video in videos]
     given = {split: shuffled(names, [i for i, home in enumerate(homes) if home == split]) for split in SPLITS}
     if not given["train"]:
-        raise DataError("no film is left for training: there is no folder train. Add one, or none of valid and test.")
+        raise DataError("no video is left for training: there is no folder train. Add one, or none of valid and test.")
     return deal(given, None, ())
 
 

@@ -131,7 +131,7 @@ def slowed(train: Train, rollbacks: int) -> Train:
     """Every learning rate halved for each rollback.
 
     Example:
-        >>> slowed(Train(lr=0.4, parts={"generator": {"lr": 0.2}}), 2).rule("generator").lr
+        >>> slowed(Train(lr=0.4, parts={"generator": {"lr": 0.2}}), 2).of_part("generator").lr
         0.05
     """
     if not rollbacks:

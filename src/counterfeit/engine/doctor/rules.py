@@ -98,7 +98,7 @@ def discriminator_won(chart: Chart) -> Iterator[Finding]:
         means = f"{_mean(real[-lines:]):.4f} and fake ones {_mean(fake[-lines:]):.4f}"
         signs = [f"for {lines * chart.train.log_every} steps {judge} gave real examples {means}"]
         vanished = [sign for name in chart.names("gradient/") if name[9:] != judge for sign in _vanished(chart, name)]
-        rule = chart.train.rule(judge)
+        rule = chart.train.of_part(judge)
         fast = rule.lr > USUAL[rule.optimizer]
         remedies = _slower(chart.train, 4) if fast else []
         remedies += chart.option("model.instance_noise", max(0.2, 2 * chart.setting("instance_noise", 0.0)))
@@ -202,7 +202,10 @@ def _finding(chart: Chart, kind: str, fails: bool, signs: Sequence[str], why: st
 
 def _slower(train: Train, times: float) -> list[str]:
     """Options for learning rates so many times lower, but no higher than usual: of all parts, and of those with own."""
-    rules = {"lr": train, **{f"parts.{part}.lr": train.rule(part) for part, own in train.parts.items() if "lr" in own}}
+    rules = {
+        "lr": train,
+        **{f"parts.{part}.lr": train.of_part(part) for part, own in train.parts.items() if "lr" in own},
+    }
     lower = {name: min(rule.lr / times, USUAL[rule.optimizer]) for name, rule in rules.items()}
     return [" with ".join(f"`--train.{name} {lr:.2g}`" for name, lr in lower.items())]
 
@@ -213,7 +216,7 @@ def _longer(chart: Chart) -> list[str]:
 
 def _bounded(train: Train) -> list[str]:
     """An option that bounds the gradient, where it is not bounded yet."""
-    return [] if train.clip and train.clip <= 1 else ["`--train.clip 1`"]
+    return [] if train.clip_grad_norm and train.clip_grad_norm <= 1 else ["`--train.clip_grad_norm 1`"]
 
 
 def _dropout(chart: Chart) -> list[str]:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from counterfeit.common.numerics import ROUNDED, SPARE, alike, centre, certain, squared_distances
 from counterfeit.config.settings import Evaluation
-from counterfeit.core import Model, Samples
+from counterfeit.core import Generator, Samples
 from counterfeit.data.selection import describe, spread
 from counterfeit.data.source import Source
 from counterfeit.inference.draws import draw_samples
@@ -102,7 +102,7 @@ def support_size(x: Tensor, threshold: float) -> Support:
     return Support(pairs / duplicates, pairs / duplicates * relative, round(duplicates))
 
 
-def compute(model: Model, source: Source, evaluation: Evaluation) -> Result:
+def compute(model: Generator, source: Source, evaluation: Evaluation) -> Result:
     """Support size of the model's samples; beside it that of held-out data by the same threshold, and closest pairs."""
     train = spread(source, "train", min(evaluation.samples, QUERIES)).x.flatten(1)
     samples = draw_samples(model, len(train), evaluation.seed, evaluation.batch_size).flatten(1).float()
@@ -131,6 +131,6 @@ def _row(support: Support, n: int) -> dict[str, Any]:
 
 
 SUPPORT = Metric(
-    "support", "number of different samples by the birthday paradox", "", "higher", Samples, compute,
+    "support-size", "number of different samples by the birthday paradox", "", "higher", Samples, compute,
     applies=lambda source: source.spec.bounded,
 )  # fmt: skip

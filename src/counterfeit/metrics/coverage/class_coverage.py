@@ -9,7 +9,7 @@ from torch import Tensor
 
 from counterfeit.common.seeding import seeded
 from counterfeit.config.settings import Evaluation
-from counterfeit.core import Batch, Model, Samples
+from counterfeit.core import Batch, Generator, Samples
 from counterfeit.data.selection import describe, spread
 from counterfeit.data.source import Source
 from counterfeit.inference.draws import draw_samples
@@ -56,7 +56,7 @@ def kl_divergence(p: Tensor, q: Tensor) -> float:
     return float((torch.xlogy(p, p) - torch.xlogy(p, q)).sum())
 
 
-def compute(model: Model, source: Source, evaluation: Evaluation) -> Result:
+def compute(model: Generator, source: Source, evaluation: Evaluation) -> Result:
     """Number of classes among samples no farther from the data than data; beside it their histogram, its divergence.
 
     Whatever is far from all training examples, as noise is, has a nearest one too; it counts for no class.
@@ -85,4 +85,4 @@ def compute(model: Model, source: Source, evaluation: Evaluation) -> Result:
     return Result(float((histogram > 0).sum()), None, n, protocol, details)
 
 
-CLASSES = Metric("classes", "number of classes among the samples", "", "higher", Samples, compute, labels=True)
+CLASSES = Metric("class-coverage", "number of classes among the samples", "", "higher", Samples, compute, labels=True)

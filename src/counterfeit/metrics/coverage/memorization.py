@@ -17,7 +17,7 @@ from torch import Tensor
 from counterfeit.common.numerics import Neighbours, kmeans, mean_and_error, nearest
 from counterfeit.common.seeding import seeded
 from counterfeit.config.settings import Evaluation
-from counterfeit.core import Model, Samples
+from counterfeit.core import Generator, Samples
 from counterfeit.data.selection import describe, spread
 from counterfeit.data.source import Examples, Source
 from counterfeit.inference.draws import draw_samples
@@ -114,7 +114,7 @@ def ratio(samples: Tensor, held_out: Tensor) -> tuple[float | None, float | None
     return a / b if b else None, error
 
 
-def compute(model: Model, source: Source, evaluation: Evaluation) -> Result:
+def compute(model: Generator, source: Source, evaluation: Evaluation) -> Result:
     """How often a sample lies nearer to the training data than a held-out example: 1/2 is ideal, 1 are copies."""
     samples = draw_samples(model, min(evaluation.samples, QUERIES), evaluation.seed, evaluation.batch_size)
     held_out, train = spread(source, evaluation.split, QUERIES, device=samples.device).x, source.split("train")

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from counterfeit.common.numerics import nearest
 from counterfeit.config.settings import Evaluation
-from counterfeit.core import Model, Samples
+from counterfeit.core import Generator, Samples
 from counterfeit.data.selection import describe, spread
 from counterfeit.data.source import Source
 from counterfeit.inference.draws import draw_samples
@@ -69,7 +69,7 @@ def mode_coverage(x: Tensor, modes: Tensor, std: float) -> Coverage:
     return Coverage(torch.bincount(owner[near, 0], minlength=len(modes)), near)
 
 
-def compute(model: Model, source: Source, evaluation: Evaluation) -> Result:
+def compute(model: Generator, source: Source, evaluation: Evaluation) -> Result:
     """Modes that are well covered; beside it those with a sample, the share near a mode, the histogram's divergence."""
     modes, std = _mixture(source)
     samples = draw_samples(model, evaluation.samples, evaluation.seed, evaluation.batch_size).cpu()
@@ -106,4 +106,6 @@ def _has_modes(source: Source) -> bool:
     return source.modes is not None and source.std is not None
 
 
-MODES = Metric("modes", "number of modes that samples reach", "", "higher", Samples, compute, applies=_has_modes)
+MODES = Metric(
+    "mode-coverage", "number of modes that samples reach", "", "higher", Samples, compute, applies=_has_modes
+)

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from counterfeit.config.settings import Evaluation
-from counterfeit.core import Model, Samples
+from counterfeit.core import Generator, Samples
 from counterfeit.data.selection import describe, spread
 from counterfeit.data.source import Source
 from counterfeit.metrics.base import Metric, Result
@@ -104,7 +104,7 @@ def _similarities(x: Tensor, first: Tensor, second: Tensor) -> Tensor:
     return torch.cat([torch.zeros(0, dtype=torch.float64), *(part.double() for part in parts)])
 
 
-def compute(model: Model, source: Source, evaluation: Evaluation) -> Result:
+def compute(model: Generator, source: Source, evaluation: Evaluation) -> Result:
     """Similarity within classes of samples and, beside it, of the split; data without labels are one class."""
     samples, pictures = drawn(model, source, evaluation)
     spec = pictures.spec
@@ -118,7 +118,7 @@ def compute(model: Model, source: Source, evaluation: Evaluation) -> Result:
         by = f"{classes} classes by {found.extractor.protocol}"
     value, error, means = within(rounded(samples).cpu(), labels, classes)
     details: dict[str, Any] = {"seed": evaluation.seed}
-    x, y = spread(pictures, evaluation.split, evaluation.limit)
+    x, y = spread(pictures, evaluation.split, evaluation.max_examples)
     y = labels.new_zeros(len(x)) if y is None or classes == 1 else y
     if int(torch.bincount(y).max()) > 1:  # a split with one picture of each class has no pairs
         of_real, deviation, _ = within(rounded(x), y, classes)
@@ -126,7 +126,7 @@ def compute(model: Model, source: Source, evaluation: Evaluation) -> Result:
     if classes > 1:
         details["classes"] = means
     what = f"{_described(spec.shape)}; {by}; {len(samples)} samples"
-    data = describe(pictures, evaluation.split, len(x), evaluation.limit)
+    data = describe(pictures, evaluation.split, len(x), evaluation.max_examples)
     return Result(value, error, len(samples), f"{what}; {data}", details)
 
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from counterfeit.common.numerics import Neighbours, mean_and_error, nearest, row
 from counterfeit.common.seeding import seeded
 from counterfeit.config.settings import Evaluation
-from counterfeit.core import Model, Samples
+from counterfeit.core import Generator, Samples
 from counterfeit.data.selection import describe, halves, spread
 from counterfeit.data.source import Examples, Source
 from counterfeit.inference.draws import draw_samples
@@ -69,7 +69,7 @@ def references(source: Source, n: int, device: torch.device) -> dict[str, dict[s
     return {"halves": row(nearest_examples(x, train, among=second).distances[:, 0]), **held_out}
 
 
-def compute(model: Model, source: Source, evaluation: Evaluation) -> Result:
+def compute(model: Generator, source: Source, evaluation: Evaluation) -> Result:
     """Mean distance from samples to their nearest training example; reference rows come with the test split only."""
     n, train = min(evaluation.samples, QUERIES), source.split("train")
     samples = draw_samples(model, n, evaluation.seed, evaluation.batch_size)

@@ -1,7 +1,7 @@
 """Features: what metrics compare pictures by, each with a description that travels with every number.
 
 References:
-    GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash Equilibrium, Heusel et al., 2017
+    GANs Trained by a Two Time-Scale Update OptimizerSettings Converge to a Local Nash Equilibrium, Heusel et al., 2017
         (arXiv 1706.08500).
     On Aliased Resizing and Surprising Subtleties in GAN Evaluation, Parmar, Zhang & Zhu, 2022 (arXiv 2104.11222).
 """

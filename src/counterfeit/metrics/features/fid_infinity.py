@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from counterfeit.config.settings import Evaluation
-from counterfeit.core import Model, Samples
+from counterfeit.core import Generator, Samples
 from counterfeit.data.source import Source
 from counterfeit.metrics.base import Metric, Result
 from counterfeit.metrics.features.extractors import FeatureExtractor
@@ -72,7 +72,7 @@ def _of_parts(x: Tensor, y: Tensor, k: int) -> float:
     return sum(frechet_distance(x[i::k], y[i::k]) for i in range(k)) / k
 
 
-def compute(model: Model, source: Source, evaluation: Evaluation, chosen: FeatureExtractor | None = None) -> Result:
+def compute(model: Generator, source: Source, evaluation: Evaluation, chosen: FeatureExtractor | None = None) -> Result:
     """Distance that ever more samples and real examples tend to; beside it that of training examples."""
     found = compare(model, source, evaluation, chosen)
     value, error = distance_of_all(found.samples, found.real.features)

@@ -1,7 +1,7 @@
 """The Fréchet distance between Gaussians fitted to features; with Inception's, the Fréchet Inception distance.
 
 References:
-    GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash Equilibrium, Heusel et al., 2017
+    GANs Trained by a Two Time-Scale Update OptimizerSettings Converge to a Local Nash Equilibrium, Heusel et al., 2017
         (arXiv 1706.08500).
     The Fréchet Distance between Multivariate Normal Distributions, Dowson & Landau, 1982.
     Effectively Unbiased FID and Inception Score and Where to Find Them, Chong & Forsyth, 2020 (arXiv 1911.07023).
@@ -18,7 +18,7 @@ from torch import Tensor
 
 from counterfeit.common.numerics import alike, check_finite
 from counterfeit.config.settings import Evaluation
-from counterfeit.core import Model, Samples
+from counterfeit.core import Generator, Samples
 from counterfeit.data.selection import describe, halves, spaced, spread
 from counterfeit.data.source import Source
 from counterfeit.metrics.base import Metric, Result
@@ -101,10 +101,10 @@ def check(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     return alike(x, y)
 
 
-def compute(model: Model, source: Source, evaluation: Evaluation, chosen: FeatureExtractor | None = None) -> Result:
+def compute(model: Generator, source: Source, evaluation: Evaluation, chosen: FeatureExtractor | None = None) -> Result:
     """Fréchet distance between samples and the split; beside it, with the test split, that of training examples."""
     found = compare(model, source, evaluation, chosen)
-    value, error = _measured(found.samples, found.real, evaluation.bootstrap)
+    value, error = _measured(found.samples, found.real, evaluation.resamples)
     n, d = found.samples.shape
     details: dict[str, Any] = {"dims": d, "seed": evaluation.seed}
     if min(n, len(found.real.features)) < 10 * d:
@@ -121,7 +121,7 @@ def _row(x: Tensor, y: Tensor) -> Row:
 
 
 def unseen_distance(
-    model: Model, source: Source, evaluation: Evaluation, images: Mapping[str, Tensor], what: str
+    model: Generator, source: Source, evaluation: Evaluation, images: Mapping[str, Tensor], what: str
 ) -> Result | str:  # fmt: skip
     """Distance of images made of held-out ones to other held-out ones; beside it, that of as many training examples.
 
@@ -141,14 +141,14 @@ def unseen_distance(
     """
     held = len(source.split(evaluation.split))
     mine, others = _apart(spaced(len(images[""]), held), held)
-    if min(int(mine.sum()), len(others), evaluation.limit or held) < 2:
+    if min(int(mine.sum()), len(others), evaluation.max_examples or held) < 2:
         return f"{len(images[''])} images of {held} held-out ones leave fewer than two in a half; take more"
     by = shared_extractor(source, evaluation, model.device)
-    reference = real(source, evaluation.split, evaluation.limit, by, others)
+    reference = real(source, evaluation.split, evaluation.max_examples, by, others)
     features = {name: by(x[mine.to(x.device)]) for name, x in images.items()}
     n, m = int(mine.sum()), len(reference.features)
     features["real"] = by(spread(source, "train", n, evaluation.seed).x)
-    value, error = _measured(features.pop(""), reference, evaluation.bootstrap)
+    value, error = _measured(features.pop(""), reference, evaluation.resamples)
     rows = {name: _row(some, reference.features) | {"n": len(some)} for name, some in features.items()}
     data = f"to {m} images of which none is made; {describe(source, evaluation.split, n)}"
     protocol = f"Fréchet distance of {what}, {data}; {by.protocol}"

@@ -1,7 +1,7 @@
 """Features of Inception-v3, by weights from a safetensors file: nothing is ever unpickled.
 
 References:
-    GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash Equilibrium, Heusel et al., 2017
+    GANs Trained by a Two Time-Scale Update OptimizerSettings Converge to a Local Nash Equilibrium, Heusel et al., 2017
         (arXiv 1706.08500).
     Improved Techniques for Training GANs, Salimans et al., 2016 (arXiv 1606.03498).
 """

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from counterfeit.config.settings import Evaluation
-from counterfeit.core import Model, Samples
+from counterfeit.core import Generator, Samples
 from counterfeit.data.downloads import locate
 from counterfeit.data.source import Source
 from counterfeit.metrics.base import Metric, Result
@@ -60,7 +60,7 @@ def classifier_score(log_probs: Tensor, splits: int = SPLITS) -> tuple[float, fl
     return sum(scores) / splits, math.sqrt(sum(squares)) / splits
 
 
-def compute(model: Model, source: Source, evaluation: Evaluation, chosen: FeatureExtractor | None = None) -> Result:
+def compute(model: Generator, source: Source, evaluation: Evaluation, chosen: FeatureExtractor | None = None) -> Result:
     """The score of samples; beside it, with the test split, that of training examples, and the number of classes."""
     found = compare(model, source, evaluation, chosen)
     splits = min(SPLITS, len(found.samples) // 2)
@@ -84,7 +84,7 @@ def _shuffled(by: FeatureExtractor, features: Tensor) -> Tensor:
     return by.log_probs(features[order])
 
 
-def _by_inception(model: Model, source: Source, evaluation: Evaluation) -> Result:
+def _by_inception(model: Generator, source: Source, evaluation: Evaluation) -> Result:
     return compute(model, source, replace(evaluation, features="inception"))
 
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from counterfeit.config.settings import Evaluation
-from counterfeit.core import Model, Samples
+from counterfeit.core import Generator, Samples
 from counterfeit.data.source import Source
 from counterfeit.metrics.base import Metric, Result
 from counterfeit.metrics.features.extractors import FeatureExtractor
@@ -122,7 +122,7 @@ def _interaction(sums: Sums, per_row: int, per_column: int) -> float:
     return max(0.0, square - float(rows.square().mean()) - float(columns.square().mean()) + mean**2)
 
 
-def compute(model: Model, source: Source, evaluation: Evaluation, chosen: FeatureExtractor | None = None) -> Result:
+def compute(model: Generator, source: Source, evaluation: Evaluation, chosen: FeatureExtractor | None = None) -> Result:
     """Kernel distance between samples and the split; beside it, with the test split, that of training examples."""
     found = compare(model, source, evaluation, chosen)
     value, error = kernel_distance(found.samples, found.real.features)

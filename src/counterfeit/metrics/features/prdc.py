@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from counterfeit.config.settings import Evaluation
-from counterfeit.core import Model, Samples
+from counterfeit.core import Generator, Samples
 from counterfeit.data.source import Source
 from counterfeit.metrics.base import Metric, Result
 from counterfeit.metrics.features.extractors import FeatureExtractor
@@ -113,18 +113,18 @@ def expected_coverage(n: int, m: int, k: int = WIDE) -> float:
 
 
 def compute(
-    model: Model, source: Source, evaluation: Evaluation, chosen: FeatureExtractor | None = None
+    model: Generator, source: Source, evaluation: Evaluation, chosen: FeatureExtractor | None = None
 ) -> dict[str, Result]:
     """All four by name; beside them, with the test split, those of training examples."""
     found = compare(model, source, evaluation, chosen)
-    how = (evaluation.samples, evaluation.seed, evaluation.batch_size, evaluation.bootstrap)
+    how = (evaluation.samples, evaluation.seed, evaluation.batch_size, evaluation.resamples)
     key = ("prdc", model, *how, found.protocol)
     return once(key, lambda: _results(found, evaluation))
 
 
 def _results(found: Compared, evaluation: Evaluation) -> dict[str, Result]:
     real, fake = found.real.features, found.samples
-    scores = prdc(real, fake, resamples=evaluation.bootstrap, seed=evaluation.seed)
+    scores = prdc(real, fake, resamples=evaluation.resamples, seed=evaluation.seed)
     details: dict[str, dict[str, Any]] = {name: {"seed": evaluation.seed} for name in scores}
     details["coverage"]["expected of equal distributions"] = expected_coverage(len(real), len(fake))
     if min(len(real), len(fake)) < FEW:
@@ -145,7 +145,7 @@ def _result(name: str, score: Score, n: int, found: Compared, details: dict[str,
     return Result(*score, n, f"{name}, k={k} neighbours; {found.protocol}", details)
 
 
-def _one(name: str, model: Model, source: Source, evaluation: Evaluation) -> Result:
+def _one(name: str, model: Generator, source: Source, evaluation: Evaluation) -> Result:
     return compute(model, source, evaluation)[name]
 
 

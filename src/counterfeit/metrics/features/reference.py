@@ -19,7 +19,7 @@ from torch import Tensor
 from counterfeit.common.files import dumps
 from counterfeit.common.schema import MisfitError, fields, parse_json, text
 from counterfeit.config.settings import Evaluation
-from counterfeit.core import Model
+from counterfeit.core import Generator
 from counterfeit.data.downloads import Arrays, cache_dir, content_hash, keep_arrays, load_arrays, memo
 from counterfeit.data.selection import describe, spaced, spread
 from counterfeit.data.source import Source
@@ -108,7 +108,9 @@ def shared_extractor(source: Source, evaluation: Evaluation, device: torch.devic
     return once(key, lambda: extractor(source, evaluation, device))
 
 
-def compare(model: Model, source: Source, evaluation: Evaluation, chosen: FeatureExtractor | None = None) -> Compared:
+def compare(
+    model: Generator, source: Source, evaluation: Evaluation, chosen: FeatureExtractor | None = None
+) -> Compared:
     """Features of samples and of the split that `evaluation` names, each computed once within `sharing`.
 
     Arguments:
@@ -121,12 +123,12 @@ def compare(model: Model, source: Source, evaluation: Evaluation, chosen: Featur
     by = chosen or shared_extractor(source, evaluation, model.device)
     key = ("features", model, source.name, source.fingerprint, by.protocol, _draw(evaluation))
     features = once(key, lambda: by(samples))
-    reference = real(source, evaluation.split, evaluation.limit, by)
-    data = describe(source, evaluation.split, len(reference.features), evaluation.limit)
+    reference = real(source, evaluation.split, evaluation.max_examples, by)
+    data = describe(source, evaluation.split, len(reference.features), evaluation.max_examples)
     return Compared(features, reference, source, by, f"{by.protocol}; {len(samples)} samples; {data}")
 
 
-def drawn(model: Model, source: Source, evaluation: Evaluation) -> tuple[Tensor, Source]:
+def drawn(model: Generator, source: Source, evaluation: Evaluation) -> tuple[Tensor, Source]:
     """Samples as pictures, where the data were pictures before their transforms, and the source that they imitate."""
     key = ("samples", model, _draw(evaluation))
     samples = once(key, lambda: draw_samples(model, evaluation.samples, evaluation.seed, evaluation.batch_size))

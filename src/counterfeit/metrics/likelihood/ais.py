@@ -18,7 +18,7 @@ from torch.nn.functional import softplus
 
 from counterfeit.common.numerics import mean_and_error
 from counterfeit.config.settings import Evaluation
-from counterfeit.core import Energy, Model
+from counterfeit.core import Energy, Generator
 from counterfeit.data.selection import describe, load, spread
 from counterfeit.data.source import Source
 from counterfeit.inference.draws import evaluating
@@ -99,7 +99,7 @@ WAYS: Mapping[str, tuple[Callable[[LogDensity, Tensor], Path], str]] = {
 }
 
 
-def compute(model: Model, source: Source, evaluation: Evaluation) -> Result:
+def compute(model: Generator, source: Source, evaluation: Evaluation) -> Result:
     """Mean of -energy - ln Z over the split, with ln Z estimated from the model's energy alone."""
     if source.spec.kind not in WAYS:
         raise ValueError(f"{source.name} holds images; `ais` expects binary or real values. Add binarize or logit.")
@@ -109,17 +109,17 @@ def compute(model: Model, source: Source, evaluation: Evaluation) -> Result:
         return -energy(x.unflatten(1, shape))
 
     train = load(source, "train", FITTED, device=model.device).x.flatten(1)
-    x = spread(source, evaluation.split, evaluation.limit, device=model.device).x.flatten(1)
+    x = spread(source, evaluation.split, evaluation.max_examples, device=model.device).x.flatten(1)
     with evaluating(model, evaluation.seed):
         how, moves = WAYS[source.spec.kind]
         path = how(log_f, train)
-        log_z = annealed_importance(path, tuned(path, evaluation.annealing, RUNS), RUNS)
+        log_z = annealed_importance(path, tuned(path, evaluation.annealing_steps, RUNS), RUNS)
         parts = x.split(evaluation.batch_size)
         log_det = [source.log_det(part.unflatten(1, shape)) for part in parts]
         value, error = mean_and_error(torch.cat([log_f(part) for part in parts]) + torch.cat(log_det))
     value -= log_z.value
-    what = f"-energy - ln Z, annealed importance sampling of {evaluation.annealing} steps, {RUNS} runs, {moves}"
-    protocol = f"{what}; nats; {describe(source, evaluation.split, len(x), evaluation.limit)}"
+    what = f"-energy - ln Z, annealed importance sampling of {evaluation.annealing_steps} steps, {RUNS} runs, {moves}"
+    protocol = f"{what}; nats; {describe(source, evaluation.split, len(x), evaluation.max_examples)}"
     discrete = source.spec.kind != "binary" and on_levels(x)
     details = _details(log_z, discrete) | {"seed": evaluation.seed}
     if (bits := in_bits(value, source)) is not None:

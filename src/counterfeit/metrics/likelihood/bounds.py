@@ -16,7 +16,7 @@ from torch import Tensor
 
 from counterfeit.common.numerics import bits_per_dim, mean_and_error
 from counterfeit.config.settings import Evaluation
-from counterfeit.core import Bounds, Density, Model
+from counterfeit.core import Bounds, Density, Generator
 from counterfeit.data.selection import describe, spaced
 from counterfeit.data.source import Source
 from counterfeit.inference.draws import evaluating
@@ -40,15 +40,15 @@ def importance_weighted(model: Bounds, x: Tensor, k: int, rows: int) -> Tensor:
     return log_w.logsumexp(0) - math.log(k)
 
 
-def elbo(model: Model, source: Source, evaluation: Evaluation) -> Result:
+def elbo(model: Generator, source: Source, evaluation: Evaluation) -> Result:
     """Mean evidence lower bound, one posterior sample an example."""
     bound = cast(Bounds, model).elbo
     return _average(model, source, evaluation, bound, evaluation.batch_size, "evidence lower bound, 1 posterior sample")
 
 
-def iwae(model: Model, source: Source, evaluation: Evaluation) -> Result:
-    """Mean importance-weighted bound with `evaluation.importance` samples an example."""
-    k, rows = evaluation.importance, max(SMALLEST, VALUES // source.spec.dims)
+def iwae(model: Generator, source: Source, evaluation: Evaluation) -> Result:
+    """Mean importance-weighted bound with `evaluation.importance_samples` samples an example."""
+    k, rows = evaluation.importance_samples, max(SMALLEST, VALUES // source.spec.dims)
     if k < 1:
         raise ValueError(f"importance={k} came; at least one importance sample is expected. The usual number is 200.")
     batch_size = min(evaluation.batch_size, max(SMALLEST, rows // k))
@@ -59,17 +59,22 @@ def iwae(model: Model, source: Source, evaluation: Evaluation) -> Result:
     return _average(model, source, evaluation, bound, batch_size, f"importance-weighted bound, k={k} posterior samples")
 
 
-def log_likelihood(model: Model, source: Source, evaluation: Evaluation) -> Result:
+def log_likelihood(model: Generator, source: Source, evaluation: Evaluation) -> Result:
     """Mean exact log-likelihood."""
     log_prob = cast(Density, model).log_prob
     return _average(model, source, evaluation, log_prob, evaluation.batch_size, "exact log-likelihood")
 
 
 def _average(
-    model: Model, source: Source, evaluation: Evaluation, score: Callable[[Tensor], Tensor], batch_size: int, what: str
+    model: Generator,
+    source: Source,
+    evaluation: Evaluation,
+    score: Callable[[Tensor], Tensor],
+    batch_size: int,
+    what: str,
 ) -> Result:
     examples = source.split(evaluation.split)
-    n = min(evaluation.limit or len(examples), len(examples))
+    n = min(evaluation.max_examples or len(examples), len(examples))
     with evaluating(model, evaluation.seed):
         batches = spaced(n, len(examples)).split(batch_size)
         discrete = source.spec.kind != "binary" and on_levels(examples[batches[0]].x)
@@ -81,7 +86,9 @@ def _average(
         details["bits_per_dim"] = bits
     if discrete:
         details["warning"] = DISCRETE
-    return Result(value, error, n, f"{what}; nats; {describe(source, evaluation.split, n, evaluation.limit)}", details)
+    return Result(
+        value, error, n, f"{what}; nats; {describe(source, evaluation.split, n, evaluation.max_examples)}", details
+    )
 
 
 def in_bits(nats: float, source: Source) -> float | None:
@@ -108,7 +115,7 @@ def on_levels(x: Tensor) -> bool:
     return bool((ordered.diff(dim=0) == 0).double().mean(0).max() > 0.5)
 
 
-def in_bits_per_dim(model: Model, source: Source, evaluation: Evaluation) -> Result:
+def in_bits_per_dim(model: Generator, source: Source, evaluation: Evaluation) -> Result:
     """Mean exact log-likelihood in bits per dimension."""
     exact = log_likelihood(model, source, evaluation)
     bits = in_bits(exact.value, source)

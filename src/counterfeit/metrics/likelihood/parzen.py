@@ -21,7 +21,7 @@ from torch import Tensor
 
 from counterfeit.common.numerics import alike, centre, kmeans, mean_and_error, squared_distances
 from counterfeit.config.settings import Evaluation
-from counterfeit.core import Model, Samples
+from counterfeit.core import Generator, Samples
 from counterfeit.data.downloads import memo
 from counterfeit.data.selection import describe, load, spread
 from counterfeit.data.source import Source
@@ -102,14 +102,14 @@ def references(source: Source, valid: Tensor, x: Tensor, n: int) -> dict[str, Ro
     return {"real": _score(real, valid, x), "k-means": _score(centroids, valid, x)}
 
 
-def compute(model: Model, source: Source, evaluation: Evaluation) -> Result:
+def compute(model: Generator, source: Source, evaluation: Evaluation) -> Result:
     """Parzen window log-likelihood of `evaluation.split`; the reference rows come with the test split only."""
     samples = draw_samples(model, evaluation.samples, evaluation.seed, evaluation.batch_size).flatten(1).float()
     valid = load(source, "valid", VALID, device=samples.device).x.flatten(1)
-    x = spread(source, evaluation.split, evaluation.limit, device=samples.device).x.flatten(1)
+    x = spread(source, evaluation.split, evaluation.max_examples, device=samples.device).x.flatten(1)
     protocol = (
         f"Parzen window, Gaussian kernel; {len(samples)} samples; sigma from logspace(-1, 0, 10) on the first "
-        f"{len(valid)} of valid; {describe(source, evaluation.split, len(x), evaluation.limit)}"
+        f"{len(valid)} of valid; {describe(source, evaluation.split, len(x), evaluation.max_examples)}"
     )
     score = _score(samples, valid, x)
     details: dict[str, Any] = {"sigma": score["sigma"], "seed": evaluation.seed}

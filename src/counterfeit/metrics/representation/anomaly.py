@@ -18,11 +18,11 @@ from torch import Tensor
 from counterfeit import catalogue
 from counterfeit.common.seeding import mix
 from counterfeit.config.settings import Data, Evaluation
-from counterfeit.core import Batch, Bounds, Density, Discriminates, Energy, Model
+from counterfeit.core import Batch, Bounds, Density, Discriminates, Energy, Generator
 from counterfeit.data.selection import describe, spread
 from counterfeit.data.source import SPLITS, Source
-from counterfeit.inference.capabilities import Reconstructs, reconstruct
 from counterfeit.inference.draws import evaluating
+from counterfeit.inference.encoding import Reconstructs, reconstruct
 from counterfeit.metrics.base import Metric, Result
 from counterfeit.metrics.representation.reconstruction import mean_squared_error
 from counterfeit.metrics.stats.proportions import interval
@@ -33,7 +33,7 @@ __all__ = ["ANOMALY", "Detection", "Detects", "detect", "shuffled"]
 QUERIES = 2_000  # examples, and anomalies, at most that are scored
 FEW = 100  # of either, below which a warning is given
 
-Score = Callable[[Model, Batch], Tensor]  # (B,), the higher the stranger
+Score = Callable[[Generator, Batch], Tensor]  # (B,), the higher the stranger
 
 
 class Detection(NamedTuple):
@@ -50,23 +50,23 @@ class Detection(NamedTuple):
     aupr: float
 
 
-def _log_prob(model: Model, batch: Batch) -> Tensor:
+def _log_prob(model: Generator, batch: Batch) -> Tensor:
     return -cast(Density, model).log_prob(batch.x)
 
 
-def _elbo(model: Model, batch: Batch) -> Tensor:
+def _elbo(model: Generator, batch: Batch) -> Tensor:
     return -cast(Bounds, model).elbo(batch.x)
 
 
-def _energy(model: Model, batch: Batch) -> Tensor:
+def _energy(model: Generator, batch: Batch) -> Tensor:
     return cast(Energy, model).energy(batch.x)
 
 
-def _reconstruction(model: Model, batch: Batch) -> Tensor:
+def _reconstruction(model: Generator, batch: Batch) -> Tensor:
     return mean_squared_error(batch.x, reconstruct(model, batch.x, len(batch.x)))
 
 
-def _discriminator(model: Model, batch: Batch) -> Tensor:
+def _discriminator(model: Generator, batch: Batch) -> Tensor:
     return -cast(Discriminates, model).discriminator_outputs(batch.x, batch.y if model.conditional else None)[:, 0]
 
 
@@ -97,7 +97,9 @@ def shuffled(x: Tensor, seed: int = 0) -> Tensor:
     return flat.gather(0, order).view_as(x)
 
 
-def detect(model: Model, normal: Batch, strange: Batch, batch_size: int = 1_000, seed: int = 0) -> dict[str, Detection]:
+def detect(
+    model: Generator, normal: Batch, strange: Batch, batch_size: int = 1_000, seed: int = 0
+) -> dict[str, Detection]:
     """How well each score that the model has tells `strange` examples from `normal` ones, the best justified first.
 
     Arguments:
@@ -122,9 +124,9 @@ def _scores(score: Callable[[Batch], Tensor], batch: Batch, batch_size: int) -> 
     return torch.cat(parts).cpu()
 
 
-def compute(model: Model, source: Source, evaluation: Evaluation) -> Result:
+def compute(model: Generator, source: Source, evaluation: Evaluation) -> Result:
     """How well the best justified score tells held-out data from anomalies; beside it every other score."""
-    normal = spread(source, evaluation.split, min(QUERIES, evaluation.limit or QUERIES), device=model.device)
+    normal = spread(source, evaluation.split, min(QUERIES, evaluation.max_examples or QUERIES), device=model.device)
     x, whence = _anomalies(normal.x, source, evaluation)
     strange = Batch(x, None if normal.y is None else normal.y[torch.arange(len(x)) % len(normal.y)])
     found = detect(model, normal, strange, evaluation.batch_size, evaluation.seed)
@@ -143,12 +145,12 @@ def compute(model: Model, source: Source, evaluation: Evaluation) -> Result:
 
 def _anomalies(x: Tensor, source: Source, evaluation: Evaluation) -> tuple[Tensor, str]:
     """Anomalies, (M, *shape), and where they are from, in words."""
-    if evaluation.against is None:
+    if evaluation.anomaly_data is None:
         return shuffled(x, evaluation.seed), "as many examples, every value shuffled by itself,"
     shape = source.raw.spec.shape
-    other = source.alike(catalogue.source(Data(evaluation.against, shape[-1] if len(shape) == 3 else None)))
-    strange = spread(other, evaluation.split, min(QUERIES, evaluation.limit or QUERIES), device=x.device).x
-    source.spec.check(strange, f"{source.name}, as whose anomalies {evaluation.against} came,", values=False)
+    other = source.alike(catalogue.source(Data(evaluation.anomaly_data, shape[-1] if len(shape) == 3 else None)))
+    strange = spread(other, evaluation.split, min(QUERIES, evaluation.max_examples or QUERIES), device=x.device).x
+    source.spec.check(strange, f"{source.name}, as whose anomalies {evaluation.anomaly_data} came,", values=False)
     return strange, f"{describe(other, evaluation.split, len(strange))}"
 
 

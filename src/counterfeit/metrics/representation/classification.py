@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 from counterfeit.config.settings import Evaluation
-from counterfeit.core import Classifies, Model
+from counterfeit.core import Classifies, Generator
 from counterfeit.data.selection import describe, spread
 from counterfeit.data.source import Source
 from counterfeit.inference.draws import evaluating
@@ -16,12 +16,12 @@ from counterfeit.metrics.stats.proportions import share
 __all__ = ["ACCURACY"]
 
 
-def compute(model: Model, source: Source, evaluation: Evaluation) -> Result:
+def compute(model: Generator, source: Source, evaluation: Evaluation) -> Result:
     """Fraction of the split that the likeliest class is right for."""
-    x, y = spread(source, evaluation.split, evaluation.limit, device=model.device)
+    x, y = spread(source, evaluation.split, evaluation.max_examples, device=model.device)
     with evaluating(model, evaluation.seed):
         correct = right(cast(Classifies, model), x, y, evaluation.batch_size)
-    protocol = f"likeliest class; {describe(source, evaluation.split, len(x), evaluation.limit)}"
+    protocol = f"likeliest class; {describe(source, evaluation.split, len(x), evaluation.max_examples)}"
     found = share(correct)
     return Result(found.value, found.error, found.n, protocol, found.bounds)
 

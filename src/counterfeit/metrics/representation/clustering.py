@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from counterfeit.config.settings import Evaluation
-from counterfeit.core import Clusters, Model
+from counterfeit.core import Clusters, Generator
 from counterfeit.data.selection import describe, spread
 from counterfeit.data.source import Source
 from counterfeit.inference.draws import evaluating
@@ -44,10 +44,10 @@ def matching(found: Tensor, y: Tensor, categories: int, classes: int) -> Tensor:
     return stands
 
 
-def compute(model: Model, source: Source, evaluation: Evaluation) -> Result:
+def compute(model: Generator, source: Source, evaluation: Evaluation) -> Result:
     """Fraction of the split whose category is the one matched to its class on training examples."""
     known = spread(source, "train", MATCHED, device=model.device)
-    x, y = spread(source, evaluation.split, evaluation.limit, device=model.device)
+    x, y = spread(source, evaluation.split, evaluation.max_examples, device=model.device)
     if known.y is None or y is None:
         raise ValueError(f"{source.name} has no labels; cluster-accuracy expects them. Choose data with labels.")
     with evaluating(model, evaluation.seed):
@@ -56,13 +56,13 @@ def compute(model: Model, source: Source, evaluation: Evaluation) -> Result:
     stands = matching(guess[0], known.y, categories, source.spec.classes)
     used = torch.bincount(guess[1], minlength=categories)
     what = f"{categories} categories matched to classes on {len(known.x)} training examples"
-    protocol = f"{what}; {describe(source, evaluation.split, len(x), evaluation.limit)}"
+    protocol = f"{what}; {describe(source, evaluation.split, len(x), evaluation.max_examples)}"
     found = share(stands[guess[1]] == y)
     details = {"matched": stands.tolist(), "used": used.tolist(), **found.bounds}
     return Result(found.value, found.error, found.n, protocol, details)
 
 
-def _categories(model: Model, x: Tensor, batch_size: int) -> Tensor:
+def _categories(model: Generator, x: Tensor, batch_size: int) -> Tensor:
     return torch.cat([cast(Clusters, model).cluster(some).argmax(1) for some in x.split(batch_size)])
 
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from counterfeit.config.settings import Evaluation
-from counterfeit.core import Batch, Encodes, Model
+from counterfeit.core import Batch, Encodes, Generator
 from counterfeit.data.selection import describe, spread
 from counterfeit.data.source import InMemory, Source
 from counterfeit.inference.draws import evaluating
@@ -112,7 +112,7 @@ def probe(train: Batch, valid: Batch, test: Batch, classes: int, penalties: Sequ
     return Probe(best.classify(xs[2]) == labels[2], penalty)
 
 
-def compute(model: Model, source: Source, evaluation: Evaluation) -> Mapping[str, Result]:
+def compute(model: Generator, source: Source, evaluation: Evaluation) -> Mapping[str, Result]:
     """Accuracies on codes; beside them those on pixels, and on features where the model shows them."""
     if evaluation.split == "valid":
         raise ValueError("split=valid came; the probe chooses its penalty there. Measure it on test, or leave it out.")
@@ -127,17 +127,17 @@ def compute(model: Model, source: Source, evaluation: Evaluation) -> Mapping[str
 
     seen = {"pixels": lambda x: x.flatten(1)} | ({"features": asked(model.features)} if _shows(model) else {})
     return {
-        "probe": _linear(asked(cast(Encodes, model).encode), seen, source, evaluation),
-        "probe-1nn": _nearest(asked(cast(Encodes, model).encode), seen, source, evaluation),
+        "linear-probe": _linear(asked(cast(Encodes, model).encode), seen, source, evaluation),
+        "1nn-probe": _nearest(asked(cast(Encodes, model).encode), seen, source, evaluation),
     }
 
 
-def _shows(model: Model) -> TypeGuard[Features]:
+def _shows(model: Generator) -> TypeGuard[Features]:
     return isinstance(model, Features)
 
 
 def _linear(codes: Seen, others: Mapping[str, Seen], source: Source, evaluation: Evaluation) -> Result:
-    sizes = {"train": FITTED, "valid": CHOSEN, "test": evaluation.limit}
+    sizes = {"train": FITTED, "valid": CHOSEN, "test": evaluation.max_examples}
     parts = [spread(source, split, size, evaluation.seed) for split, size in sizes.items()]
 
     def probed(features: Seen) -> Probe:
@@ -152,7 +152,7 @@ def _linear(codes: Seen, others: Mapping[str, Seen], source: Source, evaluation:
 
 
 def _nearest(codes: Seen, others: Mapping[str, Seen], source: Source, evaluation: Evaluation) -> Result:
-    train, test = source.split("train"), spread(source, evaluation.split, evaluation.limit, evaluation.seed)
+    train, test = source.split("train"), spread(source, evaluation.split, evaluation.max_examples, evaluation.seed)
 
     def found(features: Seen) -> Tensor:
         read = (train[some] for some in torch.arange(len(train)).split(CHUNK))
@@ -173,6 +173,7 @@ def _result(correct: Tensor, others: Mapping[str, Tensor], protocol: str, rest: 
 
 
 PROBE = Metric(
-    "probe", "accuracy of a linear classifier, and of nearest neighbours, on codes", "", "higher", Encodes, compute,
-    labels=True, rows={"probe": "higher", "probe-1nn": "higher"},
+    "linear-probe", "accuracy of a linear classifier, and of nearest neighbours, on codes", "", "higher",
+    Encodes, compute,
+    labels=True, rows={"linear-probe": "higher", "1nn-probe": "higher"},
 )  # fmt: skip

@@ -14,10 +14,10 @@ from torch import Tensor
 
 from counterfeit.common.numerics import alike, mean_and_error
 from counterfeit.config.settings import Evaluation
-from counterfeit.core import Model
+from counterfeit.core import Generator
 from counterfeit.data.selection import describe, spread
 from counterfeit.data.source import Source
-from counterfeit.inference.capabilities import Reconstructs, reconstruct
+from counterfeit.inference.encoding import Reconstructs, reconstruct
 from counterfeit.metrics.base import Metric, Result
 from counterfeit.metrics.image.ssim import ssim, window
 
@@ -44,11 +44,11 @@ def psnr(x: Tensor, y: Tensor) -> Tensor:
     return -10 * mean_squared_error(x, y).clamp(min=10 ** (-PERFECT / 10)).log10()
 
 
-def compute(model: Model, source: Source, evaluation: Evaluation) -> Mapping[str, Result]:
+def compute(model: Generator, source: Source, evaluation: Evaluation) -> Mapping[str, Result]:
     """Mean squared error; in dB, and structural similarity, where the data are images."""
-    x = spread(source, evaluation.split, evaluation.limit, device=model.device).x
+    x = spread(source, evaluation.split, evaluation.max_examples, device=model.device).x
     y = reconstruct(model, x, evaluation.batch_size, evaluation.seed)
-    protocol = f"data and their decoded codes; {describe(source, evaluation.split, len(x), evaluation.limit)}"
+    protocol = f"data and their decoded codes; {describe(source, evaluation.split, len(x), evaluation.max_examples)}"
     details: dict[str, Any] = {"seed": evaluation.seed}
     found = {"mse": (mean_squared_error(x, y), f"mean squared error of {protocol}")}
     if source.spec.bounded:

@@ -109,7 +109,7 @@ def forced_choice(trials: Trials) -> Choices:
 def bradley_terry(wins: Tensor, steps: int = 100, tolerance: float = 1e-8) -> tuple[Tensor, Tensor]:
     """Log-abilities of several models that were compared in pairs, summing to 0, and their standard errors, (K,) each.
 
-    Model i wins over j with probability 1 / (1 + exp(aⱼ - aᵢ)).
+    Generator i wins over j with probability 1 / (1 + exp(aⱼ - aᵢ)).
 
     Arguments:
         wins: how often model i won over model j, (K, K).

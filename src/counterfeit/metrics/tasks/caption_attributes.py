@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from counterfeit.config.settings import Evaluation
-from counterfeit.core import Batch, Model, Samples, Spec
+from counterfeit.core import Batch, Generator, Samples, Spec
 from counterfeit.data.selection import describe, spread
 from counterfeit.data.source import Examples, Source
 from counterfeit.data.sources.captioned_shapes import Composed
@@ -102,11 +102,11 @@ def shares(found: Tensor, asked: Tensor) -> Tensor:
     return ((found == asked) & (asked >= 0)).sum(1).double() / (asked >= 0).sum(1)
 
 
-def compute(model: Model, source: Source, evaluation: Evaluation) -> Mapping[str, Result]:
+def compute(model: Generator, source: Source, evaluation: Evaluation) -> Mapping[str, Result]:
     """The share of attributes found in samples for held-out captions; of captions with pairs never seen, by itself."""
     known, named = cast(Composed, source.raw), Named(source.raw)
     by = classifier(named, device=model.device)
-    n = min(evaluation.samples, evaluation.limit or evaluation.samples)
+    n = min(evaluation.samples, evaluation.max_examples or evaluation.samples)
     x, y = spread(source.raw, evaluation.split, n)
     asked = known.asked(cast(Tensor, y))
     drawn = draw_samples(model, len(x), evaluation.seed, evaluation.batch_size, y)

@@ -19,10 +19,10 @@ from torch import Tensor
 from counterfeit.common.numerics import mean_and_error
 from counterfeit.common.seeding import seeded
 from counterfeit.config.settings import Evaluation
-from counterfeit.core import Batch, Completes, Model
+from counterfeit.core import Batch, Completes, Generator
 from counterfeit.data.selection import describe, spread
 from counterfeit.data.source import Examples, Source
-from counterfeit.inference.capabilities import complete
+from counterfeit.inference.completion import complete
 from counterfeit.metrics.base import Answer, Metric, Result
 from counterfeit.metrics.coverage.nearest_neighbours import nearest_examples
 from counterfeit.metrics.features.frechet import unseen_distance
@@ -55,7 +55,7 @@ def given(source: Source, evaluation: Evaluation, device: torch.device | str = "
     Where there are fewer images, each comes under several kinds.
     """
     most, held = max(1, evaluation.samples // DRAWS), len(source.split(evaluation.split))
-    images = min(most, held, evaluation.limit or held)
+    images = min(most, held, evaluation.max_examples or held)
     repeats = min(len(KINDS), most // images)
     place = torch.arange(images)
     turn = place + place // len(KINDS)  # one further every round, so that even positions meet all kinds too
@@ -104,7 +104,7 @@ def nearest_completion(asked: Given, train: Examples) -> Tensor:
     return y
 
 
-def compute(model: Model, source: Source, evaluation: Evaluation) -> Answer:
+def compute(model: Generator, source: Source, evaluation: Evaluation) -> Answer:
     """Error and diversity of completions in root mean squares over what is missing, and their Fréchet distance."""
     asked = given(source, evaluation, model.device)
     x, mask, images = asked.x, asked.mask, asked.images

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from counterfeit.config.settings import Evaluation
-from counterfeit.core import Model, Samples
+from counterfeit.core import Generator, Samples
 from counterfeit.data.selection import describe, spread
 from counterfeit.data.source import Source
 from counterfeit.inference.draws import draw_samples
@@ -16,12 +16,12 @@ from counterfeit.metrics.stats.proportions import share
 __all__ = ["LABEL_ACCURACY"]
 
 
-def compute(model: Model, source: Source, evaluation: Evaluation) -> Result:
+def compute(model: Generator, source: Source, evaluation: Evaluation) -> Result:
     """Share of samples, of all labels in turn, that a classifier of the data takes for the label asked for."""
     y = torch.arange(evaluation.samples, device=model.device) % source.spec.classes
     samples = draw_samples(model, len(y), evaluation.seed, evaluation.batch_size, y)
     judge = classifier(source.raw, evaluation.weights, model.device)
-    real = spread(source, evaluation.split, evaluation.limit)
+    real = spread(source, evaluation.split, evaluation.max_examples)
     if real.y is None:
         raise ValueError(f"{source.name} has no labels; label-accuracy expects them. Choose data with labels.")
     named, known = (judge.log_probs(judge(source.natural(x))).argmax(1) for x in (samples, real.x.to(model.device)))
@@ -30,7 +30,7 @@ def compute(model: Model, source: Source, evaluation: Evaluation) -> Result:
     by_label = [round(float(right[y.cpu() == label].float().mean()), 4) for label in y.unique().tolist()]
     protocol = f"{len(y)} samples of labels in turn, named by {judge.protocol}"
     details = {"by label": by_label, "references": {"real": share(known == real.y).row}, **found.bounds}
-    data = describe(source, evaluation.split, len(known), evaluation.limit)
+    data = describe(source, evaluation.split, len(known), evaluation.max_examples)
     return Result(found.value, found.error, found.n, f"{protocol}; {data}", details)
 
 

@@ -15,10 +15,10 @@ from torch.nn.functional import one_hot
 
 from counterfeit.common.seeding import seeded
 from counterfeit.config.settings import Evaluation
-from counterfeit.core import Assembles, Model
+from counterfeit.core import Assembles, Generator
 from counterfeit.data.selection import describe, spread
 from counterfeit.data.source import Source
-from counterfeit.inference.capabilities import assemble
+from counterfeit.inference.assembly import assemble
 from counterfeit.metrics.base import Answer, Metric, Result
 from counterfeit.metrics.features.frechet import unseen_distance
 from counterfeit.metrics.stats.proportions import share
@@ -39,7 +39,7 @@ class Puzzle(NamedTuple):
     corners: Tensor
 
 
-def puzzles(model: Model, x: Tensor, batch_size: int) -> Puzzle:
+def puzzles(model: Generator, x: Tensor, batch_size: int) -> Puzzle:
     """The patches that `model` cuts from images."""
     cut = [cast(Assembles, model).cut(part) for part in x.split(batch_size)]
     patches, corners = (torch.cat(parts) for parts in zip(*cut, strict=True))
@@ -88,9 +88,9 @@ def nearest_assembly(patches: Tensor, known: Puzzle) -> tuple[Tensor, Tensor]:
     return known.x[image], known.corners[image].gather(1, best[..., None].expand(-1, -1, 2))
 
 
-def compute(model: Model, source: Source, evaluation: Evaluation) -> Answer:
+def compute(model: Generator, source: Source, evaluation: Evaluation) -> Answer:
     """Share of patches that are put in their places, and the Fréchet distance of the images around them."""
-    n = min(evaluation.samples, evaluation.limit or evaluation.samples)
+    n = min(evaluation.samples, evaluation.max_examples or evaluation.samples)
     asked = puzzles(model, spread(source, evaluation.split, n, evaluation.seed, model.device).x, evaluation.batch_size)
     train = spread(source, "train", SEARCHED, evaluation.seed, model.device).x
     with seeded(evaluation.seed):
@@ -109,11 +109,12 @@ def compute(model: Model, source: Source, evaluation: Evaluation) -> Answer:
     accuracy = Result(found.value, found.error, found.n, protocol, {**found.bounds, "references": rows})
     images = {who: x for who, (x, _) in solutions.items()}
     distance = unseen_distance(model, source, evaluation, images, f"images around {k} patches of {size}x{size} pixels")
-    return {"places": accuracy, "assembly-fid": distance}
+    return {"places": accuracy, "patch-assembly-fid": distance}
 
 
 ASSEMBLY = Metric(
-    "assembly", "patches put in their places, and the Fréchet distance of images around them", "", None, Assembles,
+    "patch-assembly", "patches put in their places, and the Fréchet distance of images around them", "", None,
+    Assembles,
     compute, applies=lambda source: len(source.spec.shape) == 3 and source.spec.bounded,
-    rows={"places": "higher", "assembly-fid": "lower"},
+    rows={"places": "higher", "patch-assembly-fid": "lower"},
 )  # fmt: skip

@@ -20,10 +20,10 @@ from torch import Tensor
 
 from counterfeit.common.numerics import mean_and_error
 from counterfeit.config.settings import Evaluation
-from counterfeit.core import Enlarges, Model
+from counterfeit.core import Generator, Upscales
 from counterfeit.data.selection import describe, spread
 from counterfeit.data.source import Source
-from counterfeit.inference.capabilities import enlarged
+from counterfeit.inference.upscaling import upscaled
 from counterfeit.metrics.base import Answer, Metric, Result, attempt
 from counterfeit.metrics.features.extractors import FeatureExtractor
 from counterfeit.metrics.features.reference import extractor
@@ -31,7 +31,7 @@ from counterfeit.metrics.image.sharpness import NOTE, relative_sharpness
 from counterfeit.metrics.image.ssim import ssim, window
 from counterfeit.metrics.representation.reconstruction import psnr
 
-__all__ = ["ENLARGEMENT", "feature_distance", "measures"]
+__all__ = ["SUPER_RESOLUTION", "feature_distance", "measures"]
 
 Measure = Callable[[Tensor, Tensor], tuple[float, float | None]]
 
@@ -44,31 +44,31 @@ def feature_distance(x: Tensor, truth: Tensor, by: FeatureExtractor) -> Tensor:
 def measures(by: FeatureExtractor) -> Mapping[str, Measure]:
     """Functions of pictures and their truth, (N, C, H, W) each, that give a mean and its standard error."""
     return {
-        "enlarged-psnr": lambda x, truth: mean_and_error(psnr(x, truth)),
-        "enlarged-ssim": lambda x, truth: mean_and_error(_ssim(x, truth)),
-        "enlarged-sharpness": relative_sharpness,
-        "enlarged-distance": lambda x, truth: mean_and_error(feature_distance(x, truth, by)),
+        "upscaled-psnr": lambda x, truth: mean_and_error(psnr(x, truth)),
+        "upscaled-ssim": lambda x, truth: mean_and_error(_ssim(x, truth)),
+        "upscaled-sharpness": relative_sharpness,
+        "upscaled-distance": lambda x, truth: mean_and_error(feature_distance(x, truth, by)),
     }
 
 
-def compute(model: Model, source: Source, evaluation: Evaluation) -> Answer:
+def compute(model: Generator, source: Source, evaluation: Evaluation) -> Answer:
     """Every measure of the model's pictures, with those of bicubic and of nearest pixels beside it."""
-    truth, by = spread(source, evaluation.split, evaluation.limit).x, extractor(source, evaluation, model.device)
-    found = enlarged(model, truth, evaluation.batch_size, evaluation.seed)
-    factor, taps = cast(Enlarges, model).factor, window(min(source.spec.shape[1:]))
+    truth, by = spread(source, evaluation.split, evaluation.max_examples).x, extractor(source, evaluation, model.device)
+    found = upscaled(model, truth, evaluation.batch_size, evaluation.seed)
+    factor, taps = cast(Upscales, model).factor, window(min(source.spec.shape[1:]))
     what = {
-        "enlarged-psnr": "mean peak signal-to-noise ratio in dB",
-        "enlarged-ssim": f"structural similarity, Gaussian window of {taps} x {taps}, sigma 1.5,",
-        "enlarged-sharpness": "mean gradient, as a multiple of the truth's,",
-        "enlarged-distance": f"mean Euclidean distance from the truth in features ({by.protocol})",
+        "upscaled-psnr": "mean peak signal-to-noise ratio in dB",
+        "upscaled-ssim": f"structural similarity, Gaussian window of {taps} x {taps}, sigma 1.5,",
+        "upscaled-sharpness": "mean gradient, as a multiple of the truth's,",
+        "upscaled-distance": f"mean Euclidean distance from the truth in features ({by.protocol})",
     }
     how = f"of pictures made {factor} times smaller a side (bicubic, antialiased) and enlarged; "
-    how += describe(source, evaluation.split, len(truth), evaluation.limit)
+    how += describe(source, evaluation.split, len(truth), evaluation.max_examples)
 
     def measured(name: str, measure: Measure) -> Result:
         others = {way: measure(getattr(found, way), found.truth) for way in ("bicubic", "nearest")}
         rows = {way: {"value": value, "error": error} for way, (value, error) in others.items()}
-        note = {"note": NOTE} if name == "enlarged-sharpness" else {}
+        note = {"note": NOTE} if name == "upscaled-sharpness" else {}
         details = {"seed": evaluation.seed, "references": rows, **note}
         return Result(*measure(found.model, found.truth), len(truth), f"{what[name]} {how}", details)
 
@@ -79,11 +79,11 @@ def _ssim(x: Tensor, truth: Tensor) -> Tensor:
     return torch.cat([ssim(*pair) for pair in zip(x.split(1_000), truth.split(1_000), strict=True)])
 
 
-ENLARGEMENT = Metric(
-    "enlargement", "enlarged pictures beside the truth: psnr, ssim, sharpness, distance of features", "", None,
-    Enlarges, compute, applies=lambda source: len(source.spec.shape) == 3 and source.spec.bounded,
+SUPER_RESOLUTION = Metric(
+    "super-resolution", "enlarged pictures beside the truth: psnr, ssim, sharpness, distance of features", "", None,
+    Upscales, compute, applies=lambda source: len(source.spec.shape) == 3 and source.spec.bounded,
     rows={
-        "enlarged-psnr": "higher", "enlarged-ssim": "higher", "enlarged-sharpness": None,
-        "enlarged-distance": "lower",
+        "upscaled-psnr": "higher", "upscaled-ssim": "higher", "upscaled-sharpness": None,
+        "upscaled-distance": "lower",
     },
 )  # fmt: skip

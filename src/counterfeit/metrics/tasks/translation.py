@@ -17,11 +17,11 @@ from torch import Tensor
 
 from counterfeit.common.numerics import alike, mean_and_error, row
 from counterfeit.config.settings import Evaluation
-from counterfeit.core import Batch, Model, Translates
+from counterfeit.core import Batch, Generator, Translates
 from counterfeit.data.selection import describe, spread
 from counterfeit.data.source import Source
 from counterfeit.data.sources.unpaired_digits import Paired
-from counterfeit.inference.capabilities import elsewhere, translate
+from counterfeit.inference.translation import elsewhere, translate
 from counterfeit.metrics.base import Metric, Result
 from counterfeit.metrics.features.classifier import classifier
 from counterfeit.metrics.stats.proportions import share
@@ -49,7 +49,7 @@ class Translated(NamedTuple):
     back: Tensor
 
 
-def there_and_back(model: Model, batch: Batch, evaluation: Evaluation) -> Translated:
+def there_and_back(model: Generator, batch: Batch, evaluation: Evaluation) -> Translated:
     """A batch taken to another domain each, and back, on the device of the model.
 
     Raises:
@@ -75,9 +75,11 @@ def errors(found: Translated, source: Source) -> Mapping[str, tuple[Tensor, Mapp
     return rows | {"cycle-error": (absolute_error(back, x), {"one way": absolute_error(there, x)})}
 
 
-def compute(model: Model, source: Source, evaluation: Evaluation) -> Mapping[str, Result]:
+def compute(model: Generator, source: Source, evaluation: Evaluation) -> Mapping[str, Result]:
     """Distance to the hidden truth, where there is one, beside doing nothing and a domain's mean; there and back."""
-    found = there_and_back(model, spread(source, evaluation.split, evaluation.limit, device=model.device), evaluation)
+    found = there_and_back(
+        model, spread(source, evaluation.split, evaluation.max_examples, device=model.device), evaluation
+    )
     what = {"translation-error": "examples in another domain to their hidden truth", "cycle-error": "there and back"}
     results = {}
     for name, (values, others) in errors(found, source).items():
@@ -87,9 +89,11 @@ def compute(model: Model, source: Source, evaluation: Evaluation) -> Mapping[str
     return results
 
 
-def compute_accuracy(model: Model, source: Source, evaluation: Evaluation) -> Result:
+def compute_accuracy(model: Generator, source: Source, evaluation: Evaluation) -> Result:
     """Share of translations that a classifier, which never saw any, takes for the domain asked for."""
-    found = there_and_back(model, spread(source, evaluation.split, evaluation.limit, device=model.device), evaluation)
+    found = there_and_back(
+        model, spread(source, evaluation.split, evaluation.max_examples, device=model.device), evaluation
+    )
     judge = classifier(source, evaluation.weights, model.device)
     named = {name: judge.log_probs(judge(x)).argmax(1) for name, x in (("there", found.there), ("data", found.x))}
     right = {
@@ -111,7 +115,7 @@ def _means(source: Source) -> Tensor:
 
 
 def _described(source: Source, evaluation: Evaluation, found: Translated) -> str:
-    return describe(source, evaluation.split, len(found.x), evaluation.limit)
+    return describe(source, evaluation.split, len(found.x), evaluation.max_examples)
 
 
 TRANSLATION = Metric(

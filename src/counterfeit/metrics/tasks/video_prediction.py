@@ -1,4 +1,4 @@
-"""How well films are foreseen: error and sharpness of the next frame and of a rollout, beside the last frame copied.
+"""How well videos are predicted: error and sharpness of the next frame and of a rollout, beside the last frame copied.
 
 References:
     Unsupervised Learning of Visual Structure using Predictive Generative Networks, Lotter, Kreiman and Cox, 2015
@@ -15,10 +15,10 @@ from torch import Tensor
 
 from counterfeit.common.numerics import mean_and_error
 from counterfeit.config.settings import Evaluation
-from counterfeit.core import Model, Predicts
+from counterfeit.core import Generator, Predicts
 from counterfeit.data.selection import describe, spread
 from counterfeit.data.source import Source
-from counterfeit.inference.capabilities import foreseen
+from counterfeit.inference.prediction import predicted
 from counterfeit.metrics.base import Answer, Metric, Result, attempt
 from counterfeit.metrics.image.sharpness import NOTE, relative_sharpness
 
@@ -32,13 +32,13 @@ def errors(found: Tensor, truth: Tensor) -> Tensor:
     return (found - truth).square().flatten(2).mean(2)
 
 
-def compute(model: Model, source: Source, evaluation: Evaluation) -> Answer:
+def compute(model: Generator, source: Source, evaluation: Evaluation) -> Answer:
     """Squared error and sharpness, of the next frame and over the rollout, with those of copies beside them."""
-    films = spread(source, evaluation.split, evaluation.limit).x
-    found = foreseen(model, films, evaluation.batch_size, evaluation.seed)
+    videos = spread(source, evaluation.split, evaluation.max_examples).x
+    found = predicted(model, videos, evaluation.batch_size, evaluation.seed)
     ours, copies = errors(found.model, found.truth), errors(found.copied, found.truth)
     steps, given = found.truth.shape[1], found.given.shape[1]
-    how = f"after {given} given ones; {describe(source, evaluation.split, len(films), evaluation.limit)}"
+    how = f"after {given} given ones; {describe(source, evaluation.split, len(videos), evaluation.max_examples)}"
     rolled = f"{steps} frames, each foreseen from those before,"
     blur = "mean gradient, as a multiple of the truth's,"
     by_step = {"by_step": _rounded(ours.mean(0)), "copies_by_step": _rounded(copies.mean(0))}
@@ -52,7 +52,7 @@ def compute(model: Model, source: Source, evaluation: Evaluation) -> Answer:
 
     def measured(what: str, measure: Measure, frames: int, more: dict[str, Any]) -> Result:
         mine, theirs = (measure(x[:, :frames], found.truth[:, :frames]) for x in (found.model, found.copied))
-        return Result(*mine, len(films), f"{what} {how}", _details(evaluation, theirs) | more)
+        return Result(*mine, len(videos), f"{what} {how}", _details(evaluation, theirs) | more)
 
     return {name: attempt(partial(measured, *row)) for name, row in rows.items()}
 
@@ -70,7 +70,8 @@ def _details(evaluation: Evaluation, copied: tuple[float, float | None]) -> dict
 
 
 PREDICTION = Metric(
-    "prediction", "films foreseen: squared error and sharpness of the next frame and of a rollout", "", None, Predicts,
+    "video-prediction", "videos predicted: squared error and sharpness of the next frame and of a rollout", "", None,
+    Predicts,
     compute, applies=lambda source: len(source.spec.shape) == 4 and source.spec.bounded,
     rows={
         "next-frame-mse": "lower", "rollout-mse": "lower", "next-frame-sharpness": None, "rollout-sharpness": None,

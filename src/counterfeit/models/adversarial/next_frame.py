@@ -18,7 +18,7 @@ from counterfeit.core import Batch, Clock, Draw, Spec, Update
 from counterfeit.models.adversarial.shared.alternating import GANSettings
 from counterfeit.models.adversarial.shared.paired_gan import PairedGAN
 from counterfeit.nets.conv import ConvNorm
-from counterfeit.nets.films import SHRUNK, FilmDiscriminator, FramePredictor
+from counterfeit.nets.video import SHRUNK, FramePredictor, VideoDiscriminator
 
 __all__ = ["NextFrame"]
 
@@ -26,11 +26,11 @@ SETTINGS = GANSettings(penalty="r1", penalty_weight=0.4, penalty_every=4)
 
 
 class NextFrame(PairedGAN):
-    """Foresees how a film goes on: an encoder, a recurrent net and a decoder, trained by squared error and a game.
+    """Foresees how a video goes on: an encoder, a recurrent net and a decoder, trained by squared error and a game.
 
-    The squared error alone gives the mean of all that may come, which is blurred. The discriminator is shown a film
+    The squared error alone gives the mean of all that may come, which is blurred. The discriminator is shown a video
     whose first frames are true, and so asks for frames that are sharp and fit what was before. Training begins with the
-    next frame alone, as in the paper: true ones are read in the place of those foreseen, ever fewer of them, until it
+    next frame alone, as in the paper: true ones are read in the place of those predicted, ever fewer of them, until it
     goes on from its own as in a rollout.
 
     References:
@@ -38,7 +38,7 @@ class NextFrame(PairedGAN):
             (arXiv 1511.06380).
 
     Arguments:
-        spec: what the data are: films (frames, C, H, W) in [0, 1].
+        spec: what the data are: videos (frames, C, H, W) in [0, 1].
         context_frames: frames that are seen in training; it foresees the others.
         teacher_forcing: share of training over which true frames, read in the place of foreseen ones, become rarer;
             0 for none.
@@ -49,7 +49,7 @@ class NextFrame(PairedGAN):
         settings: what the game is played for, and what keeps it stable.
 
     Raises:
-        ValueError: where the data are no films, their sides are no multiples of 4, or no frame is left to foresee.
+        ValueError: where the data are no videos, their sides are no multiples of 4, or no frame is left to foresee.
 
     Example:
         >>> NextFrame(Spec((8, 1, 16, 16)), width=4).predict(torch.rand(2, 3, 1, 16, 16), steps=10).shape
@@ -71,7 +71,7 @@ class NextFrame(PairedGAN):
     ) -> None:
         if len(spec.shape) != 4 or not spec.bounded or any(side % SHRUNK for side in spec.shape[2:]):
             raise ValueError(
-                f"data of kind {spec.kind} and shape {spec.shape} came; films (frames, C, H, W) in [0, 1] whose sides "
+                f"data of kind {spec.kind} and shape {spec.shape} came; videos (frames, C, H, W) in [0, 1] whose sides "
                 f"are multiples of {SHRUNK} are expected. Take data moving-digits, say."
             )
         if not 1 <= context_frames < spec.shape[0]:
@@ -82,12 +82,12 @@ class NextFrame(PairedGAN):
         if not 0 <= teacher_forcing <= 1:
             raise ValueError(f"teacher_forcing={teacher_forcing} came; a share from 0 to 1 is expected. Correct it.")
         generator = FramePredictor(spec.shape[1], width)
-        discriminator = FilmDiscriminator(spec, discriminator_width, discriminator_norm)
+        discriminator = VideoDiscriminator(spec, discriminator_width, discriminator_norm)
         super().__init__(spec, generator, discriminator, adversarial_weight, settings)
         self.context_frames, self.teacher_forcing, self.true_share = context_frames, teacher_forcing, 0.0
 
     def initialize(self, data: Batch) -> None:
-        """Start at the mean shade of the data: in dark films, most of the first steps would go there."""
+        """Start at the mean shade of the data: in dark videos, most of the first steps would go there."""
         self.generator.begin(data.x.mean().clamp(0.01, 0.99))
 
     def updates(self, draw: Draw, clock: Clock) -> Iterator[Update]:
@@ -98,7 +98,7 @@ class NextFrame(PairedGAN):
         yield from super().updates(draw, clock)
 
     def generate(self, real: Batch) -> Tensor:
-        """The films of a minibatch with all but their first frames foreseen."""
+        """The videos of a minibatch with all but their first frames foreseen."""
         x = real.x
         context, truth = x.tensor_split([self.context_frames], 1)
         steps = truth.shape[1]

@@ -46,7 +46,7 @@ class Text2Image(SamplingGAN):
         ValueError: where the data are no images, or have no captions.
 
     Example:
-        >>> spec = Spec((3, 16, 16), words=("a", "red", "seven"), length=4)
+        >>> spec = Spec((3, 16, 16), vocabulary=("a", "red", "seven"), max_tokens=4)
         >>> model = Text2Image(spec, nets=ConvPlayers(width=8, discriminator_width=8))
         >>> model.sample(2, torch.tensor([[1, 2, 3, 0], [1, 3, 0, 0]])).shape
         torch.Size([2, 3, 16, 16])
@@ -67,7 +67,7 @@ class Text2Image(SamplingGAN):
         noise_dim: int = 64,
         settings: GANSettings = GANSettings(),  # noqa: B008
     ) -> None:
-        if not spec.words or spec.length < 1:
+        if not spec.vocabulary or spec.max_tokens < 1:
             raise ValueError("data without captions came; text2image expects some. Take captioned-digits, for example.")
         if min(mismatch, interpolation, crossing) < 0 or caption_dim < 1:
             raise ValueError(
@@ -84,7 +84,7 @@ class Text2Image(SamplingGAN):
         self.undivided += tuple(name for name, weight in hardest.items() if weight)
         self.conditional = True  # both players are told what belongs to an image, though it is no label
         self.captions: Tensor
-        self.register_buffer("captions", torch.zeros(KEPT, spec.length, dtype=torch.int64))
+        self.register_buffer("captions", torch.zeros(KEPT, spec.max_tokens, dtype=torch.int64))
 
     def initialize(self, data: Batch) -> None:
         """Keep captions, evenly spaced through those of the training data."""

@@ -60,8 +60,8 @@ class LeNet(Model):
 
     Example:
         >>> import torch
-        >>> LeNet(Spec((1, 8, 8), classes=10)).classify(torch.rand(2, 1, 8, 8)).exp().sum(1)
-        tensor([1.0000, 1.0000], grad_fn=<SumBackward1>)
+        >>> LeNet(Spec((1, 8, 8), classes=10)).classify(torch.rand(2, 1, 8, 8)).exp().sum(1).detach().round(decimals=4)
+        tensor([1., 1.])
     """
 
     def __init__(self, spec: Spec, channels: int = 16, features: int = 64) -> None:

@@ -53,7 +53,7 @@ class SRGAN(PairedGAN):
         ValueError: where the data are no images, or their sides are no multiples of `factor`.
 
     Example:
-        >>> SRGAN(Spec((3, 32, 32)), width=4, blocks=1).enlarge(torch.rand(2, 3, 10, 12)).shape
+        >>> SRGAN(Spec((3, 32, 32)), width=4, blocks=1).upscale(torch.rand(2, 3, 10, 12)).shape
         torch.Size([2, 3, 40, 48])
     """
 
@@ -97,7 +97,7 @@ class SRGAN(PairedGAN):
             found["features"] = self.feature_weight * (off / wanted.square().sum(1)).mean()
         return found
 
-    def enlarge(self, x: Tensor) -> Tensor:
+    def upscale(self, x: Tensor) -> Tensor:
         """Pictures in [0, 1], (B, C, H, W) of any size, as (B, C, factor H, factor W)."""
         shape = tuple(x.shape[2:]) if isinstance(x, Tensor) and x.ndim == 4 else self.spec.shape[1:]
         replace(self.spec, shape=(self.spec.shape[0], *shape)).check(x, "SRGAN.enlarge")

@@ -13,7 +13,6 @@ from typing import Any
 
 from counterfeit.common.presentation import html
 from counterfeit.config.settings import Evaluation
-from counterfeit.evaluation.fixed_samples import Outside
 from counterfeit.evaluation.measure import (
     Results,
     Tell,
@@ -21,14 +20,14 @@ from counterfeit.evaluation.measure import (
     applicable,
     measure,
 )
+from counterfeit.evaluation.subject import Subject, Trained
 from counterfeit.metrics import registry
 from counterfeit.report.comparison.cost import COSTS, costs
 from counterfeit.report.comparison.differences import differences, remedy
 from counterfeit.report.comparison.protocols import footnoted
-from counterfeit.report.comparison.rows import OTHER, Contestant, Entry, Line, best
+from counterfeit.report.comparison.rows import OTHER, Entry, Line, best
 from counterfeit.report.paper_tables.cells import Cell, Table
 from counterfeit.report.run_page.facts import measured, number
-from counterfeit.run.raw_view import View
 from counterfeit.run.run import Run
 
 __all__ = ["Comparison", "compare", "cost_table", "lines", "named", "notes", "skips", "table"]
@@ -47,7 +46,7 @@ class Comparison:
         skipped: name -> metric -> why it gave no number.
     """
 
-    contestants: Mapping[str, Contestant]
+    contestants: Mapping[str, Subject]
     lines: Sequence[Line]
     differences: Sequence[str]
     remedy: str
@@ -80,7 +79,7 @@ class Comparison:
 
 
 def compare(
-    contestants: Mapping[str, Contestant] | Sequence[Contestant | str | Path],
+    contestants: Mapping[str, Run | Subject] | Sequence[Run | Subject | str | Path],
     metrics: Sequence[str] = (),
     options: Mapping[str, Any] | None = None,
     tell: Tell | None = None,
@@ -96,25 +95,25 @@ def compare(
     Raises:
         ValueError: where one of `metrics` is unknown, or applies to nobody.
     """
-    contestants = _by_name(contestants)
+    known = _by_name(contestants)
     for metric in metrics:
-        if not any(applicable(one, [metric]) for one in contestants.values()):
-            raise ValueError(f"{metric} applies to none of {', '.join(contestants)}. Choose another metric.")
+        if not any(applicable(one, [metric]) for one in known.values()):
+            raise ValueError(f"{metric} applies to none of {', '.join(known)}. Choose another metric.")
     options = options or {}
-    fewest = min(one.settings(**options).samples for one in contestants.values())  # what all can be measured by
+    fewest = min(one.settings(**options).samples for one in known.values())  # what all can be measured by
     answers = {
         name: results(one, metrics, _with_samples(one, options, fewest), named(name, tell))
-        for name, one in contestants.items()
+        for name, one in known.items()
     }
     found = {name: entries for name, (entries, _) in answers.items()}
     skipped = {name: reasons for name, (_, reasons) in answers.items()}
-    measured = lines(found, {name for name, one in contestants.items() if isinstance(one, Outside) and one.real})
-    said = differences(measured, contestants)
-    way = remedy(contestants, options) if said else ""
-    return Comparison(contestants, measured, said, way, costs(contestants), skipped)
+    measured = lines(found, {name for name, one in known.items() if one.real})
+    said = differences(measured, known)
+    way = remedy(known, options) if said else ""
+    return Comparison(known, measured, said, way, costs(known), skipped)
 
 
-def _by_name(contestants: Any) -> Mapping[str, Contestant]:
+def _by_name(contestants: Any) -> Mapping[str, Subject]:
     """Contestants by name, or a ValueError where something else came."""
     if not isinstance(contestants, Mapping):
         if isinstance(contestants, (str, Path)) or not isinstance(contestants, Iterable):
@@ -126,16 +125,16 @@ def _by_name(contestants: Any) -> Mapping[str, Contestant]:
             for i, (name, one) in enumerate(zip(names, found, strict=True), 1)
         }
     for one in contestants.values():
-        if not isinstance(one, (Run, Outside, View)):
+        if not isinstance(one, (Run, Subject)):
             raise ValueError(f"{type(one).__name__} came; runs, their folders or samples by `outside` are expected.")
     if not contestants:
         raise ValueError("nothing came to compare; runs, or samples by `outside`, are expected. Give some.")
-    return contestants
+    return {name: one.subject if isinstance(one, Run) else one for name, one in contestants.items()}
 
 
 def notes(comparison: Comparison) -> list[str]:
     """What is to be said of a comparison as a whole: what differs, what to do, and whose samples are no draws."""
-    views = [f"{name}: {one.how}" for name, one in comparison.contestants.items() if isinstance(one, View)]
+    views = [f"{name}: {one.note}" for name, one in comparison.contestants.items() if one.note]
     doubts = [f"{name}: {', '.join(metrics)}: {why}." for name, why, metrics in _doubts(comparison)]
     said = [*comparison.differences, *filter(None, [comparison.remedy]), *(f"{text}." for text in views)]
     return [*said, *skips(comparison), *doubts]
@@ -163,13 +162,13 @@ def _reasons(comparison: Comparison) -> Iterator[tuple[str, str, list[str]]]:
             yield name, why.rstrip("."), [metric for metric, one in reasons.items() if one == why]
 
 
-def _with_samples(one: Contestant, options: Mapping[str, Any], samples: int) -> Mapping[str, Any]:
+def _with_samples(one: Subject, options: Mapping[str, Any], samples: int) -> Mapping[str, Any]:
     """The options, and the number of samples where the contestant's own is another."""
     return options if one.settings(**options).samples == samples else {**options, "samples": samples}
 
 
 def results(
-    one: Contestant, metrics: Sequence[str], options: Mapping[str, Any], tell: Tell | None
+    one: Subject, metrics: Sequence[str], options: Mapping[str, Any], tell: Tell | None
 ) -> tuple[dict[str, Entry], dict[str, str]]:
     """What a contestant's evaluation.json holds for its checkpoint and settings; the rest is measured.
 
@@ -179,17 +178,18 @@ def results(
         Row -> entry, and metric -> why it gave no number.
     """
     asked, settings = applicable(one, metrics or None), one.settings(**options)
-    if not isinstance(one, Run):
+    run = one.run
+    if run is None or one.note:
         found = _measured(lambda: one.evaluate(*asked, tell=tell, **options))
         return {row: result.to_dict() for row, result in found.items()}, found.skipped
-    standing = {name: _standing(one, name) for name in asked}
+    standing = {name: _standing(run, name) for name in asked}
     stale = [name for name in asked if not _agree(standing[name], settings, strict=bool(options))]
     aside = [name for name in stale if options and standing[name]]
     skipped: dict[str, str] = {}
     if kept := [name for name in stale if name not in aside]:
         skipped = _measured(lambda: one.evaluate(*kept, tell=tell, **options)).skipped
     measured = _measured(lambda: measure(one, aside, settings, tell)) if aside else Results({}, {})
-    entries = {row: entry for name in asked if name not in aside for row, entry in _standing(one, name).items()}
+    entries = {row: entry for name in asked if name not in aside for row, entry in _standing(run, name).items()}
     return entries | {row: result.to_dict() for row, result in measured.items()}, skipped | measured.skipped
 
 
@@ -201,7 +201,7 @@ def _measured(ask: Callable[[], Results]) -> Results:
         return Results({}, error.skipped)
 
 
-def _standing(run: Run, metric: str) -> dict[str, Entry]:
+def _standing(run: Trained, metric: str) -> dict[str, Entry]:
     """The rows of a metric in evaluation.json, where all are there and of the run's checkpoint."""
     rows, used = list(registry.metric(metric).rows) or [metric], run.checkpoint.name
     found = {row: entry for row, entry in run.evaluation.items() if row in rows and entry.get("checkpoint") == used}

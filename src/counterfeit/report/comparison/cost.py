@@ -8,11 +8,9 @@ from collections.abc import Mapping
 
 import torch
 
-from counterfeit.core import Model, Samples
-from counterfeit.evaluation.fixed_samples import Outside
+from counterfeit.core import Generator, Samples
+from counterfeit.evaluation.subject import Subject
 from counterfeit.inference.draws import evaluating
-from counterfeit.run.raw_view import View, trained
-from counterfeit.run.run import Run
 
 __all__ = ["COSTS", "costs", "sampling_seconds"]
 
@@ -25,9 +23,9 @@ REPEATS = 5
 PATIENCE = 2.0  # seconds of one draw, beyond which it is not repeated
 
 
-def costs(contestants: Mapping[str, Run | Outside | View]) -> dict[str, dict[str, float]]:
+def costs(contestants: Mapping[str, Subject]) -> dict[str, dict[str, float]]:
     """Name -> quantity -> number; nothing for samples made elsewhere."""
-    runs = {name: run for name, one in contestants.items() if (run := trained(one))}
+    runs = {name: run for name, one in contestants.items() if (run := one.run)}
     drawing = sampling_seconds({name: run.model for name, run in runs.items() if isinstance(run.model, Samples)})
     found: dict[str, dict[str, float]] = {name: {} for name in contestants}
     for name, run in runs.items():
@@ -43,7 +41,7 @@ def costs(contestants: Mapping[str, Run | Outside | View]) -> dict[str, dict[str
     return found
 
 
-def sampling_seconds(models: Mapping[str, Model]) -> dict[str, float]:
+def sampling_seconds(models: Mapping[str, Generator]) -> dict[str, float]:
     """Seconds that 1,000 samples take: the median of five turns, in each of which every model draws once.
 
     What draws slowly draws once only, and fewer samples where even these take long.
@@ -57,7 +55,7 @@ def sampling_seconds(models: Mapping[str, Model]) -> dict[str, float]:
     return {name: statistics.median(seconds) for name, seconds in turns.items()}
 
 
-def _seconds(model: Model, n: int) -> float:
+def _seconds(model: Generator, n: int) -> float:
     with evaluating(model, 0):
         start = time.perf_counter()
         model.sample(n)  # type: ignore[operator]

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from counterfeit.data.selection import UNITS
-from counterfeit.report.comparison.rows import Contestant, Line
-from counterfeit.run.raw_view import trained
+from counterfeit.evaluation.subject import Subject
+from counterfeit.report.comparison.rows import Line
 
 __all__ = ["differences", "remedy"]
 
-Contestants = Mapping[str, Contestant]
+Contestants = Mapping[str, Subject]
 
 
 def differences(measured: Sequence[Line], contestants: Contestants | None = None) -> list[str]:
@@ -34,7 +34,8 @@ def remedy(contestants: Contestants, options: Mapping[str, Any]) -> str:
         return _one_view(contestants) if len({source.raw.fingerprint for source in sources}) == 1 else OTHER_DATA
     first, *others = (dataclasses.asdict(one.settings(**options)) for one in contestants.values())
     differing = [key for key in first if key not in AGREED and any(own[key] != first[key] for own in others)]
-    return f"Give {' and '.join(f'--{key}' for key in differing)}, and all are measured alike." if differing else ""
+    options_named = [f"--{key.replace('_', '-')}" for key in differing]
+    return f"Give {' and '.join(options_named)}, and all are measured alike." if differing else ""
 
 
 AGREED = ("metrics", "samples")  # all are measured by as many samples as the fewest
@@ -42,7 +43,7 @@ OTHER_DATA = "Nothing makes numbers on different data comparable: train on the s
 
 
 def _one_view(contestants: Contestants) -> str:
-    named = [run.config.data for one in contestants.values() if (run := trained(one))]
+    named = [run.config.data for one in contestants.values() if (run := one.run)]
     if not named or named[0].options:
         return ""
     size = f" --data.size {named[0].size}" if named[0].size else ""

@@ -8,14 +8,14 @@ from functools import partial
 
 from counterfeit.core import Decodes, Samples
 from counterfeit.data.images import encode_png, tile
-from counterfeit.report.comparison.compare import Contestant
-from counterfeit.report.figures import grids
-from counterfeit.report.figures.run_figures import line, neighbours, plane, samples, themed, walks
-from counterfeit.report.html import plot
+from counterfeit.evaluation.subject import Subject, Trained
+from counterfeit.inference.draws import Drawn
+from counterfeit.report.figures.codes import walks
+from counterfeit.report.figures.samples import line, neighbours, plane, samples
+from counterfeit.report.html import grids, plot
 from counterfeit.report.html.figure import Figure, Picture
 from counterfeit.report.html.markup import join, tag
-from counterfeit.run.raw_view import trained
-from counterfeit.run.run import Run
+from counterfeit.report.html.themed import themed
 
 __all__ = ["colors", "curves", "figures"]
 
@@ -24,9 +24,9 @@ ROWS = 6
 PAIRS = 2  # of codes
 
 
-def figures(contestants: Mapping[str, Contestant]) -> Iterator[Figure]:
+def figures(contestants: Mapping[str, Subject]) -> Iterator[Figure]:
     """Figures of every contestant that has them, in the order of a page."""
-    shown = {name: trained(one) or one for name, one in contestants.items()}
+    shown: dict[str, Drawn] = {name: one.run.subject if one.run else one for name, one in contestants.items()}
     data = {one.source.raw.fingerprint: one for one in shown.values() if grids.has_images(one)}
     yield from map(_data, data.values())
     able = {name: one for name, one in shown.items() if isinstance(one.model, Samples)}
@@ -39,7 +39,7 @@ def figures(contestants: Mapping[str, Contestant]) -> Iterator[Figure]:
     for name, one in seen.items():
         if isinstance(one.model, Decodes):
             yield _named(name, walks(one, WIDTH, PAIRS), "")
-    yield from curves({name: one for name, one in shown.items() if isinstance(one, Run)})
+    yield from curves({name: one.run for name, one in contestants.items() if one.run})
 
 
 def colors(names: list[str], theme: plot.Theme) -> dict[str, str]:
@@ -47,7 +47,7 @@ def colors(names: list[str], theme: plot.Theme) -> dict[str, str]:
     return {name: theme.curves[place % len(theme.curves)] for place, name in enumerate(names)}
 
 
-def curves(runs: Mapping[str, Run]) -> Iterator[Figure]:
+def curves(runs: Mapping[str, Trained]) -> Iterator[Figure]:
     """A plot for every quantity that was logged, with a curve for each run that logged it; the commonest first."""
     found: dict[str, dict[str, plot.Series]] = {}
     for name, run in runs.items():
@@ -73,7 +73,7 @@ def _draw(panel: Mapping[str, plot.Series], names: list[str], theme: plot.Theme)
     return plot.curves(panel, None, own, legend=False)
 
 
-def _data(one: Contestant) -> Figure:
+def _data(one: Drawn) -> Figure:
     across = grids.columns(one, WIDTH)
     source = one.source.raw
     x = source.split("test").first(across * ROWS).x
@@ -82,7 +82,7 @@ def _data(one: Contestant) -> Figure:
     return Figure(f"data-{source.name}", "Samples", caption, f"Grid of {len(x)} test examples.", picture)
 
 
-def _samples(one: Contestant) -> Iterator[Figure]:
+def _samples(one: Drawn) -> Iterator[Figure]:
     shape = one.source.raw.spec.shape
     if grids.has_images(one):
         yield samples(one, WIDTH, ROWS)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import counterfeit
 from counterfeit.common.files import atomic
-from counterfeit.evaluation.fixed_samples import Outside
-from counterfeit.report.comparison.compare import Comparison, Contestant, cell, cost_table, skips
+from counterfeit.evaluation.subject import Subject
+from counterfeit.report.comparison.compare import Comparison, cell, cost_table, skips
 from counterfeit.report.comparison.figures import colors, figures
 from counterfeit.report.comparison.rows import OTHER, Line
 from counterfeit.report.html import plot
@@ -19,7 +19,6 @@ from counterfeit.report.paper_tables.cells import Cell
 from counterfeit.report.run_page.doctor import options
 from counterfeit.report.run_page.facts import measured
 from counterfeit.report.run_page.page import document, panels, section
-from counterfeit.run.raw_view import View
 
 __all__ = ["page", "write"]
 
@@ -69,17 +68,17 @@ def _sections(comparison: Comparison, names: list[str], made: Sequence[Figure]) 
         yield panels(name, group, SAYS.get(name, ""))
 
 
-def _contestant(name: str, one: Contestant, names: list[str]) -> Markup:
+def _contestant(name: str, one: Subject, names: list[str]) -> Markup:
     light, dark = (colors(names, theme)[name] for theme in (plot.LIGHT, plot.DARK))
     swatch = tag("i", style=f"--light: {light}; --dark: {dark}")
     return tag("li", swatch, tag("b", name), f" {_about(one)}")
 
 
-def _about(one: Contestant) -> str:
-    if isinstance(one, Outside):
+def _about(one: Subject) -> str:
+    run = one.run
+    if run is None:
         return f"{'real data' if one.real else 'samples made elsewhere'}, against {one.source.name}"
-    run = one.run if isinstance(one, View) else one
-    config, how = run.config, f"; {one.how}, against {one.source.name}" if isinstance(one, View) else ""
+    config, how = run.config, f"; {one.note}, against {one.source.name}" if one.note else ""
     recipe = "" if config.recipe == config.model else f", recipe {config.recipe}"
     data = " after ".join(filter(None, [config.data.name, ", ".join(config.data.transforms)]))
     return f"{config.model}{recipe}, on {data}, seed {config.train.seed}, {run.checkpoint.name}{how}"

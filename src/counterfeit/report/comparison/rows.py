@@ -1,4 +1,4 @@
-"""What a comparison is made of: contestants, and rows of numbers."""
+"""What a comparison is made of: rows of numbers."""
 
 from __future__ import annotations
 
@@ -7,21 +7,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from counterfeit.evaluation.fixed_samples import Outside
 from counterfeit.evaluation.measure import (
     metric_of,
     standard_error,
 )
 from counterfeit.metrics.base import Metric
-from counterfeit.run.raw_view import View
-from counterfeit.run.run import Run
 
-__all__ = ["OTHER", "Contestant", "Line"]
+__all__ = ["OTHER", "Line"]
 
 
 ARROWS: Mapping[str | None, str] = {"higher": "↑", "lower": "↓", None: ""}
 Entry = Mapping[str, Any]
-Contestant = Run | Outside | View
 OTHER = "other protocol"
 
 

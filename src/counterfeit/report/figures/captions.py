@@ -18,12 +18,13 @@ from counterfeit.data.selection import spread
 from counterfeit.data.source import Source
 from counterfeit.data.sources.captioned_shapes import Composed
 from counterfeit.data.tokenizer import caption
-from counterfeit.inference.draws import Subject, evaluating
+from counterfeit.inference.draws import Drawn, evaluating
 from counterfeit.inference.latent import interpolate, lerp
-from counterfeit.report.figures import grids
-from counterfeit.report.figures.texts import labelled
-from counterfeit.report.html import plot
+from counterfeit.metrics.tasks.caption_attributes import Depicts
+from counterfeit.report.figures.base import RunFigures
+from counterfeit.report.html import grids, plot
 from counterfeit.report.html.figure import Figure, Picture
+from counterfeit.report.html.texts import labelled
 
 __all__ = ["captions"]
 
@@ -31,10 +32,10 @@ ROWS, SEARCHED, COLUMNS = 8, 1_000, 8  # captions shown, of so many; pictures of
 NEVER = "  (a pair that training never showed)"
 
 
-def captions(run: Subject) -> Iterator[Figure]:
+def captions(run: Drawn) -> Iterator[Figure]:
     """Samples for held-out captions, and walks from one caption to another with all else kept."""
     y, notes = _chosen(run.source)
-    texts = [caption(row, run.source.spec.words) for row in y]
+    texts = [caption(row, run.source.spec.vocabulary) for row in y]
     drawn = run.sample(COLUMNS * len(y), grids.SEED, y.repeat_interleave(COLUMNS, 0)).split(COLUMNS)
     said = [text + note for text, note in zip(texts, notes, strict=True)]
     yield _figure(
@@ -64,7 +65,7 @@ def _chosen(source: Source) -> tuple[Tensor, list[str]]:
     return torch.cat(halves), [""] * len(halves[0]) + [NEVER] * len(halves[1])
 
 
-def _between(run: Subject, first: Tensor, second: Tensor) -> Sequence[Tensor]:
+def _between(run: Drawn, first: Tensor, second: Tensor) -> Sequence[Tensor]:
     model, codes = cast(Any, run.model), []
     for y in (first, second):
         with evaluating(model, grids.SEED):  # the same noise for both
@@ -75,9 +76,12 @@ def _between(run: Subject, first: Tensor, second: Tensor) -> Sequence[Tensor]:
 
 
 def _figure(
-    run: Subject, name: str, section: str, words: str, texts: Sequence[str], rows: Sequence[Tensor]
+    run: Drawn, name: str, section: str, words: str, texts: Sequence[str], rows: Sequence[Tensor]
 ) -> Figure:  # fmt: skip
     bands = [tile(row, len(row)) for row in rows]
     light, dark = (Picture(labelled(texts, bands, theme.ink), ".png", grids.crisp(run)) for theme in
                    (plot.LIGHT, plot.DARK))  # fmt: skip
     return Figure(name, section, words, f"{words} {'; '.join(texts)}.", light, dark)
+
+
+CAPTIONS_FIGURES = RunFigures("captions", (Depicts,), captions, 80)

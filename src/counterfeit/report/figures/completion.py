@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from torch import Tensor
 
+from counterfeit.core import Completes
 from counterfeit.data.images import encode_png, tile
 from counterfeit.data.selection import spread
-from counterfeit.inference.capabilities import complete
-from counterfeit.inference.draws import Subject
+from counterfeit.inference.completion import complete
+from counterfeit.inference.draws import Drawn
 from counterfeit.nets.masks import KINDS, mask_of
-from counterfeit.report.figures import grids
+from counterfeit.report.figures.base import RunFigures
+from counterfeit.report.html import grids
 from counterfeit.report.html.figure import Figure, Picture
+from counterfeit.run.run import Run
 
 __all__ = ["board", "completions", "tinted"]
 
@@ -48,7 +53,7 @@ def board(x: Tensor, mask: Tensor, draws: Tensor, truth: bool = True) -> np.ndar
     return tile(rows.flatten(0, 1), rows.shape[1])
 
 
-def completions(run: Subject) -> Figure:
+def completions(run: Drawn) -> Figure:
     """Test images under every kind of mask, each beside several completions."""
     model, source, across = run.model, run.source, grids.columns(run, WIDTH)
     x = spread(source, "test", EACH * len(KINDS), grids.SEED).x
@@ -64,3 +69,10 @@ def completions(run: Subject) -> Figure:
         f"{len(x)} rows: a test image, the same with a part missing, {across - 2} completions.",
         Picture(encode_png(board(source.natural(x), mask, shown)), ".png", grids.crisp(run)),
     )
+
+
+def _figures(run: Run) -> Iterator[Figure]:
+    yield completions(run)
+
+
+COMPLETION_FIGURES = RunFigures("completions", (Completes,), _figures, 40)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
@@ -10,13 +11,14 @@ import torch
 from torch import Tensor
 
 from counterfeit.common.files import UNREADABLE
-from counterfeit.core import Decodes
+from counterfeit.core import Decodes, Encodes
 from counterfeit.data.images import encode_png, tile
 from counterfeit.data.selection import spread
 from counterfeit.inference.draws import evaluating
 from counterfeit.inference.latent import class_means, move
 from counterfeit.metrics.representation.linear_probe import FITTED
-from counterfeit.report.figures import grids
+from counterfeit.report.figures.base import RunFigures
+from counterfeit.report.html import grids
 from counterfeit.report.html.figure import Figure, Picture
 from counterfeit.run.run import Run
 
@@ -108,3 +110,11 @@ def edits(run: Run) -> Figure:
         f"{len(x)} rows; in each, an example of one class turns into another.",
         Picture(encode_png(board(run.source.natural(x), changed)), ".png", grids.crisp(run)),
     )
+
+
+def _figures(run: Run) -> Iterator[Figure]:
+    if run.source.spec.classes:
+        yield edits(run)
+
+
+EDITS_FIGURES = RunFigures("edits", (Decodes, Encodes), _figures, 110)

@@ -12,7 +12,7 @@ from counterfeit.core import labels_of
 from counterfeit.data.conditions import conditions
 from counterfeit.data.selection import spread
 from counterfeit.data.tokenizer import caption
-from counterfeit.inference.draws import Subject
+from counterfeit.inference.draws import Drawn
 
 __all__ = ["Rows", "named", "rows_asked"]
 
@@ -33,14 +33,14 @@ class Rows(NamedTuple):
     counts: list[int]
 
 
-def named(subject: Subject, label: int) -> str:
+def named(subject: Drawn, label: int) -> str:
     """What to call a label: the name of a class, or the number of a category."""
     source = subject.source
     return source.called(label) if labels_of(subject.model) == source.spec.classes else f"category {label}"
 
 
 def rows_asked(
-    subject: Subject, classes: str | None, per_class: int | None, captions: Sequence[str] | None, n: int
+    subject: Drawn, classes: str | None, per_class: int | None, captions: Sequence[str] | None, n: int
 ) -> Rows | None:
     """What a command asks for; captions of the data where it asks for nothing and there are some, else None.
 
@@ -55,10 +55,10 @@ def rows_asked(
         ValueError: the model takes no labels or captions, or knows none of that name.
     """
     if classes is None and per_class is None and not captions:
-        return _of_data(subject, n) if subject.source.spec.words else None
+        return _of_data(subject, n) if subject.source.spec.vocabulary else None
     source, labels = subject.source, labels_of(subject.model)
     names = [*captions] if captions else [part.strip() for part in (classes or "").split(",") if part.strip()]
-    if captions and not source.spec.words:
+    if captions and not source.spec.vocabulary:
         raise ValueError(f"a caption came; {subject.name} learnt from data without captions. Leave it out.")
     if not captions and not labels:
         raise ValueError(f"a class came; {subject.name} samples without labels. Leave it out, or train cgan.")
@@ -75,12 +75,12 @@ def rows_asked(
     return Rows(asked, [named(subject, int(row[0])) for row in asked.split(counts)], counts)
 
 
-def _of_data(subject: Subject, n: int) -> Rows:
+def _of_data(subject: Drawn, n: int) -> Rows:
     """Captions of test examples, evenly spread, in rows of eight samples at most."""
     rows = -(-n // COLUMNS)
     y = spread(subject.source, "test", rows).y
     if y is None:
         raise ValueError(f"{subject.source.name} has no captions; some are expected. Ask for one: --caption.")
     counts = [min(COLUMNS, n - start) for start in range(0, COLUMNS * len(y), COLUMNS)]
-    texts = [caption(row, subject.source.spec.words) for row in y]
+    texts = [caption(row, subject.source.spec.vocabulary) for row in y]
     return Rows(y.repeat_interleave(torch.tensor(counts), 0), texts, counts)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
+from counterfeit.core import Assembles
 from counterfeit.data.images import encode_png, tile
 from counterfeit.data.selection import spread
-from counterfeit.inference.capabilities import assemble
-from counterfeit.inference.draws import Subject, evaluating
+from counterfeit.inference.assembly import assemble
+from counterfeit.inference.draws import Drawn, evaluating
 from counterfeit.metrics.tasks.patch_assembly import puzzles
 from counterfeit.nets.patches import covered
-from counterfeit.report.figures import grids
+from counterfeit.report.figures.base import RunFigures
 from counterfeit.report.figures.completion import tinted
+from counterfeit.report.html import grids
 from counterfeit.report.html.figure import Figure, Picture
+from counterfeit.run.run import Run
 
 __all__ = ["assemblies"]
 
@@ -21,7 +26,7 @@ WIDTH = 700  # pixels of a row of images
 DRAWS = 2
 
 
-def assemblies(run: Subject) -> Figure:
+def assemblies(run: Drawn) -> Figure:
     """Test images as puzzles, one a column."""
     n = grids.columns(run, WIDTH)
     x = spread(run.source, "test", n, grids.SEED, run.model.device).x
@@ -45,7 +50,7 @@ def assemblies(run: Subject) -> Figure:
     )  # fmt: skip
 
 
-def _pasted(run: Subject, patches: Tensor, corners: Tensor, like: Tensor) -> Tensor:
+def _pasted(run: Drawn, patches: Tensor, corners: Tensor, like: Tensor) -> Tensor:
     """Patches laid at `corners`, with blue where there are none, (N, 3, H, W)."""
     size, x = patches.shape[-1], torch.zeros_like(like)
     pieces = run.source.natural(patches.flatten(0, 1)).view_as(patches)
@@ -53,3 +58,10 @@ def _pasted(run: Subject, patches: Tensor, corners: Tensor, like: Tensor) -> Ten
         for piece, (row, column) in zip(some, places, strict=True):
             image[:, row : row + size, column : column + size] = piece
     return tinted(x, covered(corners, size, tuple(like.shape[1:])))
+
+
+def _figures(run: Run) -> Iterator[Figure]:
+    yield assemblies(run)
+
+
+PATCH_ASSEMBLY_FIGURES = RunFigures("assemblies", (Assembles,), _figures, 30)

@@ -10,13 +10,14 @@ import torch
 from torch import Tensor
 
 from counterfeit.config.settings import Evaluation
-from counterfeit.core import Batch
+from counterfeit.core import Batch, Translates
 from counterfeit.data.images import encode_png, tile
 from counterfeit.data.sources.unpaired_digits import Paired
-from counterfeit.inference.capabilities import everywhere, few
-from counterfeit.inference.draws import Subject
+from counterfeit.inference.draws import Drawn
+from counterfeit.inference.translation import everywhere, few
 from counterfeit.metrics.tasks.translation import there_and_back
-from counterfeit.report.figures import grids
+from counterfeit.report.figures.base import RunFigures
+from counterfeit.report.html import grids
 from counterfeit.report.html.figure import Figure, Picture
 
 __all__ = ["beside", "translations"]
@@ -43,14 +44,14 @@ def beside(before: Tensor, after: Tensor, columns: int = 12) -> np.ndarray:
     return tile(torch.stack(rows, 1).flatten(0, 2), columns)
 
 
-def translations(run: Subject) -> Iterator[Figure]:
+def translations(run: Drawn) -> Iterator[Figure]:
     """Each domain taken to another and back; and examples taken to every domain, where there are more than two."""
     yield _cycles(run)
     if run.source.spec.classes > 2:
         yield _everywhere(run)
 
 
-def _cycles(run: Subject) -> Figure:
+def _cycles(run: Drawn) -> Figure:
     source, across = run.source, grids.columns(run, WIDTH)
     rounds = [there_and_back(run.model, some, Evaluation()) for some in _examples(run, across)]
     bands, words = [], []
@@ -71,7 +72,7 @@ def _cycles(run: Subject) -> Figure:
     )
 
 
-def _everywhere(run: Subject) -> Figure:
+def _everywhere(run: Drawn) -> Figure:
     source, across = run.source, grids.columns(run, WIDTH)
     x = few(source, "test", across).x
     rows = everywhere(run.model, x, min(ROWS, source.spec.classes))
@@ -86,7 +87,10 @@ def _everywhere(run: Subject) -> Figure:
     )
 
 
-def _examples(run: Subject, each: int) -> list[Batch]:
+def _examples(run: Drawn, each: int) -> list[Batch]:
     """Test examples of each domain that has some, `each` where there are so many, evenly spaced."""
     x, y = (cast(Tensor, t).to(run.model.device) for t in few(run.source, "test", each * run.source.spec.classes))
     return [Batch(x[y == domain][:each], y[y == domain][:each]) for domain in y.unique().tolist()]
+
+
+TRANSLATION_FIGURES = RunFigures("translations", (Translates,), translations, 60)

@@ -14,9 +14,10 @@ from torch import Tensor
 
 from counterfeit.core import Structured
 from counterfeit.data.images import encode_png, tile
-from counterfeit.inference.draws import Subject, evaluating
+from counterfeit.inference.draws import Drawn, evaluating
 from counterfeit.inference.latent import traverse_categories, traverse_continuous
-from counterfeit.report.figures import grids
+from counterfeit.report.figures.base import RunFigures
+from counterfeit.report.html import grids
 from counterfeit.report.html.figure import Figure, Picture
 
 __all__ = ["traversals"]
@@ -26,7 +27,7 @@ SHOWN = 4  # continuous values at most
 WIDTH = 700  # pixels of a row of images
 
 
-def traversals(run: Subject) -> Iterator[Figure]:
+def traversals(run: Drawn) -> Iterator[Figure]:
     """Drawn codes in every category; and each continuous value in several categories."""
     model, across = cast(Structured, run.model), grids.columns(run, WIDTH)
     _, categories, continuous = model.structure()
@@ -49,7 +50,10 @@ def traversals(run: Subject) -> Iterator[Figure]:
         )  # fmt: skip
 
 
-def _figure(run: Subject, name: str, x: Tensor, caption: str, alt: str) -> Figure:
+def _figure(run: Drawn, name: str, x: Tensor, caption: str, alt: str) -> Figure:
     grid = tile(run.source.natural(x.flatten(0, 1)).cpu(), x.shape[1])
     picture = Picture(encode_png(grid), ".png", grids.crisp(run))
     return Figure(f"traversal-{name}", "Parts of a code", f"{caption} Seed {grids.SEED}, none left out.", alt, picture)
+
+
+TRAVERSALS_FIGURES = RunFigures("traversals", (Structured,), traversals, 120)

@@ -1,34 +1,45 @@
-"""The figure of a model that foresees films: the true film above what was foreseen."""
+"""The figure of a model that foresees videos: the true video above what was foreseen."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 
+from counterfeit.core import Predicts
 from counterfeit.data.images import encode_png
 from counterfeit.data.selection import spread
-from counterfeit.inference.capabilities import foreseen
-from counterfeit.report.figures import grids
+from counterfeit.inference.prediction import predicted
+from counterfeit.report.figures.base import RunFigures, always
+from counterfeit.report.html import grids
 from counterfeit.report.html.figure import Figure, Picture
 from counterfeit.run.run import Run
 
 __all__ = ["predictions"]
 
-FILMS = 5
+VIDEOS = 5
 
 
 def predictions(run: Run) -> Figure:
-    """Films of the test split above what the model makes of their beginning."""
-    films = spread(run.source, "test", FILMS).x
-    found = foreseen(run.model, films, seed=grids.SEED)
+    """Videos of the test split above what the model makes of their beginning."""
+    videos = spread(run.source, "test", VIDEOS).x
+    found = predicted(run.model, videos, seed=grids.SEED)
     given, steps = found.given.shape[1], found.truth.shape[1]
     blank = torch.full_like(found.given, 0.5)  # gray: nothing is foreseen there
-    rows = [*zip(films.to(found.model.device), torch.cat([blank, found.model], 1), strict=True)]
+    rows = [*zip(videos.to(found.model.device), torch.cat([blank, found.model], 1), strict=True)]
     pixels = grids.stacked([(above.cpu(), below.cpu()) for above, below in rows])
     return Figure(
         "predictions",
-        "Films foreseen",
-        f"Upper row of each pair: a film of the test split, evenly spaced through it. Lower row: the {steps} frames "
+        "Videos foreseen",
+        f"Upper row of each pair: a video of the test split, evenly spaced through it. Lower row: the {steps} frames "
         f"that the model foresees from the first {given}, each from those before.",
-        f"{len(films)} films, each above what was foreseen of it.",
+        f"{len(videos)} videos, each above what was foreseen of it.",
         Picture(encode_png(pixels), ".png", crisp=True),
     )
+
+
+def _figures(run: Run) -> Iterator[Figure]:
+    yield predictions(run)
+
+
+VIDEO_PREDICTION_FIGURES = RunFigures("predictions", (Predicts,), _figures, 20, applies=always)

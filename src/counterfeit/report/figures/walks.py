@@ -16,7 +16,7 @@ from counterfeit.common.files import atomic
 from counterfeit.core import Decodes, require
 from counterfeit.data.images import Span, tile
 from counterfeit.data.sources.arrays import SUFFIXES
-from counterfeit.inference.draws import Subject, evaluating
+from counterfeit.inference.draws import Drawn, evaluating
 from counterfeit.inference.latent import interpolate, lerp, slerp
 from counterfeit.report.export import write_samples
 
@@ -26,7 +26,7 @@ ANIMATED = {".gif": "GIF", ".webp": "WEBP"}
 MILLISECONDS = 80  # for which a picture of an animation stays
 
 
-def walk(subject: Subject, n: int, steps: int, path: str = "spherical", seed: int = 0) -> Tensor:
+def walk(subject: Drawn, n: int, steps: int, path: str = "spherical", seed: int = 0) -> Tensor:
     """What lies between `n` pairs of codes drawn under `seed`, in the data's natural unit: (n, steps, *shape).
 
     Arguments:

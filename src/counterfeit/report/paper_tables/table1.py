@@ -25,7 +25,7 @@ __all__ = ["DATA", "RECIPES", "find_runs", "table1"]
 
 DATA = {"mnist": "MNIST", "tfd": "TFD", "digits": "digits"}
 RECIPES = ("gan-mnist-2014", "gan-tfd")  # of the row that this version can measure
-PROTOCOL = {"samples": 10_000, "split": "test", "limit": 0}
+PROTOCOL = {"samples": 10_000, "split": "test", "max_examples": 0}
 PUBLISHED: Mapping[str, Mapping[str, tuple[float, float]]] = {  # model -> data -> nats and standard error
     "dbn": {"mnist": (138, 2), "tfd": (1909, 66)},
     "cae": {"mnist": (121, 1.6), "tfd": (2110, 50)},
@@ -59,7 +59,7 @@ def table1(runs: Iterable[Run], samples: int = 10_000, tell: Tell | None = None)
     scores: dict[str, dict[str, list[Mapping[str, Any]]]] = {}
     runs = list(runs)
     for run in runs:
-        found, skipped = results(run, ["parzen"], PROTOCOL | {"samples": samples}, named(run.name, tell))
+        found, skipped = results(run.subject, ["parzen"], PROTOCOL | {"samples": samples}, named(run.name, tell))
         if skipped:
             raise ValueError(f"{run.name}: {skipped['parzen']}")
         scores.setdefault(_label(run), {}).setdefault(run.config.data.name, []).append(found["parzen"])
@@ -83,7 +83,7 @@ def _label(run: Run) -> str:
 
 def _published() -> dict[str, Mapping[str, tuple[float, float]]]:
     """Model -> data -> published score, those of models in this version from the goals of their recipes."""
-    goals = {(r.model, r.settings["data"]["name"]): goal for r in map(catalogue.recipe, RECIPES) for goal in r.reach}
+    goals = {(r.model, r.settings["data"]["name"]): goal for r in map(catalogue.recipe, RECIPES) for goal in r.targets}
     own: dict[str, dict[str, tuple[float, float]]] = {}
     for (model, data), goal in goals.items():
         own.setdefault(model, {})[data] = (goal["value"], goal["error"])

@@ -94,7 +94,7 @@ def _telling(tell: Tell | None, model: str, number: int, count: int) -> Callable
 
 def _family(recipe: Recipe, folder: Path, steps: int, now: Callable[[str], None]) -> Row:
     now(f"{steps} steps of training")
-    log = {"log_every": max(1, steps // 4), "save_every": steps, "tensorboard": False, "validate": None}
+    log = {"log_every": max(1, steps // 4), "save_every": steps, "tensorboard": False, "monitor": None}
     run = train(recipe.name, out=folder, settings={"train": {"steps": steps, **log}}, show=False)
     model, batch = run.model, run.config.train.batch_size
     speed = statistics.median(event["steps_per_second"] for event in run.events if "steps_per_second" in event)

@@ -102,7 +102,7 @@ def goals(run: Run) -> list[Goal]:
     """The recipe's goals beside what was measured; none on data other than the recipe's."""
     if not _own_data(run):
         return []
-    wanted = [goal for goal in run.description.get("reach", ()) if "metric" in goal and "value" in goal]
+    wanted = [goal for goal in run.description.get("targets", ()) if "metric" in goal and "value" in goal]
     return [judged(goal, run.evaluation) for goal in wanted]
 
 
@@ -148,9 +148,7 @@ def _summary(cls: type) -> str:
 
 def _checkpoint(run: Run) -> str:
     state = checkpoint.read_state(run.checkpoint)
-    how = (
-        f"best {run.config.train.validate} on the validation split" if state.get("score") is not None else "the newest"
-    )
+    how = f"best {run.config.train.monitor} on the validation split" if state.get("score") is not None else "the newest"
     return f"step {state['step']:,} ({how if run.which == 'best' else run.which})"
 
 

@@ -81,7 +81,7 @@ def _patients(seed: int) -> dict[str, Patient]:
 
 
 def _examine(run: Run) -> Patient:
-    return Patient(run.evaluate("modes")["modes"], run.sample(DOTS))
+    return Patient(run.evaluate("mode-coverage")["mode-coverage"], run.sample(DOTS))
 
 
 def _kl(coverage: Result) -> float:

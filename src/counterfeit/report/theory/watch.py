@@ -44,7 +44,7 @@ def watched(
 
     It is the same model each time, with the weights of that step: look at it before asking for the next.
     """
-    often = {"train.save_every": every, "train.keep": steps // every + 1, "train.samples": 1}
+    often = {"train.save_every": every, "train.keep_checkpoints": steps // every + 1, "train.preview_samples": 1}
     with scratch() as folder:
         chosen = {**QUIET, **often, **settings}
         run = train(recipe, out=folder / "run", steps=steps, seed=seed, settings=chosen, show=shown())

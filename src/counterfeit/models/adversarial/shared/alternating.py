@@ -152,7 +152,7 @@ class AlternatingGAN(Model, Generic[Made]):
         self.objective = OBJECTIVES[settings.objective] if self.featured else settings.of_outputs()
         for net in discriminator.modules():
             if isinstance(net, Net):
-                net.twice = settings.penalty != "none"
+                net.double_backward = settings.penalty != "none"
 
     @abstractmethod
     def generate(self, real: Batch) -> Made:

@@ -14,14 +14,15 @@ import torch
 from torch import Tensor
 
 from counterfeit.core import Decodes, Encodes
-from counterfeit.data.images import tile
-from counterfeit.inference.draws import Subject, evaluating
+from counterfeit.data.images import encode_png, tile
+from counterfeit.inference.draws import Drawn, evaluating
 from counterfeit.inference.latent import interpolate, lerp, slerp
 from counterfeit.metrics.coverage.nearest_neighbours import nearest_examples
+from counterfeit.report.html.figure import Picture
 
 __all__ = [
-    "SEED", "columns", "crisp", "framed", "has_images", "neighbours", "padded", "reconstructions", "samples", "stacked",
-    "walks",
+    "SEED", "columns", "crisp", "framed", "has_images", "neighbours", "padded", "png", "reconstructions", "samples",
+    "stacked", "walks",
 ]  # fmt: skip
 
 SEED = 0
@@ -29,30 +30,30 @@ FRAME = (245, 183, 0)  # the founding paper's yellow
 SEARCHED = 100_000  # training examples at most among which the nearest are sought
 
 
-def has_images(run: Subject) -> bool:
+def has_images(run: Drawn) -> bool:
     """Whether the data are gray or color images."""
     shape = run.source.raw.spec.shape
     return len(shape) == 3 and shape[0] in (1, 3)
 
 
-def crisp(run: Subject) -> bool:
+def crisp(run: Drawn) -> bool:
     """Whether four images of the run fit a row, so that their pixels are rarely shown smaller than they are."""
     return not has_images(run) or run.source.raw.spec.shape[2] <= 128
 
 
-def columns(run: Subject, width: int) -> int:
+def columns(run: Drawn, width: int) -> int:
     """How many images of the run fit a row of `width` pixels."""
     height, across = run.source.raw.spec.shape[1:]
     scale = max(1, -(-56 // height))  # as `tile` enlarges them
     return max(4, min(12, width // (scale * across + 2)))
 
 
-def samples(run: Subject, n: int) -> Tensor:
+def samples(run: Drawn, n: int) -> Tensor:
     """`n` samples for the eye, decoded means where the model decodes codes, (n, *shape)."""
     return run.sample(n, SEED, mean=True)
 
 
-def neighbours(run: Subject, x: Tensor) -> tuple[Tensor, Tensor]:
+def neighbours(run: Drawn, x: Tensor) -> tuple[Tensor, Tensor]:
     """The training example nearest to each of `x`, (N, *shape), by Euclidean distance in pixels, and that, (N,)."""
     train = run.source.raw.split("train")
     found = nearest_examples(x, train, among=torch.arange(min(len(train), SEARCHED)))
@@ -70,7 +71,7 @@ def framed(x: Tensor, near: Tensor) -> np.ndarray:
     return np.concatenate([left, right], 1)
 
 
-def walks(run: Subject, n: int, steps: int) -> tuple[Tensor, Tensor]:
+def walks(run: Drawn, n: int, steps: int) -> tuple[Tensor, Tensor]:
     """Decoded codes on the straight line and on the great circle between `n` pairs, (n, steps, *shape) each."""
     model = run.model
     with evaluating(model, SEED):
@@ -80,7 +81,7 @@ def walks(run: Subject, n: int, steps: int) -> tuple[Tensor, Tensor]:
     return shown[0], shown[1]
 
 
-def reconstructions(run: Subject, n: int) -> tuple[Tensor, Tensor]:
+def reconstructions(run: Drawn, n: int) -> tuple[Tensor, Tensor]:
     """The first `n` test examples, as the model saw them, and what decoding their codes gives, (n, *shape) each."""
     model = run.model
     with evaluating(model, SEED):
@@ -114,3 +115,8 @@ def _color(grid: np.ndarray) -> np.ndarray:
 
 def _opaque(grid: np.ndarray) -> np.ndarray:
     return np.concatenate([_color(grid), np.full((*grid.shape[:2], 1), 255, np.uint8)], 2)
+
+
+def png(run: Drawn, pixels: np.ndarray) -> Picture:
+    """Pixels as the picture of a figure of the run."""
+    return Picture(encode_png(pixels), ".png", crisp(run))

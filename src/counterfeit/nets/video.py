@@ -1,4 +1,4 @@
-"""Nets for films: one that foresees frames, and a discriminator of whole films.
+"""Nets for videos: one that foresees frames, and a discriminator of whole videos.
 
 References:
     Convolutional LSTM Network: A Machine Learning Approach for Precipitation Nowcasting, Shi et al., 2015 (arXiv
@@ -14,7 +14,7 @@ from torch.nn.functional import leaky_relu
 from counterfeit.core import Net, Spec
 from counterfeit.nets.conv import ConvDiscriminator, ConvNorm
 
-__all__ = ["ConvLSTM", "FilmDiscriminator", "FramePredictor"]
+__all__ = ["ConvLSTM", "FramePredictor", "VideoDiscriminator"]
 
 State = tuple[Tensor, Tensor]
 SHRUNK = 4  # times fewer pixels a side at which the state lies
@@ -63,7 +63,7 @@ class FramePredictor(Net):
             nn.Conv2d(2 * half, width, 3, padding=1), nn.LeakyReLU(0.2),
             nn.Conv2d(width, 4 * channels, 3, padding=1), nn.PixelShuffle(2),
         )  # fmt: skip
-        for layer in self.modules():  # weaker signals would fade on their way, and all films look alike for long
+        for layer in self.modules():  # weaker signals would fade on their way, and all videos look alike for long
             if isinstance(layer, nn.Conv2d):
                 nn.init.kaiming_normal_(layer.weight, a=0.2)
                 nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
@@ -98,11 +98,11 @@ class FramePredictor(Net):
         return self.last(torch.cat([up, fine.to(up.dtype)], 1)).float().sigmoid()
 
 
-class FilmDiscriminator(ConvDiscriminator):
-    """Films (B, T, C, H, W) in [0, 1] -> (B, 1): strided convolutions that see all frames at once.
+class VideoDiscriminator(ConvDiscriminator):
+    """Videos (B, T, C, H, W) in [0, 1] -> (B, 1): strided convolutions that see all frames at once.
 
     Arguments:
-        spec: what the films are.
+        spec: what the videos are.
         width: channels after the first convolution; every smaller level has twice those of the one before.
         norm: of every level but the first ("batch"), or of every weight ("spectral").
     """

@@ -1,4 +1,4 @@
-"""Films: how digits move, what is foreseen from what, the losses, and the metric beside closed forms."""
+"""Videos: how digits move, what is foreseen from what, the losses, and the metric beside closed forms."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from counterfeit.core import Batch, Clock, Model, Spec
 from counterfeit.data.source import InMemory, Source
 from counterfeit.data.sources.moving_digits import COUNTS, MovingDigits, bounced, render
 from counterfeit.engine.previews import picture
-from counterfeit.inference.capabilities import foreseen
+from counterfeit.inference.prediction import predicted
 from counterfeit.metrics.tasks.video_prediction import PREDICTION
 from counterfeit.models.adversarial.next_frame import NextFrame
 from counterfeit.models.adversarial.shared.alternating import GANSettings
-from counterfeit.nets.films import ConvLSTM, FramePredictor
+from counterfeit.nets.video import ConvLSTM, FramePredictor
 
 SPEC, CLOCK = Spec((6, 1, 8, 8)), Clock(0, 10)
 
@@ -43,14 +43,14 @@ def small(**settings: object) -> NextFrame:
     return NextFrame(SPEC, **{"context_frames": 2, "width": 4, "discriminator_width": 4, **settings})
 
 
-def films(n: int = 4) -> Tensor:
+def videos(n: int = 4) -> Tensor:
     return torch.rand(n, *SPEC.shape)
 
 
 class Brighter(Source):
-    """Films of one shade, each frame 0.1 brighter than the one before."""
+    """Videos of one shade, each frame 0.1 brighter than the one before."""
 
-    name, summary, spec = "brighter", "films that get brighter", SPEC
+    name, summary, spec = "brighter", "videos that get brighter", SPEC
 
     def split(self, name):
         shade = 0.05 * torch.arange(8)[:, None] + 0.1 * torch.arange(6)
@@ -136,13 +136,13 @@ def test_a_cell_whose_gates_are_open_sums_what_it_reads():
 
 
 def test_a_rollout_goes_on_from_what_was_foreseen():
-    net, x = FramePredictor(1, 4), films()
+    net, x = FramePredictor(1, 4), videos()
     one = net(x, 1)
     torch.testing.assert_close(net(x, 3)[:, 1:], net(torch.cat([x, one], 1), 2))
 
 
 def test_where_it_is_told_the_truth_is_read():
-    net, x, truth = FramePredictor(1, 4), films(), films()[:, :3]
+    net, x, truth = FramePredictor(1, 4), videos(), videos()[:, :3]
     told = torch.tensor([[True, False, True]]).expand(4, 3)
     second = net(torch.cat([x, truth[:, :1]], 1), 2)
     torch.testing.assert_close(net(x, 3, truth, told)[:, 1:], second)
@@ -151,38 +151,38 @@ def test_where_it_is_told_the_truth_is_read():
 @pytest.mark.parametrize(("step", "share"), [(0, 1.0), (20, 0.5), (40, 0.0), (70, 0.0)])
 def test_true_frames_become_rarer(step, share):
     model = small(teacher_forcing=0.4)
-    next(model.updates(lambda: Batch(films()), Clock(step, 100)))
+    next(model.updates(lambda: Batch(videos()), Clock(step, 100)))
     assert model.true_share == pytest.approx(share)
 
 
 def test_frames_foreseen_do_not_hang_on_those_that_come():
-    model, x = small(), films()
-    other = torch.cat([x[:, :2], films()[:, 2:]], 1)
+    model, x = small(), videos()
+    other = torch.cat([x[:, :2], videos()[:, 2:]], 1)
     assert torch.equal(model.generate(Batch(x)), model.generate(Batch(other)))
     assert torch.equal(model.generate(Batch(x))[:, :2], x[:, :2])
 
 
 def test_without_the_game_only_the_squared_error_of_frames_foreseen_is_descended():
-    model, x = small(adversarial_weight=0.0, teacher_forcing=0.0), films()
+    model, x = small(adversarial_weight=0.0, teacher_forcing=0.0), videos()
     (update,) = model.updates(lambda: Batch(x), CLOCK)
     torch.testing.assert_close(update.loss, (model.predict(x[:, :2], 4) - x[:, 2:]).square().mean())
 
 
-def test_the_discriminator_sees_the_whole_film():
+def test_the_discriminator_sees_the_whole_video():
     model = small()
-    x = films().requires_grad_()
+    x = videos().requires_grad_()
     (slope,) = torch.autograd.grad(model.discriminator_outputs(x).sum(), x)
     assert bool((slope.abs().amax((0, 2, 3, 4)) > 0).all())
 
 
 def test_as_many_discriminator_steps_as_the_rules_say_come_before_the_generators():
     model = small(settings=GANSettings(discriminator_steps=3))
-    parts = [update.parts[0] for update in model.updates(lambda: Batch(films()), CLOCK)]
+    parts = [update.parts[0] for update in model.updates(lambda: Batch(videos()), CLOCK)]
     assert parts == ["discriminator"] * 3 + ["generator"]
 
 
 def test_what_is_no_film_is_told():
-    with pytest.raises(ValueError, match=r"\(1, 8, 8\) came; films"):
+    with pytest.raises(ValueError, match=r"\(1, 8, 8\) came; videos"):
         NextFrame(Spec((1, 8, 8)))
     with pytest.raises(ValueError, match="context_frames=6 came; 1 to 5 of 6"):
         small(context_frames=6)
@@ -207,13 +207,13 @@ def test_copies_measure_as_the_reference_row_does_and_as_the_closed_form():
 
 def test_the_model_is_given_the_beginning_only():
     x = Brighter().split("test").first().x
-    found = foreseen(Copies(SPEC), x)
+    found = predicted(Copies(SPEC), x)
     assert torch.equal(found.given, x[:, :2])
     assert torch.equal(found.truth, x[:, 2:])
     assert torch.equal(found.model, found.copied)
 
 
-def test_the_picture_of_a_film_model_has_two_rows_a_film():
+def test_the_picture_of_a_film_model_has_two_rows_a_video():
     pixels = picture(small().eval(), Brighter(), 24)
     assert pixels.shape == (4 * (56 + 2) + 2, 6 * (56 + 2) + 2)
 
@@ -222,7 +222,7 @@ def test_the_first_frames_foreseen_have_the_shade_of_the_data():
     model = small(width=32)
     model.initialize(Batch(torch.full((3, *SPEC.shape), 0.1)))
     model.generator.last[2].weight.data.zero_()
-    torch.testing.assert_close(model.predict(films(), 2), torch.full((4, 2, 1, 8, 8), 0.1))
+    torch.testing.assert_close(model.predict(videos(), 2), torch.full((4, 2, 1, 8, 8), 0.1))
 
 
 @pytest.mark.parametrize(
@@ -242,7 +242,7 @@ def test_the_common_check_sees_the_fault(how, words, monkeypatch):
         checks.foreseeing(model)
 
 
-# ---- films of a user's own
+# ---- videos of a user's own
 
 
 def moving(count=20, side=16, start=0):
@@ -264,30 +264,30 @@ def gifs(folder, count=12, length=20):
 
 def numbered(folder, count=12, length=20):
     for i in range(count):
-        (folder / f"film{i:02}").mkdir(parents=True)
+        (folder / f"video{i:02}").mkdir(parents=True)
         for t, frame in enumerate(moving(length, start=i)):
-            Image.fromarray(frame).save(folder / f"film{i:02}" / f"{t}.png")  # 10 comes after 9, not after 1
+            Image.fromarray(frame).save(folder / f"video{i:02}" / f"{t}.png")  # 10 comes after 9, not after 1
     return folder
 
 
 @pytest.mark.parametrize("write", [gifs, numbered])
 def test_films_of_files_and_of_folders_are_the_same(write, tmp_path):
-    source = catalogue.source(Data(str(write(tmp_path / "films")), frames=20))
+    source = catalogue.source(Data(str(write(tmp_path / "videos")), frames=20))
     assert source.spec.shape == (20, 1, 16, 16)
     assert source.sizes == {"train": 10, "valid": 1, "test": 1}
-    films = torch.cat([source.split(name).first().x for name in ("train", "valid", "test")])
+    videos = torch.cat([source.split(name).first().x for name in ("train", "valid", "test")])
     made = torch.stack([torch.from_numpy(moving(start=i)[:, None] / 255).float() for i in range(12)])
-    assert {tuple(film.flatten().tolist()) for film in films} == {tuple(film.flatten().tolist()) for film in made}
+    assert {tuple(video.flatten().tolist()) for video in videos} == {tuple(video.flatten().tolist()) for video in made}
 
 
 def test_clips_are_cut_and_frames_left_out(tmp_path):
-    folder = numbered(tmp_path / "films", count=10)
+    folder = numbered(tmp_path / "videos", count=10)
     source = catalogue.source(Data(str(folder), frames=5, every=2, size=8))
     assert source.sizes == {"train": 16, "valid": 2, "test": 2}
     assert source.spec.shape == (5, 1, 8, 8)
 
 
-def test_animated_webp_is_a_film(tmp_path):
+def test_animated_webp_is_a_video(tmp_path):
     frames = [Image.fromarray(frame).convert("RGB") for frame in moving(6)]
     for i in range(2):
         frames[0].save(tmp_path / f"{i}.webp", save_all=True, append_images=frames[1:], lossless=True)
@@ -299,17 +299,17 @@ def test_animated_webp_is_a_film(tmp_path):
 )
 def test_films_that_are_too_short_are_refused(tmp_path, frames, said):
     with pytest.raises(ValueError, match=re.escape(said)):
-        catalogue.source(Data(str(gifs(tmp_path / "films", 2)), frames=frames))
+        catalogue.source(Data(str(gifs(tmp_path / "videos", 2)), frames=frames))
 
 
-def test_single_pictures_are_no_films(tmp_path):
+def test_single_pictures_are_no_videos(tmp_path):
     Image.fromarray(moving()[0]).save(tmp_path / "one.png")
     with pytest.raises(ValueError, match="single pictures"):
         catalogue.source(Data(str(tmp_path), frames=4))
 
 
 def test_a_damaged_film_is_named(tmp_path):
-    folder = gifs(tmp_path / "films", 2)
+    folder = gifs(tmp_path / "videos", 2)
     (folder / "00.gif").write_bytes((folder / "00.gif").read_bytes()[:200])
     with pytest.raises(ValueError, match=r"00\.gif"):
         catalogue.source(Data(str(folder), frames=20))

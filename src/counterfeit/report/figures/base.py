@@ -1,0 +1,56 @@
+"""Figures of what models do: one declaration in a file of this folder, found as metrics are."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+
+from counterfeit.common.discovery import by_name, modules
+from counterfeit.inference.draws import Drawn
+from counterfeit.report.html import grids
+from counterfeit.report.html.figure import Figure
+from counterfeit.run.run import Run
+
+__all__ = ["RunFigures", "always", "figures_of_models"]
+
+
+def always(run: Drawn) -> bool:  # noqa: ARG001
+    """Whatever the data are."""
+    return True
+
+
+@dataclass(frozen=True)
+class RunFigures:
+    """Figures that a run has whose model can do something.
+
+    Arguments:
+        name: of what they show.
+        needs: the capabilities that the model must have, all of them.
+        draw: makes them of a run, the same every time.
+        order: their place in a report, from the first on.
+        applies: whether there is anything to draw for a run; its data must be images where nothing else is said.
+    """
+
+    name: str
+    needs: tuple[type, ...]
+    draw: Callable[[Run], Iterator[Figure]]
+    order: int
+    applies: Callable[[Drawn], bool] = grids.has_images
+
+    def of(self, run: Run) -> Iterator[Figure]:
+        """The figures of a run; none where it has none such."""
+        if all(isinstance(run.model, need) for need in self.needs) and self.applies(run):
+            yield from self.draw(run)
+
+
+@cache
+def figures_of_models() -> tuple[RunFigures, ...]:
+    """Every declaration, in the order of a report."""
+    found = by_name(
+        (one.name, one)
+        for path in modules("counterfeit.report.figures")
+        for one in vars(importlib.import_module(path)).values() if isinstance(one, RunFigures)
+    )  # fmt: skip
+    return tuple(sorted(found.values(), key=lambda one: one.order))

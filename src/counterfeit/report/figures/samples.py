@@ -1,0 +1,110 @@
+"""Figures of samples: a grid, their nearest training examples, and points against the data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+import torch
+
+from counterfeit.core import (
+    Samples,
+    labels_of,
+)
+from counterfeit.data.conditions import arranged
+from counterfeit.data.images import tile
+from counterfeit.inference.draws import Drawn
+from counterfeit.report.figures import points
+from counterfeit.report.figures.base import RunFigures
+from counterfeit.report.figures.label_rows import named
+from counterfeit.report.html import grids, plot
+from counterfeit.report.html.figure import Figure, Picture
+from counterfeit.report.html.texts import labelled
+from counterfeit.report.html.themed import themed
+from counterfeit.run.run import Run
+
+__all__ = ["line", "neighbours", "plane", "samples"]
+
+WIDTH = 700  # pixels of a row of images
+PAIRS = 4  # of codes, between which the third figure walks
+POINTS = 10_000  # drawn from the model and taken from the data, where they are points
+DOTS = 3_000  # of these in a scatter
+
+
+def samples(run: Drawn, width: int = WIDTH, rows: int | None = None) -> Figure:
+    """A grid of samples, about `width` pixels wide, half as high where no number of `rows` is given."""
+    across = grids.columns(run, width)
+    if labels_of(run.model) > 1:
+        return _by_label(run, across)
+    x = grids.samples(run, across * (rows or max(4, across // 2)))
+    drawn = torch.equal(run.sample(2, mean=True), run.sample(2))
+    what = "samples" if drawn else "means of p(x | z) for codes z from the prior,"
+    caption = f"{len(x)} {what} in the order they were drawn (seed {grids.SEED}), none left out."
+    return Figure("samples", "Samples", caption, f"Grid of {len(x)} samples.", grids.png(run, tile(x, across)))
+
+
+def _by_label(run: Drawn, across: int) -> Figure:
+    """A row of samples of each label."""
+    y = arranged(across * min(labels_of(run.model), across), labels_of(run.model))
+    texts = [named(run, int(row[0])) for row in y]
+    bands = [tile(row, len(row)) for row in run.sample(y.numel(), grids.SEED, y.flatten()).split(y.shape[1])]
+    light, dark = (
+        Picture(labelled(texts, bands, theme.ink), ".png", grids.crisp(run)) for theme in (plot.LIGHT, plot.DARK)
+    )
+    caption = f"{y.shape[1]} samples of each label in the order they were drawn (seed {grids.SEED}), none left out."
+    return Figure("samples", "Samples", caption, f"Samples of {', '.join(texts)}.", light, dark)
+
+
+def neighbours(run: Drawn, width: int = WIDTH) -> Figure:
+    """Samples, each row's last beside the training example nearest to it, about `width` pixels wide."""
+    across = grids.columns(run, width) - 1
+    rows = max(3, across // 2)
+    x = grids.samples(run, across * rows).unflatten(0, (rows, across))
+    near, distances = grids.neighbours(run, x[:, -1])
+    return Figure(
+        "figure2",
+        "Nearest training examples",
+        "As figure 2 of the founding paper: the framed column shows the training example nearest in pixels to the "
+        f"sample on its left. They lie {distances.min():.3g} to {distances.max():.3g} apart (Euclidean distance); at 0 "
+        "a sample would be a copy.",
+        f"{rows} rows of samples; a framed last column shows the training example nearest to the sample before it.",
+        grids.png(run, grids.framed(x, near)),
+    )
+
+
+def line(run: Drawn) -> Iterator[Figure]:
+    """Samples on the line."""
+    source = run.source.raw
+    data, x = source.split("test").first(POINTS).x, grids.samples(run, POINTS)
+    known = "data" if points.density(source, x[:1]) is None else "true density"
+    caption = f"Histogram of {len(x):,} samples and the {known}."
+    yield themed("samples", "Samples", caption, partial(points.line, source, data, x))
+
+
+def plane(run: Drawn) -> Iterator[Figure]:
+    """Test examples and samples in the plane."""
+    source = run.source.raw
+    data, x = source.split("test").first(DOTS).x, grids.samples(run, POINTS)[:DOTS]
+    within = points.extent(data, x)
+    truth = points.surface(source, within)
+    lines = "" if truth is None else "; lines: true density at 2, 20 and 60 % of its peak"
+    for color, (name, some, what) in enumerate((("data", data, "test examples"), ("samples", x, "samples"))):
+        draw = partial(points.plane, truth, some, within, color)
+        yield themed(name, "Samples", f"{len(some):,} {what}{lines}.", draw)
+
+
+def _points(run: Drawn) -> bool:
+    return run.source.raw.spec.shape in ((1,), (2,))
+
+
+def _drawn(run: Run) -> Iterator[Figure]:
+    yield from line(run) if run.source.raw.spec.shape == (1,) else plane(run)
+
+
+def _grids(run: Run) -> Iterator[Figure]:
+    yield samples(run)
+    yield neighbours(run)
+
+
+POINT_FIGURES = RunFigures("points", (Samples,), _drawn, 10, applies=_points)
+SAMPLE_FIGURES = RunFigures("samples", (Samples,), _grids, 70)
