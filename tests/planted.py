@@ -11,6 +11,8 @@ from torch.nn.functional import binary_cross_entropy_with_logits, linear
 
 from counterfeit.core import Clock, Draw, Model, Net, Spec, Update
 from counterfeit.data.source import InMemory, Source
+from counterfeit.data.sources.captioned_shapes import Captioned
+from counterfeit.metrics.features.extractors import FeatureExtractor
 from counterfeit.models.autoencoding.vae import VAE
 
 SMALL = Spec((1, 2, 3), "binary")
@@ -328,3 +330,17 @@ class Alternating(Source):
     def split(self, name):
         shade = torch.arange(600).view(-1, 1, 1, 1) % 2 * 0.5
         return InMemory(shade + torch.rand(600, 1, 2, 2, generator=torch.Generator().manual_seed(len(name))) / 2)
+
+
+def painted(source: Captioned) -> FeatureExtractor:
+    """A classifier that compares pictures with every one there may be."""
+    every = torch.cartesian_prod(*(torch.arange(len(values)) for values in source.attributes.values()))
+    known = source._paint("test", torch.arange(len(every)), every, torch.zeros(len(every), 2)).float() / 255
+
+    def head(x: Tensor) -> Tensor:
+        chances = (-torch.cdist(x, known.flatten(1)).square() * 10).softmax(1).double()
+        parts = [torch.zeros(len(x), len(v)).double().index_add_(1, every[:, c], chances) / 4
+                 for c, v in enumerate(source.attributes.values())]  # fmt: skip
+        return torch.cat(parts, 1).log()
+
+    return FeatureExtractor("painted", "pictures", lambda x: x.flatten(1), head=head)

@@ -30,7 +30,6 @@ from counterfeit.data.tokenizer import caption, encode, split, vocabulary
 from counterfeit.evaluation.measure import measure
 from counterfeit.evaluation.subject import Subject
 from counterfeit.metrics.features import train_classifier as engine
-from counterfeit.metrics.features.extractors import FeatureExtractor
 from counterfeit.metrics.tasks import caption_attributes as module
 from counterfeit.metrics.tasks.caption_attributes import ATTRIBUTES, Depicts, Named, shares
 from counterfeit.models.adversarial.dcgan import DCGAN
@@ -41,6 +40,7 @@ from counterfeit.report.figures import captions as report
 from counterfeit.report.figures.captions import captions
 from counterfeit.report.html.texts import labelled
 from counterfeit.run.run import Run, train
+from planted import painted
 
 SPEC, CLOCK = Spec((3, 8, 8), vocabulary=("a", "blue", "cat", "dog", "red"), max_tokens=4), Clock(0, 10)
 TINY = ConvPlayers(width=4, discriminator_width=4, discriminator_norm="none")
@@ -457,20 +457,6 @@ class Oracle(Text2Image):
         asked[:, 1] = (asked[:, 1] + self.wrong) % len(COLORS)
         kinds = torch.arange(n)
         return self.source._paint("test", kinds, asked, torch.zeros(n, 2)).float() / 255
-
-
-def painted(source) -> FeatureExtractor:
-    """A classifier that compares pictures with every one there may be."""
-    every = torch.cartesian_prod(*(torch.arange(len(values)) for values in source.attributes.values()))
-    known = source._paint("test", torch.arange(len(every)), every, torch.zeros(len(every), 2)).float() / 255
-
-    def head(x):
-        chances = (-torch.cdist(x, known.flatten(1)).square() * 10).softmax(1).double()
-        parts = [torch.zeros(len(x), len(v)).double().index_add_(1, every[:, c], chances) / 4
-                 for c, v in enumerate(source.attributes.values())]  # fmt: skip
-        return torch.cat(parts, 1).log()
-
-    return FeatureExtractor("painted", "pictures", lambda x: x.flatten(1), head=head)
 
 
 @pytest.mark.parametrize("wrong", [False, True])

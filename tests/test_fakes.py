@@ -1,9 +1,10 @@
-"""What no number may take for success: noise, mean pictures, one picture repeated, blurred data, a cloud."""
+"""What no number may take for success: noise, the mean, one picture repeated or one a class, blurred data, a cloud."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -11,19 +12,24 @@ import torch
 from torch.nn.functional import avg_pool2d
 
 from counterfeit import catalogue
-from counterfeit.config.settings import Evaluation, Train
+from counterfeit.config.settings import Config, Evaluation, Train
 from counterfeit.core import Clock, Draw, Model, Samples, Update
 from counterfeit.data.selection import spread
 from counterfeit.data.source import InMemory, Source
+from counterfeit.data.sources.captioned_shapes import CaptionedShapes
 from counterfeit.engine.doctor.history import Chart
 from counterfeit.engine.doctor.rules import diagnose
 from counterfeit.engine.doctor.sample_statistics import look_at_model, reference
 from counterfeit.evaluation.measure import BEATS, applicable, metric_of
 from counterfeit.evaluation.subject import FixedSamples, Subject
 from counterfeit.metrics.base import Result
-from counterfeit.metrics.tasks.translation import TRANSLATION
+from counterfeit.metrics.features import train_classifier as engine
+from counterfeit.metrics.tasks import caption_attributes
+from counterfeit.metrics.tasks.caption_attributes import ATTRIBUTES
+from counterfeit.metrics.tasks.translation import DOMAIN_ACCURACY, TRANSLATION
 from counterfeit.report.comparison.compare import compare, notes
 from counterfeit.report.run_page.facts import judged
+from planted import painted
 
 N = 400
 CPU = torch.device("cpu")
@@ -44,6 +50,12 @@ def held_out(name: str) -> torch.Tensor:
     return torch.cat([spread(source_of(name), split, N // 2).x for split in ("valid", "test")])
 
 
+def of_each(source: str | Source, y: torch.Tensor) -> torch.Tensor:
+    """The first training picture of each class that `y`, (N,), names, (N, *shape)."""
+    x, labels = (source_of(source) if isinstance(source, str) else source).split("train").first(2_000)
+    return x[torch.stack([(labels == label).nonzero()[0, 0] for label in range(int(y.max()) + 1)])[y]]
+
+
 @cache
 def fakes(name: str) -> Mapping[str, torch.Tensor]:
     """Fake -> (N, *shape), in the place of samples."""
@@ -55,7 +67,8 @@ def fakes(name: str) -> Mapping[str, torch.Tensor]:
         "noise": low + (high - low) * torch.rand(x.shape, generator=g),
     }
     if x.ndim == 4:
-        return found | {"noise": torch.rand(x.shape, generator=g), "blurred data": blurred(held_out(name))}
+        made = {"noise": torch.rand(x.shape, generator=g), "blurred data": blurred(held_out(name))}
+        return found | made | {"one a class": of_each(name, torch.arange(N) % source_of(name).spec.classes)}
     return found | {"a cloud": x.mean(0) + x.std(0) * torch.randn(x.shape, generator=g)}
 
 
@@ -64,7 +77,8 @@ def subject(name: str, x: torch.Tensor) -> Subject:
     return Subject("fake", FixedSamples(source.spec, InMemory(x.contiguous()), "fake"), source)
 
 
-DIGITS, GRID = ("the mean", "one repeated", "noise", "blurred data"), ("the mean", "one repeated", "noise", "a cloud")
+DIGITS = ("the mean", "one repeated", "noise", "blurred data", "one a class")
+GRID = ("the mean", "one repeated", "noise", "a cloud")
 CASES = [*(("digits", fake) for fake in DIGITS), *(("grid", fake) for fake in GRID)]
 
 
@@ -87,7 +101,7 @@ def test_none_is_better_than_real_data_unsaid(name: str, fake: str) -> None:
 @pytest.mark.parametrize("fake", DIGITS)
 def test_none_has_the_classes_of_real_data(fake: str) -> None:
     found = subject("digits", fakes("digits")[fake]).evaluate("class-coverage")["class-coverage"]
-    assert found.value < 10 or fake == "blurred data"  # which has them, and of which another number tells
+    assert found.value < 10 or fake in {"blurred data", "one a class"}  # of which other numbers tell
     if fake == "noise":
         assert (found.value, found.details["too_far"], found.details["kl"]) == (0, N, None)
 
@@ -96,6 +110,21 @@ def test_a_comparison_that_calls_a_fake_best_says_what_it_is() -> None:
     pair = {name: subject("digits", fakes("digits")[name]) for name in ("one repeated", "blurred data")}
     said = notes(compare(pair, ["precision", "fid"], {"features": "pixels", "resamples": 4}))
     assert any(text.startswith("one repeated: precision: ") and BEATS in text for text in said)
+
+
+@pytest.fixture(scope="module")
+def judge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Classifiers by few steps, each trained once."""
+    configure = catalogue.configure
+
+    def quick(*given: object) -> Config:
+        config = configure(*given)
+        return replace(config, train=replace(config.train, steps=100))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine.catalogue, "configure", quick)
+        patch.setenv("COUNTERFEIT_CACHE", str(tmp_path_factory.mktemp("judges")))
+        yield
 
 
 def goals_on(*data: str) -> Iterator[tuple[str, str]]:
@@ -129,6 +158,15 @@ def test_new_data_reach_the_goals_that_fakes_do_not() -> None:
     assert verdicts("gan-grid", spread(source_of("grid"), "valid", 1_000).x) == [True]
 
 
+@pytest.mark.usefixtures("judge")
+@pytest.mark.parametrize(("fake", "reaches"), [*((fake, False) for fake in DIGITS), ("new data", True)])
+def test_only_new_data_reach_the_distance_that_a_classifier_of_digits_sees(fake: str, reaches: bool) -> None:
+    (goal,) = catalogue.recipe("dcgan").targets
+    x = spread(source_of("digits"), "valid").x if fake == "new data" else fakes("digits")[fake]
+    entry = subject("digits", x).evaluate("fid", features="classifier", resamples=2)["fid"].to_dict()
+    assert judged(goal, {"fid": entry}).reached == reaches
+
+
 @MNIST
 @pytest.mark.parametrize("fake", DIGITS)
 def test_none_reaches_a_likelihood_on_mnist(fake: str) -> None:
@@ -139,28 +177,50 @@ def test_none_reaches_a_likelihood_on_mnist(fake: str) -> None:
     assert not any(judged(goal, {"parzen": entry}).reached for goal in goals)
 
 
-class Translator(Model):
-    """Puts a fake in the place of every translation."""
+class Fake(Model):
+    """Trains nothing."""
 
     def __init__(self, source: Source, fake: str) -> None:
         super().__init__(source.spec)
-        self.fake, self.weight = fake, torch.nn.Parameter(torch.zeros(()))
-        self.mean = spread(source, "train", 2_000).x.mean(0)
+        self.fake, self.source, self.weight = fake, source, torch.nn.Parameter(torch.zeros(()))
+        x, labels = spread(source, "train", 2_000)
+        self.mean = x.mean(0)
+        self.means = [x[labels == label].mean(0) for label in range(source.spec.classes)] if source.spec.classes else []
 
     def updates(self, draw: Draw, clock: Clock) -> Iterator[Update]:
         return iter(())
+
+
+class Translator(Fake):
+    """Puts a fake in the place of every translation."""
 
     def translate(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         made = {
             "the mean": lambda: self.mean.expand_as(x), "one repeated": lambda: x[:1].expand_as(x),
             "noise": lambda: torch.rand_like(x), "blurred data": lambda: blurred(x),
+            "one a class": lambda: of_each(self.source, y), "a mean a class": lambda: torch.stack(self.means)[y],
+        }  # fmt: skip
+        return made[self.fake]()
+
+
+class Painter(Fake):
+    """Puts a fake in the place of every picture that a caption asks for."""
+
+    def sample(self, n: int, y: torch.Tensor) -> torch.Tensor:
+        asked = self.source.asked(y).clamp(min=0)
+        x, kinds = self.source.split("train").first(2_000).x, self.source.truth("train")[:2_000, 0]
+        made = {
+            "the mean": lambda: self.mean.expand_as(x[:n]), "one repeated": lambda: x[:1].expand_as(x[:n]),
+            "noise": lambda: torch.rand_like(x[:n]), "blurred data": lambda: blurred(x[:n]),
+            "one a class": lambda: torch.stack([x[kinds == kind][0] for kind in asked[:, 0].tolist()]),
+            "what is asked": lambda: self.source._paint("test", kinds[:n], asked, torch.zeros(n, 2)).float() / 255,
         }  # fmt: skip
         return made[self.fake]()
 
 
 @MNIST
 @pytest.mark.parametrize("recipe", ["cyclegan", "stargan"])
-@pytest.mark.parametrize("fake", DIGITS)
+@pytest.mark.parametrize("fake", [*DIGITS, "a mean a class"])
 def test_no_translation_reaches_a_goal(recipe: str, fake: str) -> None:
     chosen = catalogue.recipe(recipe)
     source = trained_on(recipe)
@@ -171,9 +231,48 @@ def test_no_translation_reaches_a_goal(recipe: str, fake: str) -> None:
     assert not any(judged(goal, entries).reached for goal in goals)
 
 
+class Truth(Fake):
+    """Translates as the truth does, which sees by the colors what domain a picture is of."""
+
+    def translate(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        off = []
+        for label, domain in enumerate(self.source.domains):
+            paper, y_own = x.new_tensor(domain.look.paper[: x.shape[1]]), torch.full_like(y, label)
+            rest = (x - self.source.truth(x, y_own, y_own)).abs().flatten(1).mean(1)
+            off.append((x[:, :, 0, 0] - paper).abs().mean(1) + rest)
+        return self.source.truth(x, torch.stack(off).argmin(0), y)
+
+
+@pytest.mark.usefixtures("judge")
+@pytest.mark.parametrize("recipe", ["cyclegan", "stargan"])
+@pytest.mark.parametrize(("fake", "reaches"), [*((fake, False) for fake in (*DIGITS, "a mean a class")), ("truth", True)])
+def test_only_the_truth_reaches_the_domains_asked_for(recipe: str, fake: str, reaches: bool) -> None:
+    settings = catalogue.configure(catalogue.recipe(recipe)).data
+    source = catalogue.source(replace(settings, options={**settings.options, "digits": "digits"}))
+    model = Truth(source, fake) if reaches else Translator(source, fake)
+    entry = DOMAIN_ACCURACY.compute(model, source, Evaluation(max_examples=200)).to_dict()
+    (goal,) = [goal for goal in catalogue.recipe(recipe).targets if goal["metric"] == "domain-accuracy"]
+    assert judged(goal, {"domain-accuracy": entry}).reached == reaches
+    if "a class" in fake:
+        assert entry["value"] > goal["value"]
+        assert entry["details"]["told_apart"] == pytest.approx(0.5, abs=0.03)
+        assert "too little of what was translated" in entry["details"]["warning"]
+
+
+@pytest.mark.parametrize(("fake", "reaches"), [*((fake, False) for fake in DIGITS), ("what is asked", True)])
+def test_only_what_is_asked_reaches_the_attributes(monkeypatch: pytest.MonkeyPatch, fake: str, reaches: bool) -> None:
+    source = CaptionedShapes(16)
+    monkeypatch.setattr(caption_attributes, "classifier", lambda named, device: painted(source))
+    found = ATTRIBUTES.compute(Painter(source, fake), source, Evaluation(samples=300))
+    entries = {row: result.to_dict() for row, result in found.items()}
+    goals = catalogue.recipe("text2image").targets
+    assert len(goals) == 2
+    assert {judged(goal, entries).reached for goal in goals} == {reaches}
+
+
 NAMED = {
     "the mean": {"mode-collapse"}, "one repeated": {"mode-collapse"}, "noise": {"off-data"}, "a cloud": {"off-data"},
-    "blurred data": {"blur"},
+    "blurred data": {"blur"}, "one a class": {"mode-collapse", "memorization"},
 }  # fmt: skip
 
 

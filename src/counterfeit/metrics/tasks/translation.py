@@ -26,9 +26,11 @@ from counterfeit.metrics.base import Metric, Result
 from counterfeit.metrics.features.classifier import classifier
 from counterfeit.metrics.stats.proportions import share
 
-__all__ = ["DOMAIN_ACCURACY", "TRANSLATION", "Translated", "absolute_error", "there_and_back"]
+__all__ = ["DOMAIN_ACCURACY", "TRANSLATION", "Translated", "absolute_error", "there_and_back", "told_apart"]
 
 MEANS = 10_000  # training examples at most whose mean stands for a domain
+TOLD = 0.75  # halfway from chance to certainty: of examples that the way back must lead to rather than to others
+HOLLOW = "translations tell too little of what was translated, as one picture for all does"
 
 
 def absolute_error(x: Tensor, y: Tensor) -> Tensor:
@@ -63,6 +65,20 @@ def there_and_back(model: Generator, batch: Batch, evaluation: Evaluation) -> Tr
     return Translated(x, y, to, there, translate(model, there, y, evaluation.batch_size, evaluation.seed))
 
 
+def told_apart(found: Translated, domains: int) -> Tensor:
+    """Whether the way there and back leads to each example rather than to another of its domain, bool (M,).
+
+    Half of them by chance, as where one picture of each domain stands for all. Examples alone in theirs are left out.
+    """
+    others = torch.arange(len(found.y), device=found.y.device)
+    for domain in range(domains):
+        own = torch.where(found.y == domain)[0]
+        others[own] = own.roll(1)
+    kept = torch.where(others != torch.arange(len(others), device=others.device))[0]
+    back, x = found.back[kept], found.x.to(found.back)
+    return absolute_error(back, x[kept]) < absolute_error(back, x[others[kept]])
+
+
 def errors(found: Translated, source: Source) -> Mapping[str, tuple[Tensor, Mapping[str, Tensor]]]:
     """Absolute error of each example by row of the metric, (N,), and of what else could be given in its place."""
     x, there, back = (source.natural(t) for t in (found.x, found.there, found.back))
@@ -90,7 +106,11 @@ def compute(model: Generator, source: Source, evaluation: Evaluation) -> Mapping
 
 
 def compute_accuracy(model: Generator, source: Source, evaluation: Evaluation) -> Result:
-    """Share of translations that a classifier, which never saw any, takes for the domain asked for."""
+    """Share of translations that a classifier, which never saw any, takes for the domain asked for.
+
+    One picture of each domain in place of all translations has the share of a perfect model. So whether translations
+    tell what they are of stands beside it, by the way back; where they do not, the share counts for nothing.
+    """
     found = there_and_back(
         model, spread(source, evaluation.split, evaluation.max_examples, device=model.device), evaluation
     )
@@ -103,7 +123,18 @@ def compute_accuracy(model: Generator, source: Source, evaluation: Evaluation) -
     protocol = f"domains in turn, named by {judge.protocol}; {_described(source, evaluation, found)}"
     references = {name: share(values).row for name, values in right.items() if name != "there"}
     asked = share(right["there"])
-    return Result(asked.value, asked.error, asked.n, protocol, {**asked.bounds, "references": references})
+    details = {**asked.bounds, **_told(found, model.spec.classes), "references": references}
+    return Result(asked.value, asked.error, asked.n, protocol, details)
+
+
+def _told(found: Translated, domains: int) -> dict[str, Any]:
+    """The share of examples that translations tell apart, and what that share is worth where it is small."""
+    right = told_apart(found, domains)
+    if not len(right):
+        return {}
+    told = share(right)
+    details = {"told_apart": told.value} | {f"told_apart_{end}": value for end, value in told.bounds.items()}
+    return details if told.value >= TOLD else details | {"hollow": HOLLOW, "warning": HOLLOW}
 
 
 def _means(source: Source) -> Tensor:

@@ -18,7 +18,7 @@ __all__ = [
 ]  # fmt: skip
 
 # details that have a place of their own, or that only programs read
-SHOWN = ("closest", "references", "warning", "note", "histogram", "values", "scores")
+SHOWN = ("closest", "references", "warning", "hollow", "note", "histogram", "values", "scores")
 
 
 class Row(NamedTuple):
@@ -153,7 +153,8 @@ def _checkpoint(run: Run) -> str:
 
 
 def judged(goal: Mapping[str, Any], evaluation: Mapping[str, Any]) -> Goal:
-    """Whether a goal of a recipe was reached; what is better than real data in their place reaches none.
+    """Whether a goal of a recipe was reached; what is better than real data in their place, or says of itself
+    that it is hollow, reaches none.
 
     Arguments:
         goal: metric and value, as a recipe has it.
@@ -172,7 +173,9 @@ def judged(goal: Mapping[str, Any], evaluation: Mapping[str, Any]) -> Goal:
     verdict = "reached" if short <= 0 else f"{'too high' if lower else 'short'} by {short:.3g}{close}"
     if beats := beats_real(found, "lower" if lower else "higher"):
         verdict = "not reached: better than real data in their place"
-    return Goal(name, text, measured(found), verdict, short <= 0 and not beats, source)
+    if hollow := found.get("details", {}).get("hollow"):
+        verdict = f"not reached: {hollow}"
+    return Goal(name, text, measured(found), verdict, short <= 0 and not (beats or hollow), source)
 
 
 def _row(name: str, row: Mapping[str, Any]) -> Row:
