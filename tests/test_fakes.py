@@ -245,7 +245,9 @@ class Truth(Fake):
 
 @pytest.mark.usefixtures("judge")
 @pytest.mark.parametrize("recipe", ["cyclegan", "stargan"])
-@pytest.mark.parametrize(("fake", "reaches"), [*((fake, False) for fake in (*DIGITS, "a mean a class")), ("truth", True)])
+@pytest.mark.parametrize(
+    ("fake", "reaches"), [*((fake, False) for fake in (*DIGITS, "a mean a class")), ("truth", True)]
+)
 def test_only_the_truth_reaches_the_domains_asked_for(recipe: str, fake: str, reaches: bool) -> None:
     settings = catalogue.configure(catalogue.recipe(recipe)).data
     source = catalogue.source(replace(settings, options={**settings.options, "digits": "digits"}))
