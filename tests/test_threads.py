@@ -123,3 +123,8 @@ def test_a_large_product_of_distances_takes_the_threads_that_it_is_worth(four, m
     monkeypatch.setattr(threads, "GRAIN", 2.0 * 64 * 64)
     list(numerics.squared_distances(x, x))
     assert taken == [torch.get_num_threads(), 3]
+
+
+def test_no_recipe_names_threads_that_the_work_of_its_step_chooses():
+    named = {name for name, recipe in catalogue.recipes().items() if "threads" in recipe.settings.get("train", {})}
+    assert named == set()
