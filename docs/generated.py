@@ -21,6 +21,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
 
+import house
 from docstring_parser import parse
 
 import counterfeit
@@ -34,7 +35,7 @@ RESULTS = Path(__file__).parents[1] / "results"
 DRAWN = Path(__file__).parent / "_build" / "theory"
 KEPT = {"modes": ("any", 1), "well_covered": ("a tenth", 1), "high_quality": ("near, %", 100)}  # of a table of modes
 MARK = re.compile(r"<!-- (\w+)((?: [\w./-]+)*) -->(?:\n(?:(?!<!-- ).)*?<!-- /\1 -->)?", re.DOTALL)
-BUILT = {"api", "lesson", "recorded"}  # what needs the build: directives, and figures drawn for it
+BUILT = {"api", "drawn", "lesson", "recorded"}  # what needs the build: directives, and figures drawn for it
 SPECIAL = re.compile(r"(`[^`]*`|\*\w+(?: \w+)*\*)|([*|]|_\b)")  # what stays, `code` and *emphasis*; what is escaped
 
 
@@ -364,9 +365,41 @@ def _summary(name: str, value: object) -> str:
     return f"`{name}`: {value['mean']:.2f}{spread}"
 
 
+def floors() -> str:
+    """Every floor and folder of the package, with what it is for."""
+    rows = [(f"`{room.name}`", room.purpose, room.modules or "") for room in house.rooms()]
+    return table(("where", "what it holds", "modules"), rows)
+
+
+def drawn() -> str:
+    """The floors of the package as a picture, made now."""
+    figure = house.drawing()
+    save([figure], DRAWN)
+    told = {"name": figure.name, "suffix": figure.picture.suffix, "alt": figure.alt, "caption": figure.caption}
+    return _figure(told, "/_build/theory")
+
+
+def way() -> str:
+    """The way of a recipe from `train` to the first step, followed now."""
+    path = house.way()
+    visits: list[tuple[str, list[str]]] = []
+    for floor, function in path:
+        if not visits or visits[-1][0] != floor:
+            visits.append((floor, []))
+        if function not in visits[-1][1]:
+            visits[-1][1].append(function)
+    rows = [
+        (number, floor, ", ".join(f"`{function}`" for function in found))
+        for number, (floor, found) in enumerate(visits)
+    ]
+    count, up = house.moves(path)
+    shown = table(("move", "floor", "functions that are handed the recipe or its settings"), rows)
+    return f"{shown}\n{count} moves, {up} of them up.\n"
+
+
 def api(*rooms: str) -> str:
     """The public interface of every module of some rooms, in their order."""
-    found = (m.name for m in pkgutil.walk_packages(counterfeit.__path__, "counterfeit."))
+    found = (m.name for m in pkgutil.walk_packages(counterfeit.__path__, "counterfeit.") if not m.ispkg)
     names = sorted((name for name in found if name.split(".")[1] in rooms), key=lambda n: rooms.index(n.split(".")[1]))
     return "\n".join(_module(name) for name in names if getattr(import_module(name), "__all__", ()))
 

@@ -190,3 +190,16 @@ def test_json_is_written_in_one_place_which_knows_no_nan() -> None:
     asked = [(f"{file}:{call.lineno}", name) for file, tree in TREES.items() for name, call in calls(tree)]
     wrong = [place for place, name in asked if name in {"json.dump", "json.dumps"}]
     assert [place for place in wrong if not place.startswith("common/files.py")] == []
+
+
+def test_the_way_of_a_recipe_is_short() -> None:
+    sys.path.insert(0, str(PACKAGE.parents[1] / "docs"))
+    try:
+        import house
+    finally:
+        sys.path.pop(0)
+    path = house.way()
+    count, up = house.moves(path)
+    assert (path[0][1], path[-1][1]) == ("run/run.py: train", "engine/step.py: step")
+    assert count <= 16
+    assert up <= 4

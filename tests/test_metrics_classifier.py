@@ -194,7 +194,7 @@ def test_a_signal_while_validation_trains_it_saves_the_run(tmp_path, monkeypatch
 
     monkeypatch.setattr(LeNet, "updates", interrupted)
     small = {"model": {"hidden": [8], "discriminator_hidden": [8], "noise_dim": 2}}
-    train = {"steps": 8, "batch_size": 8, "save_every": 4, "tensorboard": False, "validate": "fid"}
+    train = {"steps": 8, "batch_size": 8, "save_every": 4, "tensorboard": False, "monitor": "fid"}
     settings = {**small, "train": train, "evaluate": {"features": "classifier"}}
     with pytest.raises(Interrupted, match=r"at step 4; the checkpoint is saved") as stop:
         cf.train("gan", out=tmp_path / "run", settings=settings, show=False)

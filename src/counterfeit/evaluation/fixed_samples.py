@@ -67,6 +67,7 @@ def evaluate(samples: Any, *metrics: str, data: Any = None, **options: Any) -> R
         options: any field of `Evaluation`, such as split="valid" or seed=1.
 
     Example:
+        >>> import torch
         >>> evaluate(torch.zeros(30, 1, 8, 8), "nearest", data="digits")["nearest"].n
         30
     """
