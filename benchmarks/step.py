@@ -28,8 +28,9 @@ from counterfeit.common.files import write_json
 from counterfeit.core import Batch, Clock, Model, Net, Spec
 from counterfeit.engine.distributed import Processes
 from counterfeit.engine.step import Stepper
-from counterfeit.models.adversarial import game as adversarial
+from counterfeit.models.adversarial.shared import sampling_gan as adversarial
 from counterfeit.models.adversarial.shared.alternating import GANSettings
+from counterfeit.models.adversarial.shared.prior import Prior
 from counterfeit.nets.layers import DoublingConv2d
 from counterfeit.report.results_file import machine
 
@@ -144,7 +145,7 @@ def ours(game: Game, images: Tensor, precision: str) -> Callable[[], None]:
     spec = Spec(game.shape)
     if game.recipe == "dcgan":  # the script's nets; the paper's are the recipe's own
         rules = GANSettings(resample_noise=False)
-        model: Model = adversarial.SamplingGAN(spec, *conv_players(ours=True), "gaussian", NOISE, rules)
+        model: Model = adversarial.SamplingGAN(spec, *conv_players(ours=True), Prior(noise_dim=NOISE), rules)
     else:
         model = catalogue.model_class(config.model)(spec, **config.arguments)
     model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

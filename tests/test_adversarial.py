@@ -21,12 +21,14 @@ from counterfeit.models.adversarial.infogan import InfoGAN
 from counterfeit.models.adversarial.inpainting_gan import InpaintingGAN
 from counterfeit.models.adversarial.semi_supervised_gan import SemiSupervisedGAN
 from counterfeit.models.adversarial.shared.alternating import GANSettings
+from counterfeit.models.adversarial.shared.prior import Prior
 from counterfeit.models.adversarial.shared.sampling_gan import Fake, SamplingGAN
 from counterfeit.models.adversarial.sngan import SNGAN
 from counterfeit.models.adversarial.wgan_gp import WGANGP
 from counterfeit.nets.conv import ConvDiscriminator, ConvPlayers, Head, halvings
 from counterfeit.nets.layers import MinibatchDeviation, MinibatchDiscrimination
 from counterfeit.nets.residual import Grow, Shrink
+from flat import flat
 
 LABELLED, CLOCK = Spec((1, 8, 8), classes=10), Clock(0, 10)
 SIZES = {"width": 4, "discriminator_width": 4}
@@ -49,7 +51,7 @@ def batch(n: int = 6, spec: Spec = LABELLED) -> Batch:
 @pytest.mark.parametrize("model", [DCGAN, SNGAN, WGANGP])
 @pytest.mark.parametrize("shape", [(1, 8, 8), (1, 28, 28), (3, 32, 32), (3, 64, 64), (1, 48, 32)])
 def test_players_fit_any_image_whose_sides_can_be_halved(model, shape):
-    made = model(Spec(shape), noise_dim=3, **SIZES if model is SNGAN else {"nets": ConvPlayers(**SIZES)})
+    made = flat(model, Spec(shape), noise_dim=3, **SIZES if model is SNGAN else {"nets": ConvPlayers(**SIZES)})
     x = made.sample(3)
     assert x.shape == (3, *shape)
     assert 0 <= float(x.detach().min()) <= float(x.detach().max()) <= 1
@@ -82,7 +84,7 @@ def test_a_residual_block_is_a_path_and_a_shortcut(block):
 
 
 def test_spectral_normalization_holds_the_discriminators_slope_at_one():
-    net = SNGAN(LABELLED, **SIZES, noise_dim=3).discriminator.train()
+    net = flat(SNGAN, LABELLED, **SIZES, noise_dim=3).discriminator.train()
     for _ in range(50):  # the power iteration takes a step at every pass
         net(torch.rand(2, 1, 8, 8))
     weights = [m.weight.flatten(1) for m in net.modules() if isinstance(m, (nn.Conv2d, nn.Linear))]
@@ -123,7 +125,7 @@ class Seen(Net):
 def game(rules: GANSettings, norm: nn.Module | None = None) -> SamplingGAN:
     generator = Seen()
     generator.linear = nn.Linear(2, 2)
-    return SamplingGAN(Spec((2,), "real"), generator, Seen(norm), "gaussian", 2, rules)
+    return SamplingGAN(Spec((2,), "real"), generator, Seen(norm), Prior(noise_dim=2), rules)
 
 
 @pytest.mark.parametrize(("norm", "passes"), [(None, [8, 4]), (nn.BatchNorm1d(2), [4, 4, 4])])
@@ -155,11 +157,11 @@ def game_like(model: SamplingGAN) -> SamplingGAN:
 def test_slopes_at_images_are_per_unit_of_what_nets_see(name):
     """Papers give images in [-1, 1]: the penalty is that of the critic as a function of u = 2x - 1."""
     nets = ConvPlayers(width=4, discriminator_width=4, discriminator_norm="none")
-    model = DCGAN(Spec((1, 8, 8)), nets, noise_dim=3, settings=GANSettings(penalty=name, penalty_weight=3.0))
+    model = flat(DCGAN, Spec((1, 8, 8)), nets, noise_dim=3, settings=GANSettings(penalty=name, penalty_weight=3.0))
     x = torch.rand(2, 4, 1, 8, 8)
     fake = Fake(x[1], torch.zeros(4, 3), None)
     with seeded(1):
-        found = model.gradient_penalty(x[0], fake, CLOCK)
+        found = model.gradient_penalty(x[0], fake, CLOCK)["penalty"]
     with seeded(1):
         expected = 3 * PENALTIES[name](lambda u: model.discriminator_outputs((u + 1) / 2), 2 * x[0] - 1, 2 * x[1] - 1)
     torch.testing.assert_close(found, expected)
@@ -177,7 +179,7 @@ def test_rules_that_make_no_sense_are_refused():
 
 
 def test_images_are_augmented_in_training_only():
-    model, x = DCGAN(LABELLED, **TINY, settings=GANSettings(augment=("cutout",))), torch.ones(4, 1, 8, 8)
+    model, x = flat(DCGAN, LABELLED, **TINY, settings=GANSettings(augment=("cutout",))), torch.ones(4, 1, 8, 8)
     seen: list[Tensor] = []
     model.discriminator.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
     model.discriminator_outputs(x)
@@ -191,7 +193,7 @@ def test_images_are_augmented_in_training_only():
 
 @pytest.mark.parametrize("condition", ["projection", "concatenate"])
 def test_both_players_of_a_conditional_game_heed_the_label(condition):
-    model = CGAN(LABELLED, condition=condition, **TINY).eval()
+    model = flat(CGAN, LABELLED, condition=condition, **TINY).eval()
     x, zero, one = torch.rand(3, 1, 8, 8), torch.zeros(3).long(), torch.ones(3).long()
     assert not torch.allclose(model.discriminator_outputs(x, zero), model.discriminator_outputs(x, one))
     with seeded(1):
@@ -202,7 +204,7 @@ def test_both_players_of_a_conditional_game_heed_the_label(condition):
 
 
 def test_a_conditional_game_judges_samples_with_the_labels_of_the_data():
-    model, seen = CGAN(LABELLED, **TINY), []
+    model, seen = flat(CGAN, LABELLED, **TINY), []
     judge = model.discriminator_outputs
     model.discriminator_outputs = lambda x, y: (seen.append(y), judge(x, y))[1]
     real = batch()
@@ -214,20 +216,20 @@ def test_a_conditional_game_judges_samples_with_the_labels_of_the_data():
 @pytest.mark.parametrize("y", [torch.tensor([0.0, 1.0]), torch.tensor([0]), torch.tensor([0, 10])])
 def test_labels_that_do_not_fit_are_refused(y):
     with pytest.raises(ValueError, match="expected"):
-        CGAN(LABELLED, **TINY).sample(2, y)
+        flat(CGAN, LABELLED, **TINY).sample(2, y)
 
 
 def test_a_conditional_game_needs_labels():
     with pytest.raises(ValueError, match="labels"):
-        CGAN(Spec((1, 8, 8)), **TINY)
+        flat(CGAN, Spec((1, 8, 8)), **TINY)
 
 
 def test_the_auxiliary_classifier_learns_from_both_and_is_not_told_the_label():
-    model, real = ACGAN(LABELLED, **TINY), batch()
+    model, real = flat(ACGAN, LABELLED, **TINY), batch()
     logits = torch.randn(6, 11)
     fake = model.generate(real)
-    on_fake = model.beside("generator", None, logits, real, fake)["class"]
-    both = model.beside("discriminator", logits, -logits, real, fake)["class"]
+    on_fake = model.generator_losses(real, fake, logits)["class"]
+    both = model.discriminator_losses(real, fake, logits, -logits)["class"]
     expected = [-(sign * logits[:, 1:]).log_softmax(1)[torch.arange(6), real.y].mean() for sign in (1, -1)]
     torch.testing.assert_close(on_fake, expected[0])
     torch.testing.assert_close(both, (expected[0] + expected[1]) / 2)
@@ -237,7 +239,7 @@ def test_the_auxiliary_classifier_learns_from_both_and_is_not_told_the_label():
 
 
 def test_infogan_codes_are_noise_then_a_category_then_continuous_codes():
-    z = InfoGAN(LABELLED, categories=4, continuous=2, **TINY).prior(4_000)
+    z = flat(InfoGAN, LABELLED, categories=4, continuous=2, **TINY).prior(4_000)
     noise, category, c = z.split([3, 4, 2], 1)
     assert noise.std() == pytest.approx(1.0, abs=0.05)
     assert bool((category.sum(1) == 1).all())
@@ -247,7 +249,10 @@ def test_infogan_codes_are_noise_then_a_category_then_continuous_codes():
 
 
 def test_infogan_samples_the_category_it_is_asked_for():
-    model, y = InfoGAN(Spec((1, 8, 8)), categories=4, nets=ConvPlayers(**SIZES), noise_dim=3).eval(), torch.arange(4)
+    model, y = (
+        flat(InfoGAN, Spec((1, 8, 8)), categories=4, nets=ConvPlayers(**SIZES), noise_dim=3).eval(),
+        torch.arange(4),
+    )
     assert torch.equal(model.prior(4, y)[:, 3:7].argmax(1), y)
     with seeded(1):
         sampled = model.sample(4, y)
@@ -256,17 +261,17 @@ def test_infogan_samples_the_category_it_is_asked_for():
     with pytest.raises(ValueError, match="labels 0 to 4 came; 0 to 3 are expected"):
         model.sample(2, torch.tensor([0, 4]))
     with pytest.raises(ValueError, match="samples without labels"):
-        DCGAN(LABELLED, ConvPlayers(**SIZES), noise_dim=3).sample(4, y)
+        flat(DCGAN, LABELLED, ConvPlayers(**SIZES), noise_dim=3).sample(4, y)
 
 
 def test_infogan_descends_the_code_length_of_what_it_was_told():
-    model = InfoGAN(LABELLED, categories=4, continuous=1, **TINY)
+    model = flat(InfoGAN, LABELLED, categories=4, continuous=1, **TINY)
     fake = model.generate(batch())
     outputs = torch.cat([torch.zeros(6, 1), 50 * fake.z[:, 3:7], fake.z[:, 7:]], 1)
-    read = model.beside("generator", None, outputs, batch(), fake)
+    read = model.generator_losses(batch(), fake, outputs)
     assert float(read["category"]) == pytest.approx(0.0, abs=1e-6)
     assert float(read["continuous"]) == 0.0
-    unread = model.beside("generator", None, torch.zeros(6, 6), batch(), fake)
+    unread = model.generator_losses(batch(), fake, torch.zeros(6, 6))
     assert float(unread["category"]) == pytest.approx(math.log(4))
 
 
@@ -278,11 +283,11 @@ def test_a_discriminator_shows_what_its_output_is_linear_in():
 @pytest.mark.parametrize("condition", ["projection", "concatenate"])
 def test_a_conditional_discriminator_does_not_judge_without_labels(condition):
     with pytest.raises(ValueError, match="no labels came"):
-        CGAN(LABELLED, condition=condition, **TINY).eval().discriminator_outputs(torch.rand(2, 1, 8, 8))
+        flat(CGAN, LABELLED, condition=condition, **TINY).eval().discriminator_outputs(torch.rand(2, 1, 8, 8))
 
 
 def test_the_ends_of_residual_nets_have_a_gain_of_one():
-    last = SNGAN(Spec((3, 8, 8)), width=32, discriminator_width=4).generator.last
+    last = flat(SNGAN, Spec((3, 8, 8)), width=32, discriminator_width=4).generator.last
     bound = (6 / (9 * (32 + 3))) ** 0.5
     assert float(last.weight.detach().abs().max()) == pytest.approx(bound, rel=0.02)
 
@@ -303,7 +308,7 @@ def test_smoothing_is_refused_where_the_discriminator_gives_no_probabilities():
 
 
 def test_clipping_keeps_the_weights_of_the_discriminator_in_a_box():
-    model = WGANGP(LABELLED, noise_dim=3, settings=GANSettings(objective="wasserstein", weight_clip=0.01))
+    model = flat(WGANGP, LABELLED, noise_dim=3, settings=GANSettings(objective="wasserstein", weight_clip=0.01))
     updates = model.updates(batch, CLOCK)
     next(updates), next(updates)  # the engine would step in between
     assert max(float(p.detach().abs().max()) for p in model.discriminator.parameters()) <= 0.01 + 1e-9
@@ -312,7 +317,9 @@ def test_clipping_keeps_the_weights_of_the_discriminator_in_a_box():
 
 def test_feature_matching_moves_the_generator_by_the_mean_features():
     nets = ConvPlayers(**SIZES, discriminator_norm="none")
-    model = DCGAN(LABELLED, nets, noise_dim=3, settings=GANSettings(objective="feature-matching", resample_noise=False))
+    model = flat(
+        DCGAN, LABELLED, nets, noise_dim=3, settings=GANSettings(objective="feature-matching", resample_noise=False)
+    )
     real = batch()
     updates = model.updates(lambda: real, CLOCK)
     with seeded(1):
@@ -328,8 +335,8 @@ def test_features_that_know_no_label_are_not_matched_by_a_model_of_labels():
     """Under projection the label meets the output alone: the generator would never be asked for the class."""
     rules = GANSettings(objective="feature-matching")
     with pytest.raises(ValueError, match="condition projection"):
-        CGAN(LABELLED, "projection", settings=rules)
-    model, real = CGAN(LABELLED, "concatenate", settings=rules, **TINY), batch()
+        flat(CGAN, LABELLED, "projection", settings=rules)
+    model, real = flat(CGAN, LABELLED, "concatenate", settings=rules, **TINY), batch()
     same = model.generate(real)
     other = same._replace(y=(same.y + 1) % 10)
     wrong, right = (
@@ -359,7 +366,7 @@ def test_minibatch_discrimination_tells_a_collapsed_minibatch():
 
 def test_few_labels_are_as_many_of_each_class_and_the_seeds_own():
     data = Batch(torch.rand(200, 1, 8, 8), torch.arange(200) % 10)
-    models = [SemiSupervisedGAN(LABELLED, num_labelled=20, **TINY) for _ in range(3)]
+    models = [flat(SemiSupervisedGAN, LABELLED, num_labelled=20, **TINY) for _ in range(3)]
     for model, seed in zip(models, (0, 0, 1), strict=True):
         with seeded(seed):
             model.initialize(data)
@@ -371,13 +378,13 @@ def test_few_labels_are_as_many_of_each_class_and_the_seeds_own():
 
 
 def test_data_with_too_few_labels_are_refused():
-    model = SemiSupervisedGAN(LABELLED, num_labelled=100, **TINY)
+    model = flat(SemiSupervisedGAN, LABELLED, num_labelled=100, **TINY)
     with pytest.raises(ValueError, match="a class with 5 training examples came"):
         model.initialize(Batch(torch.rand(50, 1, 8, 8), torch.arange(50) % 10))
 
 
 def test_samples_are_a_class_whose_output_is_fixed_at_zero():
-    model, x = SemiSupervisedGAN(LABELLED, num_labelled=20, **TINY).eval(), torch.rand(6, 1, 8, 8)
+    model, x = flat(SemiSupervisedGAN, LABELLED, num_labelled=20, **TINY).eval(), torch.rand(6, 1, 8, 8)
     with torch.no_grad():
         outputs = torch.cat([model.discriminator(x), torch.zeros(6, 1)], 1).softmax(1)
         torch.testing.assert_close(model.discriminator_outputs(x)[:, 0].sigmoid(), 1 - outputs[:, 10])
@@ -385,7 +392,7 @@ def test_samples_are_a_class_whose_output_is_fixed_at_zero():
 
 
 def test_a_classifier_alone_learns_from_the_labelled_examples():
-    model = SemiSupervisedGAN(LABELLED, num_labelled=20, adversarial=False, **TINY)
+    model = flat(SemiSupervisedGAN, LABELLED, num_labelled=20, adversarial=False, **TINY)
     updates = [*model.updates(batch, CLOCK)]
     assert [update.parts for update in updates] == [("discriminator",)]
     assert float(updates[0].loss.detach()) == pytest.approx(math.log(10), rel=0.02)  # it knows nothing yet
@@ -394,42 +401,42 @@ def test_a_classifier_alone_learns_from_the_labelled_examples():
 
 
 def test_a_classifier_of_few_labels_tells_classes_of_two_views():
-    model, x = SemiSupervisedGAN(LABELLED, num_labelled=20, iic_weight=3.0, **TINY), torch.rand(6, 1, 8, 8)
+    model, x = flat(SemiSupervisedGAN, LABELLED, num_labelled=20, iic_weight=3.0, **TINY), torch.rand(6, 1, 8, 8)
     model.labelled_y.fill_(3)
     on_x, on_views = torch.randn(6, 11), torch.randn(12, 11)  # of labelled images first
     model.discriminator_outputs = lambda seen, y=None: on_views if len(seen) == 12 else on_x  # type: ignore[method-assign]
     for known in (on_x, None):
-        losses = model._classifying(x, known)
+        losses = model.classifier_losses(x, known)
         one, other = on_x[:, 1:].softmax(1), on_views[6:, 1:].softmax(1)
         torch.testing.assert_close(losses["views"], 3 * iic_loss(one, other))
         torch.testing.assert_close(losses["class"], -on_views[:6, 1:].log_softmax(1)[:, 3].mean())
 
 
 def test_infogan_tells_categories_of_two_views_of_data():
-    model = InfoGAN(LABELLED, categories=4, continuous=1, iic_weight=2.0, **TINY)  # views do not differ
+    model = flat(InfoGAN, LABELLED, categories=4, continuous=1, iic_weight=2.0, **TINY)  # views do not differ
     real, fake = batch(), model.generate(batch())
     outputs = torch.randn(6, 6)
     model.discriminator_outputs = lambda x, y=None: 2 * outputs  # type: ignore[method-assign]
-    found = model.beside("discriminator", outputs, torch.zeros(6, 6), real, fake)["views"]
+    found = model.discriminator_losses(real, fake, outputs, torch.zeros(6, 6))["views"]
     one, other = (out[:, 1:5].softmax(1) for out in (outputs, 2 * outputs))
     torch.testing.assert_close(found, 2 * iic_loss(one, other))
-    assert "views" not in model.beside("generator", None, torch.zeros(6, 6), real, fake)
+    assert "views" not in model.generator_losses(real, fake, torch.zeros(6, 6))
 
 
 @pytest.mark.parametrize("model", [InfoGAN, SemiSupervisedGAN])
 def test_a_negative_weight_of_views_is_refused(model):
     with pytest.raises(ValueError, match="iic_weight=-1"):
-        model(LABELLED, iic_weight=-1.0)
+        flat(model, LABELLED, iic_weight=-1.0)
 
 
 def test_without_views_only_labels_are_learnt_from():
-    model = SemiSupervisedGAN(LABELLED, num_labelled=20, **TINY)
-    assert {*model._classifying(torch.rand(4, 1, 8, 8), None)} == {"class"}
+    model = flat(SemiSupervisedGAN, LABELLED, num_labelled=20, **TINY)
+    assert {*model.classifier_losses(torch.rand(4, 1, 8, 8))} == {"class"}
 
 
 def test_masks_are_moved_with_their_images_where_features_are_matched():
     rules = GANSettings(objective="feature-matching", augment=("translation",))
-    model, x = InpaintingGAN(Spec((1, 8, 8)), nets=ConvPlayers(**SIZES), settings=rules), torch.rand(32, 1, 8, 8)
+    model, x = flat(InpaintingGAN, Spec((1, 8, 8)), nets=ConvPlayers(**SIZES), settings=rules), torch.rand(32, 1, 8, 8)
     moved, mask = model.augmented(x, (x > 0.5).float())
     assert torch.equal(mask, (moved > 0.5).float())  # nothing is known of what is filled in
     assert not torch.equal(moved, x)

@@ -40,6 +40,7 @@ from counterfeit.report.figures import captions as report
 from counterfeit.report.figures.captions import captions
 from counterfeit.report.html.texts import labelled
 from counterfeit.run.run import Run, train
+from flat import flat
 from planted import painted
 
 SPEC, CLOCK = Spec((3, 8, 8), vocabulary=("a", "blue", "cat", "dog", "red"), max_tokens=4), Clock(0, 10)
@@ -63,7 +64,7 @@ def digits() -> CaptionedDigits:
 
 
 def model(**arguments) -> Text2Image:
-    return Text2Image(SPEC, nets=TINY, **{"noise_dim": 3, "caption_dim": 5} | arguments)
+    return flat(Text2Image, SPEC, nets=TINY, **{"noise_dim": 3, "caption_dim": 5} | arguments)
 
 
 def batch(n: int = 6) -> Batch:
@@ -326,11 +327,11 @@ def test_no_caption_taken_for_wrong_is_true(shapes):
 def test_a_row_without_a_wrong_caption_is_left_out(shapes):
     said = ["a red circle", "a circle", "a blue circle"]
     y = encode(said, shapes.spec.vocabulary, shapes.spec.max_tokens)
-    net = Text2Image(shapes.spec, nets=TINY, noise_dim=3, caption_dim=5)
+    net = flat(Text2Image, shapes.spec, nets=TINY, noise_dim=3, caption_dim=5)
     real = Batch(torch.rand(3, 3, 16, 16), y)
     on_real = net.discriminator(real.x, y)
     assert on_real[:, 1].isnan().tolist() == [False, True, False]
-    found = net.beside("discriminator", on_real, on_real, real, net.generate(real))["mismatch"]
+    found = net.discriminator_losses(real, net.generate(real), on_real, on_real)["mismatch"]
     red, blue = (net.discriminator(real.x, y[[i] * 3])[:, 0] for i in (0, 2))
     softplus = torch.nn.functional.softplus
     expected = (softplus(-on_real[[0, 2], 0]) + softplus(torch.stack([blue[0], red[2]]))).mean() / 2
@@ -338,7 +339,7 @@ def test_a_row_without_a_wrong_caption_is_left_out(shapes):
     net.zero_grad()
     found.backward()
     assert all(bool(torch.isfinite(p.grad).all()) for p in net.discriminator.parameters() if p.grad is not None)
-    assert net.beside("discriminator", on_real[1:2], on_real, real, net.generate(real)) == {}
+    assert {*net.discriminator_losses(real, net.generate(real), on_real[1:2], on_real)} == {"loss"}
 
 
 def test_several_captions_of_one_picture_are_all_true():
@@ -375,7 +376,7 @@ def test_interpolation_lies_between_the_captions_of_two():
     seen: list[Tensor] = []
     net.discriminator_outputs = lambda x, y: (seen.append(y), torch.zeros(len(x), 2))[1]
     fake = net.generate(real)
-    found = net.beside("generator", None, torch.zeros(6, 2), real, fake)
+    found = net.generator_losses(real, fake, torch.zeros(6, 2))
     codes = net.discriminator.encoder(real.y)
     a, b = codes[::2], codes.roll(1, 0)[::2]
     share = ((seen[0] - a) / (b - a)).mean(1, keepdim=True)
@@ -399,7 +400,7 @@ def test_the_generator_is_asked_for_crossed_captions_that_the_discriminator_is_t
     net.discriminator_outputs = lambda x, y: (told.append(y), torch.zeros(len(x), 2))[1]
     prior = net.prior
     net.prior = lambda n, y=None: (heard.append(y), prior(n, y))[1]
-    found = net.beside("generator", None, torch.zeros(6, 2), real, net.generate(real))
+    found = net.generator_losses(real, net.generate(real), torch.zeros(6, 2))
     assert torch.equal(told[0], heard[-1])
     assert len(told[0]) == 3
     assert float(found["crossed"]) == pytest.approx(2 * np.log(2), rel=1e-5)
@@ -425,7 +426,7 @@ def test_samples_heed_the_caption_and_without_one_take_those_of_the_training_dat
 
 
 def test_samples_of_binary_data_are_binary():
-    x = Text2Image(replace(SPEC, kind="binary"), nets=TINY).eval().sample(4)
+    x = flat(Text2Image, replace(SPEC, kind="binary"), nets=TINY).eval().sample(4)
     assert {*x.unique().tolist()} <= {0.0, 1.0}
 
 
@@ -437,7 +438,7 @@ def test_captions_that_do_not_fit_are_refused(y):
 
 def test_the_model_asks_for_captions_and_weights_that_make_sense():
     with pytest.raises(ValueError, match="without captions came"):
-        Text2Image(replace(SPEC, vocabulary=()), nets=TINY)
+        flat(Text2Image, replace(SPEC, vocabulary=()), nets=TINY)
     with pytest.raises(ValueError, match="mismatch=-1"):
         model(mismatch=-1)
 
@@ -503,7 +504,7 @@ def test_one_classifier_is_trained_for_all_attributes_and_tells_colors_soon(tmp_
     monkeypatch.setattr(engine.catalogue, "configure", quick)
     monkeypatch.setenv("COUNTERFEIT_CACHE", str(tmp_path))
     source = CaptionedDigits(8, digits="bundled")
-    found = ATTRIBUTES.compute(Text2Image(source.spec, nets=TINY), source, Evaluation(samples=100))
+    found = ATTRIBUTES.compute(flat(Text2Image, source.spec, nets=TINY), source, Evaluation(samples=100))
     assert len([*tmp_path.glob("classifiers/captioned-digits-attributes-*.safetensors")]) == 1
     rows = found["attributes-seen"].details["references"]
     assert rows["color, real images"]["value"] > 0.35  # of six
@@ -517,7 +518,7 @@ def test_one_classifier_is_trained_for_all_attributes_and_tells_colors_soon(tmp_
 ])  # fmt: skip
 def test_metrics_that_captions_of_ones_own_do_not_suit_are_refused(tmp_path, name, says):
     source = folder(tmp_path)
-    subject = Subject("mine", Text2Image(source.spec, nets=TINY), source)
+    subject = Subject("mine", flat(Text2Image, source.spec, nets=TINY), source)
     with pytest.raises(ValueError, match=says):
         measure(subject, [name], Evaluation(samples=10))
 
@@ -537,7 +538,7 @@ def test_a_source_need_only_know_its_attributes(shapes, monkeypatch):
 
 def test_the_metric_asks_for_a_model_that_depicts_and_for_data_with_attributes(shapes):
     assert isinstance(model(), Depicts)
-    assert not isinstance(DCGAN(Spec((3, 8, 8)), TINY), Depicts)
+    assert not isinstance(flat(DCGAN, Spec((3, 8, 8)), TINY), Depicts)
     assert ATTRIBUTES.applies(shapes)
     assert not ATTRIBUTES.applies(Digits())
 

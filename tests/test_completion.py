@@ -30,6 +30,7 @@ from counterfeit.nets.conv import ConvPlayers
 from counterfeit.nets.masks import KINDS, check_mask, mask_of, random_masks
 from counterfeit.report.figures.completion import TINT, board, tinted
 from counterfeit.run.run import Run, train
+from flat import flat
 
 SIGMA, MEAN = 0.1, 0.5
 SPEC = Spec((1, 8, 8))
@@ -91,7 +92,7 @@ class Trusting(Filler):
 
 def small(**rules):
     with seeded(0):
-        return InpaintingGAN(SPEC, ConvPlayers(8, 8, "none"), noise_dim=4, settings=GANSettings(**rules))
+        return flat(InpaintingGAN, SPEC, ConvPlayers(8, 8, "none"), noise_dim=4, settings=GANSettings(**rules))
 
 
 # masks
@@ -229,14 +230,14 @@ def test_colors_of_masks_stay():
 
 
 def test_without_a_score_only_the_game_is_played():
-    model = InpaintingGAN(SPEC, ConvPlayers(8, 8, "none"), score_weight=0.0, noise_dim=4)
+    model = flat(InpaintingGAN, SPEC, ConvPlayers(8, 8, "none"), score_weight=0.0, noise_dim=4)
     fake = model.generate(Batch(torch.rand(4, 1, 8, 8)))
-    assert model.beside("generator", None, torch.zeros(4, 1), Batch(torch.rand(4, 1, 8, 8)), fake) == {}
-    checks.rejects(partial(InpaintingGAN, SPEC, score_weight=-1.0), "score_weight=-1.0")
+    assert {*model.generator_losses(Batch(torch.rand(4, 1, 8, 8)), fake, torch.zeros(4, 1))} == {"loss"}
+    checks.rejects(partial(flat, InpaintingGAN, SPEC, score_weight=-1.0), "score_weight=-1.0")
 
 
 def test_binary_completions_are_binary():
-    model = InpaintingGAN(Spec((1, 8, 8), "binary"), ConvPlayers(8, 8, "none"), noise_dim=4).eval()
+    model = flat(InpaintingGAN, Spec((1, 8, 8), "binary"), ConvPlayers(8, 8, "none"), noise_dim=4).eval()
     y = model.complete(torch.rand(2, 1, 8, 8).round(), random_masks(2, (1, 8, 8)))
     assert {*y.unique().tolist()} <= {0.0, 1.0}
 

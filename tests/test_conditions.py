@@ -15,6 +15,7 @@ from counterfeit.engine.previews import picture
 from counterfeit.models.adversarial.cgan import CGAN
 from counterfeit.nets.conv import ConvPlayers
 from counterfeit.report.figures.walks import walk
+from flat import flat
 
 TINY = ConvPlayers(width=4, discriminator_width=4)
 QUICK = {"train.batch_size": 8, "train.tensorboard": False, "train.threads": 1, "train.save_every": 1}
@@ -60,7 +61,7 @@ def test_a_model_without_labels_says_so():
 
 
 def test_labels_nobody_asked_for_are_as_frequent_as_in_the_data():
-    model = CGAN(Spec((1, 8, 8), classes=3), nets=TINY)
+    model = flat(CGAN, Spec((1, 8, 8), classes=3), nets=TINY)
     y = torch.tensor([0] * 10 + [1] * 70 + [2] * 20)
     model.initialize(Batch(torch.rand(100, 1, 8, 8), y))
     drawn = model.prior(20_000)[:, -3:].mean(0)

@@ -22,16 +22,16 @@ def settings(**dotted):
 
 def test_layers_override_in_order():
     config = configure(RECIPE, settings(train__steps=7), settings(train__steps="9", train__lr="1e-4"))
-    assert (config.train.steps, config.train.lr, config.arguments["hidden"]) == (9, 1e-4, (8,))
+    assert (config.train.steps, config.train.lr, config.to_dict()["model"]["hidden"]) == (9, 1e-4, [8])
 
 
 @pytest.mark.parametrize("text", ["512,256", "[512, 256]", "[512,256]"])
 def test_lists_as_a_person_types_them(text):
-    assert configure(RECIPE, settings(model__hidden=text)).arguments["hidden"] == (512, 256)
+    assert configure(RECIPE, settings(model__hidden=text)).to_dict()["model"]["hidden"] == [512, 256]
 
 
 def test_one_value_is_a_list_of_one():
-    assert configure(RECIPE, settings(model__hidden="64")).arguments["hidden"] == (64,)
+    assert configure(RECIPE, settings(model__hidden="64")).to_dict()["model"]["hidden"] == [64]
 
 
 def test_setting_of_one_part_by_dotted_key():

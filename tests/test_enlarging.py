@@ -24,6 +24,7 @@ from counterfeit.metrics.tasks.video_prediction import PREDICTION
 from counterfeit.models.translation.srgan import SRGAN
 from counterfeit.nets.enlarging import Enlarger, bicubic, shrink
 from counterfeit.report.comparison.compare import best
+from flat import flat
 
 SPEC, CLOCK = Spec((1, 16, 16)), Clock(0, 10)
 
@@ -35,7 +36,7 @@ def same_numbers() -> Iterator[None]:
 
 
 def small(**settings: object) -> SRGAN:
-    return SRGAN(SPEC, **{"factor": 2, "width": 4, "blocks": 1, "discriminator_width": 4, **settings})
+    return flat(SRGAN, SPEC, **{"factor": 2, "width": 4, "blocks": 1, "discriminator_width": 4, **settings})
 
 
 def smooth(n: int = 8, side: int = 16) -> Tensor:
@@ -110,9 +111,9 @@ def test_the_generator_descends_pixels_features_and_the_weighted_game():
 
 def test_factors_and_sides_are_told_from_wrong_ones():
     with pytest.raises(ValueError, match="factor=8 came; 2 or 4"):
-        SRGAN(SPEC, factor=8)
+        flat(SRGAN, SPEC, factor=8)
     with pytest.raises(ValueError, match=r"\(1, 30, 30\) came; .* multiples of 4"):
-        SRGAN(Spec((1, 30, 30)))
+        flat(SRGAN, Spec((1, 30, 30)))
     with pytest.raises(ValueError, match="adversarial_weight=-1 came"):
         small(adversarial_weight=-1)
 

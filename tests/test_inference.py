@@ -32,6 +32,7 @@ from counterfeit.report.figures.edits import directions, edit, edits, means, rea
 from counterfeit.report.figures.run_figures import figures
 from counterfeit.report.figures.traversals import traversals
 from counterfeit.run.run import Run, train
+from flat import flat
 
 SPEC, CLOCK = Spec((1, 8, 8), classes=10), Clock(0, 10)
 NETS = ConvPlayers(width=4, discriminator_width=4)
@@ -63,7 +64,7 @@ class Told(Net):
 
 
 def told(**options: object) -> BiGAN:
-    model = BiGAN(SPEC, units=8, **SMALL, **options)
+    model = flat(BiGAN, SPEC, units=8, **SMALL, **options)
     model.discriminator = Told(3)
     return model.train()
 
@@ -96,29 +97,29 @@ def test_the_encoder_gains_where_its_pairs_pass_for_samples():
     model, real = told(), batch()
     out = torch.zeros(6, 1)
     fake = model.generate(real)
-    losses = model.beside("generator", None, out, real, fake)
+    losses = model.generator_losses(real, fake, out)
     logits = model.discriminator(real.x, fake.real_y)
     assert torch.allclose(losses["encoder"], nn.functional.softplus(logits).mean())
-    assert model.beside("discriminator", out, out, real, fake) == {}
+    assert {*model.discriminator_losses(real, fake, out, out)} == {"loss"}
 
 
 def test_the_penalty_is_on_the_slope_in_pairs():
     model, real = told(settings=GANSettings(penalty="r1", penalty_weight=2.0)), batch()
     image, code = model.discriminator.image.weight, model.discriminator.code.weight
     slope = (image / 2).square().sum() + (code / 2).square().sum()  # per unit of [-1, 1], and half a deviation of codes
-    found = model.gradient_penalty(real.x, model.generate(real), CLOCK)
+    found = model.gradient_penalty(real.x, model.generate(real), CLOCK)["penalty"]
     assert float(found.detach()) == pytest.approx(2 * 0.5 * float(slope.detach()), rel=1e-5)
 
 
 def test_cycle_errors_vanish_where_the_encoder_inverts_the_generator():
     sizes = {**SMALL, "noise_dim": 64}
-    model = BiGAN(Spec((1, 8, 8)), image_weight=2.0, code_weight=3.0, units=8, **sizes)
+    model = flat(BiGAN, Spec((1, 8, 8)), image_weight=2.0, code_weight=3.0, units=8, **sizes)
     model.generator, model.encoder = nn.Unflatten(1, (1, 8, 8)), nn.Flatten()
     real = Batch(torch.rand(4, 1, 8, 8))
-    losses = model.beside("generator", None, torch.zeros(4, 1), real, model.generate(real))
+    losses = model.generator_losses(real, model.generate(real), torch.zeros(4, 1))
     assert float(losses["image"].detach()) == float(losses["code"].detach()) == 0
     model.encoder = nn.Sequential(nn.Flatten(), Off(0.5))
-    losses = model.beside("generator", None, torch.zeros(4, 1), real, model.generate(real))
+    losses = model.generator_losses(real, model.generate(real), torch.zeros(4, 1))
     assert float(losses["image"].detach()) == pytest.approx(2 * 0.25)
     assert float(losses["code"].detach()) == pytest.approx(3 * 0.25, rel=1e-5)
 
@@ -135,7 +136,7 @@ class Off(nn.Module):
 
 
 def test_random_codes_follow_the_gaussian_that_was_inferred():
-    model = BiGAN(SPEC, random=True, units=8, **SMALL)
+    model = flat(BiGAN, SPEC, random=True, units=8, **SMALL)
     parameters = torch.tensor([1.0, -2.0, 0.5, 0.0, math.log(2.0), math.log(0.1)])
     model.encoder = Constant(parameters)
     z = model.infer(torch.zeros(20_000, *SPEC.shape))
@@ -156,7 +157,7 @@ class Constant(nn.Module):
 
 
 def test_a_code_ends_with_the_likeliest_category_which_the_game_does_not_move():
-    model = BiGAN(SPEC, categories=4, random=True, units=8, **SMALL)
+    model = flat(BiGAN, SPEC, categories=4, random=True, units=8, **SMALL)
     mean, category = torch.tensor([1.0, -2.0, 0.5]), torch.tensor([0.1, 0.9, -3.0, 0.2], requires_grad=True)
     model.encoder = Constant(torch.cat([mean, torch.full((3,), -20.0), category]))
     for found in (model.encode(batch().x), model.infer(batch().x)):
@@ -168,21 +169,19 @@ def test_a_code_ends_with_the_likeliest_category_which_the_game_does_not_move():
 def test_an_encoder_learns_categories_from_two_views_of_data():
     losses, real = {}, batch()
     for views in ((), ("flip",)):
-        model = BiGAN(SPEC, categories=4, iic_weight=3.0, view_augmentations=views, units=8, **SMALL)
+        model = flat(BiGAN, SPEC, categories=4, iic_weight=3.0, view_augmentations=views, units=8, **SMALL)
         model.encoder = Sides()
-        losses[views] = float(model.beside("generator", None, torch.zeros(6, 1), real, model.generate(real))["views"])
+        losses[views] = float(model.generator_losses(real, model.generate(real), torch.zeros(6, 1))["views"])
     read = model.encoder(real.x)[:, 3:].softmax(1)
     assert losses[()] == pytest.approx(3 * float(iic_loss(read, read)), rel=1e-5)
     assert losses["flip",] > losses[()] + 1e-3  # what is left and right tells less of itself mirrored
-    assert "views" not in model.beside(
-        "discriminator", torch.zeros(6, 1), torch.zeros(6, 1), real, model.generate(real)
-    )
+    assert "views" not in model.discriminator_losses(real, model.generate(real), torch.zeros(6, 1), torch.zeros(6, 1))
 
 
 @pytest.mark.parametrize("wrong", [{"categories": 1}, {"categories": -1}, {"iic_weight": -1.0}, {"image_weight": -1.0}])
 def test_weights_and_categories_that_mean_nothing_are_refused(wrong):
     with pytest.raises(ValueError, match=f"{next(iter(wrong))}=-?1"):
-        BiGAN(SPEC, units=8, **SMALL, **wrong)
+        flat(BiGAN, SPEC, units=8, **SMALL, **wrong)
 
 
 class Sides(nn.Module):
@@ -194,7 +193,7 @@ class Sides(nn.Module):
 
 
 def test_data_alone_are_judged_with_the_codes_that_encode_finds():
-    model, x = BiGAN(SPEC, units=8, **SMALL).eval(), batch().x
+    model, x = flat(BiGAN, SPEC, units=8, **SMALL).eval(), batch().x
     assert torch.equal(model.discriminator_outputs(x), model.discriminator_outputs(x, model.encode(x)))
     with pytest.raises(ValueError, match="`z` has shape"):
         model.discriminator_outputs(x, torch.zeros(6, 4))
@@ -203,14 +202,14 @@ def test_data_alone_are_judged_with_the_codes_that_encode_finds():
 @pytest.mark.parametrize("objective", ["least-squares", "feature-matching", "kl"])
 def test_objectives_whose_parts_do_not_mirror_each_other_are_refused(objective):
     with pytest.raises(ValueError, match=objective):
-        BiGAN(SPEC, units=8, settings=GANSettings(objective=objective), **SMALL)
+        flat(BiGAN, SPEC, units=8, settings=GANSettings(objective=objective), **SMALL)
 
 
 # The auxiliary net ----------------------------------------------------------------------------------------------------
 
 
 def parts(step: int, generator_frozen_from: float) -> list[tuple[str, ...]]:
-    model = LatentRegressor(SPEC, generator_frozen_from=generator_frozen_from, **SMALL).train()
+    model = flat(LatentRegressor, SPEC, generator_frozen_from=generator_frozen_from, **SMALL).train()
     return [update.parts for update in model.updates(batch, Clock(step, 10))]
 
 
@@ -244,7 +243,7 @@ class Read(Net):
 def test_the_encoder_finds_the_mean_of_the_code_given_the_sample():
     """Of a linear generator x = z A and z ~ N(0, I) that mean is x (AᵀA)⁻¹ Aᵀ."""
     matrix = torch.tensor([[1.0, 0.5], [0.0, 1.0], [1.0, -1.0]])
-    model = LatentRegressor(SPEC, generator_frozen_from=0.0, **SMALL)
+    model = flat(LatentRegressor, SPEC, generator_frozen_from=0.0, **SMALL)
     model.generator, model.encoder = Mix(matrix.clone()), Read()
     stepper = Stepper(model, Train(lr=0.1, schedule="linear", steps=100, batch_size=256), Processes())
     for step in range(100):
@@ -255,14 +254,14 @@ def test_the_encoder_finds_the_mean_of_the_code_given_the_sample():
 
 
 def test_the_players_learn_nothing_from_the_encoder():
-    model = LatentRegressor(SPEC, image_weight=1.0, **SMALL).train()
+    model = flat(LatentRegressor, SPEC, image_weight=1.0, **SMALL).train()
     *_, last = model.updates(batch, CLOCK)
     last.loss.backward()
     assert all(p.grad is None for part in (model.generator, model.discriminator) for p in part.parameters())
 
 
 def test_the_encoder_learns_from_samples_with_noise_and_encodes_without():
-    model, seen = LatentRegressor(SPEC, generator_frozen_from=0.0, encoder_noise=0.5, **SMALL).train(), []
+    model, seen = flat(LatentRegressor, SPEC, generator_frozen_from=0.0, encoder_noise=0.5, **SMALL).train(), []
     model.generator = nn.Sequential(Constant(torch.full((64,), 0.5)), nn.Unflatten(1, SPEC.shape))
     model.encoder.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
     next(model.updates(lambda: batch(200), CLOCK))
@@ -274,7 +273,7 @@ def test_the_encoder_learns_from_samples_with_noise_and_encodes_without():
 
 def test_no_fraction_of_training_is_refused():
     with pytest.raises(ValueError, match="fraction of training"):
-        LatentRegressor(SPEC, generator_frozen_from=1.5)
+        flat(LatentRegressor, SPEC, generator_frozen_from=1.5)
 
 
 def test_features_are_means_over_places_and_the_probe_tells_of_them_too(run):
@@ -317,7 +316,7 @@ def test_a_traversal_of_a_continuous_value_changes_it_alone_in_each_category():
 
 @pytest.mark.parametrize("model", [InfoGAN, CGAN, BiGAN])
 def test_the_parts_of_a_code_add_up(model):
-    made = model(SPEC, nets=NETS, noise_dim=3)
+    made = flat(model, SPEC, nets=NETS, noise_dim=3)
     assert isinstance(made, Structured)
     assert sum(made.structure()) == made.prior(2).shape[1]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Iterator
 
@@ -26,6 +25,7 @@ from counterfeit.models.adversarial.gan import GAN
 from counterfeit.models.adversarial.shared.alternating import GANSettings
 from counterfeit.models.autoencoding.vae import VAE, kl_to_standard_normal, log_normal
 from counterfeit.transforms import build
+from flat import flat
 
 IMAGES, BITS = Spec((1, 4, 4)), Spec((1, 2, 3), "binary")
 
@@ -37,12 +37,9 @@ def same_numbers() -> Iterator[None]:
 
 
 def gan(**arguments) -> GAN:
-    """A small GAN; arguments may be the model's own or those of the rules of its game."""
-    known = {f.name for f in dataclasses.fields(GANSettings)}
-    rules = GANSettings(**{name: value for name, value in arguments.items() if name in known})
-    own = {name: value for name, value in arguments.items() if name not in known}
+    """A small GAN, without noise on what the discriminator sees."""
     small = {"hidden": (8,), "discriminator_hidden": (8,), "noise_dim": 3, "norm": "none"}
-    return GAN(IMAGES, **small | own, settings=rules)
+    return flat(GAN, IMAGES, **small | {"settings": GANSettings()} | arguments)
 
 
 def vae(**arguments) -> VAE:
@@ -100,7 +97,15 @@ def test_marginals_start_the_output_at_the_mean_of_the_data():
 
 
 def test_covariance_starts_samples_at_the_mean_and_covariance_of_the_data():
-    model = GAN(Spec((2,), "real"), (256,), "tanh", "none", init_weights_from_data=True, noise_dim=64)
+    model = flat(
+        GAN,
+        Spec((2,), "real"),
+        hidden=(256,),
+        activation="tanh",
+        norm="none",
+        init_weights_from_data=True,
+        noise_dim=64,
+    )
     x = torch.randn(4_000, 2) @ torch.tensor([[2.0, 1.0], [0.0, 0.5]]) + torch.tensor([3.0, -1.0])
     with torch.no_grad():
         model.initialize(Batch(x))
@@ -126,7 +131,9 @@ def test_a_centered_discriminator_sees_examples_minus_the_mean_of_the_data():
     torch.testing.assert_close(centered.discriminator_outputs(x), plain.discriminator_outputs(x - x.mean(0)))
 
 
-@pytest.mark.parametrize("model", [gan(), GAN(Spec((2,), "real"), init_bias_from_data=True)], ids=["not-asked", "real"])
+@pytest.mark.parametrize(
+    "model", [gan(), flat(GAN, Spec((2,), "real"), init_bias_from_data=True)], ids=["not-asked", "real"]
+)
 def test_marginals_leave_other_models_as_they_are(model):
     before = {name: value.clone() for name, value in model.state_dict().items()}
     model.initialize(Batch(torch.rand(5, *model.spec.shape)))
@@ -189,7 +196,7 @@ def test_samples_are_what_the_generator_makes_of_noise():
 def test_generator_squeezes_bounded_data_only():
     large = torch.full((1, 3), 1e6)
     assert bool((gan().decode(large) <= 1).all())
-    assert bool((GAN(Spec((2,), "real"), noise_dim=3, norm="none").decode(large).abs() > 1).any())
+    assert bool((flat(GAN, Spec((2,), "real"), noise_dim=3, norm="none").decode(large).abs() > 1).any())
 
 
 @pytest.mark.parametrize("arguments", [{"discriminator_steps": 0}, {"noise_dim": 0}])
@@ -204,7 +211,15 @@ def test_labels_are_refused():
 
 
 def test_generator_learns_a_gaussian():
-    model = GAN(Gaussian1D().spec, (16,), norm="none", discriminator_hidden=(16,), noise_dim=1, settings=GANSettings())
+    model = flat(
+        GAN,
+        Gaussian1D().spec,
+        hidden=(16,),
+        norm="none",
+        discriminator_hidden=(16,),
+        noise_dim=1,
+        settings=GANSettings(),
+    )
     train(model, Gaussian1D(), 400, lr=3e-3, betas=(0.5, 0.99))
     with torch.no_grad():
         assert float(model.sample(4_000).mean()) == pytest.approx(2.0, abs=0.3)

@@ -114,7 +114,7 @@ def test_a_folder_alone_never_runs_code(tmp_path):
 def test_a_recipe_may_be_a_mapping(tmp_path):
     given = {"model": {"name": "gan", "noise_dim": 4}, "data": {"name": "ring"}, "train": {"steps": 1}}
     run = cf.train(given, out=tmp_path / "run", settings=QUICK, show=False)
-    assert (run.config.arguments["noise_dim"], run.source.name) == (4, "ring")
+    assert (run.config.to_dict()["model"]["noise_dim"], run.source.name) == (4, "ring")
     with pytest.raises(ValueError, match="no section"):
         cf.train({**given, "optimizer": 3}, show=False)
 

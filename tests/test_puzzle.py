@@ -26,12 +26,14 @@ from counterfeit.metrics.tasks.patch_assembly import (
     placed,
     puzzles,
 )
-from counterfeit.models.adversarial.puzzlegan import PuzzleGAN
+from counterfeit.models.adversarial.puzzlegan import PuzzleGAN, PuzzleSettings
+from counterfeit.models.adversarial.shared.prior import Prior
 from counterfeit.nets.conv import ConvPlayers
 from counterfeit.nets.patches import Locator, covered, key_patches, paste, take
 from counterfeit.report.figures.patch_assembly import assemblies
 from counterfeit.run.run import train
 from counterfeit.transforms import build
+from flat import flat
 
 SPEC, CLOCK = Spec((1, 16, 16)), Clock(0, 10)
 TINY = {"noise_dim": 3, "features": 8,
@@ -45,7 +47,7 @@ def same_numbers() -> Iterator[None]:
 
 
 def model(spec: Spec = SPEC, **arguments) -> PuzzleGAN:
-    return PuzzleGAN(spec, **TINY | {"num_patches": 2, "patch_size": 4} | arguments)
+    return flat(PuzzleGAN, spec, **TINY | {"num_patches": 2, "patch_size": 4} | arguments)
 
 
 def one_hot(corners: Tensor, rows: int, columns: int) -> Tensor:
@@ -136,25 +138,25 @@ def test_what_lies_surely_where_it_was_cut_costs_nothing():
     _, corners = made.cut(real.x)
     made.generator.locator.forward = lambda patches: 1e4 * one_hot(corners, 13, 13)
     fake = made.generate(real)._replace(x=real.x)
-    found = made.beside("generator", None, torch.zeros(4, 1), real, fake)
+    found = made.generator_losses(real, fake, torch.zeros(4, 1))
     assert float(found["spatial"]) == pytest.approx(0, abs=1e-6)
     assert float(found["appearance"]) == 0
     other = fake._replace(x=(real.x - 0.5 * covered(corners, 4, SPEC.shape)))
-    assert float(made.beside("generator", None, torch.zeros(4, 1), real, other)["appearance"]) == pytest.approx(5.0)
+    assert float(made.generator_losses(real, other, torch.zeros(4, 1))["appearance"]) == pytest.approx(5.0)
 
 
 def test_places_known_of_nothing_cost_the_logarithm_of_their_number():
     made, real = model(spatial_weight=2.0), Batch(torch.rand(4, 1, 16, 16))
     made.generator.locator.forward = lambda patches: torch.zeros(4, 2, 13, 13)
-    found = made.beside("generator", None, torch.zeros(4, 1), real, made.generate(real))
+    found = made.generator_losses(real, made.generate(real), torch.zeros(4, 1))
     assert float(found["spatial"]) == pytest.approx(2 * math.log(169), rel=1e-5)
-    assert made.beside("discriminator", torch.zeros(4, 1), torch.zeros(4, 1), real, made.generate(real)) == {}
+    assert {*made.discriminator_losses(real, made.generate(real), torch.zeros(4, 1), torch.zeros(4, 1))} == {"loss"}
 
 
 def test_the_pixels_it_shows_teach_where_patches_lie():
     """The appearance loss reaches the places, since patches are laid where they are likely."""
     made, real = model(spatial_weight=0.0), Batch(torch.rand(4, 1, 16, 16))
-    loss = made.beside("generator", None, torch.zeros(4, 1), real, made.generate(real))["appearance"]
+    loss = made.generator_losses(real, made.generate(real), torch.zeros(4, 1))["appearance"]
     gradient = torch.autograd.grad(loss, made.generator.locator.last.weight)[0]
     assert float(gradient.abs().max()) > 0
 
@@ -232,7 +234,8 @@ class Knows(PuzzleGAN):
     """Has seen every digit, and finds each by its patches."""
 
     def __init__(self) -> None:
-        super().__init__(Spec((1, 8, 8)), **TINY | {"num_patches": 2, "patch_size": 2})
+        nets, prior = ConvPlayers(4, 4), Prior(noise_dim=3)
+        super().__init__(Spec((1, 8, 8)), PuzzleSettings(2, 2, features=8), nets, prior)
         self.known = puzzles(self, Digits().split("test").first().x, 500)
 
     def assemble(self, patches: Tensor) -> tuple[Tensor, Tensor]:

@@ -21,6 +21,7 @@ from counterfeit.models.adversarial.shared.alternating import GANSettings
 from counterfeit.models.adversarial.text2image import Text2Image
 from counterfeit.models.translation.srgan import SRGAN
 from counterfeit.nets.conv import ConvPlayers
+from flat import flat
 
 SPEC, CLOCK = Spec((1, 16, 16), classes=2), Clock(0, 10)
 CAPTIONED = Spec((1, 16, 16), vocabulary=("a", "red", "green", "seven", "two"), max_tokens=3)
@@ -112,11 +113,12 @@ def made(model: Model, real: Batch) -> tuple[Model, Model]:
 
 
 @pytest.mark.parametrize(("model", "real", "parts"), [
-    (lambda: BiGAN(SPEC, image_weight=1.0, code_weight=1.0, categories=3, units=8, encoder_width=4, settings=PENALIZED,
-                   **SMALL), REAL, ("generator", "encoder")),
-    (lambda: Text2Image(CAPTIONED, interpolation=1.0, crossing=1.0, caption_dim=4, settings=ONCE, **SMALL), SAID,
+    (lambda: flat(BiGAN, SPEC, image_weight=1.0, code_weight=1.0, categories=3, units=8, encoder_width=4,
+                  settings=PENALIZED, **SMALL), REAL, ("generator", "encoder")),
+    (lambda: flat(Text2Image, CAPTIONED, interpolation=1.0, crossing=1.0, caption_dim=4, settings=ONCE, **SMALL), SAID,
      ("generator",)),
-    (lambda: LatentRegressor(SPEC, image_weight=1.0, encoder_width=4, settings=ONCE, **SMALL), REAL, ("generator",)),
+    (lambda: flat(LatentRegressor, SPEC, image_weight=1.0, encoder_width=4, settings=ONCE, **SMALL), REAL,
+     ("generator",)),
 ])  # fmt: skip
 def test_side_passes_of_a_generator_do_not_count(model: Callable[[], Model], real: Batch, parts: tuple[str, ...]):
     found, expected = made(model(), real)
@@ -125,7 +127,7 @@ def test_side_passes_of_a_generator_do_not_count(model: Callable[[], Model], rea
 
 
 def test_a_finished_generator_keeps_its_statistics_while_another_net_learns_to_read_it():
-    model = LatentRegressor(SPEC, generator_frozen_from=0.0, image_weight=1.0, encoder_width=4, **SMALL).train()
+    model = flat(LatentRegressor, SPEC, generator_frozen_from=0.0, image_weight=1.0, encoder_width=4, **SMALL).train()
     before = {part: statistics(model.get_submodule(part)) for part in ("generator", "encoder")}
     list(model.updates(lambda: REAL, CLOCK))
     assert same(statistics(model.generator), before["generator"])
@@ -141,13 +143,15 @@ def shown(twin: Model, real: Batch) -> None:
 
 
 @pytest.mark.parametrize("model", [
-    lambda: DCGAN(SPEC, settings=PENALIZED, **SMALL),
-    lambda: DCGAN(SPEC, settings=GANSettings(resample_noise=False, objective="feature-matching"), **SMALL),
-    lambda: InfoGAN(SPEC, categories=3, iic_weight=1.0, view_augmentations=("affine",), settings=PENALIZED, **SMALL),
-    lambda: SemiSupervisedGAN(
-        SPEC, num_labelled=4, iic_weight=1.0, view_augmentations=("affine",), settings=ONCE, **SMALL
+    lambda: flat(DCGAN, SPEC, settings=PENALIZED, **SMALL),
+    lambda: flat(DCGAN, SPEC, settings=GANSettings(resample_noise=False, objective="feature-matching"), **SMALL),
+    lambda: flat(
+        InfoGAN, SPEC, categories=3, iic_weight=1.0, view_augmentations=("affine",), settings=PENALIZED, **SMALL
     ),
-    lambda: SRGAN(SPEC, width=4, blocks=1, discriminator_width=4, discriminator_norm="batch", settings=PENALIZED),
+    lambda: flat(
+        SemiSupervisedGAN, SPEC, num_labelled=4, iic_weight=1.0, view_augmentations=("affine",), settings=ONCE, **SMALL
+    ),
+    lambda: flat(SRGAN, SPEC, width=4, blocks=1, discriminator_width=4, discriminator_norm="batch", settings=PENALIZED),
 ])  # fmt: skip
 def test_a_discriminator_counts_data_and_samples_in_its_own_move_alone(model: Callable[[], Model]):
     found = model().train()
@@ -160,7 +164,7 @@ def test_a_discriminator_counts_data_and_samples_in_its_own_move_alone(model: Ca
 
 
 def test_samples_for_initial_weights_do_not_count():
-    model = GAN(SPEC, hidden=(16,), init_weights_from_data=True).train()
+    model = flat(GAN, SPEC, hidden=(16,), init_weights_from_data=True).train()
     before = statistics(model)
     model.initialize(REAL)
     assert same(statistics(model), before)

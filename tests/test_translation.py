@@ -35,6 +35,7 @@ from counterfeit.models.translation.stargan import StarGAN
 from counterfeit.nets.translation import DomainDiscriminator, DomainNorm, ImagePool, PatchDiscriminator, ResnetGenerator
 from counterfeit.report.figures.translation import beside, translations
 from counterfeit.run.run import Run
+from flat import flat
 
 DOMAINS = ("plain", "negative+slanted", "red", "blueprint+turned", "sunny+mirrored")
 TWO, THREE = Spec((1, 8, 8), classes=2), Spec((3, 8, 8), classes=3)
@@ -184,7 +185,7 @@ def test_a_generator_keeps_the_shape_and_range(side):
 
 
 def test_domains_differ_from_the_start_in_gains_and_biases():
-    norms = [m for m in StarGAN(THREE, **TINY).modules() if isinstance(m, DomainNorm)]
+    norms = [m for m in flat(StarGAN, THREE, **TINY).modules() if isinstance(m, DomainNorm)]
     spread = torch.cat([each.std(0) for norm in norms for each in (norm.weight, norm.bias)])
     assert len(norms) > 2
     assert bool((spread > 1e-3).all())
@@ -256,7 +257,7 @@ def test_a_pool_keeps_nothing_of_a_minibatch_that_lacks_a_domain():
 
 
 def test_a_pool_is_part_of_what_is_saved():
-    model = CycleGAN(TWO, **TINY, pool=4)
+    model = flat(CycleGAN, TWO, **TINY, pool=4)
     assert {"pool.0.images", "pool.0.seen", "pool.1.images", "pool.1.seen"} <= set(model.state_dict())
 
 
@@ -274,14 +275,14 @@ def test_halves_hold_as_many_of_both(y):
 
 
 def test_a_minibatch_of_one_domain_teaches_nothing_and_breaks_nothing():
-    model = CycleGAN(TWO, **TINY)
+    model = flat(CycleGAN, TWO, **TINY)
     batch = Batch(torch.rand(6, 1, 8, 8), torch.zeros(6, dtype=torch.long))
     assert [float(update.loss.detach()) for update in model.updates(lambda: batch, Clock(0, 1))] == [0.0, 0.0]
 
 
 def test_the_losses_of_cyclegan_are_those_of_the_paper():
     torch.manual_seed(0)
-    model = CycleGAN(TWO, **TINY, pool=0, cycle_weight=10.0, identity_weight=5.0)
+    model = flat(CycleGAN, TWO, **TINY, pool=0, cycle_weight=10.0, identity_weight=5.0)
     x, y = torch.rand(6, 1, 8, 8), torch.tensor([0, 1, 0, 1, 0, 1])
     (a, b), (to_a, to_b), (judge_a, judge_b) = (x[::2], x[1::2]), model.generator, model.discriminator
     with torch.no_grad():
@@ -298,7 +299,7 @@ def test_the_losses_of_cyclegan_are_those_of_the_paper():
 
 
 def test_translation_goes_through_the_generator_into_the_domain():
-    model, x = CycleGAN(TWO, **TINY).eval(), torch.rand(3, 1, 8, 8)
+    model, x = flat(CycleGAN, TWO, **TINY).eval(), torch.rand(3, 1, 8, 8)
     with torch.no_grad():
         found = model.translate(x, torch.tensor([1, 0, 1]))
         torch.testing.assert_close(found[1:2], model.generator[0](x[1:2]))
@@ -307,7 +308,9 @@ def test_translation_goes_through_the_generator_into_the_domain():
 
 def test_the_losses_of_stargan_are_those_of_the_paper():
     torch.manual_seed(0)
-    model = StarGAN(THREE, **TINY, settings=GANSettings(objective="wasserstein"), domain_weight=2.0, cycle_weight=10.0)
+    model = flat(
+        StarGAN, THREE, **TINY, settings=GANSettings(objective="wasserstein"), domain_weight=2.0, cycle_weight=10.0
+    )
     x, y, to = torch.rand(4, 3, 8, 8), torch.tensor([0, 1, 2, 1]), torch.tensor([1, 2, 0, 1])
     model._anywhere = lambda n: to
     with torch.no_grad():
@@ -324,7 +327,7 @@ def test_the_losses_of_stargan_are_those_of_the_paper():
     (CycleGAN, {"cycle_weight": 0.0, "identity_weight": 0.0}), (StarGAN, {"cycle_weight": 0.0}),
 ])  # fmt: skip
 def test_the_cycle_can_be_left_out(cls, weights):
-    model = cls(TWO, **TINY, **weights)
+    model = flat(cls, TWO, **TINY, **weights)
     batch = Batch(torch.rand(4, 1, 8, 8), torch.tensor([0, 1, 1, 0]))
     *_, last = model.updates(lambda: batch, Clock(0, 1))
     assert "generator/cycle" not in last.logs
@@ -333,19 +336,19 @@ def test_the_cycle_can_be_left_out(cls, weights):
 @pytest.mark.parametrize(("cls", "classes"), [(CycleGAN, 0), (CycleGAN, 3), (StarGAN, 0), (StarGAN, 1)])
 def test_data_without_the_right_number_of_domains_are_refused(cls, classes):
     with pytest.raises(ValueError, match=rf"data of {classes} classes came; .* expects 2"):
-        cls(Spec((1, 8, 8), classes=classes), **TINY)
+        flat(cls, Spec((1, 8, 8), classes=classes), **TINY)
 
 
 @pytest.mark.parametrize("to", [torch.tensor([0, 2]), torch.tensor([0]), torch.tensor([0.0, 1.0])])
 @pytest.mark.parametrize("cls", [CycleGAN, StarGAN])
 def test_domains_that_are_none_are_refused_by_translate(cls, to):
     with pytest.raises(ValueError, match="expected"):
-        cls(TWO, **TINY).translate(torch.rand(2, 1, 8, 8), to)
+        flat(cls, TWO, **TINY).translate(torch.rand(2, 1, 8, 8), to)
 
 
 def test_patches_have_no_features_to_match():
     with pytest.raises(ValueError, match="feature-matching"):
-        CycleGAN(TWO, **TINY, settings=GANSettings(objective="feature-matching"))
+        flat(CycleGAN, TWO, **TINY, settings=GANSettings(objective="feature-matching"))
 
 
 # --- the metric
@@ -373,7 +376,7 @@ def test_the_error_is_the_mean_distance_to_the_truth(hidden):
 
 def test_without_a_known_truth_only_the_way_back_is_measured():
     source = chosen(Digits(), ["3", "8"])
-    assert set(TRANSLATION.compute(CycleGAN(source.spec, **TINY), source, Evaluation(max_examples=20))) == {
+    assert set(TRANSLATION.compute(flat(CycleGAN, source.spec, **TINY), source, Evaluation(max_examples=20))) == {
         "cycle-error"
     }
 
@@ -405,7 +408,7 @@ def test_a_classifier_tells_the_domain_asked_for(hidden, monkeypatch):
 
 
 def test_translating_leaves_modes_and_random_states(hidden):
-    model = CycleGAN(hidden.spec, **TINY).train()
+    model = flat(CycleGAN, hidden.spec, **TINY).train()
     state = torch.get_rng_state()
     found = there_and_back(model, hidden.split("test").first(5), Evaluation())
     assert torch.equal(torch.get_rng_state(), state)
@@ -414,7 +417,7 @@ def test_translating_leaves_modes_and_random_states(hidden):
 
 
 def test_pictures_show_inputs_above_every_domain(hidden):
-    model = CycleGAN(hidden.spec, **TINY)
+    model = flat(CycleGAN, hidden.spec, **TINY)
     assert everywhere(model, torch.rand(5, 1, 8, 8), 2).shape == (3, 5, 1, 8, 8)
     assert picture(model, hidden, 12).ndim == 2
 
@@ -508,7 +511,7 @@ def test_domains_with_few_examples_have_shorter_rows():
     x, y = Digits().split("test").first()
     some = torch.cat([torch.where(y == label)[0][:n] for label, n in enumerate((6, 4, 0, 2))])
     source = Fixed(x[some], y[some], 5)
-    run = SimpleNamespace(source=source, model=StarGAN(source.spec, **TINY))
+    run = SimpleNamespace(source=source, model=flat(StarGAN, source.spec, **TINY))
     cycles, everywhere_ = translations(run)
     assert cycles.alt.startswith("3 bands")
     assert "3 to" in cycles.caption

@@ -18,7 +18,7 @@ from counterfeit.common.spelling import nearest
 from counterfeit.config.nested import flatten, merge, nest
 from counterfeit.config.settings import SECTIONS, Config, describe_type
 
-__all__ = ["changed", "command", "parse", "settings_help"]
+__all__ = ["changed", "command", "groups", "parse", "settings_help"]
 
 
 def changed(config: Config, recipe: Config) -> dict[str, Any]:
@@ -91,9 +91,9 @@ def _parser(model_class: type, prog: str = "counterfeit") -> Any:
     from jsonargparse import ArgumentParser
 
     parser = ArgumentParser(prog=prog, exit_on_error=False, add_help=False, usage="")
-    groups = _groups(model_class)
-    parser.add_class_arguments(model_class, "model", skip={"spec", *groups}, fail_untyped=False)
-    for default in groups.values():
+    grouped = groups(model_class)
+    parser.add_class_arguments(model_class, "model", skip={"spec", *grouped}, fail_untyped=False)
+    for default in grouped.values():
         parser.add_class_arguments(type(default), "model", as_group=False)
         parser.set_defaults({f"model.{key}": value for key, value in dataclasses.asdict(default).items()})
     for name, cls in SECTIONS.items():
@@ -104,16 +104,20 @@ def _parser(model_class: type, prog: str = "counterfeit") -> Any:
     return parser
 
 
-def _groups(model_class: type) -> dict[str, Any]:
-    """Arguments of a model that are groups of settings shared by a family (dataclasses), with their defaults."""
-    parameters = inspect.signature(model_class).parameters.values()
-    return {p.name: p.default for p in parameters if p.name != "spec" and dataclasses.is_dataclass(p.default)}
+def groups(model_class: type) -> dict[str, Any]:
+    """Arguments of a model that are groups of settings (dataclasses), with their defaults.
+
+    Those of the signature, or, where models differ in them alone, a class's own `default_` and the argument's name.
+    """
+    parameters = inspect.signature(model_class).parameters
+    found = {name: getattr(model_class, f"default_{name}", p.default) for name, p in parameters.items()}
+    return {name: default for name, default in found.items() if dataclasses.is_dataclass(default)}
 
 
 def _grouped(model_class: type, settings: Mapping[str, Any]) -> dict[str, Any]:
     """What the model's constructor takes: the settings of each group together, the others as they are."""
     arguments = dict(settings)
-    for name, default in _groups(model_class).items():
+    for name, default in groups(model_class).items():
         arguments[name] = type(default)(**{f.name: arguments.pop(f.name) for f in dataclasses.fields(default)})
     return arguments
 

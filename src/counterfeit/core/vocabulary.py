@@ -31,6 +31,29 @@ class Update(NamedTuple):
     parts: tuple[str, ...] = ("",)
     logs: Mapping[str, Tensor] = {}
 
+    @classmethod
+    def of(
+        cls, parts: str | tuple[str, ...], losses: Mapping[str, Tensor], shown: Mapping[str, Tensor] = {}
+    ) -> Update:  # fmt: skip
+        """Descend the sum of named losses.
+
+        Arguments:
+            parts: submodule names; logs bear the first.
+            losses: scalars, each of which is logged.
+            shown: scalars that are logged beside them.
+
+        Example:
+            >>> Update.of("generator", {"loss": torch.tensor(1.0), "cycle": torch.tensor(2.0)}).loss
+            tensor(3.)
+        """
+        parts = (parts,) if isinstance(parts, str) else parts
+        logs = {f"{parts[0]}/{name}": value.detach() for name, value in {**losses, **shown}.items()}
+        return cls(torch.stack([*losses.values()]).sum(), parts, logs)
+
+    def times(self, weight: Tensor) -> Update:
+        """Descend the loss times `weight`, scalar; logs stay as they are."""
+        return self._replace(loss=weight * self.loss)
+
 
 class Clock(NamedTuple):
     """Where training stands: `step` of `steps`, for schedules, growing, greedy layers and annealing."""
@@ -71,6 +94,10 @@ class Spec:
     def bounded(self) -> bool:
         """Whether values lie in [0, 1]."""
         return self.kind != "real"
+
+    def rounded(self, x: Tensor) -> Tensor:
+        """Means `x`, (B, *shape), as data: rounded where the data are binary."""
+        return x.round() if self.kind == "binary" else x
 
     def check(self, x: Tensor, who: str, values: bool = True) -> None:
         """Raise a ValueError unless `x` is (B, *shape), floating point and, where `values`, within the kind's range."""

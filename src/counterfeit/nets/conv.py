@@ -22,8 +22,8 @@ from counterfeit.core import Net, Spec, check_labels
 from counterfeit.nets.layers import MinibatchDeviation, MinibatchDiscrimination
 
 __all__ = [
-    "Condition", "ConvDiscriminator", "ConvGenerator", "ConvNorm", "ConvPlayers", "Head", "halvings", "initialize",
-    "normalize", "widths",
+    "Condition", "ConvDiscriminator", "ConvGenerator", "ConvNorm", "ConvPlayers", "Extras", "Head", "halvings",
+    "initialize", "normalize", "widths",
 ]  # fmt: skip
 
 ConvNorm = Literal["none", "batch", "spectral"]
@@ -91,6 +91,26 @@ class ConvGenerator(Net):
         return self.last(self.body(self.norm(self.project(z).unflatten(1, self.start)))).float().sigmoid()
 
 
+@dataclass(frozen=True)
+class Extras:
+    """Layers that keep a discriminator from learning by heart, or a generator from making one image only.
+
+    Arguments:
+        deviation: add the standard deviation over the minibatch as a channel before the output.
+        discrimination: kernels of minibatch discrimination before the output.
+        dropout: rate after every level.
+    """
+
+    deviation: bool = False
+    discrimination: int = 0
+    dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.dropout < 1 or self.discrimination < 0:
+            came = f"dropout={self.dropout} and discrimination={self.discrimination} came"
+            raise ValueError(f"{came}; a rate in [0, 1) and at least 0 kernels are expected. Correct them.")
+
+
 class ConvDiscriminator(Net):
     """Images (B, C, H, W) in [0, 1] -> (B, outputs): strided convolutions, each halving the sides.
 
@@ -99,12 +119,10 @@ class ConvDiscriminator(Net):
         width: channels after the first convolution; every smaller level has twice those of the one before.
         norm: of every level but the first ("batch"), or of every weight ("spectral").
         outputs: size of the output, of which the first is the logit.
-        deviation: add the standard deviation over the minibatch as a channel before the output.
-        discrimination: kernels of minibatch discrimination before the output.
-        dropout: rate after every level.
+        depth: 3x3 convolutions after each that halves the sides.
+        extras: what else its layers are.
         classes: labels it is told of; 0 for none.
         condition: labels as channels of the image, or projected on the features.
-        depth: 3x3 convolutions after each that halves the sides.
     """
 
     def __init__(
@@ -113,19 +131,14 @@ class ConvDiscriminator(Net):
         width: int,
         norm: ConvNorm = "batch",
         outputs: int = 1,
-        deviation: bool = False,
-        discrimination: int = 0,
-        dropout: float = 0.0,
+        depth: int = 0,
+        extras: Extras = Extras(),
         classes: int = 0,
         condition: Condition = "projection",
-        depth: int = 0,
     ) -> None:
         super().__init__()
-        if not 0 <= dropout < 1 or discrimination < 0 or depth < 0:
-            raise ValueError(
-                f"dropout={dropout}, discrimination={discrimination} and depth={depth} came; a rate in [0, 1), and at "
-                "least 0 kernels and convolutions are expected. Correct them."
-            )
+        if depth < 0:
+            raise ValueError(f"discriminator_depth={depth} came; at least 0 convolutions are expected. Correct it.")
         levels = halvings(spec)
         self.classes, maps = classes, classes if condition == "concatenate" else 0
         channels = [spec.shape[0] + maps, *widths(width, levels)]
@@ -136,13 +149,14 @@ class ConvDiscriminator(Net):
                 sizes = (after, after, 3, 1, 1) if step else (before, after, 4, 2, 1)
                 layers += [nn.Conv2d(*sizes, bias=not batch), *([nn.BatchNorm2d(after)] if batch else [])]
                 layers += [nn.LeakyReLU(0.2, inplace=True)]
-            layers += [nn.Dropout(dropout)] if dropout else []
-        layers += [MinibatchDeviation()] if deviation else []
+            layers += [nn.Dropout(extras.dropout)] if extras.dropout else []
+        layers += [MinibatchDeviation()] if extras.deviation else []
         self.smallest = spec.shape[1] >> levels, spec.shape[2] >> levels
-        size = (channels[-1] + deviation) * self.smallest[0] * self.smallest[1]
+        size = (channels[-1] + extras.deviation) * self.smallest[0] * self.smallest[1]
         self.body, self.maps = nn.Sequential(*layers, nn.Flatten()), maps
-        self.others = MinibatchDiscrimination(size, discrimination) if discrimination else nn.Identity()
-        self.head = Head(size + discrimination, outputs, 0 if maps else classes)
+        kernels = extras.discrimination
+        self.others = MinibatchDiscrimination(size, kernels) if kernels else nn.Identity()
+        self.head = Head(size + kernels, outputs, 0 if maps else classes)
         initialize(self)
         if depth and norm == "none":
             keep_variance(self.body)
@@ -197,9 +211,10 @@ class ConvPlayers:
         self, spec: Spec, outputs: int = 1, classes: int = 0, condition: Condition = "projection"
     ) -> ConvDiscriminator:
         """Images (B, C, H, W), and labels (B,) where there are classes -> (B, outputs)."""
+        extras = Extras(self.deviation, self.discrimination, self.dropout)
         return ConvDiscriminator(
-            spec, self.discriminator_width, self.discriminator_norm, outputs, self.deviation, self.discrimination,
-            self.dropout, classes, condition, self.discriminator_depth,
+            spec, self.discriminator_width, self.discriminator_norm, outputs, self.discriminator_depth, extras, classes,
+            condition,
         )  # fmt: skip
 
 

@@ -12,13 +12,16 @@ References:
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from counterfeit.core import Net
+from counterfeit.core import Net, Spec
+from counterfeit.nets.conv import ConvDiscriminator, ConvNorm
 
-__all__ = ["Enlarger", "bicubic", "shrink"]
+__all__ = ["Enlarger", "UpscalingPlayers", "bicubic", "shrink"]
 
 
 def shrink(x: Tensor, factor: int) -> Tensor:
@@ -87,3 +90,28 @@ def _doubling(width: int) -> nn.Conv2d:
     for p in (layer.weight, layer.bias):
         p.data.copy_(p.data[::4].repeat_interleave(4, 0))  # type: ignore[union-attr]
     return layer
+
+
+@dataclass(frozen=True)
+class UpscalingPlayers:
+    """The sizes of a generator that enlarges pictures, and of a discriminator of large ones.
+
+    Arguments:
+        width: channels of the generator.
+        blocks: residual blocks of the generator.
+        discriminator_width: channels of the discriminator after its first convolution.
+        discriminator_norm: of the discriminator's levels ("batch") or weights ("spectral").
+    """
+
+    width: int = 48
+    blocks: int = 5
+    discriminator_width: int = 32
+    discriminator_norm: ConvNorm = "none"
+
+    def generator(self, spec: Spec, factor: int) -> Enlarger:
+        """Pictures (B, C, H, W) -> (B, C, factor H, factor W)."""
+        return Enlarger(spec.shape[0], self.width, self.blocks, factor)
+
+    def discriminator(self, spec: Spec) -> ConvDiscriminator:
+        """Pictures (B, C, H, W) -> (B, 1)."""
+        return ConvDiscriminator(spec, self.discriminator_width, self.discriminator_norm)

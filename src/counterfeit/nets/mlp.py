@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from counterfeit.core import Net
+from counterfeit.core import Net, Spec
 
-__all__ = ["MLP", "Activation", "Dropout", "Gated", "Maxout", "Norm"]
+__all__ = ["MLP", "Activation", "Dropout", "Gated", "MLPGenerator", "MLPPlayers", "Maxout", "Norm"]
 
 Activation = Literal["relu", "leaky-relu", "tanh", "softplus", "gated", "maxout"]
 Norm = Literal["none", "batch"]
@@ -76,7 +77,6 @@ class MLP(Net):
         norm: "batch" normalizes before the activation.
         dropout: rates at the input and at each hidden layer.
         init: weights uniform in ±`init` and zero biases; PyTorch's default where None.
-        center: subtract from inputs the buffer `center`, (inputs,), which is zero until it is set.
 
     Raises:
         ValueError: where a layer has no units.
@@ -96,11 +96,11 @@ class MLP(Net):
         dropout: tuple[float, float] = (0.0, 0.0),
         maxout_pieces: int = 5,
         init: float | None = None,
-        center: bool = False,
     ) -> None:
         super().__init__()
         self.center: Tensor | None
-        self.register_buffer("center", torch.zeros(inputs) if center else None)
+        self.register_buffer("center", None)
+        self.inputs = inputs
         if min(inputs, *hidden, outputs) < 1:
             raise ValueError(f"layers of {(inputs, *hidden, outputs)} units came; at least 1 is expected. Raise it.")
         if maxout_pieces < 1 or not all(0 <= rate < 1 for rate in dropout):
@@ -116,6 +116,11 @@ class MLP(Net):
         if init is not None:
             _initialize(self, init)
 
+    def centered(self) -> MLP:
+        """Itself, which subtracts from inputs the buffer `center`, (inputs,), zero until it is set."""
+        self.register_buffer("center", torch.zeros(self.inputs))
+        return self
+
     def features(self, x: Tensor) -> Tensor:
         """(B, *event) -> (B, last hidden layer's units), what the output is linear in."""
         return self.hidden(x.flatten(1) if self.center is None else x.flatten(1) - self.center)
@@ -123,6 +128,64 @@ class MLP(Net):
     def forward(self, x: Tensor) -> Tensor:
         """(B, *event) -> (B, outputs)."""
         return self.last(self.features(x)).float()
+
+
+class MLPGenerator(Net):
+    """Codes (B, code_dim) -> examples (B, *shape): an MLP with a sigmoid where the data are bounded."""
+
+    def __init__(self, spec: Spec, body: MLP) -> None:
+        super().__init__()
+        self.body, self.shape, self.bounded = body, spec.shape, spec.bounded
+
+    def forward(self, z: Tensor) -> Tensor:
+        """(B, code_dim) -> (B, *shape)."""
+        x = self.body(z).unflatten(1, self.shape)
+        return x.sigmoid() if self.bounded else x
+
+
+@dataclass(frozen=True)
+class MLPPlayers:
+    """The sizes, activations and initial weights of a generator and a discriminator that are multilayer perceptrons.
+
+    Arguments:
+        hidden: sizes of the generator's hidden layers.
+        activation: of the generator's hidden layers.
+        norm: of the generator's hidden layers.
+        init: generator weights uniform in ±init; PyTorch's default where null.
+        discriminator_hidden: sizes of the discriminator's hidden layers.
+        discriminator_activation: of the discriminator's hidden layers.
+        discriminator_init: discriminator weights uniform in ±init; PyTorch's default where null.
+        maxout_pieces: linear maps of a maxout unit.
+        dropout: rates at the discriminator's input and hidden layers.
+        center_inputs: let the discriminator see examples minus the mean of the training data.
+    """
+
+    hidden: tuple[int, ...] = (512, 1024)
+    activation: Activation = "relu"
+    norm: Norm = "batch"
+    init: float | None = None
+    discriminator_hidden: tuple[int, ...] = (1024, 512)
+    discriminator_activation: Activation = "leaky-relu"
+    discriminator_init: float | None = None
+    maxout_pieces: int = 5
+    dropout: tuple[float, float] = (0.0, 0.0)
+    center_inputs: bool = False
+
+    def generator(self, spec: Spec, code_dim: int) -> MLPGenerator:
+        """Codes (B, code_dim) -> examples (B, *shape)."""
+        body = MLP(
+            code_dim, self.hidden, spec.dims, self.activation, self.norm, maxout_pieces=self.maxout_pieces,
+            init=self.init,
+        )  # fmt: skip
+        return MLPGenerator(spec, body)
+
+    def discriminator(self, spec: Spec) -> MLP:
+        """Examples (B, *shape) -> (B, 1)."""
+        net = MLP(
+            spec.dims, self.discriminator_hidden, 1, self.discriminator_activation, dropout=self.dropout,
+            maxout_pieces=self.maxout_pieces, init=self.discriminator_init,
+        )  # fmt: skip
+        return net.centered() if self.center_inputs else net
 
 
 def _layer(inputs: int, outputs: int, activation: Activation, norm: Norm, pieces: int) -> list[nn.Module]:

@@ -11,6 +11,7 @@ References:
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
@@ -20,7 +21,7 @@ from torch.nn.functional import instance_norm, one_hot
 from counterfeit.core import Net, Spec
 from counterfeit.nets.conv import halvings, initialize
 
-__all__ = ["DomainDiscriminator", "ImagePool", "PatchDiscriminator", "ResnetGenerator"]
+__all__ = ["DomainDiscriminator", "ImagePool", "PatchDiscriminator", "ResnetGenerator", "TranslationPlayers"]
 
 DOWN = 2  # halvings of the sides before the residual blocks
 PATCH = 3  # halvings of the discriminator that judges patches, of 54 pixels at full size
@@ -120,6 +121,25 @@ class ResnetGenerator(Net):
             told = one_hot(y, self.domains).to(x.dtype)
             x = torch.cat([x, told[:, :, None, None].expand(-1, -1, *x.shape[2:])], 1)
         return self.last(self.body(x, told)).float().sigmoid()
+
+
+@dataclass(frozen=True)
+class TranslationPlayers:
+    """The sizes of players that translate images.
+
+    Arguments:
+        width: channels of a generator at full size; half the side has twice as many.
+        blocks: residual blocks of a generator.
+        discriminator_width: channels of a discriminator after its first convolution; later levels have more.
+    """
+
+    width: int = 64
+    blocks: int = 9
+    discriminator_width: int = 64
+
+    def generator(self, spec: Spec, domains: int = 0) -> ResnetGenerator:
+        """Images (B, C, H, W), and the domains to go to, (B,), where it is told any -> (B, C, H, W)."""
+        return ResnetGenerator(spec, self.width, self.blocks, domains)
 
 
 class PatchDiscriminator(Net):

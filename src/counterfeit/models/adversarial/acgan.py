@@ -6,15 +6,14 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from counterfeit.core import Batch, Spec, check_labels
-from counterfeit.models.adversarial.shared.alternating import GANSettings
-from counterfeit.models.adversarial.shared.sampling_gan import Fake, Noise, Player, SamplingGAN
+from counterfeit.models.adversarial.shared.alternating import GANSettings, Losses
+from counterfeit.models.adversarial.shared.prior import Prior
+from counterfeit.models.adversarial.shared.sampling_gan import Fake, SamplingGAN
 from counterfeit.nets.conv import ConvPlayers
 
 __all__ = ["ACGAN"]
@@ -30,8 +29,7 @@ class ACGAN(SamplingGAN):
         spec: what the data are: gray or RGB images with labels.
         auxiliary_weight: weight of the log-likelihood of the class.
         nets: sizes and norms of both players.
-        noise: the prior over codes, of unit variance.
-        noise_dim: size of the noise in a code, which the label follows, one-hot.
+        prior: over the noise in a code.
         settings: what the game is played for, and what keeps it stable.
 
     Raises:
@@ -48,13 +46,12 @@ class ACGAN(SamplingGAN):
         spec: Spec,
         auxiliary_weight: float = 1.0,
         nets: ConvPlayers = ConvPlayers(),  # noqa: B008
-        noise: Noise = "gaussian",
-        noise_dim: int = 100,
+        prior: Prior = Prior(),  # noqa: B008
         settings: GANSettings = GANSettings(),  # noqa: B008
     ) -> None:
-        generator = nets.generator(spec, noise_dim + spec.classes)
+        generator = nets.generator(spec, prior.noise_dim + spec.classes)
         discriminator = nets.discriminator(spec, outputs=1 + spec.classes)
-        super().__init__(spec, generator, discriminator, noise, noise_dim, settings, conditional=True)
+        super().__init__(spec, generator, discriminator, prior, settings, conditional=True)
         self.nets = nets
         self.auxiliary_weight = auxiliary_weight
 
@@ -62,14 +59,19 @@ class ACGAN(SamplingGAN):
         """The logit and the logits of the classes, (B, 1 + classes); the label stays hidden, for it is to be named."""
         return super().discriminator_outputs(x)
 
-    def beside(
-        self, player: Player, on_real: Tensor | None, on_fake: Tensor, real: Batch, fake: Fake  # noqa: ARG002
-    ) -> Mapping[str, Tensor]:  # fmt: skip
-        """The class's log-likelihood L_C, which both players raise (eq. 3), on data and on samples."""
-        outputs = on_fake if on_real is None else torch.cat([on_real, on_fake])
+    def discriminator_losses(self, real: Batch, fake: Fake, on_real: Tensor, on_fake: Tensor) -> Losses:
+        """L_S, and less the log-likelihood L_C of the class of data and of samples (eq. 2 and 3)."""
+        source = super().discriminator_losses(real, fake, on_real, on_fake)
+        return source | {"class": self._class_loss(torch.cat([on_real, on_fake]), real)}
+
+    def generator_losses(self, real: Batch, fake: Fake, on_fake: Tensor) -> Losses:
+        """L_S from the other side, and less L_C, which both players raise (eq. 3)."""
+        return super().generator_losses(real, fake, on_fake) | {"class": self._class_loss(on_fake, real)}
+
+    def _class_loss(self, outputs: Tensor, real: Batch) -> Tensor:
         labels = check_labels(real.y, len(real.x), self.spec.classes, values=False)
-        loss = cross_entropy(outputs[:, 1:], labels.repeat(len(outputs) // len(labels)))
-        return {"class": self.auxiliary_weight * loss}
+        repeated = labels.repeat(len(outputs) // len(labels))
+        return self.auxiliary_weight * cross_entropy(outputs[:, 1:], repeated)
 
     def classify(self, x: Tensor) -> Tensor:
         """Log-probability of each class in nats, (B, classes)."""

@@ -11,7 +11,8 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import cast
 
 import torch
@@ -19,14 +20,14 @@ from torch import Tensor
 from torch.nn.functional import leaky_relu, one_hot
 
 from counterfeit.core import Batch, Clock, Net, Spec, check_codes, without_statistics
-from counterfeit.losses import iic_loss
-from counterfeit.models.adversarial.shared.alternating import GANSettings
-from counterfeit.models.adversarial.shared.sampling_gan import Fake, Noise, Player, SamplingGAN
-from counterfeit.nets.augment import Augmentation, augment
+from counterfeit.models.adversarial.shared.alternating import GANSettings, Losses
+from counterfeit.models.adversarial.shared.prior import Prior
+from counterfeit.models.adversarial.shared.sampling_gan import Fake, SamplingGAN
+from counterfeit.models.adversarial.shared.views import Views
 from counterfeit.nets.conv import ConvDiscriminator, ConvPlayers
 from counterfeit.nets.mlp import MLP
 
-__all__ = ["BiGAN", "Pairs"]
+__all__ = ["BiGAN", "BiGANSettings", "Pairs"]
 
 MIRRORED = {"non-saturating", "minimax", "hinge", "wasserstein"}  # data's part is that of samples with the other sign
 
@@ -52,6 +53,44 @@ class Pairs(Net):
         return self.joint(leaky_relu(torch.cat([self.image(x), self.code(z)], 1), 0.2))
 
 
+@dataclass(frozen=True)
+class BiGANSettings:
+    """How the encoder infers codes, and what that weighs beside the game.
+
+    Arguments:
+        random: draw codes of data from a Gaussian whose mean and scale are inferred, as ALI does.
+        image_weight: weight of the squared error of reconstructed data, mean over pixels in [0, 1] (ALICE).
+        code_weight: weight of the squared error of reconstructed codes.
+        categories: values of the categorical part of a code; 0 for none.
+        encoder_width: channels of the encoder after its first convolution; each smaller level has twice as many.
+        encoder_depth: 3x3 convolutions of the encoder after each that halves the sides.
+        units: of the layers by which the discriminator sees codes, and pairs.
+
+    Raises:
+        ValueError: where a weight is negative, or there is a single category.
+    """
+
+    random: bool = False
+    image_weight: float = 0.0
+    code_weight: float = 0.0
+    categories: int = 0
+    encoder_width: int = 64
+    encoder_depth: int = 0
+    units: int = 512
+
+    def __post_init__(self) -> None:
+        if not min(self.image_weight, self.code_weight) >= 0:
+            came = f"image_weight={self.image_weight} and code_weight={self.code_weight} came"
+            raise ValueError(f"{came}; at least 0 is expected of both. Raise them.")
+        if self.categories < 0 or self.categories == 1:
+            raise ValueError(f"categories={self.categories} came; 0, or 2 and more are expected. Change it.")
+
+    def encoder(self, spec: Spec, noise_dim: int) -> ConvDiscriminator:
+        """Images (B, C, H, W) -> means, log scales where codes are random, and logits of the categories."""
+        outputs = (1 + self.random) * noise_dim + self.categories
+        return ConvDiscriminator(spec, self.encoder_width, "batch", outputs, depth=self.encoder_depth)
+
+
 class BiGAN(SamplingGAN):
     """Bidirectional adversarial nets: the discriminator tells pairs (x, E(x)) of data from pairs (G(z), z).
 
@@ -69,18 +108,10 @@ class BiGAN(SamplingGAN):
 
     Arguments:
         spec: what the data are: gray or RGB images.
-        random: draw codes of data from a Gaussian whose mean and scale are inferred, as ALI does.
-        image_weight: weight of the squared error of reconstructed data, mean over pixels in [0, 1] (ALICE).
-        code_weight: weight of the squared error of reconstructed codes.
-        categories: values of the categorical part of a code; 0 for none.
-        iic_weight: weight of invariance, the information that the categories of two views of an image share.
-        view_augmentations: random changes that make the other view: flip, color, translation, cutout, affine.
-        encoder_width: channels of the encoder after its first convolution; each smaller level has twice as many.
-        encoder_depth: 3x3 convolutions of the encoder after each that halves the sides.
-        units: of the layers by which the discriminator sees codes, and pairs.
+        bigan: how codes are inferred, and what that weighs.
+        views: of data, by which categories are found.
         nets: sizes and norms of both players.
-        noise: the prior over codes, of unit variance.
-        noise_dim: size of the noise of a code.
+        prior: over the noise in a code.
         settings: what the game is played for, and what keeps it stable.
 
     Raises:
@@ -97,37 +128,21 @@ class BiGAN(SamplingGAN):
     def __init__(
         self,
         spec: Spec,
-        random: bool = False,
-        image_weight: float = 0.0,
-        code_weight: float = 0.0,
-        categories: int = 0,
-        iic_weight: float = 1.0,
-        view_augmentations: tuple[Augmentation, ...] = ("affine",),
-        encoder_width: int = 64,
-        encoder_depth: int = 0,
-        units: int = 512,
+        bigan: BiGANSettings = BiGANSettings(),
+        views: Views = Views(1.0, ("affine",)),  # noqa: B008
         nets: ConvPlayers = ConvPlayers(),  # noqa: B008
-        noise: Noise = "gaussian",
-        noise_dim: int = 100,
+        prior: Prior = Prior(),  # noqa: B008
         settings: GANSettings = GANSettings(),  # noqa: B008
     ) -> None:
-        if not min(image_weight, code_weight, iic_weight) >= 0:
-            came = f"image_weight={image_weight}, code_weight={code_weight} and iic_weight={iic_weight} came"
-            raise ValueError(f"{came}; at least 0 is expected of each. Raise them.")
-        if categories < 0 or categories == 1:
-            raise ValueError(f"categories={categories} came; 0, or 2 and more are expected. Change it.")
         if settings.objective not in MIRRORED:
             known = ", ".join(sorted(MIRRORED))
             raise ValueError(f"objective {settings.objective} came; pairs are judged by one of {known}. Change it.")
-        code = noise_dim + categories
-        discriminator = Pairs(nets.discriminator(spec, outputs=units), code, units)
-        super().__init__(spec, nets.generator(spec, code), discriminator, noise, noise_dim, settings)
-        self.nets = nets
-        outputs = (1 + random) * noise_dim + categories
-        self.encoder = ConvDiscriminator(spec, encoder_width, "batch", outputs, depth=encoder_depth)
-        self.random, self.image_weight, self.code_weight = random, image_weight, code_weight
-        self.categories, self.iic_weight, self.view_augmentations = categories, iic_weight, view_augmentations
-        self.undivided += ("model.iic_weight",) if categories and iic_weight else ()
+        code = prior.noise_dim + bigan.categories
+        discriminator = Pairs(nets.discriminator(spec, outputs=bigan.units), code, bigan.units)
+        super().__init__(spec, nets.generator(spec, code), discriminator, prior, settings)
+        self.nets, self.bigan, self.categories, self.views = nets, bigan, bigan.categories, views
+        self.encoder = bigan.encoder(spec, prior.noise_dim)
+        self.undivided += views.undivided() if bigan.categories else ()
 
     def generate(self, real: Batch) -> Fake:
         """As many samples as there are data, the discriminator told their codes, and of data those inferred."""
@@ -137,12 +152,12 @@ class BiGAN(SamplingGAN):
     def infer(self, x: Tensor) -> Tensor:
         """Codes of examples `x` as the game is played with them, (B, code_dim): drawn, where they are random."""
         mean, log_scale, category = self._read(x)
-        z = mean + log_scale.exp() * torch.randn_like(mean) if self.random else mean
+        z = mean + log_scale.exp() * torch.randn_like(mean) if self.bigan.random else mean
         return self._code(z, category)
 
     def _read(self, x: Tensor) -> Sequence[Tensor]:
         """What the encoder says: mean, log of the scale where codes are random, and logits of the categories."""
-        return self.encoder(x).split([self.noise_dim, self.random * self.noise_dim, self.categories], 1)
+        return self.encoder(x).split([self.noise_dim, self.bigan.random * self.noise_dim, self.categories], 1)
 
     def _code(self, z: Tensor, category: Tensor) -> Tensor:
         """Noise and the likeliest category, (B, code_dim)."""
@@ -153,8 +168,8 @@ class BiGAN(SamplingGAN):
         z, noise = self.encode(x) if y is None else y, self.settings.instance_noise if self.training else 0.0
         return super().discriminator_outputs(x, z + noise * torch.randn_like(z) if noise else z)
 
-    def gradient_penalty(self, real: Tensor, fake: Fake, clock: Clock) -> Tensor | None:
-        """The weighted penalty on the slope in pairs, scalar; None where this step has none.
+    def gradient_penalty(self, real: Tensor, fake: Fake, clock: Clock) -> Losses:
+        """The weighted penalty on the slope in pairs; none where this step has none.
 
         In codes, of which no paper says it, slopes are per half a standard deviation: halved, as in images. Per a whole
         one they held the discriminator back, at twice the distance of samples from data.
@@ -167,25 +182,22 @@ class BiGAN(SamplingGAN):
         pairs = torch.cat([real.flatten(1), real_z], 1), torch.cat([fake.x.flatten(1), fake_z], 1)
         return self.penalty(critic, *pairs, clock)
 
-    def beside(
-        self, player: Player, on_real: Tensor | None, on_fake: Tensor, real: Batch, fake: Fake  # noqa: ARG002
-    ) -> Mapping[str, Tensor]:  # fmt: skip
-        """The encoder's part of the objective, by which data pass for samples, and what pairs miss being inverse."""
-        if player == "discriminator" or fake.real_y is None:
-            return {}
-        losses = {"encoder": self.objective.generator(-self.discriminator_outputs(real.x, fake.real_y))}
-        if self.image_weight:
+    def generator_losses(self, real: Batch, fake: Fake, on_fake: Tensor) -> Losses:
+        """The objective of samples with their codes, that of data with theirs, and what pairs miss being inverse."""
+        losses, codes = super().generator_losses(real, fake, on_fake), cast(Tensor, fake.real_y)
+        losses["encoder"] = self.objective.generator(
+            -self.discriminator_outputs(real.x, codes)
+        )  # data pass for samples
+        if self.bigan.image_weight:
             with without_statistics(self.generator):  # inferred codes are not the prior's
-                error = (self.generator(fake.real_y) - real.x).square().mean()
-            losses["image"] = self.image_weight * error
-        if self.code_weight:
+                losses["image"] = self.bigan.image_weight * (self.generator(codes) - real.x).square().mean()
+        if self.bigan.code_weight:
             with without_statistics(self.encoder):  # which is for data
-                losses["code"] = self.code_weight * (self.infer(fake.x) - fake.z).square().mean()
+                losses["code"] = self.bigan.code_weight * (self.infer(fake.x) - fake.z).square().mean()
         if self.categories:
-            seen = torch.cat([real.x, augment(real.x, self.view_augmentations)])
             with without_statistics(self.encoder):
-                one, other = self._read(seen)[2].softmax(1).chunk(2)
-            losses["views"] = self.iic_weight * iic_loss(one, other)
+                one, other = self._read(torch.cat([real.x, self.views.other(real.x)]))[2].chunk(2)
+            losses["views"] = self.views.loss(one, other)
         return losses
 
     def encode(self, x: Tensor) -> Tensor:

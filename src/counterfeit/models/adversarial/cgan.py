@@ -10,7 +10,8 @@ from __future__ import annotations
 from counterfeit.core import Spec
 from counterfeit.losses import OBJECTIVES
 from counterfeit.models.adversarial.shared.alternating import GANSettings
-from counterfeit.models.adversarial.shared.sampling_gan import Noise, SamplingGAN
+from counterfeit.models.adversarial.shared.prior import Prior
+from counterfeit.models.adversarial.shared.sampling_gan import SamplingGAN
 from counterfeit.nets.conv import Condition, ConvPlayers
 
 __all__ = ["CGAN"]
@@ -27,8 +28,7 @@ class CGAN(SamplingGAN):
         spec: what the data are: gray or RGB images with labels.
         condition: how the discriminator is told the label: as channels of the image, or projected on its features.
         nets: sizes and norms of both players.
-        noise: the prior over codes, of unit variance.
-        noise_dim: size of the noise in a code, which the label follows, one-hot.
+        prior: over the noise in a code.
         settings: what the game is played for, and what keeps it stable.
 
     Raises:
@@ -45,8 +45,7 @@ class CGAN(SamplingGAN):
         spec: Spec,
         condition: Condition = "projection",
         nets: ConvPlayers = ConvPlayers(),  # noqa: B008
-        noise: Noise = "gaussian",
-        noise_dim: int = 100,
+        prior: Prior = Prior(),  # noqa: B008
         settings: GANSettings = GANSettings(),  # noqa: B008
     ) -> None:
         if OBJECTIVES[settings.objective].features and condition == "projection":
@@ -54,7 +53,7 @@ class CGAN(SamplingGAN):
                 f"objective {settings.objective} came with condition projection, by which features know no label; "
                 "those that do are expected. Take condition concatenate, or another objective."
             )
-        generator = nets.generator(spec, noise_dim + spec.classes)
+        generator = nets.generator(spec, prior.noise_dim + spec.classes)
         discriminator = nets.discriminator(spec, classes=spec.classes, condition=condition)
-        super().__init__(spec, generator, discriminator, noise, noise_dim, settings, conditional=True)
+        super().__init__(spec, generator, discriminator, prior, settings, conditional=True)
         self.nets = nets

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from counterfeit.core import Spec
 from counterfeit.models.adversarial.shared.alternating import GANSettings
-from counterfeit.models.adversarial.shared.sampling_gan import Noise, SamplingGAN
+from counterfeit.models.adversarial.shared.prior import Prior
+from counterfeit.models.adversarial.shared.sampling_gan import SamplingGAN
 from counterfeit.nets.conv import ConvPlayers
 
 __all__ = ["DCGAN"]
@@ -23,8 +24,7 @@ class DCGAN(SamplingGAN):
     Arguments:
         spec: what the data are: gray or RGB images.
         nets: sizes and norms of both players.
-        noise: the prior over codes, of unit variance.
-        noise_dim: size of a code.
+        prior: over the noise in a code.
         settings: what the game is played for, and what keeps it stable.
 
     Raises:
@@ -35,14 +35,18 @@ class DCGAN(SamplingGAN):
         torch.Size([2, 3, 32, 32])
     """
 
+    default_nets = ConvPlayers()
+    default_prior = Prior()
+    default_settings = GANSettings()
+
     def __init__(
         self,
         spec: Spec,
-        nets: ConvPlayers = ConvPlayers(),  # noqa: B008
-        noise: Noise = "gaussian",
-        noise_dim: int = 100,
-        settings: GANSettings = GANSettings(),  # noqa: B008
+        nets: ConvPlayers | None = None,
+        prior: Prior | None = None,
+        settings: GANSettings | None = None,
     ) -> None:
-        generator, discriminator = nets.generator(spec, noise_dim), nets.discriminator(spec)
-        super().__init__(spec, generator, discriminator, noise, noise_dim, settings)
+        nets, prior = nets or self.default_nets, prior or self.default_prior
+        generator, discriminator = nets.generator(spec, prior.noise_dim), nets.discriminator(spec)
+        super().__init__(spec, generator, discriminator, prior, settings or self.default_settings)
         self.nets = nets

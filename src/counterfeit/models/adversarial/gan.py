@@ -7,29 +7,14 @@ References:
 from __future__ import annotations
 
 import torch
-from torch import Tensor
 
-from counterfeit.core import Batch, Net, Spec, without_statistics
+from counterfeit.core import Batch, Spec, without_statistics
 from counterfeit.models.adversarial.shared.alternating import GANSettings
-from counterfeit.models.adversarial.shared.sampling_gan import Noise, SamplingGAN
-from counterfeit.nets.mlp import MLP, Activation, Norm
+from counterfeit.models.adversarial.shared.prior import Prior
+from counterfeit.models.adversarial.shared.sampling_gan import SamplingGAN
+from counterfeit.nets.mlp import MLP, MLPGenerator, MLPPlayers
 
 __all__ = ["GAN"]
-
-SETTINGS = GANSettings(instance_noise=0.3)
-
-
-class Generator(Net):
-    """Codes (B, noise_dim) -> examples (B, *shape): an MLP with a sigmoid where the data are bounded."""
-
-    def __init__(self, spec: Spec, body: MLP) -> None:
-        super().__init__()
-        self.body, self.shape, self.bounded = body, spec.shape, spec.bounded
-
-    def forward(self, z: Tensor) -> Tensor:
-        """(B, noise_dim) -> (B, *shape)."""
-        x = self.body(z).unflatten(1, self.shape)
-        return x.sigmoid() if self.bounded else x
 
 
 class GAN(SamplingGAN):
@@ -40,21 +25,11 @@ class GAN(SamplingGAN):
 
     Arguments:
         spec: what the data are.
-        hidden: sizes of the generator's hidden layers.
-        activation: of the generator's hidden layers.
-        norm: of the generator's hidden layers.
-        init: generator weights uniform in ±init; PyTorch's default where null.
+        nets: sizes, activations and initial weights of both players.
         init_bias_from_data: start the output bias at the logit of the training marginals.
         init_weights_from_data: start the output weights at random combinations of training examples, so that the first
             samples have the mean and covariance of the data.
-        center_inputs: let the discriminator see examples minus the mean of the training data.
-        discriminator_hidden: sizes of the discriminator's hidden layers.
-        discriminator_activation: of the discriminator's hidden layers.
-        discriminator_init: discriminator weights uniform in ±init; PyTorch's default where null.
-        maxout_pieces: linear maps of a maxout unit.
-        dropout: rates at the discriminator's input and hidden layers.
-        noise: the prior over codes, of unit variance.
-        noise_dim: size of a code.
+        prior: over the noise in a code.
         settings: what the game is played for, and what keeps it stable.
 
     Example:
@@ -62,35 +37,25 @@ class GAN(SamplingGAN):
         torch.Size([2, 1, 8, 8])
     """
 
-    generator: Generator
+    generator: MLPGenerator
     discriminator: MLP
+    default_nets = MLPPlayers()
+    default_prior = Prior(noise_dim=64)
+    default_settings = GANSettings(instance_noise=0.3)
 
     def __init__(
         self,
         spec: Spec,
-        hidden: tuple[int, ...] = (512, 1024),
-        activation: Activation = "relu",
-        norm: Norm = "batch",
-        init: float | None = None,
+        nets: MLPPlayers | None = None,
         init_bias_from_data: bool = False,
         init_weights_from_data: bool = False,
-        center_inputs: bool = False,
-        discriminator_hidden: tuple[int, ...] = (1024, 512),
-        discriminator_activation: Activation = "leaky-relu",
-        discriminator_init: float | None = None,
-        maxout_pieces: int = 5,
-        dropout: tuple[float, float] = (0.0, 0.0),
-        noise: Noise = "gaussian",
-        noise_dim: int = 64,
-        settings: GANSettings = SETTINGS,
+        prior: Prior | None = None,
+        settings: GANSettings | None = None,
     ) -> None:
-        body = MLP(noise_dim, hidden, spec.dims, activation, norm, maxout_pieces=maxout_pieces, init=init)
-        critic = MLP(
-            spec.dims, discriminator_hidden, 1, discriminator_activation,
-            dropout=dropout, maxout_pieces=maxout_pieces, init=discriminator_init, center=center_inputs,
-        )  # fmt: skip
-        super().__init__(spec, Generator(spec, body), critic, noise, noise_dim, settings)
-        self.activation, self.norm, self.dropout = activation, norm, dropout
+        nets, prior = nets or self.default_nets, prior or self.default_prior
+        generator, discriminator = nets.generator(spec, prior.noise_dim), nets.discriminator(spec)
+        super().__init__(spec, generator, discriminator, prior, settings or self.default_settings)
+        self.nets = nets
         self.init_bias_from_data, self.init_weights_from_data = init_bias_from_data, init_weights_from_data
 
     @torch.no_grad()

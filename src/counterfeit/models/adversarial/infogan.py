@@ -8,20 +8,56 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from counterfeit.core import Batch, Spec, Structure, without_statistics
-from counterfeit.losses import iic_loss
-from counterfeit.models.adversarial.shared.alternating import GANSettings
-from counterfeit.models.adversarial.shared.sampling_gan import Fake, Noise, Player, SamplingGAN
-from counterfeit.nets.augment import Augmentation, augment
+from counterfeit.models.adversarial.shared.alternating import GANSettings, Losses
+from counterfeit.models.adversarial.shared.prior import Prior
+from counterfeit.models.adversarial.shared.sampling_gan import Fake, SamplingGAN
+from counterfeit.models.adversarial.shared.views import Views
 from counterfeit.nets.conv import ConvPlayers
 
-__all__ = ["InfoGAN"]
+__all__ = ["Codes", "InfoGAN"]
+
+
+@dataclass(frozen=True)
+class Codes:
+    """Codes that can be read back, and what it weighs that they are.
+
+    Arguments:
+        categories: values of the categorical code.
+        continuous: number of continuous codes.
+        categorical_weight: weight of the categorical code's log-likelihood.
+        continuous_weight: weight of the continuous codes' squared error, half of which is minus the log-likelihood of a
+            Gaussian of variance 1, but for a constant.
+
+    Raises:
+        ValueError: where there are fewer than 2 categories.
+    """
+
+    categories: int = 10
+    continuous: int = 2
+    categorical_weight: float = 1.0
+    continuous_weight: float = 0.1
+
+    def __post_init__(self) -> None:
+        if self.categories < 2 or self.continuous < 0:
+            came = f"categories={self.categories} and continuous={self.continuous} came"
+            raise ValueError(f"{came}; at least 2 and 0 are expected. Raise them.")
+
+    @property
+    def dim(self) -> int:
+        """Dimension of both together."""
+        return self.categories + self.continuous
+
+    def split(self, x: Tensor) -> Sequence[Tensor]:
+        """What is of the categorical and what of the continuous codes in (B, dim)."""
+        return x.split([self.categories, self.continuous], 1)
 
 
 class InfoGAN(SamplingGAN):
@@ -42,16 +78,10 @@ class InfoGAN(SamplingGAN):
 
     Arguments:
         spec: what the data are: gray or RGB images.
-        categories: values of the categorical code.
-        continuous: number of continuous codes.
-        categorical_weight: weight of the categorical code's log-likelihood.
-        continuous_weight: weight of the continuous codes' squared error, half of which is minus the log-likelihood of a
-            Gaussian of variance 1, but for a constant.
-        iic_weight: weight of invariance, the information that the categories of two views of an image share.
-        view_augmentations: random changes that make the other view: flip, color, translation, cutout, affine.
+        codes: which can be read back, and what that weighs.
+        views: of data, by which the discriminator finds categories.
         nets: sizes and norms of both players.
-        noise: the prior over the noise of a code, of unit variance.
-        noise_dim: size of the noise.
+        prior: over the noise in a code.
         settings: what the game is played for, and what keeps it stable.
 
     Raises:
@@ -66,58 +96,52 @@ class InfoGAN(SamplingGAN):
     def __init__(
         self,
         spec: Spec,
-        categories: int = 10,
-        continuous: int = 2,
-        categorical_weight: float = 1.0,
-        continuous_weight: float = 0.1,
-        iic_weight: float = 0.0,
-        view_augmentations: tuple[Augmentation, ...] = (),
+        codes: Codes = Codes(),
+        views: Views = Views(),  # noqa: B008
         nets: ConvPlayers = ConvPlayers(),  # noqa: B008
-        noise: Noise = "gaussian",
-        noise_dim: int = 62,
+        prior: Prior = Prior(noise_dim=62),  # noqa: B008
         settings: GANSettings = GANSettings(),  # noqa: B008
     ) -> None:
-        if categories < 2 or not min(continuous, iic_weight) >= 0:
-            came = f"categories={categories}, continuous={continuous} and iic_weight={iic_weight} came"
-            raise ValueError(f"{came}; at least 2, 0 and 0 are expected. Raise them.")
-        codes = categories + continuous
-        generator = nets.generator(spec, noise_dim + codes)
-        discriminator = nets.discriminator(spec, outputs=1 + codes)
-        super().__init__(spec, generator, discriminator, noise, noise_dim, settings)
-        self.nets = nets
-        self.categories, self.continuous = categories, continuous
-        self.categorical_weight, self.continuous_weight = categorical_weight, continuous_weight
-        self.iic_weight, self.view_augmentations = iic_weight, view_augmentations
-        self.undivided += ("model.iic_weight",) if iic_weight else ()
+        generator = nets.generator(spec, prior.noise_dim + codes.dim)
+        discriminator = nets.discriminator(spec, outputs=1 + codes.dim)
+        super().__init__(spec, generator, discriminator, prior, settings)
+        self.nets, self.codes, self.categories, self.views = nets, codes, codes.categories, views
+        self.undivided += views.undivided()
 
     def structure(self) -> Structure:
         """What a code is made of: noise, a category, continuous codes."""
-        return Structure(self.noise_dim, self.categories, self.continuous)
+        return Structure(self.noise_dim, self.categories, self.codes.continuous)
 
     def prior(self, n: int, y: Tensor | None = None) -> Tensor:
         """Draw `n` codes, (n, code_dim), of the categories `y`, (n,), where given."""
         z = super().prior(n, y)
-        return torch.cat([z, 2 * torch.rand(n, self.continuous, device=self.device) - 1], 1)
+        return torch.cat([z, 2 * torch.rand(n, self.codes.continuous, device=self.device) - 1], 1)
 
-    def beside(
-        self, player: Player, on_real: Tensor | None, on_fake: Tensor, real: Batch, fake: Fake  # noqa: ARG002
-    ) -> Mapping[str, Tensor]:  # fmt: skip
-        """Minus the bound L_I of the mutual information of codes and samples, but for constants (eq. 5).
+    def discriminator_losses(self, real: Batch, fake: Fake, on_real: Tensor, on_fake: Tensor) -> Losses:
+        """The objective, less the bound L_I (eq. 6); categories are learnt from two views of data where these weigh."""
+        losses = super().discriminator_losses(real, fake, on_real, on_fake)
+        if not self.views.iic_weight:
+            return losses | self._category_loss(fake.z, on_fake) | self._continuous_loss(fake.z, on_fake)
+        with without_statistics(self.discriminator):
+            again = self.discriminator_outputs(self.views.other(real.x))
+        one, other = (self.codes.split(outputs[:, 1:])[0] for outputs in (on_real, again))
+        return losses | {"views": self.views.loss(one, other)} | self._continuous_loss(fake.z, on_fake)
 
-        With `iic_weight`, the discriminator learns categories from two views of data in place of samples.
-        """
-        category, c = fake.z[:, self.noise_dim :].split([self.categories, self.continuous], 1)
-        guess, mean = on_fake[:, 1:].split([self.categories, self.continuous], 1)
-        if self.iic_weight and on_real is not None:
-            with without_statistics(self.discriminator):
-                again = self.discriminator_outputs(augment(real.x, self.view_augmentations))
-            one, other = (out[:, 1 : 1 + self.categories].softmax(1) for out in (on_real, again))
-            losses = {"views": self.iic_weight * iic_loss(one, other)}
-        else:
-            losses = {"category": self.categorical_weight * cross_entropy(guess, category)}
-        if self.continuous:
-            losses["continuous"] = self.continuous_weight * (mean - c).square().sum(1).mean()
-        return losses
+    def generator_losses(self, real: Batch, fake: Fake, on_fake: Tensor) -> Losses:
+        """The objective, less the bound L_I (eq. 6)."""
+        losses = super().generator_losses(real, fake, on_fake)
+        return losses | self._category_loss(fake.z, on_fake) | self._continuous_loss(fake.z, on_fake)
+
+    def _category_loss(self, z: Tensor, outputs: Tensor) -> Losses:
+        """Minus the bound L_I of the information of samples about the categorical code, but for constants (eq. 5)."""
+        category, guess = self.codes.split(z[:, self.noise_dim :])[0], self.codes.split(outputs[:, 1:])[0]
+        return {"category": self.codes.categorical_weight * cross_entropy(guess, category)}
+
+    def _continuous_loss(self, z: Tensor, outputs: Tensor) -> Losses:
+        """The same about the continuous codes, where there are any."""
+        c, mean = self.codes.split(z[:, self.noise_dim :])[1], self.codes.split(outputs[:, 1:])[1]
+        weight = self.codes.continuous_weight
+        return {"continuous": weight * (mean - c).square().sum(1).mean()} if self.codes.continuous else {}
 
     def cluster(self, x: Tensor) -> Tensor:
         """Log-probability of each category in nats, (B, categories); which class it stands for is for you to find."""

@@ -9,15 +9,15 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from counterfeit.core import Batch, Net, Spec
-from counterfeit.models.adversarial.shared.alternating import GANSettings
-from counterfeit.models.adversarial.shared.sampling_gan import Fake, Noise, Player, SamplingGAN
+from counterfeit.models.adversarial.shared.alternating import GANSettings, Losses
+from counterfeit.models.adversarial.shared.prior import Prior
+from counterfeit.models.adversarial.shared.sampling_gan import Fake, SamplingGAN
 from counterfeit.nets.augment import MIDDLE, augment
 from counterfeit.nets.conv import ConvDiscriminator, ConvPlayers
 from counterfeit.nets.masks import check_mask, random_masks
@@ -84,8 +84,7 @@ class InpaintingGAN(SamplingGAN):
         spec: what the data are: gray or RGB images.
         nets: sizes and norms of both players.
         score_weight: weight of the energy score of two completions, which the right distribution makes lowest.
-        noise: the prior over codes, of unit variance.
-        noise_dim: size of a code.
+        prior: over the noise in a code.
         settings: what the game is played for, and what keeps it stable.
 
     Raises:
@@ -105,15 +104,17 @@ class InpaintingGAN(SamplingGAN):
         spec: Spec,
         nets: ConvPlayers = NETS,
         score_weight: float = 1.0,
-        noise: Noise = "gaussian",
-        noise_dim: int = 100,
+        prior: Prior = Prior(),  # noqa: B008
         settings: GANSettings = GANSettings(),  # noqa: B008
     ) -> None:
         if not score_weight >= 0:
             raise ValueError(f"score_weight={score_weight} came; at least 0 is expected. Raise it.")
         pair = replace(spec, shape=(2 * spec.shape[0], *spec.shape[1:]))
-        generator, discriminator = Completion(spec, noise_dim, nets.width), PairDiscriminator(nets.discriminator(pair))
-        super().__init__(spec, generator, discriminator, noise, noise_dim, settings)
+        generator, discriminator = (
+            Completion(spec, prior.noise_dim, nets.width),
+            PairDiscriminator(nets.discriminator(pair)),
+        )
+        super().__init__(spec, generator, discriminator, prior, settings)
         self.nets = nets
         self.score_weight = score_weight
 
@@ -142,15 +143,14 @@ class InpaintingGAN(SamplingGAN):
         x, mask = augment(torch.cat([x, y], 1), [name for name in names if name != "color"], fill).chunk(2, 1)
         return x + noise * torch.randn_like(x) if noise else x, mask
 
-    def beside(
-        self, player: Player, on_real: Tensor | None, on_fake: Tensor, real: Batch, fake: Fake  # noqa: ARG002
-    ) -> Mapping[str, Tensor]:  # fmt: skip
-        """The energy score of both completions of each example."""
+    def generator_losses(self, real: Batch, fake: Fake, on_fake: Tensor) -> Losses:
+        """The objective, and the energy score of both completions of each example."""
+        losses = super().generator_losses(real, fake, on_fake)
         pairs, half = len(real.x) // 2, (len(real.x) + 1) // 2
-        if player == "discriminator" or not self.score_weight or not pairs or fake.y is None:
-            return {}
-        a, b = fake.x[:pairs], fake.x[half:]
-        return {"score": self.score_weight * energy_score(real.x[:pairs], a, b, fake.y[:pairs])}
+        if self.score_weight and pairs and fake.y is not None:
+            a, b = fake.x[:pairs], fake.x[half:]
+            losses["score"] = self.score_weight * energy_score(real.x[:pairs], a, b, fake.y[:pairs])
+        return losses
 
     def complete(self, x: Tensor, mask: Tensor) -> Tensor:
         """A draw of what is missing given the rest, (B, C, H, W); what is known stays as it is.
@@ -161,5 +161,4 @@ class InpaintingGAN(SamplingGAN):
         """
         self.spec.check(x, "InpaintingGAN.complete")
         mask = check_mask(mask, x, "InpaintingGAN.complete")
-        y = self.generator(self.prior(len(x)), x, mask)
-        return y.round() if self.spec.kind == "binary" else y
+        return self.spec.rounded(self.generator(self.prior(len(x)), x, mask))

@@ -15,7 +15,8 @@ from torch import Tensor
 
 from counterfeit.core import Clock, Draw, Spec, Update, frozen
 from counterfeit.models.adversarial.shared.alternating import GANSettings
-from counterfeit.models.adversarial.shared.sampling_gan import Noise, SamplingGAN
+from counterfeit.models.adversarial.shared.prior import Prior
+from counterfeit.models.adversarial.shared.sampling_gan import SamplingGAN
 from counterfeit.nets.conv import ConvDiscriminator, ConvPlayers
 
 __all__ = ["LatentRegressor"]
@@ -39,8 +40,7 @@ class LatentRegressor(SamplingGAN):
             data never lie exactly where samples do.
         encoder_width: channels of the encoder after its first convolution; each smaller level has twice as many.
         nets: sizes and norms of both players.
-        noise: the prior over codes, of unit variance.
-        noise_dim: size of a code.
+        prior: over the noise in a code.
         settings: what the game is played for, and what keeps it stable.
 
     Raises:
@@ -60,8 +60,7 @@ class LatentRegressor(SamplingGAN):
         encoder_noise: float = 0.0,
         encoder_width: int = 64,
         nets: ConvPlayers = ConvPlayers(),  # noqa: B008
-        noise: Noise = "gaussian",
-        noise_dim: int = 100,
+        prior: Prior = Prior(),  # noqa: B008
         settings: GANSettings = GANSettings(),  # noqa: B008
     ) -> None:
         if not 0 <= generator_frozen_from <= 1:
@@ -71,10 +70,10 @@ class LatentRegressor(SamplingGAN):
         if not min(image_weight, encoder_noise) >= 0:
             came = f"image_weight={image_weight} and encoder_noise={encoder_noise} came"
             raise ValueError(f"{came}; at least 0 is expected of both. Raise them.")
-        generator, discriminator = nets.generator(spec, noise_dim), nets.discriminator(spec)
-        super().__init__(spec, generator, discriminator, noise, noise_dim, settings)
+        generator, discriminator = nets.generator(spec, prior.noise_dim), nets.discriminator(spec)
+        super().__init__(spec, generator, discriminator, prior, settings)
         self.nets = nets
-        self.encoder = ConvDiscriminator(spec, encoder_width, "batch", outputs=noise_dim)
+        self.encoder = ConvDiscriminator(spec, encoder_width, "batch", outputs=prior.noise_dim)
         self.generator_frozen_from, self.image_weight, self.encoder_noise = (
             generator_frozen_from,
             image_weight,

@@ -8,14 +8,14 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from counterfeit.core import Batch, Clock, Draw, Spec, Update
-from counterfeit.models.adversarial.shared.alternating import GANSettings
+from counterfeit.models.adversarial.shared.alternating import GANSettings, Losses
 from counterfeit.models.adversarial.shared.paired_gan import PairedGAN
 from counterfeit.nets.conv import ConvNorm
 from counterfeit.nets.video import SHRUNK, FramePredictor, VideoDiscriminator
@@ -105,7 +105,7 @@ class NextFrame(PairedGAN):
         forced = torch.rand(len(x), steps, device=x.device) < self.true_share if self.true_share else None
         return torch.cat([context, self.generator(context, steps, truth, forced)], 1)
 
-    def errors(self, x: Tensor, fake: Tensor) -> Mapping[str, Tensor]:
+    def errors(self, x: Tensor, fake: Tensor) -> Losses:
         """The mean squared error of the frames foreseen."""
         return {"frames": (fake - x)[:, self.context_frames :].square().mean()}
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from counterfeit.core import Batch, Clock, Draw, Spec, Update
 from counterfeit.models.adversarial.shared.alternating import GANSettings
+from counterfeit.models.adversarial.shared.prior import Prior
 from counterfeit.models.adversarial.shared.sampling_gan import SamplingGAN
 from counterfeit.nets.growing import GrowingDiscriminator, GrowingGenerator
 
@@ -63,7 +64,7 @@ class ProGAN(SamplingGAN):
             raise ValueError(f"growing={growing} came; a share from 0 to 1 is expected. Correct it.")
         generator = GrowingGenerator(spec, noise_dim, width)
         discriminator = GrowingDiscriminator(spec, discriminator_width)
-        super().__init__(spec, generator, discriminator, "gaussian", noise_dim, settings)
+        super().__init__(spec, generator, discriminator, Prior("gaussian", noise_dim), settings)
         self.growing = growing
 
     def updates(self, draw: Draw, clock: Clock) -> Iterator[Update]:

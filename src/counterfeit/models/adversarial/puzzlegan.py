@@ -7,23 +7,72 @@ References:
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from counterfeit.core import Batch, Spec, check_request
-from counterfeit.models.adversarial.shared.alternating import GANSettings
-from counterfeit.models.adversarial.shared.sampling_gan import Fake, Noise, Player, SamplingGAN
+from counterfeit.models.adversarial.shared.alternating import GANSettings, Losses
+from counterfeit.models.adversarial.shared.prior import Prior
+from counterfeit.models.adversarial.shared.sampling_gan import Fake, SamplingGAN
 from counterfeit.nets.conv import ConvPlayers
 from counterfeit.nets.patches import PatchGenerator, covered, key_patches
 
-__all__ = ["PuzzleGAN"]
+__all__ = ["PuzzleGAN", "PuzzleSettings"]
 
 MOST = 6  # patches, which have 720 orders
 KEPT = 1_024  # training images whose patches samples are made of
 NETS = ConvPlayers(discriminator_norm="none")
+
+
+@dataclass(frozen=True)
+class PuzzleSettings:
+    """Which patches come, and what it weighs where they are put.
+
+    Arguments:
+        num_patches: how many pieces of an image come, at most 6, of which a metric tries every order.
+        patch_size: side of a patch in pixels; null for 8, or what leaves three quarters of smaller images open.
+        spatial_weight: weight of the places (spatial loss).
+        appearance_weight: weight of the absolute difference, in [0, 1], of patches and what is painted there.
+        features: of a patch.
+
+    Raises:
+        ValueError: where there are too many patches, or a weight is negative.
+    """
+
+    num_patches: int = 3
+    patch_size: int | None = None
+    spatial_weight: float = 1.0
+    appearance_weight: float = 10.0
+    features: int = 256
+
+    def __post_init__(self) -> None:
+        if self.num_patches > MOST:
+            raise ValueError(
+                f"num_patches={self.num_patches} came; at most {MOST} are expected. Lower model.num_patches."
+            )
+        if min(self.spatial_weight, self.appearance_weight) < 0:
+            came = f"spatial_weight={self.spatial_weight} and appearance_weight={self.appearance_weight} came"
+            raise ValueError(f"{came}; at least 0 is expected. Raise them.")
+
+    def size(self, spec: Spec) -> int:
+        """The side of a patch of such data, in pixels.
+
+        Raises:
+            ValueError: the data are no images, or too small for so many patches.
+        """
+        size = self.patch_size
+        if size is None:
+            size = min(8, math.isqrt(math.prod(spec.shape[1:]) // (4 * max(1, self.num_patches))))
+        room = 4 * self.num_patches * size**2  # however the first ones lie, another finds its place
+        if len(spec.shape) != 3 or min(self.num_patches, size) < 1 or room > spec.shape[1] * spec.shape[2]:
+            raise ValueError(
+                f"{self.num_patches} patches of {size}x{size} of data of shape {spec.shape} came; patches that cover "
+                "at most a quarter of images (C, H, W) are expected. Set model.num_patches or model.patch_size."
+            )
+        return size
 
 
 class PuzzleGAN(SamplingGAN):
@@ -38,21 +87,16 @@ class PuzzleGAN(SamplingGAN):
 
     Arguments:
         spec: what the data are: gray or RGB images.
-        num_patches: how many pieces of an image come, at most 6, of which a metric tries every order.
-        patch_size: side of a patch in pixels; null for 8, or what leaves three quarters of smaller images open.
-        spatial_weight: weight of the places (spatial loss).
-        appearance_weight: weight of the absolute difference, in [0, 1], of patches and what is painted there.
-        features: of a patch.
+        puzzle: which patches come, and what their places weigh.
         nets: sizes and norms of both players.
-        noise: the prior over what patches leave open, of unit variance.
-        noise_dim: its size.
+        prior: over the noise in a code.
         settings: what the game is played for, and what keeps it stable.
 
     Raises:
         ValueError: where the data are no images, or too small for so many patches.
 
     Example:
-        >>> model = PuzzleGAN(Spec((1, 16, 16)), patch_size=4, nets=ConvPlayers(width=8, discriminator_width=8)).eval()
+        >>> model = PuzzleGAN(Spec((1, 16, 16)), PuzzleSettings(patch_size=4), ConvPlayers(8, 8)).eval()
         >>> patches, corners = model.cut(torch.rand(2, 1, 16, 16))
         >>> image, places = model.assemble(patches)
         >>> image.shape, places.shape
@@ -64,36 +108,16 @@ class PuzzleGAN(SamplingGAN):
     def __init__(
         self,
         spec: Spec,
-        num_patches: int = 3,
-        patch_size: int | None = None,
-        spatial_weight: float = 1.0,
-        appearance_weight: float = 10.0,
-        features: int = 256,
+        puzzle: PuzzleSettings = PuzzleSettings(),
         nets: ConvPlayers = NETS,
-        noise: Noise = "gaussian",
-        noise_dim: int = 32,
+        prior: Prior = Prior(noise_dim=32),  # noqa: B008
         settings: GANSettings = GANSettings(),  # noqa: B008
     ) -> None:
-        if patch_size is None:
-            patch_size = min(8, math.isqrt(math.prod(spec.shape[1:]) // (4 * max(1, num_patches))))
-        room = 4 * num_patches * patch_size**2  # however the first ones lie, another finds its place
-        if len(spec.shape) != 3 or min(num_patches, patch_size) < 1 or room > spec.shape[1] * spec.shape[2]:
-            raise ValueError(
-                f"{num_patches} patches of {patch_size}x{patch_size} of data of shape {spec.shape} came; patches that "
-                "cover at most a quarter of images (C, H, W) are expected. Set model.num_patches or model.patch_size."
-            )
-        if num_patches > MOST:
-            raise ValueError(f"num_patches={num_patches} came; at most {MOST} are expected. Lower model.num_patches.")
-        if min(spatial_weight, appearance_weight) < 0:
-            raise ValueError(
-                f"spatial_weight={spatial_weight} and appearance_weight={appearance_weight} came; at least 0 is "
-                "expected. Raise them."
-            )
-        generator = PatchGenerator(spec, num_patches, patch_size, noise_dim, nets.width, features)
-        super().__init__(spec, generator, nets.discriminator(spec), noise, noise_dim, settings)
+        num_patches, patch_size = puzzle.num_patches, puzzle.size(spec)
+        generator = PatchGenerator(spec, num_patches, patch_size, prior.noise_dim, nets.width, puzzle.features)
+        super().__init__(spec, generator, nets.discriminator(spec), prior, settings)
         self.nets = nets
-        self.num_patches, self.patch_size = num_patches, patch_size
-        self.spatial_weight, self.appearance_weight = spatial_weight, appearance_weight
+        self.puzzle, self.num_patches, self.patch_size = puzzle, num_patches, patch_size
         self.kept: Tensor
         self.register_buffer("kept", torch.zeros(KEPT, math.prod(generator.patch)))
 
@@ -119,27 +143,26 @@ class PuzzleGAN(SamplingGAN):
                 f"`patches` has shape {tuple(patches.shape)}, dtype {patches.dtype}; {want} is expected. Use `cut`."
             )
         places = self.generator.places(patches)
-        x = self.generator.paint(super().prior(len(patches)), patches, places)
-        return x.round() if self.spec.kind == "binary" else x, places
+        return self.spec.rounded(self.generator.paint(super().prior(len(patches)), patches, places)), places
 
     def generate(self, real: Batch) -> Fake:
         """An image around the patches of each of the data, with gradients."""
         z = self._code(key_patches(real.x, self.num_patches, self.patch_size)[0])
         return Fake(self.generator(z), z, None)
 
-    def beside(
-        self, player: Player, on_real: Tensor | None, on_fake: Tensor, real: Batch, fake: Fake  # noqa: ARG002
-    ) -> Mapping[str, Tensor]:  # fmt: skip
-        """Where patches lie, in nats (spatial loss), and that they look there as they came (appearance loss)."""
-        if player == "discriminator":
-            return {}
+    def generator_losses(self, real: Batch, fake: Fake, on_fake: Tensor) -> Losses:
+        """The objective, where patches lie (spatial loss), and that they look there as they came (appearance loss)."""
         patches, corners = key_patches(real.x, self.num_patches, self.patch_size)
         logits = self.generator.locator(patches)
         true = corners[..., 0] * logits.shape[3] + corners[..., 1]
         spatial = cross_entropy(logits.flatten(2).flatten(0, 1), true.flatten())
         off = (fake.x - real.x).abs() * covered(corners, self.patch_size, self.spec.shape)
         appearance = off.sum((1, 2, 3)).mean() / (self.num_patches * self.patch_size**2 * self.spec.shape[0])
-        return {"spatial": self.spatial_weight * spatial, "appearance": self.appearance_weight * appearance}
+        placed = {
+            "spatial": self.puzzle.spatial_weight * spatial,
+            "appearance": self.puzzle.appearance_weight * appearance,
+        }
+        return super().generator_losses(real, fake, on_fake) | placed
 
     @property
     def code_dim(self) -> int:

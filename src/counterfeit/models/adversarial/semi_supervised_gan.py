@@ -8,17 +8,17 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from counterfeit.core import Batch, Clock, Draw, Spec, Update, check_labels, without_statistics
-from counterfeit.losses import iic_loss
-from counterfeit.models.adversarial.shared.alternating import GANSettings
-from counterfeit.models.adversarial.shared.sampling_gan import Fake, Noise, Player, SamplingGAN
-from counterfeit.nets.augment import Augmentation, augment
+from counterfeit.models.adversarial.shared.alternating import GANSettings, Losses
+from counterfeit.models.adversarial.shared.prior import Prior
+from counterfeit.models.adversarial.shared.sampling_gan import Fake, SamplingGAN
+from counterfeit.models.adversarial.shared.views import Views
 from counterfeit.nets.conv import ConvPlayers
 
 __all__ = ["SemiSupervisedGAN"]
@@ -48,13 +48,10 @@ class SemiSupervisedGAN(SamplingGAN):
         num_labelled: number of training examples whose labels are used; null for ten of each class, all where it has
             fewer.
         supervised_weight: weight of the log-likelihood of these labels.
-        iic_weight: weight of invariance, the information that the classes of an image and of another view of it share.
-        view_augmentations: random changes of labelled images, and for the other view: flip, color, translation,
-            cutout, affine.
+        views: how labelled images, and the other view of all, are changed at random, and what the other view weighs.
         adversarial: whether the game is played; without it the discriminator is trained by labels, and by views, alone.
         nets: sizes and norms of both players.
-        noise: the prior over codes, of unit variance.
-        noise_dim: size of a code.
+        prior: over the noise in a code.
         settings: what the game is played for, and what keeps it stable.
 
     Raises:
@@ -74,12 +71,10 @@ class SemiSupervisedGAN(SamplingGAN):
         spec: Spec,
         num_labelled: int | None = None,
         supervised_weight: float = 1.0,
-        iic_weight: float = 0.0,
-        view_augmentations: tuple[Augmentation, ...] = (),
+        views: Views = Views(),  # noqa: B008
         adversarial: bool = True,
         nets: ConvPlayers = NETS,
-        noise: Noise = "gaussian",
-        noise_dim: int = 100,
+        prior: Prior = Prior(),  # noqa: B008
         settings: GANSettings = SETTINGS,
     ) -> None:
         if spec.classes < 1:
@@ -90,19 +85,13 @@ class SemiSupervisedGAN(SamplingGAN):
             raise ValueError(
                 f"num_labelled={num_labelled} came; a multiple of {spec.classes} classes is expected. Change it."
             )
-        if not min(supervised_weight, iic_weight) >= 0:
-            came = f"supervised_weight={supervised_weight} and iic_weight={iic_weight} came"
-            raise ValueError(f"{came}; at least 0 is expected of both. Raise them.")
-        generator, discriminator = nets.generator(spec, noise_dim), nets.discriminator(spec, spec.classes)
-        super().__init__(spec, generator, discriminator, noise, noise_dim, settings)
+        if not supervised_weight >= 0:
+            raise ValueError(f"supervised_weight={supervised_weight} came; at least 0 is expected. Raise it.")
+        generator, discriminator = nets.generator(spec, prior.noise_dim), nets.discriminator(spec, spec.classes)
+        super().__init__(spec, generator, discriminator, prior, settings)
         self.nets = nets
-        self.supervised_weight, self.iic_weight, self.view_augmentations, self.adversarial = (
-            supervised_weight,
-            iic_weight,
-            view_augmentations,
-            adversarial,
-        )
-        self.undivided += ("model.iic_weight",) if iic_weight else ()
+        self.supervised_weight, self.views, self.adversarial = supervised_weight, views, adversarial
+        self.undivided += views.undivided()
         self.register_buffer("labelled_x", torch.zeros(num_labelled, *spec.shape))
         self.register_buffer("labelled_y", torch.arange(num_labelled) % spec.classes)
 
@@ -129,39 +118,37 @@ class SemiSupervisedGAN(SamplingGAN):
         if self.adversarial:
             yield from super().updates(draw, clock)
         else:
-            real = draw()
-            losses = self._classifying(real.x, None)
-            logs = {f"discriminator/{name}": loss.detach() for name, loss in losses.items()}
-            yield Update(torch.stack([*losses.values()]).sum(), ("discriminator",), logs)
+            yield Update.of("discriminator", self.classifier_losses(draw().x))
 
     def discriminator_outputs(self, x: Tensor, y: Tensor | None = None) -> Tensor:  # noqa: ARG002
         """The logit log Z of data against samples, and those of the classes, (B, 1 + classes)."""
         logits = super().discriminator_outputs(x)
         return torch.cat([logits.logsumexp(1, keepdim=True), logits], 1)
 
-    def beside(
-        self, player: Player, on_real: Tensor | None, on_fake: Tensor, real: Batch, fake: Fake  # noqa: ARG002
-    ) -> Mapping[str, Tensor]:  # fmt: skip
-        """Less the log-likelihood of the labels that the discriminator may see (section 5, L_supervised)."""
-        return self._classifying(real.x, on_real) if player == "discriminator" else {}
+    def discriminator_losses(self, real: Batch, fake: Fake, on_real: Tensor, on_fake: Tensor) -> Losses:
+        """L_unsupervised, and L_supervised of the labels that the discriminator may see (section 5)."""
+        unsupervised = super().discriminator_losses(real, fake, on_real, on_fake)
+        return unsupervised | self.classifier_losses(real.x, on_real)
 
-    def _classifying(self, x: Tensor, on_x: Tensor | None) -> dict[str, Tensor]:
-        """Losses of the classes; `on_x`, (B, 1 + classes), are outputs on `x` where they are known."""
+    def classifier_losses(self, x: Tensor, on_x: Tensor | None = None) -> Losses:
+        """Less the log-likelihood of labels, and what the classes of two views of images tell of each other.
+
+        Arguments:
+            x: images without labels, as many as with labels are taken.
+            on_x: outputs on them, (B, 1 + classes), where they are known.
+        """
         positions = torch.randint(len(self.labelled_y), (len(x),), device=self.device)
-        seen = self.labelled_x[positions]
-        if not self.iic_weight:
-            return {
-                "class": self._unlike(self.discriminator_outputs(augment(seen, self.view_augmentations)), positions)
-            }
+        labelled = self.labelled_x[positions]
+        if not self.views.iic_weight:
+            return {"class": self._class_loss(self.discriminator_outputs(self.views.other(labelled)), positions)}
         with without_statistics(self.discriminator):
-            named, other = self.discriminator_outputs(augment(torch.cat([seen, x]), self.view_augmentations)).split(
-                len(x)
-            )
+            both = self.discriminator_outputs(self.views.other(torch.cat([labelled, x])))
+        named, other = both.split(len(x))
         one = self.discriminator_outputs(x) if on_x is None else on_x
-        shared = iic_loss(one[:, 1:].softmax(1), other[:, 1:].softmax(1))
-        return {"class": self._unlike(named, positions), "views": self.iic_weight * shared}
+        shared = self.views.loss(one[:, 1:], other[:, 1:])
+        return {"class": self._class_loss(named, positions), "views": shared}
 
-    def _unlike(self, outputs: Tensor, positions: Tensor) -> Tensor:
+    def _class_loss(self, outputs: Tensor, positions: Tensor) -> Tensor:
         return self.supervised_weight * cross_entropy(outputs[:, 1:], self.labelled_y[positions])
 
     def classify(self, x: Tensor) -> Tensor:

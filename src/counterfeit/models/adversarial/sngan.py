@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from counterfeit.core import Spec
 from counterfeit.models.adversarial.shared.alternating import GANSettings
-from counterfeit.models.adversarial.shared.sampling_gan import Noise, SamplingGAN
+from counterfeit.models.adversarial.shared.prior import Prior
+from counterfeit.models.adversarial.shared.sampling_gan import SamplingGAN
 from counterfeit.nets.residual import ResidualDiscriminator, ResidualGenerator
 
 __all__ = ["SNGAN"]
@@ -26,8 +27,7 @@ class SNGAN(SamplingGAN):
         spec: what the data are: gray or RGB images whose sides can be halved.
         width: channels of every level of the generator.
         discriminator_width: channels of every level of the discriminator.
-        noise: the prior over codes, of unit variance.
-        noise_dim: size of a code.
+        prior: over the noise in a code.
         settings: what the game is played for, and what keeps it stable.
 
     Raises:
@@ -43,10 +43,9 @@ class SNGAN(SamplingGAN):
         spec: Spec,
         width: int = 256,
         discriminator_width: int = 128,
-        noise: Noise = "gaussian",
-        noise_dim: int = 128,
+        prior: Prior = Prior(noise_dim=128),  # noqa: B008
         settings: GANSettings = SETTINGS,
     ) -> None:
-        generator = ResidualGenerator(spec, noise_dim, width)
+        generator = ResidualGenerator(spec, prior.noise_dim, width)
         discriminator = ResidualDiscriminator(spec, discriminator_width)
-        super().__init__(spec, generator, discriminator, noise, noise_dim, settings)
+        super().__init__(spec, generator, discriminator, prior, settings)

@@ -6,14 +6,13 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import torch
 from torch import Tensor
 
 from counterfeit.core import Batch, Spec, check_captions, check_request, without_statistics
-from counterfeit.models.adversarial.shared.alternating import GANSettings
-from counterfeit.models.adversarial.shared.sampling_gan import Fake, Noise, Player, SamplingGAN
+from counterfeit.models.adversarial.shared.alternating import GANSettings, Losses
+from counterfeit.models.adversarial.shared.prior import Prior
+from counterfeit.models.adversarial.shared.sampling_gan import Fake, SamplingGAN
 from counterfeit.nets.conv import ConvPlayers
 from counterfeit.nets.text import TextDiscriminator, TextGenerator
 
@@ -38,8 +37,7 @@ class Text2Image(SamplingGAN):
         crossing: weight of samples for captions made of the words of two; 0 for none.
         caption_dim: size of a caption's code.
         nets: sizes and norms of both players.
-        noise: the prior over what captions leave open, of unit variance.
-        noise_dim: its size.
+        prior: over the noise in a code.
         settings: what the game is played for, and what keeps it stable.
 
     Raises:
@@ -63,8 +61,7 @@ class Text2Image(SamplingGAN):
         crossing: float = 0.0,
         caption_dim: int = 64,
         nets: ConvPlayers = ConvPlayers(),  # noqa: B008
-        noise: Noise = "gaussian",
-        noise_dim: int = 64,
+        prior: Prior = Prior(noise_dim=64),  # noqa: B008
         settings: GANSettings = GANSettings(),  # noqa: B008
     ) -> None:
         if not spec.vocabulary or spec.max_tokens < 1:
@@ -75,8 +72,8 @@ class Text2Image(SamplingGAN):
                 f"caption_dim={caption_dim} came; weights of at least 0 and a size of at least 1 are expected. Raise "
                 "them."
             )
-        generator = TextGenerator(spec, nets, noise_dim, caption_dim)
-        super().__init__(spec, generator, TextDiscriminator(spec, nets, caption_dim), noise, noise_dim, settings)
+        generator = TextGenerator(spec, nets, prior.noise_dim, caption_dim)
+        super().__init__(spec, generator, TextDiscriminator(spec, nets, caption_dim), prior, settings)
         self.nets = nets
         self.mismatch, self.interpolation, self.crossing = mismatch, interpolation, crossing
         self.caption_dim = caption_dim
@@ -97,34 +94,38 @@ class Text2Image(SamplingGAN):
         z = self.prior(len(y), y)
         return Fake(self.generator(z), z, y)
 
-    def beside(
-        self, player: Player, on_real: Tensor | None, on_fake: Tensor, real: Batch, fake: Fake  # noqa: ARG002
-    ) -> Mapping[str, Tensor]:  # fmt: skip
-        """What else Algorithm 1 asks: to refuse other captions; and to please with what lies between two."""
-        if on_real is not None and self.mismatch:
-            known = on_real[~on_real[:, 1].isnan()]  # for which the minibatch holds a caption that is wrong
-            return {"mismatch": self.mismatch * self.settings.discrimination(*known.chunk(2, 1))} if len(known) else {}
-        if on_real is not None or fake.y is None:
-            return {}
-        with without_statistics(self.generator):  # which is for captions of data
-            return self._pleasing(fake.y)
+    def discriminator_losses(self, real: Batch, fake: Fake, on_real: Tensor, on_fake: Tensor) -> Losses:
+        """To tell images with their captions from samples, and from images with those of others (Algorithm 1)."""
+        losses = super().discriminator_losses(real, fake, on_real, on_fake)
+        known = on_real[~on_real[:, 1].isnan()]  # for which the minibatch holds a caption that is wrong
+        if self.mismatch and len(known):
+            losses["mismatch"] = self.mismatch * self.settings.discriminator_loss(*known.chunk(2, 1))
+        return losses
 
-    def _pleasing(self, y: Tensor) -> Mapping[str, Tensor]:
-        """Losses of samples for captions between and of the words of others, half as many as `y`, to save time."""
-        asked = {}
-        if self.interpolation:
-            one, other = y[::2], y.roll(1, 0)[::2]
-            share = torch.rand(len(one), 1, device=self.device)
-            x = self.generator(self._code(self.generator.encoder(one).lerp(self.generator.encoder(other), share)))
-            between = self.discriminator.encoder(one).lerp(self.discriminator.encoder(other), share)
-            asked["between"] = self.interpolation * self.objective.generator(
-                self.discriminator_outputs(x, between)[:, :1]
-            )
-        if self.crossing:
-            new = crossed(y)[::2]
-            x = self.generator(self.prior(len(new), new))
-            asked["crossed"] = self.crossing * self.objective.generator(self.discriminator_outputs(x, new)[:, :1])
-        return asked
+    def generator_losses(self, real: Batch, fake: Fake, on_fake: Tensor) -> Losses:
+        """To please with captions of data, with what lies between two (eq. 5), and with the words of two."""
+        losses, y = (
+            super().generator_losses(real, fake, on_fake),
+            check_captions(fake.y, len(fake.x), self.spec, values=False),
+        )
+        with without_statistics(self.generator):  # which is for captions of data
+            if self.interpolation:
+                losses["between"] = self.interpolation * self._between(y[::2], y.roll(1, 0)[::2])
+            if self.crossing:
+                losses["crossed"] = self.crossing * self._taken(crossed(y)[::2])
+        return losses
+
+    def _between(self, one: Tensor, other: Tensor) -> Tensor:
+        """The objective of samples for what lies between captions."""
+        share = torch.rand(len(one), 1, device=self.device)
+        x = self.generator(self._code(self.generator.encoder(one).lerp(self.generator.encoder(other), share)))
+        between = self.discriminator.encoder(one).lerp(self.discriminator.encoder(other), share)
+        return self.objective.generator(self.discriminator_outputs(x, between)[:, :1])
+
+    def _taken(self, y: Tensor) -> Tensor:
+        """The objective of samples for captions."""
+        x = self.generator(self.prior(len(y), y))
+        return self.objective.generator(self.discriminator_outputs(x, y)[:, :1])
 
     @property
     def code_dim(self) -> int:
@@ -149,8 +150,8 @@ class Text2Image(SamplingGAN):
             y: their captions as tokens, (n, length); some of the training data's where None.
         """
         check_request(n)
-        x = self.generator(self.prior(n, None if y is None else check_captions(y, n, self.spec).to(self.device)))
-        return x.round() if self.spec.kind == "binary" else x
+        y = None if y is None else check_captions(y, n, self.spec).to(self.device)
+        return self.spec.rounded(self.generator(self.prior(n, y)))
 
 
 def crossed(y: Tensor) -> Tensor:

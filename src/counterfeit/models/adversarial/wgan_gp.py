@@ -7,16 +7,12 @@ References:
 
 from __future__ import annotations
 
-from counterfeit.core import Spec
 from counterfeit.models.adversarial.dcgan import DCGAN
 from counterfeit.models.adversarial.shared.alternating import GANSettings
-from counterfeit.models.adversarial.shared.sampling_gan import Noise
+from counterfeit.models.adversarial.shared.prior import Prior
 from counterfeit.nets.conv import ConvPlayers
 
 __all__ = ["WGANGP"]
-
-NETS = ConvPlayers(discriminator_norm="none")  # under batch normalization a slope would depend on other examples
-SETTINGS = GANSettings(objective="wasserstein", discriminator_steps=5, penalty="gradient")
 
 
 class WGANGP(DCGAN):
@@ -26,24 +22,13 @@ class WGANGP(DCGAN):
         Wasserstein GAN, Arjovsky et al., 2017 (arXiv 1701.07875).
         Improved Training of Wasserstein GANs, Gulrajani et al., 2017 (arXiv 1704.00028).
 
-    Arguments:
-        spec: what the data are: gray or RGB images whose sides can be halved.
-        nets: sizes and norms of both players.
-        noise: the prior over codes, of unit variance.
-        noise_dim: size of a code.
-        settings: what the game is played for, and what keeps it stable.
+    Arguments: those of `DCGAN`.
 
     Example:
         >>> WGANGP(Spec((1, 28, 28)), ConvPlayers(width=8, discriminator_width=8)).sample(2).shape
         torch.Size([2, 1, 28, 28])
     """
 
-    def __init__(
-        self,
-        spec: Spec,
-        nets: ConvPlayers = NETS,
-        noise: Noise = "gaussian",
-        noise_dim: int = 128,
-        settings: GANSettings = SETTINGS,
-    ) -> None:
-        super().__init__(spec, nets, noise, noise_dim, settings)
+    default_nets = ConvPlayers(discriminator_norm="none")  # batch norms would make a slope depend on other examples
+    default_prior = Prior(noise_dim=128)
+    default_settings = GANSettings(objective="wasserstein", discriminator_steps=5, penalty="gradient")

@@ -7,6 +7,7 @@ References:
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -15,7 +16,7 @@ from torch.nn.functional import l1_loss
 
 from counterfeit.core import Batch, Clock, Spec, Update, check_labels
 from counterfeit.models.adversarial.shared.alternating import AlternatingGAN, GANSettings
-from counterfeit.nets.translation import ImagePool, PatchDiscriminator, ResnetGenerator
+from counterfeit.nets.translation import ImagePool, PatchDiscriminator, TranslationPlayers
 
 __all__ = ["CycleGAN", "halves"]
 
@@ -70,9 +71,7 @@ class CycleGAN(AlternatingGAN[Crossed]):
 
     Arguments:
         spec: what the data are: gray or RGB images in two classes, whose sides can be halved.
-        width: channels of the generators at full size; half the side has twice as many.
-        blocks: residual blocks of each generator.
-        discriminator_width: channels of the discriminators after their first convolution.
+        nets: sizes of the players.
         adversarial_weight: weight of the game. Least squares halve the generator's square (LSGAN, eq. 9) and the paper
             does not, so that 2 gives the weights beside it their meaning there.
         cycle_weight: weight of the distance from an image to its translation and back; 0 leaves the cycle out.
@@ -84,7 +83,7 @@ class CycleGAN(AlternatingGAN[Crossed]):
         ValueError: where the data are no images, or not of two classes.
 
     Example:
-        >>> model = CycleGAN(Spec((1, 8, 8), classes=2), width=4, blocks=1, discriminator_width=4)
+        >>> model = CycleGAN(Spec((1, 8, 8), classes=2), TranslationPlayers(4, 1, 4))
         >>> model.translate(torch.rand(3, 1, 8, 8), torch.tensor([0, 1, 1])).shape
         torch.Size([3, 1, 8, 8])
     """
@@ -95,9 +94,7 @@ class CycleGAN(AlternatingGAN[Crossed]):
     def __init__(
         self,
         spec: Spec,
-        width: int = 64,
-        blocks: int = 9,
-        discriminator_width: int = 64,
+        nets: TranslationPlayers = TranslationPlayers(),  # noqa: B008
         adversarial_weight: float = 2.0,
         cycle_weight: float = 10.0,
         identity_weight: float = 5.0,
@@ -109,8 +106,8 @@ class CycleGAN(AlternatingGAN[Crossed]):
                 f"data of {spec.classes} classes came; CycleGAN expects 2, its domains. Give two folders of pictures "
                 "in one, choose two with data.classes, or take stargan for more."
             )
-        generators = nn.ModuleList(ResnetGenerator(spec, width, blocks) for _ in range(2))
-        discriminators = nn.ModuleList(PatchDiscriminator(spec, discriminator_width) for _ in range(2))
+        generators = nn.ModuleList(nets.generator(spec) for _ in range(2))
+        discriminators = nn.ModuleList(PatchDiscriminator(spec, nets.discriminator_width) for _ in range(2))
         super().__init__(spec, generators, discriminators, settings)
         self.adversarial_weight = adversarial_weight
         self.cycle_weight, self.identity_weight = cycle_weight, identity_weight
@@ -126,34 +123,35 @@ class CycleGAN(AlternatingGAN[Crossed]):
         return self.generator[0](x[1]), self.generator[1](x[0])
 
     def discriminator_update(self, real: Batch, fake: Crossed, clock: Clock) -> Update:  # noqa: ARG002
-        """Both discriminators' move, each on its own domain."""
-        logs: dict[str, Tensor] = {}
-        losses = [self._discriminator(domain, fake.real, fake.x[domain], clock, logs) for domain in (0, 1)]
-        loss = torch.stack(losses).sum()
-        return Update(fake.real.whole * loss, ("discriminator",), logs | {"discriminator/loss": loss.detach()})
-
-    def _discriminator(self, domain: int, real: Halves, fake: Tensor, clock: Clock, logs: dict[str, Tensor]) -> Tensor:
-        net, x, shown = self.discriminator[domain], real.x[domain], self.pool[domain](fake.detach(), real.whole)
-        on_real, on_fake = net(self.settings.augmented(torch.cat([x, shown]))).chunk(2)
-        for name, out in {"real": on_real, "fake": on_fake}.items():
-            logs[f"discriminator/{name}-{domain}"] = self.objective.shown(out.detach()).mean()
-        loss = self.settings.discrimination(on_real, on_fake)
-        penalty = self.penalty(lambda x: net(self.settings.augmented(x)).mean(1), x, shown, clock)
-        return loss if penalty is None else loss + penalty
+        """Each discriminator tells images of its own domain from those that were taken there (eq. 1)."""
+        losses: list[Tensor] = []
+        shown: dict[str, Tensor] = {}
+        for domain in (0, 1):
+            x, made = fake.real.x[domain], self.pool[domain](fake.x[domain].detach(), fake.real.whole)
+            on_real, on_fake = self._outputs(domain, torch.cat([x, made])).chunk(2)
+            penalty = self.penalty(partial(self._mean_output, domain), x, made, clock)
+            losses.append(sum(penalty.values(), self.settings.discriminator_loss(on_real, on_fake)))
+            shown |= {f"{name}-{domain}": value for name, value in self.shown(on_real, on_fake).items()}
+        return Update.of("discriminator", {"loss": torch.stack(losses).sum()}, shown).times(fake.real.whole)
 
     def generator_update(self, real: Batch, fake: Crossed) -> Update:  # noqa: ARG002
-        """Both generators' move: the game, and the way back."""
+        """The generators are taken for data (eq. 1), find the way back (eq. 2), and leave what is there already."""
         halved, made = fake
-        outputs = [net(self.settings.augmented(x)) for net, x in zip(self.discriminator, made, strict=True)]
-        game = torch.stack([self.objective.generator(out) for out in outputs]).sum()
-        losses = {"loss": self.adversarial_weight * game}
+        imitations = [self.objective.generator(self._outputs(domain, x)) for domain, x in enumerate(made)]
+        losses = {"loss": self.adversarial_weight * torch.stack(imitations).sum()}
         if self.cycle_weight:
-            losses["cycle"] = self.cycle_weight * _distance(self._cross(made), halved.x)  # eq. 2
+            losses["cycle"] = self.cycle_weight * _distance(self._cross(made), halved.x)
         if self.identity_weight:
             same = self.generator[0](halved.x[0]), self.generator[1](halved.x[1])
             losses["identity"] = self.identity_weight * _distance(same, halved.x)  # section 5.2
-        logs = {f"generator/{name}": loss.detach() for name, loss in losses.items()}
-        return Update(halved.whole * torch.stack([*losses.values()]).sum(), ("generator",), logs)
+        return Update.of("generator", losses).times(halved.whole)
+
+    def _outputs(self, domain: int, x: Tensor) -> Tensor:
+        """Logits of the patches of images in a domain, (B, patches)."""
+        return self.discriminator[domain](self.settings.augmented(x))
+
+    def _mean_output(self, domain: int, x: Tensor) -> Tensor:
+        return self._outputs(domain, x).mean(1)
 
     def translate(self, x: Tensor, to: Tensor) -> Tensor:
         """Images `x`, (B, C, H, W), in the domains `to`, (B,), as (B, C, H, W)."""

@@ -9,17 +9,16 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from counterfeit.core import Batch, Spec
-from counterfeit.models.adversarial.shared.alternating import GANSettings
+from counterfeit.models.adversarial.shared.alternating import GANSettings, Losses
 from counterfeit.models.adversarial.shared.paired_gan import PairedGAN
-from counterfeit.nets.conv import ConvDiscriminator, ConvNorm
-from counterfeit.nets.enlarging import Enlarger, shrink
+from counterfeit.nets.conv import ConvDiscriminator
+from counterfeit.nets.enlarging import Enlarger, UpscalingPlayers, shrink
 
 __all__ = ["SRGAN"]
 
@@ -40,10 +39,7 @@ class SRGAN(PairedGAN):
     Arguments:
         spec: what the data are: gray or RGB images.
         factor: how many times as many pixels a side, 2 or 4.
-        width: channels of the generator.
-        blocks: residual blocks of the generator.
-        discriminator_width: channels of the discriminator after its first convolution.
-        discriminator_norm: of the discriminator's levels ("batch") or weights ("spectral").
+        nets: sizes of both players.
         pixel_weight: weight of the mean squared error of pixels in [0, 1], a quarter of the paper's in [-1, 1].
         feature_weight: weight of the squared error of the discriminator's features, as a share of their square.
         adversarial_weight: weight of the adversarial loss; at 0 only the error of pixels is left.
@@ -53,7 +49,7 @@ class SRGAN(PairedGAN):
         ValueError: where the data are no images, or their sides are no multiples of `factor`.
 
     Example:
-        >>> SRGAN(Spec((3, 32, 32)), width=4, blocks=1).upscale(torch.rand(2, 3, 10, 12)).shape
+        >>> SRGAN(Spec((3, 32, 32)), nets=UpscalingPlayers(width=4, blocks=1)).upscale(torch.rand(2, 3, 10, 12)).shape
         torch.Size([2, 3, 40, 48])
     """
 
@@ -64,10 +60,7 @@ class SRGAN(PairedGAN):
         self,
         spec: Spec,
         factor: int = 4,
-        width: int = 48,
-        blocks: int = 5,
-        discriminator_width: int = 32,
-        discriminator_norm: ConvNorm = "none",
+        nets: UpscalingPlayers = UpscalingPlayers(),  # noqa: B008
         pixel_weight: float = 1.0,
         feature_weight: float = 0.01,
         adversarial_weight: float = 0.002,
@@ -78,16 +71,14 @@ class SRGAN(PairedGAN):
                 f"data of kind {spec.kind} and shape {spec.shape} came; images in [0, 1] whose sides are multiples of "
                 f"{factor} are expected. Set data.size, or another factor."
             )
-        generator = Enlarger(spec.shape[0], width, blocks, factor)
-        discriminator = ConvDiscriminator(spec, discriminator_width, discriminator_norm)
-        super().__init__(spec, generator, discriminator, adversarial_weight, settings)
+        super().__init__(spec, nets.generator(spec, factor), nets.discriminator(spec), adversarial_weight, settings)
         self.factor, self.pixel_weight, self.feature_weight = factor, pixel_weight, feature_weight
 
     def generate(self, real: Batch) -> Tensor:
         """The images of a minibatch, made small and enlarged again."""
         return self.generator(shrink(real.x, self.factor))
 
-    def errors(self, x: Tensor, fake: Tensor) -> Mapping[str, Tensor]:
+    def errors(self, x: Tensor, fake: Tensor) -> Losses:
         """Squared errors of pixels and, in a game, of features (eq. 4 and 5)."""
         found = {"pixels": self.pixel_weight * (fake - x).square().mean()}
         if self.adversarial_weight and self.feature_weight:

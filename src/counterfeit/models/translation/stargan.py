@@ -15,7 +15,7 @@ from torch.nn.functional import cross_entropy, l1_loss
 
 from counterfeit.core import Batch, Clock, Spec, Update, check_labels
 from counterfeit.models.adversarial.shared.alternating import AlternatingGAN, GANSettings
-from counterfeit.nets.translation import DomainDiscriminator, ResnetGenerator
+from counterfeit.nets.translation import DomainDiscriminator, TranslationPlayers
 
 __all__ = ["StarGAN"]
 
@@ -40,9 +40,7 @@ class StarGAN(AlternatingGAN[Sent]):
 
     Arguments:
         spec: what the data are: gray or RGB images in two classes or more, whose sides can be halved.
-        width: channels of the generator at full size; half the side has twice as many.
-        blocks: residual blocks of the generator.
-        discriminator_width: channels of the discriminator after its first convolution; smaller levels have more.
+        nets: sizes of the players.
         domain_weight: weight of the log-likelihood of the domain.
         cycle_weight: weight of the distance from an image to its translation and back; 0 leaves the cycle out.
         identity_weight: weight of the distance from an image to what becomes of it on the way to its own domain.
@@ -52,7 +50,7 @@ class StarGAN(AlternatingGAN[Sent]):
         ValueError: where the data are no images, or not of two classes at least.
 
     Example:
-        >>> model = StarGAN(Spec((3, 8, 8), classes=3), width=4, blocks=1, discriminator_width=4)
+        >>> model = StarGAN(Spec((3, 8, 8), classes=3), TranslationPlayers(4, 1, 4))
         >>> model.translate(torch.rand(3, 3, 8, 8), torch.tensor([0, 1, 2])).shape
         torch.Size([3, 3, 8, 8])
     """
@@ -60,9 +58,7 @@ class StarGAN(AlternatingGAN[Sent]):
     def __init__(
         self,
         spec: Spec,
-        width: int = 64,
-        blocks: int = 6,
-        discriminator_width: int = 64,
+        nets: TranslationPlayers = TranslationPlayers(blocks=6),  # noqa: B008
         domain_weight: float = 1.0,
         cycle_weight: float = 10.0,
         identity_weight: float = 0.0,
@@ -73,8 +69,8 @@ class StarGAN(AlternatingGAN[Sent]):
                 f"data of {spec.classes} classes came; StarGAN expects 2 or more, its domains. Give folders of "
                 "pictures in one, or choose data with labels."
             )
-        generator = ResnetGenerator(spec, width, blocks, spec.classes)
-        super().__init__(spec, generator, DomainDiscriminator(spec, discriminator_width, spec.classes), settings)
+        generator = nets.generator(spec, spec.classes)
+        super().__init__(spec, generator, DomainDiscriminator(spec, nets.discriminator_width, spec.classes), settings)
         self.domain_weight, self.cycle_weight, self.identity_weight = domain_weight, cycle_weight, identity_weight
 
     def generate(self, real: Batch) -> Sent:
@@ -96,14 +92,11 @@ class StarGAN(AlternatingGAN[Sent]):
         patches, domains = self._outputs(torch.cat([real.x, fake.x.detach()]))
         on_real, on_fake = patches.chunk(2)
         losses = {
-            "loss": self.settings.discrimination(on_real, on_fake),
+            "loss": self.settings.discriminator_loss(on_real, on_fake),
             "domain": self.domain_weight * cross_entropy(domains[: len(real.x)], self._domains(real)),
         }
-        penalty = self.penalty(lambda x: self._outputs(x)[0].mean(1), real.x, fake.x, clock)
-        losses |= {} if penalty is None else {"penalty": penalty}
-        shown = {"real": on_real, "fake": on_fake}
-        logs = {f"discriminator/{k}": self.objective.shown(v.detach()).mean() for k, v in shown.items()}
-        return self._update("discriminator", losses, logs)
+        losses |= self.penalty(lambda x: self._outputs(x)[0].mean(1), real.x, fake.x, clock)
+        return Update.of("discriminator", losses, self.shown(on_real, on_fake))
 
     def generator_update(self, real: Batch, fake: Sent) -> Update:
         """The generator is taken for data of the domains (eq. 3), and finds the way back (eq. 4)."""
@@ -116,14 +109,10 @@ class StarGAN(AlternatingGAN[Sent]):
         for name, (weight, x) in ways.items():
             if weight:
                 losses[name] = weight * 2 * l1_loss(self.generator(x, self._domains(real)), real.x)  # in [-1, 1]
-        return self._update("generator", losses, {})
+        return Update.of("generator", losses)
 
     def _domains(self, real: Batch) -> Tensor:
         return check_labels(real.y, len(real.x), self.spec.classes, values=False)
-
-    def _update(self, player: str, losses: dict[str, Tensor], logs: dict[str, Tensor]) -> Update:
-        logs |= {f"{player}/{name}": loss.detach() for name, loss in losses.items()}
-        return Update(torch.stack([*losses.values()]).sum(), (player,), logs)
 
     def translate(self, x: Tensor, to: Tensor) -> Tensor:
         """Images `x`, (B, C, H, W), in the domains `to`, (B,), as (B, C, H, W)."""

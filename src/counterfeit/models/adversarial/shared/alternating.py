@@ -31,17 +31,15 @@ from counterfeit.losses import (
 )  # fmt: skip
 from counterfeit.nets.augment import Augmentation, augment
 
-__all__ = ["AlternatingGAN", "GANSettings"]
+__all__ = ["AlternatingGAN", "GANSettings", "Losses"]
 
+Losses = dict[str, Tensor]
+"""Named scalars whose sum a player descends."""
 Made = TypeVar("Made")
 LOWEST = {
-    "discriminator_steps": 1,
-    "instance_noise": 0,
-    "label_smoothing": 0,
-    "weight_clip": 0,
-    "penalty_weight": 0,
+    "discriminator_steps": 1, "instance_noise": 0, "label_smoothing": 0, "weight_clip": 0, "penalty_weight": 0,
     "penalty_every": 1,
-}
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -107,21 +105,20 @@ class GANSettings:
         x = augment(x, self.augment)
         return x + self.instance_noise * torch.randn_like(x) if self.instance_noise else x
 
-    def discrimination(self, on_real: Tensor, on_fake: Tensor) -> Tensor:
+    def discriminator_loss(self, on_real: Tensor, on_fake: Tensor) -> Tensor:
         """What a discriminator descends, by its outputs on data and on samples, scalar."""
         loss = OBJECTIVES[self.objective].discriminator(on_real, on_fake)
         return loss + label_smoothing(on_real, self.label_smoothing) if self.label_smoothing else loss
 
-    def gradient_penalty(
-        self, critic: Critic, real: Tensor, fake: Tensor, step: int, unit: float = 1.0
-    ) -> Tensor | None:
-        """The weighted penalty on the slope of `critic` per `unit` of its input, scalar; None where `step` has none."""
+    def gradient_penalty(self, critic: Critic, real: Tensor, fake: Tensor, step: int, unit: float = 1.0) -> Losses:
+        """The weighted penalty on the slope of `critic` per `unit` of its input; none where `step` has none."""
         if self.penalty == "none" or step % self.penalty_every:
-            return None
-        return self.penalty_weight * self.penalty_every * PENALTIES[self.penalty](critic, real, fake.detach(), unit)
+            return {}
+        weight = self.penalty_weight * self.penalty_every
+        return {"penalty": weight * PENALTIES[self.penalty](critic, real, fake.detach(), unit)}
 
     @torch.no_grad()
-    def clamp(self, net: nn.Module) -> None:
+    def clip_weights(self, net: nn.Module) -> None:
         """Keep the weights of a discriminator in ±`weight_clip`, where there is one."""
         for p in net.parameters() if self.weight_clip else ():
             p.clamp_(-self.weight_clip, self.weight_clip)
@@ -154,6 +151,18 @@ class AlternatingGAN(Model, Generic[Made]):
             if isinstance(net, Net):
                 net.double_backward = settings.penalty != "none"
 
+    def updates(self, draw: Draw, clock: Clock) -> Iterator[Update]:
+        """Algorithm 1: steps of the discriminator, each on a fresh minibatch, then one of the generator."""
+        for _ in range(self.settings.discriminator_steps):
+            real = draw()
+            with torch.set_grad_enabled(not self.settings.resample_noise):
+                fake = self.generate(real)
+            yield self.discriminator_update(real, fake, clock)
+            self.settings.clip_weights(self.discriminator)
+        with frozen(self.discriminator):
+            update = self.generator_update(real, self.generate(real) if self.settings.resample_noise else fake)
+        yield update
+
     @abstractmethod
     def generate(self, real: Batch) -> Made:
         """What the generator makes in the place of a minibatch of data, with gradients."""
@@ -166,22 +175,14 @@ class AlternatingGAN(Model, Generic[Made]):
     def generator_update(self, real: Batch, fake: Made) -> Update:
         """The generator's move; the discriminator's weights get no gradient in it."""
 
-    def penalty(self, critic: Critic, real: Tensor, fake: Tensor, clock: Clock) -> Tensor | None:
-        """The weighted penalty on the slope of `critic`, scalar; None where this step has none.
+    def penalty(self, critic: Critic, real: Tensor, fake: Tensor, clock: Clock) -> Losses:
+        """The weighted penalty on the slope of `critic`; none where this step has none.
 
         Slopes of bounded data are per unit of [-1, 1], in which papers give images, whatever a net makes of them.
         """
         with without_statistics(self.discriminator):
             return self.settings.gradient_penalty(critic, real, fake, clock.step, 0.5 if self.spec.bounded else 1.0)
 
-    def updates(self, draw: Draw, clock: Clock) -> Iterator[Update]:
-        """Algorithm 1: steps of the discriminator, each on a fresh minibatch, then one of the generator."""
-        for _ in range(self.settings.discriminator_steps):
-            real = draw()
-            with torch.set_grad_enabled(not self.settings.resample_noise):
-                fake = self.generate(real)
-            yield self.discriminator_update(real, fake, clock)
-            self.settings.clamp(self.discriminator)
-        with frozen(self.discriminator):
-            update = self.generator_update(real, self.generate(real) if self.settings.resample_noise else fake)
-        yield update
+    def shown(self, on_real: Tensor, on_fake: Tensor) -> dict[str, Tensor]:
+        """Mean outputs on data and on samples, for logs, as the objective shows them: probabilities where they are."""
+        return {name: self.objective.shown(v.detach()).mean() for name, v in (("real", on_real), ("fake", on_fake))}

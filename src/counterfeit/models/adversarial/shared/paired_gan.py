@@ -7,13 +7,13 @@ References:
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 
 from torch import Tensor
 
 from counterfeit.core import Batch, Clock, Draw, Net, Spec, Update
-from counterfeit.models.adversarial.shared.alternating import AlternatingGAN, GANSettings
+from counterfeit.models.adversarial.shared.alternating import AlternatingGAN, GANSettings, Losses
 
 __all__ = ["PairedGAN"]
 
@@ -41,10 +41,6 @@ class PairedGAN(AlternatingGAN[Tensor]):
             raise ValueError(f"adversarial_weight={adversarial_weight} came; at least 0 is expected. Raise it.")
         self.adversarial_weight = adversarial_weight
 
-    @abstractmethod
-    def errors(self, x: Tensor, fake: Tensor) -> Mapping[str, Tensor]:
-        """Named and weighted errors of what was made in the place of `x`, scalars."""
-
     def updates(self, draw: Draw, clock: Clock) -> Iterator[Update]:
         """Algorithm 1, or the generator's move alone where there is no game."""
         if self.adversarial_weight:
@@ -53,25 +49,25 @@ class PairedGAN(AlternatingGAN[Tensor]):
             real = draw()
             yield self.generator_update(real, self.generate(real))
 
+    @abstractmethod
+    def errors(self, x: Tensor, fake: Tensor) -> Losses:
+        """Named and weighted errors of what was made in the place of `x`, scalars."""
+
     def generator_update(self, real: Batch, fake: Tensor) -> Update:
         """The generator descends its errors, and imitates data where there is a game."""
-        losses = dict(self.errors(real.x, fake))
+        losses = self.errors(real.x, fake)
         if self.adversarial_weight:
             imitation = self.objective.generator(self.discriminator_outputs(fake)[:, :1])
             losses["adversarial"] = self.adversarial_weight * imitation
-        logs = {f"generator/{name}": loss.detach() for name, loss in losses.items()}
-        return Update(sum(losses.values(), fake.new_zeros(())), ("generator",), logs)
+        return Update.of("generator", losses)
 
     def discriminator_update(self, real: Batch, fake: Tensor, clock: Clock) -> Update:
         """The discriminator tells data from what was made in their place."""
         fake = fake.detach()
         on_real, on_fake = self.discriminator_outputs(real.x), self.discriminator_outputs(fake)
-        loss, shown = self.settings.discrimination(on_real, on_fake), self.objective.shown
-        logs = {"loss": loss.detach(), "real": shown(on_real.detach()).mean(), "fake": shown(on_fake.detach()).mean()}
-        penalty = self.penalty(self.discriminator_outputs, real.x, fake, clock)
-        if penalty is not None:
-            loss, logs["penalty"] = loss + penalty, penalty.detach()
-        return Update(loss, ("discriminator",), {f"discriminator/{name}": value for name, value in logs.items()})
+        losses = {"loss": self.settings.discriminator_loss(on_real, on_fake)}
+        losses |= self.penalty(self.discriminator_outputs, real.x, fake, clock)
+        return Update.of("discriminator", losses, self.shown(on_real, on_fake))
 
     def discriminator_outputs(self, x: Tensor, y: Tensor | None = None) -> Tensor:  # noqa: ARG002
         """The discriminator's logit of examples `x`, (B, 1), augmented and blurred while training."""

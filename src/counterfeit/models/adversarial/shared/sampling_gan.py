@@ -6,21 +6,19 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from counterfeit.core import Batch, Clock, Net, Spec, Structure, Update, check_codes, check_labels, check_request
-from counterfeit.models.adversarial.shared.alternating import AlternatingGAN, GANSettings
+from counterfeit.models.adversarial.shared.alternating import AlternatingGAN, GANSettings, Losses
+from counterfeit.models.adversarial.shared.prior import Prior
 from counterfeit.nets.layers import MinibatchDeviation, MinibatchDiscrimination
 
-__all__ = ["Fake", "Noise", "Player", "SamplingGAN"]
+__all__ = ["Fake", "SamplingGAN"]
 
-Noise = Literal["gaussian", "uniform"]
-Player = Literal["discriminator", "generator"]
 # real and fake must not share what these see
 POOLING = (nn.BatchNorm1d, nn.BatchNorm2d, MinibatchDeviation, MinibatchDiscrimination)
 
@@ -49,10 +47,9 @@ class SamplingGAN(AlternatingGAN[Fake]):
     Arguments:
         spec: what the data are.
         generator: codes (B, code_dim) -> examples (B, *shape).
-        discriminator: examples, and labels where it is conditional -> (B, 1 + more): a logit, and what `beside` uses.
-            Its `features`, (B, features), are asked for where the objective is a function of them.
-        noise: the prior over codes, of unit variance: "gaussian", or "uniform" on (-√3, √3).
-        noise_dim: size of the noise in a code, which a conditional game lets the label follow, one-hot.
+        discriminator: examples, and labels where it is conditional -> (B, 1 + more): a logit, and what losses beside
+            the objective's use. Its `features`, (B, features), are asked for where the objective is a function of them.
+        prior: over the noise in a code, which a conditional game lets the label follow, one-hot.
         settings: what the game is played for, and what keeps it stable.
         conditional: whether both players are told labels.
 
@@ -68,22 +65,18 @@ class SamplingGAN(AlternatingGAN[Fake]):
     """Values of a category in every code, which data never show; 0 for none."""
 
     def __init__(
-        self, spec: Spec, generator: Net, discriminator: Net, noise: Noise, noise_dim: int, settings: GANSettings,
+        self, spec: Spec, generator: Net, discriminator: Net, prior: Prior, settings: GANSettings,
         conditional: bool = False,
     ) -> None:  # fmt: skip
         super().__init__(spec, generator, discriminator, settings)
-        if noise_dim < 1:
-            raise ValueError(f"noise_dim={noise_dim} came; at least 1 is expected. Raise it.")
         if conditional and spec.classes < 1:
             raise ValueError("data without labels came; a conditional model expects labels. Choose data with classes.")
-        self.noise, self.noise_dim, self.conditional = noise, noise_dim, conditional
+        self.noise, self.noise_dim, self.conditional = prior, prior.noise_dim, conditional
         if conditional:
             self.register_buffer("frequencies", torch.full((spec.classes,), 1 / spec.classes))
         if self.objective.features and not hasattr(discriminator, "features"):
-            who = type(discriminator).__name__
-            raise ValueError(
-                f"objective {settings.objective} came; a discriminator with features is expected, not {who}."
-            )
+            came = f"objective {settings.objective} came; a discriminator with features is expected"
+            raise ValueError(f"{came}, not {type(discriminator).__name__}.")
         self.separate_batches = any(isinstance(module, POOLING) for module in discriminator.modules())
 
     @torch.no_grad()
@@ -93,62 +86,41 @@ class SamplingGAN(AlternatingGAN[Fake]):
             y = check_labels(data.y, len(data.x), self.spec.classes)
             self.frequencies.copy_(torch.bincount(y, minlength=self.spec.classes) / len(y))
 
-    def discriminator_update(self, real: Batch, fake: Fake, clock: Clock) -> Update:
-        """The discriminator tells data from samples, in one pass where none of its layers looks at a minibatch."""
-        real_y, fake_y = fake.conditioning()
-        if self.separate_batches:
-            on_real, on_fake = (
-                self.discriminator_outputs(real.x, real_y),
-                self.discriminator_outputs(fake.x.detach(), fake_y),
-            )
-        else:
-            conditioning = None if real_y is None or fake_y is None else torch.cat([real_y, fake_y])
-            on_real, on_fake = self.discriminator_outputs(torch.cat([real.x, fake.x.detach()]), conditioning).chunk(2)
-        loss = self.settings.discrimination(on_real[:, :1], on_fake[:, :1])
-        logs = self._logs("discriminator", loss, real=on_real[:, :1], fake=on_fake[:, :1])
-        loss = self._and_beside("discriminator", loss, logs, on_real, on_fake, real, fake)
-        return Update(loss + self._penalty(real.x, fake, clock, logs), ("discriminator",), logs)
-
-    def generator_update(self, real: Batch, fake: Fake) -> Update:
-        """The generator descends what the objective gives it, and what is `beside`."""
-        out = self.discriminator_outputs(fake.x, fake.y)
-        loss = self._imitation(out, real, fake)
-        logs = self._logs("generator", loss)
-        return Update(self._and_beside("generator", loss, logs, None, out, real, fake), self.makers, logs)
-
-    def _imitation(self, out: Tensor, real: Batch, fake: Fake) -> Tensor:
-        if self.objective.features is None:
-            return self.objective.generator(out[:, :1])
-        with torch.no_grad():
-            wanted = self._features(real.x, fake.conditioning()[0])
-        return self.objective.features(wanted, self._features(fake.x, fake.y))
-
-    def _features(self, x: Tensor, y: Tensor | None) -> Tensor:
-        shown = [some for some in self.augmented(x, y) if some is not None]
-        return self.discriminator.features(*shown)  # type: ignore[operator]
-
-    def beside(
-        self, player: Player, on_real: Tensor | None, on_fake: Tensor, real: Batch, fake: Fake  # noqa: ARG002
-    ) -> Mapping[str, Tensor]:  # fmt: skip
-        """Named losses that a player descends beside the objective; none unless a paper adds them.
+    def discriminator_losses(self, real: Batch, fake: Fake, on_real: Tensor, on_fake: Tensor) -> Losses:  # noqa: ARG002
+        """What the discriminator descends to tell data from samples (2014, eq. 1), and what a paper adds.
 
         Arguments:
-            player: whose move it is.
-            on_real: the discriminator's outputs on data, (B, 1 + more); None in the generator's move.
-            on_fake: its outputs on samples.
             real: the data.
             fake: the samples.
+            on_real: the discriminator's outputs on data, (B, 1 + more).
+            on_fake: its outputs on samples.
         """
-        return {}
+        return {"loss": self.settings.discriminator_loss(on_real[:, :1], on_fake[:, :1])}
 
-    def _and_beside(
-        self, player: Player, loss: Tensor, logs: dict[str, Tensor], on_real: Tensor | None, on_fake: Tensor,
-        real: Batch, fake: Fake,
-    ) -> Tensor:  # fmt: skip
-        for name, value in self.beside(player, on_real, on_fake, real, fake).items():
-            logs[f"{player}/{name}"] = value.detach()
-            loss = loss + value
-        return loss
+    def generator_losses(self, real: Batch, fake: Fake, on_fake: Tensor) -> Losses:
+        """What the generator descends for its samples to be taken for data, and what a paper adds.
+
+        Arguments:
+            real: the data.
+            fake: the samples.
+            on_fake: the discriminator's outputs on samples, (B, 1 + more).
+        """
+        if self.objective.features is None:
+            return {"loss": self.objective.generator(on_fake[:, :1])}
+        with torch.no_grad():
+            wanted = self._features(real.x, fake.conditioning()[0])
+        return {"loss": self.objective.features(wanted, self._features(fake.x, fake.y))}
+
+    def discriminator_update(self, real: Batch, fake: Fake, clock: Clock) -> Update:
+        """The discriminator descends its losses, and the penalty where there is one."""
+        on_real, on_fake = self._outputs_on_both(real, fake)
+        losses = self.discriminator_losses(real, fake, on_real, on_fake) | self.gradient_penalty(real.x, fake, clock)
+        return Update.of("discriminator", losses, self.shown(on_real[:, :1], on_fake[:, :1]))
+
+    def generator_update(self, real: Batch, fake: Fake) -> Update:
+        """The generator descends its losses."""
+        on_fake = self.discriminator_outputs(fake.x, fake.y)
+        return Update.of(self.makers, self.generator_losses(real, fake, on_fake))
 
     def generate(self, real: Batch) -> Fake:
         """As many samples as there are data, with gradients, of the same labels where the game is conditional."""
@@ -166,24 +138,27 @@ class SamplingGAN(AlternatingGAN[Fake]):
             self.spec.check(x, f"{type(self).__name__}.discriminator_outputs")
         return self.discriminator(x) if y is None else self.discriminator(x, y)
 
+    def _outputs_on_both(self, real: Batch, fake: Fake) -> tuple[Tensor, Tensor]:
+        """Outputs on data and on samples, in one pass where no layer of the discriminator looks at a minibatch."""
+        x, (real_y, fake_y) = fake.x.detach(), fake.conditioning()
+        if self.separate_batches:
+            return self.discriminator_outputs(real.x, real_y), self.discriminator_outputs(x, fake_y)
+        y = None if real_y is None or fake_y is None else torch.cat([real_y, fake_y])
+        on_real, on_fake = self.discriminator_outputs(torch.cat([real.x, x]), y).chunk(2)
+        return on_real, on_fake
+
     def augmented(self, x: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """What the discriminator in training sees of examples `x`, (B, *shape), and of what it is told, `y`."""
         return self.settings.augmented(x), y
 
-    def gradient_penalty(self, real: Tensor, fake: Fake, clock: Clock) -> Tensor | None:
-        """The weighted penalty on the slope of the discriminator, scalar; None where this step has none."""
-        return self.penalty(lambda x: self.discriminator_outputs(x, fake.conditioning()[0])[:, :1], real, fake.x, clock)
+    def _features(self, x: Tensor, y: Tensor | None) -> Tensor:
+        shown = [some for some in self.augmented(x, y) if some is not None]
+        return self.discriminator.features(*shown)  # type: ignore[operator]
 
-    def _penalty(self, real: Tensor, fake: Fake, clock: Clock, logs: dict[str, Tensor]) -> Tensor | float:
-        penalty = self.gradient_penalty(real, fake, clock)
-        if penalty is None:
-            return 0.0
-        logs["discriminator/penalty"] = penalty.detach()
-        return penalty
-
-    def _logs(self, player: Player, loss: Tensor, **outputs: Tensor) -> dict[str, Tensor]:
-        logs = {f"{player}/loss": loss.detach()}
-        return logs | {f"{player}/{name}": self.objective.shown(v.detach()).mean() for name, v in outputs.items()}
+    def gradient_penalty(self, real: Tensor, fake: Fake, clock: Clock) -> Losses:
+        """The weighted penalty on the slope of the discriminator; none where this step has none."""
+        y = fake.conditioning()[0]
+        return self.penalty(lambda x: self.discriminator_outputs(x, y)[:, :1], real, fake.x, clock)
 
     @property
     def labels(self) -> int:
@@ -196,7 +171,7 @@ class SamplingGAN(AlternatingGAN[Fake]):
 
     @property
     def code_dim(self) -> int:
-        """Size of a code."""
+        """Dimension of a code."""
         return sum(self.structure())
 
     def prior(self, n: int, y: Tensor | None = None) -> Tensor:
@@ -205,9 +180,7 @@ class SamplingGAN(AlternatingGAN[Fake]):
         Labels are as frequent as in the data, and categories equally likely, where `y` is None.
         """
         check_request(n)
-        draw = torch.randn if self.noise == "gaussian" else torch.rand
-        z = draw(n, self.noise_dim, device=self.device)
-        z = z if self.noise == "gaussian" else (z - 0.5) * 12**0.5  # unit variance
+        z = self.noise.draw(n, self.device)
         if not self.labels:
             return z
         y = self._labels(n) if y is None else y
@@ -232,5 +205,4 @@ class SamplingGAN(AlternatingGAN[Fake]):
         """
         check_request(n, y if not self.labels else None)
         y = None if y is None else check_labels(y, n, self.labels).to(self.device)
-        x = self.generator(self.prior(n, y))
-        return x.round() if self.spec.kind == "binary" else x
+        return self.spec.rounded(self.generator(self.prior(n, y)))
