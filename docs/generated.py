@@ -26,6 +26,7 @@ from docstring_parser import parse
 
 import counterfeit
 from counterfeit import catalogue, cli
+from counterfeit.config.parse import groups
 from counterfeit.config.settings import SECTIONS
 from counterfeit.report.html.figure import save
 from counterfeit.report.run_page.facts import number
@@ -170,8 +171,9 @@ def settings(section: str) -> str:
 
 def _settings(cls: type) -> Iterator[tuple[str, object, str]]:
     """Name, default and meaning of each; those of a group lie flat among the others, as on the command line."""
+    grouped = groups(cls)
     for parameter in inspect.signature(cls).parameters.values():
-        value = parameter.default
+        value = grouped.get(parameter.name, parameter.default)
         if dataclasses.is_dataclass(value):
             for name in (f.name for f in dataclasses.fields(value)):
                 yield name, getattr(value, name), _meaning(type(value), name)

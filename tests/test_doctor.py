@@ -3,7 +3,6 @@
 import json
 import math
 from dataclasses import replace
-from inspect import signature
 
 import pytest
 import torch
@@ -14,6 +13,7 @@ from checks import same_end
 from counterfeit import catalogue
 from counterfeit.catalogue import build
 from counterfeit.cli import main
+from counterfeit.config.parse import groups
 from counterfeit.config.settings import Train
 from counterfeit.core import Clock, Model, Spec, Update
 from counterfeit.data.source import InMemory, Source
@@ -27,7 +27,9 @@ from counterfeit.engine.doctor.sample_statistics import look_at_codes, reference
 from counterfeit.engine.events import read_events
 from counterfeit.engine.fit import DivergedError, UnhealthyError, fit
 from counterfeit.engine.step import Stepper
+from counterfeit.nets.conv import ConvPlayers
 from counterfeit.report.run_page.page import page
+from flat import flat
 
 CPU = torch.device("cpu")
 
@@ -226,7 +228,7 @@ def test_training_is_the_same_with_and_without(recipe, tmp_path):
 
 @pytest.fixture(scope="module")
 def gan():
-    return catalogue.model_class("gan")(Spec((1, 8, 8)), hidden=(8,), discriminator_hidden=(8,))
+    return flat(catalogue.model_class("gan"), Spec((1, 8, 8)), hidden=(8,), discriminator_hidden=(8,))
 
 
 HEALTHY = {
@@ -301,7 +303,7 @@ def test_advice_is_made_from_the_settings(gan):
     assert "Make its task harder or its steps smaller: `--train.lr 0.001` or" in diagnose(fast)[0].change
 
 
-CONVOLUTIONAL = [name for name, cls in catalogue.models().items() if "nets" in signature(cls).parameters]
+CONVOLUTIONAL = [name for name, cls in catalogue.models().items() if isinstance(groups(cls).get("nets"), ConvPlayers)]
 
 
 def convolutional(name, **settings):
@@ -325,7 +327,9 @@ def test_dropout_is_advised_to_convolutions_as_one_rate_and_not_where_they_drop_
 
 def test_dropout_is_advised_to_perceptrons_as_two_rates_and_to_others_not_at_all(gan):
     assert "`--model.dropout 0.2,0.5`" in diagnose(chart(gan, {}, WON))[0].change
-    dropping = catalogue.model_class("gan")(Spec((1, 8, 8)), (8,), discriminator_hidden=(8,), dropout=(0.3, 0.5))
+    dropping = flat(
+        catalogue.model_class("gan"), Spec((1, 8, 8)), hidden=(8,), discriminator_hidden=(8,), dropout=(0.3, 0.5)
+    )
     assert "dropout" not in diagnose(chart(dropping, {}, WON))[0].change
     assert "dropout" not in diagnose(chart(catalogue.model_class("sngan")(Spec((1, 8, 8)), 4, 4), {}, WON))[0].change
 
@@ -336,7 +340,14 @@ def test_what_is_already_so_is_not_advised(gan):
     change = diagnose(chart(gan, dead))[0].change
     assert "model.norm" not in change
     assert "`--model.activation leaky-relu`" in change
-    leaky = catalogue.model_class("gan")(Spec((1, 8, 8)), (8,), "leaky-relu", "none", discriminator_hidden=(8,))
+    leaky = flat(
+        catalogue.model_class("gan"),
+        Spec((1, 8, 8)),
+        hidden=(8,),
+        activation="leaky-relu",
+        norm="none",
+        discriminator_hidden=(8,),
+    )
     change = diagnose(chart(leaky, dead))[0].change
     assert "model.activation" not in change
     assert "`--model.norm batch`" in change

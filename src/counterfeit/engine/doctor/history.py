@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, fields, is_dataclass
 from functools import cached_property
 from typing import Any, Literal
 
+from counterfeit.config.parse import groups
 from counterfeit.config.settings import Train
 from counterfeit.core import Model
 
@@ -127,10 +128,11 @@ class Chart:
     @cached_property
     def _taken(self) -> dict[str, object]:
         """Settings that the model takes, its own and those of its groups, each with what holds its value."""
-        parameters = inspect.signature(type(self.model).__init__).parameters
-        groups = {name: p.default for name, p in parameters.items() if is_dataclass(p.default)}
-        inner = {f.name: getattr(self.model, name, group) for name, group in groups.items() for f in fields(group)}
-        return inner | dict.fromkeys(parameters, self.model)
+        kept = {type(value): value for value in vars(self.model).values() if is_dataclass(value)}
+        grouped = groups(type(self.model))
+        own = set(inspect.signature(type(self.model).__init__).parameters) - set(grouped)
+        inner = {f.name: kept.get(type(group), group) for group in grouped.values() for f in fields(group)}
+        return inner | dict.fromkeys(own, self.model)
 
 
 def _text(value: Any) -> str:

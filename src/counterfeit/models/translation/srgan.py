@@ -72,6 +72,7 @@ class SRGAN(PairedGAN):
                 f"{factor} are expected. Set data.size, or another factor."
             )
         super().__init__(spec, nets.generator(spec, factor), nets.discriminator(spec), adversarial_weight, settings)
+        self.nets = nets
         self.factor, self.pixel_weight, self.feature_weight = factor, pixel_weight, feature_weight
 
     def generate(self, real: Batch) -> Tensor:
