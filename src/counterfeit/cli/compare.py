@@ -8,7 +8,15 @@ from __future__ import annotations
 import argparse
 
 from counterfeit.cli.evaluate import names, seedless, subject
-from counterfeit.cli.options import data_of, data_options, evaluation_of, evaluation_options, tables_writable, writable
+from counterfeit.cli.options import (
+    data_of,
+    data_options,
+    evaluation_of,
+    evaluation_options,
+    run_options,
+    tables_writable,
+    writable,
+)
 from counterfeit.cli.output import Watch, say, show
 from counterfeit.common.files import dumps
 
@@ -37,9 +45,7 @@ def options(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(f"--{name}", metavar="FILE", nargs="?", const="-", help=f"the tables as {name}, or to FILE")
     evaluation_options(parser)
     data_options(parser)
-    parser.add_argument("--checkpoint", default="best", help="best, newest or a step (default: best)")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, mps")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    run_options(parser)
 
 
 def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from counterfeit.cli.options import samples_writable
+from counterfeit.cli.options import input_options, run_options, samples_writable
 from counterfeit.cli.output import counted, say
 from counterfeit.common.files import dumps
 from counterfeit.data.user_images import read_inputs, read_mask
@@ -44,9 +44,7 @@ def options(parser: argparse.ArgumentParser) -> None:
         help=f"what is missing: {', '.join(KINDS)}, or a picture that is white there (default: what is transparent in "
         "--input, else each kind in turn)",
     )  # fmt: skip
-    parser.add_argument("--input", metavar="PATH", help="a picture, folder or zip of yours, in place of test images")
-    parser.add_argument("--count", type=int, default=12, help="how many test images (default: 12)")
-    parser.add_argument("--split", default="test", choices=("train", "valid", "test"), help="of which split")
+    input_options(parser, 12)
     parser.add_argument("-n", "--n", type=int, help="draws of each (default: 6; 1 of a single picture of yours)")
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same draws (default: 0)")
     parser.add_argument(
@@ -54,9 +52,7 @@ def options(parser: argparse.ArgumentParser) -> None:
         help="a .png with a row for each image, a .npy array (N, n, C, H, W), or a folder for single pictures "
         "(default: RUN/completions.png)",
     )
-    parser.add_argument("--checkpoint", default="best", help="best, newest or a step (default: best)")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, mps")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    run_options(parser)
 
 
 def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from counterfeit.cli.options import run_options
 from counterfeit.common.files import dumps
 
 if TYPE_CHECKING:
@@ -27,9 +28,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "run", metavar="RUN|RECIPE", nargs="?", help="a run folder, or a recipe to time (default: the machine)"
     )
-    parser.add_argument("--checkpoint", default="newest", help="best, newest or a step (default: newest)")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, mps")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    run_options(parser, "newest")
 
 
 def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from counterfeit.cli.options import writable
+from counterfeit.cli.options import run_options, writable
 from counterfeit.cli.output import counted, say
 from counterfeit.common.files import dumps
 
@@ -53,9 +53,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--direction", metavar="FILE", help="or along a .npy: (latent,), or from one code to another")
     group.add_argument("--strength", type=float, default=1.0, help="how far, in lengths of the way (default: 1)")
     parser.add_argument("--seed", type=int, default=0, help="of codes that are drawn (default: 0)")
-    parser.add_argument("--checkpoint", default="best", help="best, newest or a step (default: best)")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, mps")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    run_options(parser)
 
 
 def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from counterfeit.config.settings import Data
 
 __all__ = [
-    "data_of", "data_options", "evaluation_of", "evaluation_options", "samples_writable", "tables_writable",
-    "writable",
+    "data_of", "data_options", "evaluation_of", "evaluation_options", "input_options", "run_options",
+    "samples_writable", "tables_writable", "writable",
 ]  # fmt: skip
 
 
@@ -41,6 +41,21 @@ def evaluation_of(args: argparse.Namespace) -> dict[str, Any]:
 
     given = {field.name: getattr(args, field.name, None) for field in dataclasses.fields(Evaluation)}
     return {name: value for name, value in given.items() if value is not None and name != "metrics"}
+
+
+def run_options(parser: argparse.ArgumentParser, checkpoint: str = "best") -> None:
+    """How a run is opened, and that a program reads the answer."""
+    help_ = f"best, newest or a step (default: {checkpoint})"
+    parser.add_argument("--checkpoint", default=checkpoint, help=help_)
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, mps")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def input_options(parser: argparse.ArgumentParser, count: int) -> None:
+    """What a model is to work on: pictures of a person's own, or so many of a split."""
+    parser.add_argument("--input", metavar="PATH", help="a picture, folder or zip of yours, in place of test images")
+    parser.add_argument("--count", type=int, default=count, help=f"how many test images (default: {count})")
+    parser.add_argument("--split", default="test", choices=("train", "valid", "test"), help="of which split")
 
 
 def writable(path: str | None, folder: bool = False) -> Path | None:

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from counterfeit.cli.options import samples_writable
+from counterfeit.cli.options import run_options, samples_writable
 from counterfeit.cli.output import counted, say
 from counterfeit.common.files import dumps
 
@@ -44,9 +44,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--steps", type=int, default=10, help="pictures on a walk (default: 10)")
     group.add_argument("--path", choices=("spherical", "linear"), default="spherical", help="(default: spherical)")
     parser.add_argument("--mean", action="store_true", help="decoded means in place of draws")
-    parser.add_argument("--checkpoint", default="best", help="best, newest or a step (default: best)")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, mps")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    run_options(parser)
 
 
 def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:

@@ -9,7 +9,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from counterfeit.cli.options import samples_writable
+from counterfeit.cli.options import input_options, run_options, samples_writable
 from counterfeit.cli.output import counted, say
 from counterfeit.common.files import dumps
 
@@ -33,17 +33,13 @@ def options(parser: argparse.ArgumentParser) -> None:
     """What the verb takes."""
     parser.add_argument("run", metavar="RUN", help="a run folder of a model that translates or enlarges")
     parser.add_argument("--to", metavar="DOMAIN", help="the domain to go to: a class of the run's data, or its number")
-    parser.add_argument("--input", metavar="PATH", help="a picture, folder or zip of yours, in place of test images")
-    parser.add_argument("--count", type=int, default=24, help="how many test images (default: 24)")
-    parser.add_argument("--split", default="test", choices=("train", "valid", "test"), help="of which split")
+    input_options(parser, 24)
     parser.add_argument(
         "--out",
         help="a .png, with the result of one picture, or of several rows of pictures above what they became; a .npy "
         "array; or a folder for single pictures (default: RUN/translations.png)",
     )
-    parser.add_argument("--checkpoint", default="best", help="best, newest or a step (default: best)")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, mps")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    run_options(parser)
 
 
 def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from types import ModuleType
 from typing import Any, TypeVar
 
-__all__ = ["by_name", "concrete", "modules"]
+__all__ = ["by_name", "concrete", "declared", "modules"]
 
 T = TypeVar("T")
 
@@ -36,6 +36,12 @@ def by_name(found: Iterable[tuple[str, T]]) -> dict[str, T]:
             raise ValueError(f"{named[name]!r} and {one!r} are both called {name}. Rename either.")
         named[name] = one
     return dict(sorted(named.items()))
+
+
+def declared(package: str, kind: type[T]) -> dict[str, T]:
+    """Name -> each thing of a `kind`, which has a name, that a file below a package declares at its top level."""
+    held = (vars(importlib.import_module(path)).values() for path in modules(package))
+    return by_name((one.name, one) for things in held for one in things if isinstance(one, kind))  # type: ignore[attr-defined]
 
 
 def concrete(module: ModuleType, base: type) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from counterfeit.config.settings import Config, Evaluation
 from counterfeit.core import Generator, Spec, check_request
 from counterfeit.data.source import Examples, Source
 from counterfeit.evaluation.measure import Results, Tell, measure, warned
-from counterfeit.inference.draws import draw
+from counterfeit.inference.draws import Drawn, draw
 
 __all__ = ["FixedSamples", "Subject", "Trained"]
 
@@ -68,23 +68,11 @@ class FixedSamples(Generator):
         return self.examples[taken].x
 
 
-class Trained(Protocol):
+class Trained(Drawn, Protocol):
     """What a comparison and a record ask of a run beside its numbers: how it was trained, and what that cost."""
 
     path: Path
     config: Config
-
-    @property
-    def name(self) -> str:
-        """What to call it."""
-
-    @property
-    def model(self) -> Generator:
-        """The trained model."""
-
-    @property
-    def source(self) -> Source:
-        """What it was trained on."""
 
     @property
     def checkpoint(self) -> Path:

@@ -6,7 +6,6 @@ a picture of the model doing it, which training shows at every save.
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -15,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from counterfeit.common.discovery import by_name, modules
+from counterfeit.common.discovery import declared
 from counterfeit.core import Generator
 from counterfeit.data.source import Source
 from counterfeit.inference.draws import BATCH, evaluating
@@ -47,12 +46,7 @@ class Ability:
 @cache
 def abilities() -> tuple[Ability, ...]:
     """Every ability, in the order in which they are shown."""
-    found = by_name(
-        (one.name, one)
-        for path in modules("counterfeit.inference")
-        for one in vars(importlib.import_module(path)).values() if isinstance(one, Ability)
-    )  # fmt: skip
-    return tuple(sorted(found.values(), key=lambda one: one.order))
+    return tuple(sorted(declared("counterfeit.inference", Ability).values(), key=lambda one: one.order))
 
 
 def asked(

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 from functools import cache
 
-from counterfeit.common.discovery import by_name, modules
+from counterfeit.common.discovery import declared
 from counterfeit.common.spelling import nearest
 from counterfeit.metrics.base import Metric
 
@@ -15,11 +14,7 @@ __all__ = ["metric", "metrics"]
 @cache
 def metrics() -> dict[str, Metric]:
     """Every metric by name."""
-    return by_name(
-        (found.name, found)
-        for path in modules("counterfeit.metrics")
-        for found in vars(importlib.import_module(path)).values() if isinstance(found, Metric)
-    )  # fmt: skip
+    return declared("counterfeit.metrics", Metric)
 
 
 def metric(name: str) -> Metric:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
-from counterfeit.common.discovery import by_name, modules
+from counterfeit.common.discovery import declared
 from counterfeit.inference.draws import Drawn
 from counterfeit.report.html import grids
 from counterfeit.report.html.figure import Figure
@@ -48,9 +47,4 @@ class RunFigures:
 @cache
 def figures_of_models() -> tuple[RunFigures, ...]:
     """Every declaration, in the order of a report."""
-    found = by_name(
-        (one.name, one)
-        for path in modules("counterfeit.report.figures")
-        for one in vars(importlib.import_module(path)).values() if isinstance(one, RunFigures)
-    )  # fmt: skip
-    return tuple(sorted(found.values(), key=lambda one: one.order))
+    return tuple(sorted(declared("counterfeit.report.figures", RunFigures).values(), key=lambda one: one.order))
