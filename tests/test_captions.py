@@ -22,11 +22,15 @@ from counterfeit.common.seeding import seeded
 from counterfeit.config.settings import Config, Data, Evaluation
 from counterfeit.core import Batch, Clock, Spec, check_captions
 from counterfeit.data.audit import check
+from counterfeit.data.images import tile
+from counterfeit.data.labelled_images import below_texts
+from counterfeit.data.selection import spread
 from counterfeit.data.source import Source
 from counterfeit.data.sources.captioned_folder import CaptionedFolder, read_captions
 from counterfeit.data.sources.captioned_shapes import COLORS, POSITIONS, CaptionedDigits, CaptionedShapes
 from counterfeit.data.sources.digits import Digits
 from counterfeit.data.tokenizer import caption, encode, split, vocabulary
+from counterfeit.engine.previews import picture
 from counterfeit.evaluation.measure import measure
 from counterfeit.evaluation.subject import Subject
 from counterfeit.metrics.features import train_classifier as engine
@@ -473,6 +477,22 @@ def test_attributes_are_found_where_they_are_and_not_where_they_are_not(shapes, 
         assert rows["real images"]["value"] > 0.95  # a few lie off their places
         assert result.value == pytest.approx(0.76 if wrong else 1.0, abs=0.03)
         assert json.loads(json.dumps(result.to_dict())) == result.to_dict()
+
+
+def test_what_is_learnt_is_shown_below_captions(shapes):
+    net = Text2Image(shapes.spec, nets=TINY).eval()
+    grid = picture(net, shapes, 16)
+    assert grid.shape[2] == 3
+    assert grid.shape[0] == 2 * (18 + 6 + grid_height(shapes))  # two rows of eight, each below a line of text
+    assert bool((grid[:18] == 0).any())  # which says something
+    for number, text in enumerate(caption(row, shapes.spec.vocabulary) for row in spread(shapes, "valid", 2).y):
+        top = number * grid.shape[0] // 2
+        line = below_texts([text], [np.zeros((1, grid.shape[1]), np.uint8)], "#000000", "#ffffff")[:18]
+        assert np.array_equal(grid[top : top + 18, : line.shape[1]], line)
+
+
+def grid_height(source) -> int:
+    return tile(torch.zeros(8, *source.spec.shape), 8).shape[0]
 
 
 def test_shares_count_only_what_was_asked():

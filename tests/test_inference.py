@@ -17,6 +17,7 @@ from counterfeit.cli import main
 from counterfeit.common.seeding import seeded
 from counterfeit.config.settings import Train
 from counterfeit.core import Batch, Clock, Net, Spec, Structured
+from counterfeit.data.labelled_images import headed
 from counterfeit.engine.distributed import Processes
 from counterfeit.engine.step import Stepper
 from counterfeit.inference.latent import class_means, move, traverse_categories, traverse_continuous
@@ -409,6 +410,10 @@ def test_pictures_of_ones_own_are_reconstructed_and_changed(run, tmp_path, capsy
     for file in files[1:]:
         with Image.open(file) as picture:
             assert min(picture.size) > 2 * 8
+            shown = np.asarray(picture)
+    heads = ["given", "0", "0.11", "0.22", "0.33", "0.44", "0.56", "0.67", "0.78", "0.89", "1"]
+    blank = np.full((1, shown.shape[1]), 255, np.uint8)  # each column of pictures stands below how far it went
+    assert np.array_equal(shown[18:35], headed(heads, blank, "#000000", "#ffffff")[:17])
     with np.load(files[0], allow_pickle=False) as file:
         assert file.files == ["z"]
 

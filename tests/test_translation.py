@@ -488,9 +488,26 @@ def test_translate_takes_pictures_of_ones_own(run, pictures, tmp_path):
     assert np.load(array, allow_pickle=False).shape == (36, 1, 8, 8)
 
 
+def test_translate_goes_to_several_domains_at_once(run, tmp_path, capsys):
+    words = ["translate", str(run), "--count", "5", "--json"]
+    rows, array, folder = tmp_path / "rows.png", tmp_path / "all.npy", tmp_path / "each"
+    assert main([*words, "--to", "plain,negative+shifted", "--out", str(rows)]) == 0
+    assert json.loads(capsys.readouterr().out)["images"] == 10
+    assert size(rows)[1] > 3 * (size(rows)[0] - 2) // 5  # the images, and a row of each domain, below their names
+    assert main([*words, "--to", "1, 0", "--out", str(array)]) == 0
+    assert main([*words, "--to", "all", "--out", str(folder)]) == 0
+    found = np.load(array, allow_pickle=False)
+    assert found.shape == (10, 1, 8, 8)
+    assert {path.name: len([*path.iterdir()]) for path in folder.iterdir()} == {"plain": 5, "negative+shifted": 5}
+    with Image.open(folder / "plain" / "00000.png") as image:
+        assert np.array_equal(np.asarray(image), (255 * found[5, 0]).round().astype(np.uint8))
+
+
 def test_translate_says_what_is_wrong(run, tmp_path, capsys):
     assert "negative+shifted" in fails(capsys, run)
     assert "class 'green' came" in fails(capsys, run, "--to", "green")
+    assert "class 'green' came" in fails(capsys, run, "--to", "plain,green")
+    assert "no --to came" in fails(capsys, run, "--to", ",")
     assert "class '2' came" in fails(capsys, run, "--to", "2")
     assert "count 0" in fails(capsys, run, "--to", "0", "--count", "0")
     assert "does not exist" in fails(capsys, run, "--to", "0", "--input", tmp_path / "none.png")
@@ -531,7 +548,7 @@ def test_classes_are_called_by_name_or_number(hidden, pictures):
 def test_images_of_every_other_domain_are_translated():
     source = Digits()
     run = SimpleNamespace(source=source, translate=lambda x, to: x)
-    before, _ = translated(run, SimpleNamespace(input=None, split="test", count=9), to=4)
+    before, _ = translated(run, SimpleNamespace(input=None, split="test", count=9), to=[4])
     x, y = source.split("test").first()
     found = y[torch.cdist(torch.stack(before).flatten(1), x.flatten(1)).argmin(1)]
     assert {*found.tolist()} == {*range(10)} - {4}

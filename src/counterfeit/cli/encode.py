@@ -148,20 +148,20 @@ def way(run: Run, batch: Batch, args: argparse.Namespace) -> tuple[Tensor, Tenso
 
 def edit(run: Run, x: Tensor, direction: Tensor, args: argparse.Namespace) -> None:
     """Write the images `x`, (N, *shape), beside what they turn into."""
-    from counterfeit.common.files import atomic
     from counterfeit.data.images import save_png, to_uint8
+    from counterfeit.data.labelled_images import below_texts, headed
     from counterfeit.report.figures.edits import board, edit
-    from counterfeit.report.html.texts import labelled
 
     if args.input and len(x) == 1:  # one picture in, one picture out
         (changed,) = edit(run, x, direction, torch.tensor([args.strength]))
         save_png(args.edit, to_uint8(changed[0]))
         return
-    changed = edit(run, x, direction, torch.linspace(0, args.strength, STEPS))
+    amounts = torch.linspace(0, args.strength, STEPS)
+    changed = edit(run, x, direction, amounts)
     course = f"along {args.direction}" if args.direction else f"from {args.away or 'the mean'} to {args.to}"
-    title = f"{course}: 0 to {args.strength:g} lengths of the way, from left to right"
-    with atomic(Path(args.edit)) as part:
-        part.write_bytes(labelled([title], [board(run.source.natural(x), changed)], "#000000", "#ffffff"))
+    title, heads = f"{course}: lengths of the way", ["given", *(f"{amount:.2g}" for amount in amounts.tolist())]
+    grid = headed(heads, board(run.source.natural(x), changed), "#000000", "#ffffff")
+    save_png(args.edit, below_texts([title], [grid], "#000000", "#ffffff"))
 
 
 def _decodes(run: Run) -> None:

@@ -1,4 +1,4 @@
-"""Take images to another domain, one of the classes that the run was trained on; or draw them in more pixels.
+"""Take images to other domains, classes that the run was trained on; or draw them in more pixels.
 
 Which of the two a run does depends on its model: one that enlarges takes pictures of any size and no --to.
 """
@@ -6,6 +6,7 @@ Which of the two a run does depends on its model: one that enlarges takes pictur
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,12 +20,14 @@ if TYPE_CHECKING:
     from counterfeit.data.images import Span
     from counterfeit.run.run import Run
 
-SUMMARY = "take images to another domain, or draw them in more pixels"
+SUMMARY = "take images to other domains, or draw them in more pixels"
 OF_RUNS = True  # which may be of a class of models of one's own
 EXAMPLE = """examples:
   counterfeit translate runs/first --to horse                       test images that are no horses
   counterfeit translate runs/first --to horse --input deer.jpg --out horse.png
   counterfeit translate runs/first --to horse --input deer/ --out horses/
+  counterfeit translate runs/first --to horse,zebra                 a row of each, below the images
+  counterfeit translate runs/first --to all --input deer/ --out many/  a folder of each: many/horse, many/zebra, …
   counterfeit translate runs/large --input small.png --out large.png   by a model that enlarges
 """
 
@@ -32,12 +35,14 @@ EXAMPLE = """examples:
 def options(parser: argparse.ArgumentParser) -> None:
     """What the verb takes."""
     parser.add_argument("run", metavar="RUN", help="a run folder of a model that translates or enlarges")
-    parser.add_argument("--to", metavar="DOMAIN", help="the domain to go to: a class of the run's data, or its number")
+    parser.add_argument("--to", metavar="DOMAIN[,…]",
+                        help="the domain to go to: a class of the run's data, or its number; several of them, or all")
     input_options(parser, 24)
     parser.add_argument(
         "--out",
         help="a .png, with the result of one picture, or of several rows of pictures above what they became; a .npy "
-        "array; or a folder for single pictures (default: RUN/translations.png)",
+        "array, domain after domain; or a folder for single pictures, with one of each where there are several domains "
+        "(default: RUN/translations.png)",
     )
     run_options(parser)
 
@@ -55,29 +60,40 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
         raise ValueError(f"{type(source.model).__name__} neither translates nor enlarges. Name another run.")
     out, folder = samples_writable(args.out, source.path / "translations.png")
     if isinstance(source.model, Translates):
-        label = domain(source, args.to)
-        before, after = translated(source, args, label)
-        words = f"{counted(len(after), 'image')} taken to {source.source.called(label)}"
+        labels = domains(source, args.to)
+        names = [source.source.called(label) for label in labels]
+        before, *rows = translated(source, args, labels)
+        words = f"{counted(len(before), 'image')} taken to {', '.join(names)}"
     else:
-        before, after = upscaled(source, args)
-        words = f"{counted(len(after), 'image')} drawn in {source.model.factor} times as many pixels a side"
-    write(before, after, out, folder, source.source.span)
+        names = []
+        before, *rows = upscaled(source, args)
+        words = f"{counted(len(before), 'image')} drawn in {source.model.factor} times as many pixels a side"
+    if len(rows) > 1:
+        write_each(before, dict(zip(names, rows, strict=True)), out, folder, source.source.span)
+    else:
+        write(before, rows[0], out, folder, source.source.span)
     say(f"{words} by {source.name}: {out}")
     if args.json:
-        print(dumps({"run": args.run, "to": args.to, "images": len(after), "out": str(out)}))
+        print(dumps({"run": args.run, "to": args.to, "images": sum(map(len, rows)), "out": str(out)}))
     return 0
 
 
-def domain(run: Run, to: str | None) -> int:
-    """The label of the domain of that name or number."""
-    if to is None:
-        names = ", ".join(map(run.source.called, range(run.source.spec.classes)))
-        raise ValueError(f"no --to came; one of {names} is expected. Name the domain to go to.")
-    return run.source.label(to)
+def domains(run: Run, to: str | None) -> list[int]:
+    """The labels of the domains of these names or numbers, with commas between; of every domain where `to` is "all"."""
+    names = [run.source.called(label) for label in range(run.source.spec.classes)]
+    if to == "all" and to not in names:
+        return [*range(len(names))]
+    parts = [to] if to in names else [part.strip() for part in (to or "").split(",") if part.strip()]
+    if not parts:
+        raise ValueError(f"no --to came; one of {', '.join(names)} is expected. Name the domain to go to.")
+    return [*dict.fromkeys(run.source.label(part) for part in parts)]
 
 
-def translated(run: Run, args: argparse.Namespace, to: int) -> tuple[list[Tensor], list[Tensor]]:
-    """Images, and the same in the domain `to`, in the data's natural unit, (C, H, W) each."""
+def translated(run: Run, args: argparse.Namespace, to: Sequence[int]) -> list[list[Tensor]]:
+    """Images, and the same in each of the domains `to`, in the data's natural unit, (C, H, W) each.
+
+    Images of a split are of all other domains where there is one to go to, and of every domain where there are several.
+    """
     from counterfeit.data.selection import spaced
     from counterfeit.data.user_images import read_inputs
     from counterfeit.inference.translation import few
@@ -86,12 +102,12 @@ def translated(run: Run, args: argparse.Namespace, to: int) -> tuple[list[Tensor
         x = read_inputs(args.input, run.source.spec, run.source.span).x
     else:
         found = few(run.source, args.split, args.count * run.source.spec.classes)
-        x = found.x[found.y != to]
+        x = found.x if len(to) > 1 else found.x[found.y != to[0]]
         x = x[spaced(min(args.count, len(x)), len(x))]
-    return [*run.source.natural(x)], [*run.translate(x, to)]
+    return [[*run.source.natural(x)], *([*run.translate(x, label)] for label in to)]
 
 
-def upscaled(run: Run, args: argparse.Namespace) -> tuple[list[Tensor], list[Tensor]]:
+def upscaled(run: Run, args: argparse.Namespace) -> list[list[Tensor]]:
     """Images, and the same in more pixels, in the data's natural unit, (C, H, W) each."""
     from counterfeit.data.selection import spread
     from counterfeit.data.user_images import read_whole
@@ -102,7 +118,7 @@ def upscaled(run: Run, args: argparse.Namespace) -> tuple[list[Tensor], list[Ten
         x = read_whole(args.input, run.source.spec.shape[0], run.source.span)
     else:
         x = [*spread(run.source, args.split, args.count).x]
-    return x, [run.upscale(one[None])[0] for one in x]
+    return [x, [run.upscale(one[None])[0] for one in x]]
 
 
 def write(before: list[Tensor], after: list[Tensor], out: Path, folder: bool, span: Span | None) -> None:
@@ -121,3 +137,21 @@ def write(before: list[Tensor], after: list[Tensor], out: Path, folder: bool, sp
         write_samples(torch.stack(after), out, span)
     else:
         save_png(out, to_uint8(after[0]) if len(after) == 1 else beside(torch.stack(before), torch.stack(after)))
+
+
+def write_each(
+    before: list[Tensor], after: Mapping[str, list[Tensor]], out: Path, folder: bool, span: Span | None
+) -> None:  # fmt: skip
+    """Write results in several domains: a .png of images above a named row of each; an array; or a folder of each."""
+    import torch
+
+    from counterfeit.report.export import write_pictures, write_rows, write_samples
+
+    if folder:
+        for name, images in after.items():
+            write_pictures(images, out / name.replace("/", "_"))
+    elif out.suffix.lower() != ".png":
+        write_samples(torch.stack([image for images in after.values() for image in images]), out, span)
+    else:
+        rows = [before, *after.values()]
+        write_rows(torch.stack([image for row in rows for image in row]), ["given", *after], [*map(len, rows)], out)

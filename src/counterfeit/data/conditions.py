@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from counterfeit.core import Spec
+from counterfeit.data.selection import spread
 from counterfeit.data.source import Source
-from counterfeit.data.tokenizer import encode
+from counterfeit.data.tokenizer import caption, encode
 
-__all__ = ["arranged", "conditions"]
+__all__ = ["Rows", "arranged", "captions_in_rows", "conditions"]
+
+COLUMNS = 8  # samples of a caption that nobody asked for
+
+
+class Rows(NamedTuple):
+    """What samples are asked to be of, in rows.
+
+    Arguments:
+        asked: labels (n,) or captions (n, length), row after row.
+        texts: what each row is of.
+        counts: how many samples each row has.
+    """
+
+    asked: Tensor
+    texts: list[str]
+    counts: list[int]
 
 
 def conditions(asked: Any, n: int, source: Source, labels: int) -> Tensor | None:
@@ -65,6 +82,20 @@ def arranged(n: int, labels: int) -> Tensor:
     """
     rows = labels if 2 * labels <= n else max(1, min(labels, int(n**0.5)))
     return (torch.arange(rows) * labels // rows)[:, None].expand(-1, max(1, n // rows))
+
+
+def captions_in_rows(source: Source, split: str, n: int, columns: int = COLUMNS) -> Rows:
+    """Captions of a split for `n` samples, evenly spread, in rows of so many `columns` at most.
+
+    Raises:
+        ValueError: where there are none.
+    """
+    y = spread(source, split, -(-n // columns)).y
+    if y is None:
+        raise ValueError(f"{source.name} has no captions; some are expected. Ask for one: --caption.")
+    counts = [min(columns, n - start) for start in range(0, columns * len(y), columns)]
+    texts = [caption(row, source.spec.vocabulary) for row in y]
+    return Rows(y.repeat_interleave(torch.tensor(counts), 0), texts, counts)
 
 
 def _label(one: Any, source: Source, labels: int) -> int:

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from counterfeit.core import Decodes, Model, Samples, labels_of
-from counterfeit.data.conditions import arranged
+from counterfeit.data.conditions import arranged, captions_in_rows
 from counterfeit.data.images import tile
+from counterfeit.data.labelled_images import below_texts
 from counterfeit.data.source import Source
 from counterfeit.inference.ability import abilities
 
@@ -36,7 +37,7 @@ def picture(model: Model, source: Source, n: int) -> NDArray[np.uint8]:
     """What the model does with about `n` images, as 8-bit pixels: a grid of samples, or their histogram for points.
 
     A model that works on given images is shown those of the validation split, the same at every call; one that takes
-    labels shows a row of each.
+    labels shows a row of each, and one that takes captions a row below each of some.
     """
     if len(source.raw.spec.shape) == 1:
         return histogram(source.natural(means(model, 50 * n)).cpu())
@@ -44,6 +45,10 @@ def picture(model: Model, source: Source, n: int) -> NDArray[np.uint8]:
         if one.preview and isinstance(model, one.needs):
             rows = one.preview(model, source, n)
             return tile(source.natural(rows.flatten(0, 1)).cpu(), rows.shape[1])
+    if source.spec.vocabulary and isinstance(model, Samples):
+        y, texts, counts = captions_in_rows(source, "valid", n)
+        x = source.natural(model.sample(len(y), y)).cpu()
+        return below_texts(texts, [tile(row, len(row)) for row in x.split(counts)], "#000000", "#ffffff")
     if labels := labels_of(model):
         y = arranged(n, labels)  # a row of each
         return tile(source.natural(cast(Samples, model).sample(y.numel(), y.flatten())).cpu(), y.shape[1])

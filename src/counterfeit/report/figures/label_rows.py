@@ -3,35 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
-
-import torch
-from torch import Tensor
 
 from counterfeit.core import labels_of
-from counterfeit.data.conditions import conditions
-from counterfeit.data.selection import spread
-from counterfeit.data.tokenizer import caption
+from counterfeit.data.conditions import Rows, captions_in_rows, conditions
 from counterfeit.inference.draws import Drawn
 
-__all__ = ["Rows", "named", "rows_asked"]
-
-COLUMNS = 8  # samples of a caption that nobody asked for
-
-
-class Rows(NamedTuple):
-    """What samples are asked to be of, in rows.
-
-    Arguments:
-        asked: labels (n,) or captions (n, length), row after row.
-        texts: what each row is of.
-        counts: how many samples each row has.
-    """
-
-    asked: Tensor
-    texts: list[str]
-    counts: list[int]
-
+__all__ = ["named", "rows_asked"]
 
 def named(subject: Drawn, label: int) -> str:
     """What to call a label: the name of a class, or the number of a category."""
@@ -55,7 +32,7 @@ def rows_asked(
         ValueError: the model takes no labels or captions, or knows none of that name.
     """
     if classes is None and per_class is None and not captions:
-        return _of_data(subject, n) if subject.source.spec.vocabulary else None
+        return captions_in_rows(subject.source, "test", n) if subject.source.spec.vocabulary else None
     source, labels = subject.source, labels_of(subject.model)
     names = [*captions] if captions else [part.strip() for part in (classes or "").split(",") if part.strip()]
     if captions and not source.spec.vocabulary:
@@ -73,14 +50,3 @@ def rows_asked(
     if captions:
         return Rows(asked, [name for name, _ in pairs], counts)
     return Rows(asked, [named(subject, int(row[0])) for row in asked.split(counts)], counts)
-
-
-def _of_data(subject: Drawn, n: int) -> Rows:
-    """Captions of test examples, evenly spread, in rows of eight samples at most."""
-    rows = -(-n // COLUMNS)
-    y = spread(subject.source, "test", rows).y
-    if y is None:
-        raise ValueError(f"{subject.source.name} has no captions; some are expected. Ask for one: --caption.")
-    counts = [min(COLUMNS, n - start) for start in range(0, COLUMNS * len(y), COLUMNS)]
-    texts = [caption(row, subject.source.spec.vocabulary) for row in y]
-    return Rows(y.repeat_interleave(torch.tensor(counts), 0), texts, counts)

@@ -11,7 +11,7 @@ from counterfeit.core import (
     Samples,
     labels_of,
 )
-from counterfeit.data.conditions import arranged
+from counterfeit.data.conditions import Rows, arranged, captions_in_rows
 from counterfeit.data.images import tile
 from counterfeit.inference.draws import Drawn
 from counterfeit.report.figures import points
@@ -35,7 +35,12 @@ def samples(run: Drawn, width: int = WIDTH, rows: int | None = None) -> Figure:
     """A grid of samples, about `width` pixels wide, half as high where no number of `rows` is given."""
     across = grids.columns(run, width)
     if labels_of(run.model) > 1:
-        return _by_label(run, across)
+        y = arranged(across * min(labels_of(run.model), across), labels_of(run.model))
+        texts = [named(run, int(row[0])) for row in y]
+        return _in_rows(run, Rows(y.flatten(), texts, [y.shape[1]] * len(y)), f"{y.shape[1]} samples of each label")
+    if run.source.spec.vocabulary:
+        asked = captions_in_rows(run.source, "test", across * (rows or max(4, across // 2)), across)
+        return _in_rows(run, asked, f"{across} samples for each of {len(asked.texts)} test captions")
     x = grids.samples(run, across * (rows or max(4, across // 2)))
     drawn = torch.equal(run.sample(2, mean=True), run.sample(2))
     what = "samples" if drawn else "means of p(x | z) for codes z from the prior,"
@@ -43,16 +48,14 @@ def samples(run: Drawn, width: int = WIDTH, rows: int | None = None) -> Figure:
     return Figure("samples", "Samples", caption, f"Grid of {len(x)} samples.", grids.png(run, tile(x, across)))
 
 
-def _by_label(run: Drawn, across: int) -> Figure:
-    """A row of samples of each label."""
-    y = arranged(across * min(labels_of(run.model), across), labels_of(run.model))
-    texts = [named(run, int(row[0])) for row in y]
-    bands = [tile(row, len(row)) for row in run.sample(y.numel(), grids.SEED, y.flatten()).split(y.shape[1])]
+def _in_rows(run: Drawn, rows: Rows, what: str) -> Figure:
+    """Rows of samples below what they are of."""
+    bands = [tile(row, len(row)) for row in run.sample(len(rows.asked), grids.SEED, rows.asked).split(rows.counts)]
     light, dark = (
-        Picture(labelled(texts, bands, theme.ink), ".png", grids.crisp(run)) for theme in (plot.LIGHT, plot.DARK)
+        Picture(labelled(rows.texts, bands, theme.ink), ".png", grids.crisp(run)) for theme in (plot.LIGHT, plot.DARK)
     )
-    caption = f"{y.shape[1]} samples of each label in the order they were drawn (seed {grids.SEED}), none left out."
-    return Figure("samples", "Samples", caption, f"Samples of {', '.join(texts)}.", light, dark)
+    caption = f"{what} in the order they were drawn (seed {grids.SEED}), none left out."
+    return Figure("samples", "Samples", caption, f"Samples of {', '.join(rows.texts)}.", light, dark)
 
 
 def neighbours(run: Drawn, width: int = WIDTH) -> Figure:

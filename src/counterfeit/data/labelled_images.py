@@ -1,0 +1,51 @@
+"""Pictures with texts: rows below what they are of, and columns below theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+__all__ = ["below_texts", "headed"]
+
+LINE, SIZE = 18, 13  # pixels for a line of text, and of its letters
+
+
+def below_texts(texts: Sequence[str], bands: Sequence[np.ndarray], ink: str, ground: str | None = None) -> np.ndarray:
+    """Pictures, (H, W), (H, W, 3) or (H, W, 4) each, one below the other, each below its text.
+
+    Arguments:
+        texts: one for each picture.
+        bands: the pictures.
+        ink: color of the texts.
+        ground: color behind them; nothing is behind them where None.
+
+    Returns:
+        uint8 (height, width, 3), or (height, width, 4) where nothing is behind the texts.
+    """
+    font = ImageFont.load_default(SIZE)
+    width = max(*(band.shape[1] for band in bands), *(int(font.getlength(text)) + 4 for text in texts))
+    height = sum(band.shape[0] + LINE + 6 for band in bands)
+    canvas = Image.new("RGBA", (width, height), ground or (0, 0, 0, 0))
+    draw, top = ImageDraw.Draw(canvas), 0
+    for text, band in zip(texts, bands, strict=True):
+        draw.text((2, top), text, fill=ink, font=font)
+        canvas.paste(Image.fromarray(band).convert("RGBA"), (0, top + LINE))
+        top += band.shape[0] + LINE + 6
+    return np.asarray(canvas.convert("RGB") if ground else canvas)
+
+
+def headed(texts: Sequence[str], grid: np.ndarray, ink: str, ground: str) -> np.ndarray:
+    """A grid of as many columns as there are texts, (H, W) or (H, W, 3), each column below its text.
+
+    Returns:
+        uint8 (height, width, 3).
+    """
+    font = ImageFont.load_default(SIZE)
+    canvas = Image.new("RGB", (grid.shape[1], grid.shape[0] + LINE), ground)
+    canvas.paste(Image.fromarray(grid).convert("RGB"), (0, LINE))
+    draw, column = ImageDraw.Draw(canvas), grid.shape[1] / len(texts)
+    for number, text in enumerate(texts):
+        draw.text((column * (number + 0.5), 1), text, fill=ink, font=font, anchor="mt")
+    return np.asarray(canvas)
