@@ -33,7 +33,7 @@ from counterfeit.core import Model
 from counterfeit.data.source import Examples, InMemory, Source
 from counterfeit.engine.doctor.examiner import Doctor
 from counterfeit.engine.events import read_events
-from counterfeit.engine.fit import DivergedError, fit
+from counterfeit.engine.fit import Display, DivergedError, fit
 from counterfeit.report.results_file import machine
 
 KINDS = (
@@ -156,7 +156,7 @@ def run(case: Case, seed: int, folder: Path) -> Outcome:
     (folder / "checkpoints").mkdir(parents=True)
     start = time.process_time()
     with mock.patch.object(Doctor, "examine", timed), contextlib.suppress(DivergedError):
-        fit(folder, model, source, config.train, show=False)
+        fit(folder, model, source, config.train, display=Display(progress=False))
     outcome.seconds = time.process_time() - start
     outcome.share = spent[0] / outcome.seconds
     findings = [event["finding"] for event in read_events(folder) if "finding" in event]

@@ -20,7 +20,7 @@ from counterfeit.config.settings import Config
 from counterfeit.core import Model, Spec
 from counterfeit.data.source import Source
 from counterfeit.engine.distributed import Processes
-from counterfeit.engine.fit import Trainer
+from counterfeit.engine.fit import Display, Trainer
 from counterfeit.run.folder import describe
 from counterfeit.run.run import Run
 from counterfeit.run.training import validator
@@ -77,7 +77,14 @@ class Bench:
         write_yaml(folder / "run.yaml", self.config.to_dict() | describe(self.recipe, self.source, model))
         validate = validator(self.config, self.source)
         trainer = Trainer(
-            folder, model, self.source, self.config.train, validate, Processes(), resume=False, show=False
+            folder,
+            model,
+            self.source,
+            self.config.train,
+            validate,
+            Processes(),
+            resume=False,
+            display=Display(progress=False),
         )
         trainer.loop()
         trainer.close()

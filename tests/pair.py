@@ -18,7 +18,7 @@ from counterfeit import catalogue
 from counterfeit.catalogue import Recipe, build
 from counterfeit.config.settings import Config
 from counterfeit.engine.distributed import Processes, processes
-from counterfeit.engine.fit import fit
+from counterfeit.engine.fit import Display, fit
 
 
 def weights(config: Config, folder: Path, group: Processes) -> dict[str, Tensor]:
@@ -26,7 +26,7 @@ def weights(config: Config, folder: Path, group: Processes) -> dict[str, Tensor]
     source = catalogue.source(config.data)
     model = build(config, source, torch.device("cpu"))
     folder.mkdir(exist_ok=True)
-    fit(folder, model, source, config.train, None, group, show=False)
+    fit(folder, model, source, config.train, None, group, display=Display(progress=False))
     return {name: p.detach().clone(memory_format=torch.contiguous_format) for name, p in model.named_parameters()}
 
 

@@ -178,6 +178,16 @@ def test_functions_are_no_longer_than_sixty_lines() -> None:
     assert long == []
 
 
+def test_no_function_takes_more_than_eight_arguments() -> None:
+    """Settings of a paper are fields of one group; what a method is called on does not count."""
+    wrong = []
+    for file, node in ((file, node) for file, tree in TREES.items() for node in functions(tree)):
+        taken = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs, node.args.vararg, node.args.kwarg]
+        names = [argument.arg for argument in taken if argument and argument.arg not in ("self", "cls")]
+        wrong += [f"{file}:{node.lineno} {node.name} takes {len(names)}"] if len(names) > 8 else []
+    assert wrong == []
+
+
 @pytest.mark.parametrize("code", ["import counterfeit", "from counterfeit.cli import main; main(['--help'])"])
 def test_start_imports_nothing_heavy(code: str) -> None:
     tell = "lambda: print('imported:', *{'torch', 'numpy', 'yaml', 'rich'} & {*sys.modules})"

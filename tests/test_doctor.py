@@ -25,7 +25,7 @@ from counterfeit.engine.doctor.history import Chart, Finding
 from counterfeit.engine.doctor.rules import diagnose
 from counterfeit.engine.doctor.sample_statistics import look_at_codes, reference
 from counterfeit.engine.events import read_events
-from counterfeit.engine.fit import DivergedError, UnhealthyError, fit
+from counterfeit.engine.fit import Display, DivergedError, UnhealthyError, fit
 from counterfeit.engine.step import Stepper
 from counterfeit.nets.conv import ConvPlayers
 from counterfeit.report.run_page.page import page
@@ -336,7 +336,7 @@ def test_dropout_is_advised_to_perceptrons_as_two_rates_and_to_others_not_at_all
 
 def test_what_is_already_so_is_not_advised(gan):
     dead = {"dead/generator.body.hidden.1": 0.9}
-    assert gan.norm == "batch"
+    assert gan.nets.norm == "batch"
     change = diagnose(chart(gan, dead))[0].change
     assert "model.norm" not in change
     assert "`--model.activation leaky-relu`" in change
@@ -428,7 +428,7 @@ def settings(**given):
 def trained(folder, train, resume=False):
     (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
     torch.manual_seed(0)
-    fit(folder, Norms(), Points(), train, show=False, resume=resume)
+    fit(folder, Norms(), Points(), train, resume=resume, display=Display(progress=False))
     return folder
 
 
@@ -524,7 +524,7 @@ class Bursts(Norms):
 def test_what_is_not_finite_is_a_finding_and_rolls_back(tmp_path, doctor, rollbacks):
     (tmp_path / "checkpoints").mkdir()
     with pytest.raises(DivergedError, match="diverged at step"):
-        fit(tmp_path, Bursts(), Points(), settings(doctor=doctor), show=False)
+        fit(tmp_path, Bursts(), Points(), settings(doctor=doctor), display=Display(progress=False))
     assert checkpoint.read_state(checkpoint.newest(tmp_path))["rollbacks"] == rollbacks
     assert next(e["finding"]["kind"] for e in read_events(tmp_path) if "finding" in e) == "divergence"
 

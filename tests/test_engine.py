@@ -25,7 +25,7 @@ from counterfeit.data.source import Source
 from counterfeit.engine import checkpoint
 from counterfeit.engine.distributed import Processes
 from counterfeit.engine.events import Events, Meter, Progress, read_events
-from counterfeit.engine.fit import DivergedError, Interrupted, fit
+from counterfeit.engine.fit import Display, DivergedError, Interrupted, fit
 from counterfeit.engine.step import Stepper, learning_rate, limit, momentum
 from counterfeit.nets.growing import EqualLinear
 from counterfeit.nets.translation import DomainNorm
@@ -301,7 +301,7 @@ def patient(tmp_path, values, **settings):
         batch_size=4, save_every=2, log_every=2, tensorboard=False, monitor="parzen",
         **{"steps": 20, "patience": 3, "lr": 0.01, "milestones": False, **settings},
     )  # fmt: skip
-    return fit(tmp_path, Quadratic(), Points(), train, validate, show=False, resume=True)
+    return fit(tmp_path, Quadratic(), Points(), train, validate, resume=True, display=Display(progress=False))
 
 
 @pytest.mark.parametrize(
@@ -369,7 +369,7 @@ def test_divergence_keeps_the_last_good_checkpoint(tmp_path):
     )  # fmt: skip
     (tmp_path / "checkpoints").mkdir()
     with pytest.raises(DivergedError, match=r"diverged at step 6: .* the last good checkpoint is step-00000004"):
-        fit(tmp_path, Diverges(), Points(), train, None, Processes(), show=False)
+        fit(tmp_path, Diverges(), Points(), train, display=Display(progress=False))
     assert [p.name for p in checkpoint.checkpoints(tmp_path)] == ["step-00000004"]
 
 

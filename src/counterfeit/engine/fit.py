@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -30,7 +30,7 @@ from counterfeit.engine.previews import picture, pictured
 from counterfeit.engine.signals import Signals
 from counterfeit.engine.step import Stepper
 
-__all__ = ["DivergedError", "Interrupted", "LateError", "Summary", "UnhealthyError", "fit"]
+__all__ = ["Display", "DivergedError", "Interrupted", "LateError", "Summary", "Trainer", "UnhealthyError", "fit"]
 
 ALONE = Processes()
 ROLLBACKS = 3  # at most, each with half the learning rate
@@ -72,8 +72,18 @@ class Summary:
     images_per_second: float
 
 
+class Display(NamedTuple):
+    """What is shown of training: its progress, and beside its events all settings of the run, nested."""
+
+    progress: bool = True
+    settings: Mapping[str, Any] = {}
+
+
+SHOWN = Display()
+
+
 class Trainer:
-    """One trainer of training.
+    """What trains, from one start to where training ends or is stopped.
 
     Arguments:
         run: the run folder.
@@ -83,13 +93,12 @@ class Trainer:
         validate: a model's value on the validation split and its score, higher being better; None for none.
         processes: those that share the work.
         resume: go on from the newest checkpoint; from the start where there is none.
-        show: show progress.
-        settings: all settings of the run, nested, to be shown beside its events.
+        display: what is shown of it.
     """
 
     def __init__(
         self, run: Path, model: Model, source: Source, train: Train, validate: Validate | None,
-        processes: Processes, resume: bool, show: bool, settings: Mapping[str, Any] | None = None,
+        processes: Processes, resume: bool, display: Display,
     ) -> None:  # fmt: skip
         self.run, self.model, self.source, self.asked = run, model, source, train
         self.validate, self.processes, self.meter, self.signals = validate, processes, Meter(), Signals()
@@ -105,9 +114,9 @@ class Trainer:
         self.events: Events | None = None
         self._stand(found)
         if self.events:
-            self.events.settings(settings or {}, train.monitor)
+            self.events.settings(display.settings, train.monitor)
         self.progress = Progress(
-            run.name, self.state["step"], train.steps, train.batch_size, show and processes.is_main
+            run.name, self.state["step"], train.steps, train.batch_size, display.progress and processes.is_main
         )
 
     def _stand(self, path: Path | None) -> None:
@@ -333,7 +342,7 @@ class Trainer:
 
 def fit(
     run: Path, model: Model, source: Source, train: Train, validate: Validate | None = None,
-    processes: Processes = ALONE, resume: bool = False, show: bool = True, settings: Mapping[str, Any] | None = None,
+    processes: Processes = ALONE, resume: bool = False, display: Display = SHOWN,
 ) -> Summary:  # fmt: skip
     """Train `model` on `source` into the run folder `run`, which holds a folder `checkpoints`; see `Trainer`.
 
@@ -343,7 +352,7 @@ def fit(
         UnhealthyError: where the doctor found a failure and `train.doctor` is "stop", or nothing to go back to is left.
         LateError: where an input proves bad after the first step, such as a picture that cannot be decoded.
     """
-    trainer = Trainer(run, model, source, train, validate, processes, resume, show, settings)
+    trainer = Trainer(run, model, source, train, validate, processes, resume, display)
     try:
         with trainer.signals:
             return trainer.loop()

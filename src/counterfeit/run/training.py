@@ -21,7 +21,7 @@ from counterfeit.data.sources.kept import KEPT, keep, kept_name
 from counterfeit.engine import checkpoint
 from counterfeit.engine.device import pick_device
 from counterfeit.engine.distributed import Processes, processes
-from counterfeit.engine.fit import LateError, Summary, Validate, fit
+from counterfeit.engine.fit import Display, LateError, Summary, Validate, fit
 from counterfeit.engine.lock import locked
 from counterfeit.engine.work import work
 from counterfeit.evaluation.measure import metric_of, refusal
@@ -123,7 +123,8 @@ def _fit(folder: RunFolder, model: Model, source: Source, group: Processes, resu
     config = folder.config
     with using(folder.threads):
         validate = validator(config, source)
-        return fit(folder.path, model, source, config.train, validate, group, resume, show, config.to_dict())
+        display = Display(show, config.to_dict())
+        return fit(folder.path, model, source, config.train, validate, group, resume, display)
 
 
 def _threads(train: Train, model: Model, source: Source) -> tuple[int | None, str]:

@@ -19,7 +19,7 @@ from counterfeit.core import Clock
 from counterfeit.data.loader import Stream
 from counterfeit.data.source import Source
 from counterfeit.engine.distributed import Processes
-from counterfeit.engine.fit import Interrupted, fit
+from counterfeit.engine.fit import Display, Interrupted, fit
 from counterfeit.engine.step import Stepper
 from counterfeit.models.classifying.lenet import LeNet
 
@@ -44,7 +44,7 @@ def train_classifier(source: Source, show: bool = True) -> LeNet:
         if show:
             _announce(source, _seconds(model, source, train))
         try:
-            fit(Path(folder), model, source, train, show=show)
+            fit(Path(folder), model, source, train, display=Display(show))
         except Interrupted as stop:  # its checkpoint goes with the folder
             raise KeyboardInterrupt(f"stopped while training a classifier on {source.name}") from stop
     return model.eval()

@@ -42,13 +42,9 @@ class ACGAN(SamplingGAN):
     """
 
     def __init__(
-        self,
-        spec: Spec,
-        auxiliary_weight: float = 1.0,
-        nets: ConvPlayers = ConvPlayers(),  # noqa: B008
-        prior: Prior = Prior(),  # noqa: B008
-        settings: GANSettings = GANSettings(),  # noqa: B008
-    ) -> None:
+        self, spec: Spec, auxiliary_weight: float = 1.0, nets: ConvPlayers = ConvPlayers(),  # noqa: B008
+        prior: Prior = Prior(), settings: GANSettings = GANSettings(),  # noqa: B008
+    ) -> None:  # fmt: skip
         generator = nets.generator(spec, prior.noise_dim + spec.classes)
         discriminator = nets.discriminator(spec, outputs=1 + spec.classes)
         super().__init__(spec, generator, discriminator, prior, settings, conditional=True)

@@ -126,14 +126,10 @@ class BiGAN(SamplingGAN):
     makers = ("generator", "encoder")
 
     def __init__(
-        self,
-        spec: Spec,
-        bigan: BiGANSettings = BiGANSettings(),
-        views: Views = Views(1.0, ("affine",)),  # noqa: B008
-        nets: ConvPlayers = ConvPlayers(),  # noqa: B008
-        prior: Prior = Prior(),  # noqa: B008
-        settings: GANSettings = GANSettings(),  # noqa: B008
-    ) -> None:
+        self, spec: Spec, bigan: BiGANSettings = BiGANSettings(),
+        views: Views = Views(1.0, ("affine",)), nets: ConvPlayers = ConvPlayers(),  # noqa: B008
+        prior: Prior = Prior(), settings: GANSettings = GANSettings(),  # noqa: B008
+    ) -> None:  # fmt: skip
         if settings.objective not in MIRRORED:
             known = ", ".join(sorted(MIRRORED))
             raise ValueError(f"objective {settings.objective} came; pairs are judged by one of {known}. Change it.")

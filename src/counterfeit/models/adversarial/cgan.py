@@ -41,13 +41,9 @@ class CGAN(SamplingGAN):
     """
 
     def __init__(
-        self,
-        spec: Spec,
-        condition: Condition = "projection",
-        nets: ConvPlayers = ConvPlayers(),  # noqa: B008
-        prior: Prior = Prior(),  # noqa: B008
-        settings: GANSettings = GANSettings(),  # noqa: B008
-    ) -> None:
+        self, spec: Spec, condition: Condition = "projection", nets: ConvPlayers = ConvPlayers(),  # noqa: B008
+        prior: Prior = Prior(), settings: GANSettings = GANSettings(),  # noqa: B008
+    ) -> None:  # fmt: skip
         if OBJECTIVES[settings.objective].features and condition == "projection":
             raise ValueError(
                 f"objective {settings.objective} came with condition projection, by which features know no label; "

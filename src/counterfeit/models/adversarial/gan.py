@@ -44,14 +44,10 @@ class GAN(SamplingGAN):
     default_settings = GANSettings(instance_noise=0.3)
 
     def __init__(
-        self,
-        spec: Spec,
-        nets: MLPPlayers | None = None,
-        init_bias_from_data: bool = False,
-        init_weights_from_data: bool = False,
-        prior: Prior | None = None,
+        self, spec: Spec, nets: MLPPlayers | None = None, init_bias_from_data: bool = False,
+        init_weights_from_data: bool = False, prior: Prior | None = None,
         settings: GANSettings | None = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         nets, prior = nets or self.default_nets, prior or self.default_prior
         generator, discriminator = nets.generator(spec, prior.noise_dim), nets.discriminator(spec)
         super().__init__(spec, generator, discriminator, prior, settings or self.default_settings)

@@ -94,14 +94,10 @@ class InfoGAN(SamplingGAN):
     """
 
     def __init__(
-        self,
-        spec: Spec,
-        codes: Codes = Codes(),
-        views: Views = Views(),  # noqa: B008
-        nets: ConvPlayers = ConvPlayers(),  # noqa: B008
-        prior: Prior = Prior(noise_dim=62),  # noqa: B008
+        self, spec: Spec, codes: Codes = Codes(), views: Views = Views(),  # noqa: B008
+        nets: ConvPlayers = ConvPlayers(), prior: Prior = Prior(noise_dim=62),  # noqa: B008
         settings: GANSettings = GANSettings(),  # noqa: B008
-    ) -> None:
+    ) -> None:  # fmt: skip
         generator = nets.generator(spec, prior.noise_dim + codes.dim)
         discriminator = nets.discriminator(spec, outputs=1 + codes.dim)
         super().__init__(spec, generator, discriminator, prior, settings)

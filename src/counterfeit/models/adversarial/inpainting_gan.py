@@ -100,13 +100,9 @@ class InpaintingGAN(SamplingGAN):
     generator: Completion
 
     def __init__(
-        self,
-        spec: Spec,
-        nets: ConvPlayers = NETS,
-        score_weight: float = 1.0,
-        prior: Prior = Prior(),  # noqa: B008
+        self, spec: Spec, nets: ConvPlayers = NETS, score_weight: float = 1.0, prior: Prior = Prior(),  # noqa: B008
         settings: GANSettings = GANSettings(),  # noqa: B008
-    ) -> None:
+    ) -> None:  # fmt: skip
         if not score_weight >= 0:
             raise ValueError(f"score_weight={score_weight} came; at least 0 is expected. Raise it.")
         pair = replace(spec, shape=(2 * spec.shape[0], *spec.shape[1:]))

@@ -53,16 +53,10 @@ class LatentRegressor(SamplingGAN):
     """
 
     def __init__(
-        self,
-        spec: Spec,
-        generator_frozen_from: float = 0.6,
-        image_weight: float = 0.0,
-        encoder_noise: float = 0.0,
-        encoder_width: int = 64,
-        nets: ConvPlayers = ConvPlayers(),  # noqa: B008
-        prior: Prior = Prior(),  # noqa: B008
-        settings: GANSettings = GANSettings(),  # noqa: B008
-    ) -> None:
+        self, spec: Spec, generator_frozen_from: float = 0.6, image_weight: float = 0.0,
+        encoder_noise: float = 0.0, encoder_width: int = 64, nets: ConvPlayers = ConvPlayers(),  # noqa: B008
+        prior: Prior = Prior(), settings: GANSettings = GANSettings(),  # noqa: B008
+    ) -> None:  # fmt: skip
         if not 0 <= generator_frozen_from <= 1:
             raise ValueError(
                 f"generator_frozen_from={generator_frozen_from} came; a fraction of training is expected. Correct it."

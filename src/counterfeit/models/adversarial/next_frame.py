@@ -59,16 +59,10 @@ class NextFrame(PairedGAN):
     generator: FramePredictor
 
     def __init__(
-        self,
-        spec: Spec,
-        context_frames: int = 5,
-        teacher_forcing: float = 0.5,
-        width: int = 64,
-        discriminator_width: int = 32,
-        discriminator_norm: ConvNorm = "none",
-        adversarial_weight: float = 0.01,
-        settings: GANSettings = SETTINGS,
-    ) -> None:
+        self, spec: Spec, context_frames: int = 5, teacher_forcing: float = 0.5, width: int = 64,
+        discriminator_width: int = 32, discriminator_norm: ConvNorm = "none",
+        adversarial_weight: float = 0.01, settings: GANSettings = SETTINGS,
+    ) -> None:  # fmt: skip
         if len(spec.shape) != 4 or not spec.bounded or any(side % SHRUNK for side in spec.shape[2:]):
             raise ValueError(
                 f"data of kind {spec.kind} and shape {spec.shape} came; videos (frames, C, H, W) in [0, 1] whose sides "

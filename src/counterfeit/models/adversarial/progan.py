@@ -52,14 +52,9 @@ class ProGAN(SamplingGAN):
     discriminator: GrowingDiscriminator
 
     def __init__(
-        self,
-        spec: Spec,
-        width: int = 16,
-        discriminator_width: int = 16,
-        growing: float = 0.6,
-        noise_dim: int = 128,
-        settings: GANSettings = SETTINGS,
-    ) -> None:
+        self, spec: Spec, width: int = 16, discriminator_width: int = 16, growing: float = 0.6,
+        noise_dim: int = 128, settings: GANSettings = SETTINGS,
+    ) -> None:  # fmt: skip
         if not 0 <= growing <= 1:
             raise ValueError(f"growing={growing} came; a share from 0 to 1 is expected. Correct it.")
         generator = GrowingGenerator(spec, noise_dim, width)

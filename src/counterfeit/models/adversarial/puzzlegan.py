@@ -106,13 +106,9 @@ class PuzzleGAN(SamplingGAN):
     generator: PatchGenerator
 
     def __init__(
-        self,
-        spec: Spec,
-        puzzle: PuzzleSettings = PuzzleSettings(),
-        nets: ConvPlayers = NETS,
-        prior: Prior = Prior(noise_dim=32),  # noqa: B008
-        settings: GANSettings = GANSettings(),  # noqa: B008
-    ) -> None:
+        self, spec: Spec, puzzle: PuzzleSettings = PuzzleSettings(), nets: ConvPlayers = NETS,
+        prior: Prior = Prior(noise_dim=32), settings: GANSettings = GANSettings(),  # noqa: B008
+    ) -> None:  # fmt: skip
         num_patches, patch_size = puzzle.num_patches, puzzle.size(spec)
         generator = PatchGenerator(spec, num_patches, patch_size, prior.noise_dim, nets.width, puzzle.features)
         super().__init__(spec, generator, nets.discriminator(spec), prior, settings)

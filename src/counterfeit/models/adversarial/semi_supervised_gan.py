@@ -67,16 +67,10 @@ class SemiSupervisedGAN(SamplingGAN):
     labelled_y: Tensor
 
     def __init__(
-        self,
-        spec: Spec,
-        num_labelled: int | None = None,
-        supervised_weight: float = 1.0,
-        views: Views = Views(),  # noqa: B008
-        adversarial: bool = True,
-        nets: ConvPlayers = NETS,
-        prior: Prior = Prior(),  # noqa: B008
-        settings: GANSettings = SETTINGS,
-    ) -> None:
+        self, spec: Spec, num_labelled: int | None = None, supervised_weight: float = 1.0,
+        views: Views = Views(), adversarial: bool = True, nets: ConvPlayers = NETS,  # noqa: B008
+        prior: Prior = Prior(), settings: GANSettings = SETTINGS,  # noqa: B008
+    ) -> None:  # fmt: skip
         if spec.classes < 1:
             raise ValueError("data without labels came; a classifier expects labels. Choose data with classes.")
         self.all_there = num_labelled is not None

@@ -39,13 +39,9 @@ class SNGAN(SamplingGAN):
     """
 
     def __init__(
-        self,
-        spec: Spec,
-        width: int = 256,
-        discriminator_width: int = 128,
-        prior: Prior = Prior(noise_dim=128),  # noqa: B008
-        settings: GANSettings = SETTINGS,
-    ) -> None:
+        self, spec: Spec, width: int = 256, discriminator_width: int = 128,
+        prior: Prior = Prior(noise_dim=128), settings: GANSettings = SETTINGS,  # noqa: B008
+    ) -> None:  # fmt: skip
         generator = ResidualGenerator(spec, prior.noise_dim, width)
         discriminator = ResidualDiscriminator(spec, discriminator_width)
         super().__init__(spec, generator, discriminator, prior, settings)

@@ -54,16 +54,10 @@ class Text2Image(SamplingGAN):
     discriminator: TextDiscriminator
 
     def __init__(
-        self,
-        spec: Spec,
-        mismatch: float = 1.0,
-        interpolation: float = 0.0,
-        crossing: float = 0.0,
-        caption_dim: int = 64,
-        nets: ConvPlayers = ConvPlayers(),  # noqa: B008
-        prior: Prior = Prior(noise_dim=64),  # noqa: B008
+        self, spec: Spec, mismatch: float = 1.0, interpolation: float = 0.0, crossing: float = 0.0,
+        caption_dim: int = 64, nets: ConvPlayers = ConvPlayers(), prior: Prior = Prior(noise_dim=64),  # noqa: B008
         settings: GANSettings = GANSettings(),  # noqa: B008
-    ) -> None:
+    ) -> None:  # fmt: skip
         if not spec.vocabulary or spec.max_tokens < 1:
             raise ValueError("data without captions came; text2image expects some. Take captioned-digits, for example.")
         if min(mismatch, interpolation, crossing) < 0 or caption_dim < 1:

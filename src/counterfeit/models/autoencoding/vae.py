@@ -55,15 +55,10 @@ class VAE(Model):
     """
 
     def __init__(
-        self,
-        spec: Spec,
-        latent_dim: int = 16,
-        hidden: tuple[int, ...] = (512,),
-        activation: Activation = "relu",
-        beta: float = 1.0,
-        kl_warmup_fraction: float = 0.0,
+        self, spec: Spec, latent_dim: int = 16, hidden: tuple[int, ...] = (512,),
+        activation: Activation = "relu", beta: float = 1.0, kl_warmup_fraction: float = 0.0,
         dropout: tuple[float, float] = (0.0, 0.0),
-    ) -> None:
+    ) -> None:  # fmt: skip
         if spec.kind != "binary":
             raise ValueError(
                 f"the data are of kind {spec.kind!r}; a VAE with a Bernoulli decoder expects binary. "

@@ -92,15 +92,10 @@ class CycleGAN(AlternatingGAN[Crossed]):
     discriminator: nn.ModuleList
 
     def __init__(
-        self,
-        spec: Spec,
-        nets: TranslationPlayers = TranslationPlayers(),  # noqa: B008
-        adversarial_weight: float = 2.0,
-        cycle_weight: float = 10.0,
-        identity_weight: float = 5.0,
-        pool: int = 50,
-        settings: GANSettings = SETTINGS,
-    ) -> None:
+        self, spec: Spec, nets: TranslationPlayers = TranslationPlayers(),  # noqa: B008
+        adversarial_weight: float = 2.0, cycle_weight: float = 10.0, identity_weight: float = 5.0,
+        pool: int = 50, settings: GANSettings = SETTINGS,
+    ) -> None:  # fmt: skip
         if spec.classes != 2:
             raise ValueError(
                 f"data of {spec.classes} classes came; CycleGAN expects 2, its domains. Give two folders of pictures "

@@ -57,15 +57,10 @@ class SRGAN(PairedGAN):
     discriminator: ConvDiscriminator
 
     def __init__(
-        self,
-        spec: Spec,
-        factor: int = 4,
-        nets: UpscalingPlayers = UpscalingPlayers(),  # noqa: B008
-        pixel_weight: float = 1.0,
-        feature_weight: float = 0.01,
-        adversarial_weight: float = 0.002,
+        self, spec: Spec, factor: int = 4, nets: UpscalingPlayers = UpscalingPlayers(),  # noqa: B008
+        pixel_weight: float = 1.0, feature_weight: float = 0.01, adversarial_weight: float = 0.002,
         settings: GANSettings = SETTINGS,
-    ) -> None:
+    ) -> None:  # fmt: skip
         if spec.kind != "image" or len(spec.shape) != 3 or any(side % factor for side in spec.shape[1:]):
             raise ValueError(
                 f"data of kind {spec.kind} and shape {spec.shape} came; images in [0, 1] whose sides are multiples of "

@@ -56,14 +56,10 @@ class StarGAN(AlternatingGAN[Sent]):
     """
 
     def __init__(
-        self,
-        spec: Spec,
-        nets: TranslationPlayers = TranslationPlayers(blocks=6),  # noqa: B008
-        domain_weight: float = 1.0,
-        cycle_weight: float = 10.0,
-        identity_weight: float = 0.0,
+        self, spec: Spec, nets: TranslationPlayers = TranslationPlayers(blocks=6),  # noqa: B008
+        domain_weight: float = 1.0, cycle_weight: float = 10.0, identity_weight: float = 0.0,
         settings: GANSettings = SETTINGS,
-    ) -> None:
+    ) -> None:  # fmt: skip
         if spec.classes < 2:
             raise ValueError(
                 f"data of {spec.classes} classes came; StarGAN expects 2 or more, its domains. Give folders of "
