@@ -5,6 +5,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -451,3 +452,22 @@ def test_a_study_of_pairs(tmp_path, capsys):
 def test_studies_that_say_nothing_are_one_line(text, tmp_path, capsys):
     (tmp_path / "study.csv").write_text(text)
     fails(capsys, "study", str(tmp_path / "study.csv"))
+
+
+@pytest.mark.parametrize(
+    ("words", "new"),
+    [
+        (("evaluate", "digits:train", "--limit", "3"), "'--max-examples'"),
+        (("evaluate", "digits:train", "--against", "ring"), "'--anomaly-data'"),
+        (("evaluate", "digits:train", "--metrics", "classes"), "'class-coverage'"),
+        (("evaluate", "digits:train", "--metrics", "enlargement"), "'super-resolution'"),
+        (("train", "gan", "--train.validate", "fid"), "'train.monitor'"),
+        (("train", "gan", "--train.decay", "2"), "'train.lr_decay_factor'"),
+        (("train", "gan", "--evaluate.bootstrap", "9"), "'evaluate.resamples'"),
+        (("train", "gan", "--data", "hidden-digits"), "'unpaired-digits'"),
+    ],
+)
+def test_an_old_name_is_answered_with_the_new_one(words, new, capsys):
+    with suppress(SystemExit):
+        main([*words])
+    assert new in capsys.readouterr().err

@@ -44,8 +44,21 @@ class Parser(argparse.ArgumentParser):
     """A parser whose errors are one line."""
 
     def error(self, message: str) -> NoReturn:
-        """Say what is wrong and leave with status 2."""
+        """Say what is wrong, and what an unknown option may have meant, and leave with status 2."""
+        message += self._meant(message)
         self.exit(2, f"{self.prog}: error: {message}. See `{self.prog} --help`.\n" if is_main() else None)
+
+    def _meant(self, message: str) -> str:
+        unknown = re.match(r"unrecognized arguments: --([\w-]+)", message)
+        if not unknown:
+            return ""
+        from counterfeit.common.spelling import nearest
+
+        options = [(one, [o for o in one.option_strings if o.startswith("--")]) for one in self._actions]
+        known = {names[0][2:]: one.help or "" for one, names in options if names}
+        hint = nearest(unknown[1], known, self.prog)
+        named = re.sub(r"'(?=[\w-]+')", "'--", hint)
+        return f"; {named}" if hint.startswith("did you mean") else ""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -35,8 +35,11 @@ EXAMPLE = """examples:
 def options(parser: argparse.ArgumentParser) -> None:
     """What the verb takes."""
     parser.add_argument("run", metavar="RUN", help="a run folder of a model that translates or enlarges")
-    parser.add_argument("--to", metavar="DOMAIN[,…]",
-                        help="the domain to go to: a class of the run's data, or its number; several of them, or all")
+    parser.add_argument(
+        "--to",
+        metavar="DOMAIN[,…]",
+        help="the domain to go to: a class of the run's data, or its number; several of them, or all",
+    )
     input_options(parser, 24)
     parser.add_argument(
         "--out",

@@ -28,7 +28,9 @@ def nearest(name: str, known: Collection[str], listing: str = "") -> str:
         "did you mean 'discriminator_steps'?"
     """
     said = known if isinstance(known, Mapping) else {}
-    found = _containing(name, known) or _alike(name, known) or _described(name, said) or _misspelled(name, known)
+    told = _described(name, said)
+    alone = told if len(told) == 1 else ()
+    found = _containing(name, known) or alone or _alike(name, known) or told or _misspelled(name, known)
     if found:
         return f"did you mean {' or '.join(map(repr, found))}?"
     if len(known) <= 20 or not listing:
@@ -43,15 +45,15 @@ def _beside(name: str, known: Collection[str]) -> dict[str, str]:
 
 
 def _containing(name: str, known: Collection[str]) -> Sequence[str]:
-    """The name that has `name` among its words; of several the shortest."""
+    """The names that have `name` among their words; of several the shortest two."""
     own = _words(name.rpartition(".")[2])
     longer = [full for short, full in _beside(name, known).items() if _within(own, _words(short))]
-    return sorted(longer, key=len)[:1]
+    return sorted(longer, key=len)[:2]
 
 
 def _words(name: str) -> Sequence[str]:
     """Its words in the singular."""
-    return [word.removesuffix("s") for word in re.split(r"[-_]", name)]
+    return [re.sub(r"(?<=ss)es$|(?<!s)s$", "", word) for word in re.split(r"[-_]", name)]
 
 
 def _within(few: Sequence[str], many: Sequence[str]) -> bool:
@@ -65,10 +67,15 @@ def _alike(name: str, known: Collection[str]) -> Sequence[str]:
 
 
 def _described(name: str, said: Mapping[str, str]) -> Sequence[str]:
-    """Up to two names of which this word is said."""
-    word = re.compile(rf"(?i)(?<![\w-]){re.escape(name.rpartition('.')[2])}(?![\w-])")
-    found = [full for full in _beside(name, said).values() if word.search(said[full])]
+    """Up to two names of which this word is said, or all of its words are."""
+    whole = name.rpartition(".")[2]
+    found = [full for full in _beside(name, said).values() if _says(said[full], [whole])]
+    found = found or [full for full in _beside(name, said).values() if _says(said[full], re.split(r"[-_]", whole))]
     return found if len(found) <= 2 else ()
+
+
+def _says(text: str, words: Sequence[str]) -> bool:
+    return all(re.search(rf"(?i)(?<![\w-]){re.escape(word)}(?![\w-])", text) for word in words)
 
 
 def _misspelled(name: str, known: Collection[str]) -> Sequence[str]:

@@ -133,7 +133,8 @@ class Train(OptimizerSettings):
         log_every: steps between log lines.
         save_every: steps between checkpoints, with samples and validation.
         preview_samples: pictures in the sample grid.
-        monitor: metric, or its row, on the validation split that chooses the best checkpoint; null keeps the newest.
+        monitor: metric, or its row, to validate by on the validation split, which chooses the best checkpoint; null
+            keeps the newest.
         monitor_samples: samples drawn for it.
         patience: validations without gain after which training ends early; null never ends it.
         keep_checkpoints: newest checkpoints kept beside the best.
@@ -228,14 +229,14 @@ class Evaluation:
         samples: number of samples drawn from the model.
         importance_samples: importance samples for each example, for bounds.
         annealing_steps: steps of annealing, for normalizers.
-        max_examples: evaluate on so many examples of the split, evenly spaced; 0 takes all.
+        max_examples: limit of examples of the split to evaluate on, evenly spaced; 0 takes all.
         seed: seed of the samples.
         seeds: how many seeds, from `seed` on, are measured and averaged.
         batch_size: examples handed to the model at once.
         features: what pictures are compared by; auto takes classifier where data have labels, else convolutions.
         weights: a safetensors file with the weights of the classifier or of inception; null takes those in the cache.
-        resamples: resamples behind standard errors that have no closed form; 0 leaves those out.
-        anomaly_data: data, by name or path, that anomalies are taken from; null shuffles the values of held-out data.
+        resamples: like those of a bootstrap, behind standard errors that have no closed form; 0 leaves those out.
+        anomaly_data: data, by name or path, of anomalies against held-out data; null shuffles the values of these.
     """
 
     metrics: tuple[str, ...] = ()

@@ -20,5 +20,9 @@ def metrics() -> dict[str, Metric]:
 def metric(name: str) -> Metric:
     """The metric of that name."""
     if name not in metrics():
-        raise ValueError(f"metric {name!r} is unknown; {nearest(name, [*metrics()], 'counterfeit list metrics')}")
+        raise ValueError(f"metric {name!r} is unknown; {nearest(name, _said(), 'counterfeit list metrics')}")
     return metrics()[name]
+
+
+def _said() -> dict[str, str]:
+    return {name: found.summary for name, found in metrics().items()}

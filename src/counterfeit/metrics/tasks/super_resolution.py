@@ -80,7 +80,8 @@ def _ssim(x: Tensor, truth: Tensor) -> Tensor:
 
 
 SUPER_RESOLUTION = Metric(
-    "super-resolution", "enlarged pictures beside the truth: psnr, ssim, sharpness, distance of features", "", None,
+    "super-resolution", "enlargement of pictures beside the truth: psnr, ssim, sharpness, distance of features", "",
+    None,
     Upscales, compute, applies=lambda source: len(source.spec.shape) == 3 and source.spec.bounded,
     rows={
         "upscaled-psnr": "higher", "upscaled-ssim": "higher", "upscaled-sharpness": None,

@@ -10,6 +10,7 @@ from counterfeit.inference.draws import Drawn
 
 __all__ = ["named", "rows_asked"]
 
+
 def named(subject: Drawn, label: int) -> str:
     """What to call a label: the name of a class, or the number of a category."""
     source = subject.source
