@@ -386,7 +386,7 @@ def test_signals_save_and_say_how_to_go_on(tmp_path, number, status):
     timer = threading.Timer(0.3, signal.raise_signal, [number])
     timer.start()
     with pytest.raises(Interrupted) as stop:
-        fit(tmp_path, Slow(), Points(), train, None, Processes(), show=False)
+        fit(tmp_path, Slow(), Points(), train, None, Processes(), display=Display(progress=False))
     assert stop.value.status == status
     state = json.loads((checkpoint.newest(tmp_path) / "state.json").read_text())
     assert 0 < state["step"] < 1_000
@@ -415,7 +415,14 @@ def test_what_was_learnt_is_kept_where_its_validation_fails(tmp_path, error):
 
     (tmp_path / "checkpoints").mkdir()
     with pytest.raises(error):
-        fit(tmp_path, Quadratic(), Points(), Train(steps=8, save_every=4, batch_size=4), fails, show=False)
+        fit(
+            tmp_path,
+            Quadratic(),
+            Points(),
+            Train(steps=8, save_every=4, batch_size=4),
+            fails,
+            display=Display(progress=False),
+        )
     assert [path.name for path in checkpoint.checkpoints(tmp_path)] == ["step-00000004"]
 
 

@@ -111,7 +111,7 @@ def groups(model_class: type) -> dict[str, Any]:
     """
     parameters = inspect.signature(model_class).parameters
     found = {name: getattr(model_class, f"default_{name}", p.default) for name, p in parameters.items()}
-    return {name: default for name, default in found.items() if dataclasses.is_dataclass(default)}
+    return {name: default for name, default in found.items() if name != "spec" and dataclasses.is_dataclass(default)}
 
 
 def _grouped(model_class: type, settings: Mapping[str, Any]) -> dict[str, Any]:
