@@ -118,7 +118,7 @@ class BiGAN(SamplingGAN):
         ValueError: where the data are no images, or the settings do not fit pairs.
 
     Example:
-        >>> model = BiGAN(Spec((1, 8, 8)), nets=ConvPlayers(width=8, discriminator_width=8), encoder_width=8)
+        >>> model = BiGAN(Spec((1, 8, 8)), BiGANSettings(encoder_width=8), nets=ConvPlayers(8, discriminator_width=8))
         >>> model.decode(model.encode(model.sample(2))).shape
         torch.Size([2, 1, 8, 8])
     """

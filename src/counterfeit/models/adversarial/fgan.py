@@ -25,6 +25,7 @@ class FGAN(GAN):
     Arguments: those of `GAN`; the objective of its settings is the divergence.
 
     Example:
+        >>> from counterfeit.core import Spec
         >>> FGAN(Spec((1, 8, 8))).sample(2).shape
         torch.Size([2, 1, 8, 8])
     """

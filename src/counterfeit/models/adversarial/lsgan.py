@@ -21,6 +21,8 @@ class LSGAN(DCGAN):
     Arguments: those of `DCGAN`.
 
     Example:
+        >>> from counterfeit.core import Spec
+        >>> from counterfeit.nets.conv import ConvPlayers
         >>> LSGAN(Spec((1, 28, 28)), ConvPlayers(width=8, discriminator_width=8)).sample(2).shape
         torch.Size([2, 1, 28, 28])
     """

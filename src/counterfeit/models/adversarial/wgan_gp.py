@@ -25,6 +25,7 @@ class WGANGP(DCGAN):
     Arguments: those of `DCGAN`.
 
     Example:
+        >>> from counterfeit.core import Spec
         >>> WGANGP(Spec((1, 28, 28)), ConvPlayers(width=8, discriminator_width=8)).sample(2).shape
         torch.Size([2, 1, 28, 28])
     """
