@@ -455,7 +455,7 @@ def _cache_files(folder: Path, kinds: dict[str, Kind]) -> None:
     known = reference.Statistics(features, reference.moments(features))
     kept = folder / "statistics.npz"
     np.savez(kept, **reference.packed(known, {"n": 20}))
-    kinds["statistics.npz"] = Kind(kept, lambda _: reference.read(kept, {"n": 20}), archive_damaged)
+    kinds["statistics.npz"] = Kind(kept, lambda _: reference.read_statistics(kept, {"n": 20}), archive_damaged)
     fresh = {"values": np.arange(3.0)}
     cached.memo("fuzz", lambda: fresh)
     path = cached.cache_dir() / "fuzz.npz"

@@ -471,10 +471,10 @@ def test_attributes_are_found_where_they_are_and_not_where_they_are_not(shapes, 
     assert {*found} == {"attributes-seen", "attributes-unseen"}
     assert found["attributes-seen"].n + found["attributes-unseen"].n == 300
     for result in found.values():
-        rows = result.details["references"]
-        assert all(rows[f"{name}, samples"]["value"] == 1 for name in ("kind", "size", "position"))
-        assert rows["color, samples"]["value"] == (not wrong)
-        assert rows["real images"]["value"] > 0.95  # a few lie off their places
+        rows = result.references
+        assert all(rows[f"{name}, samples"].value == 1 for name in ("kind", "size", "position"))
+        assert rows["color, samples"].value == (not wrong)
+        assert rows["real images"].value > 0.95  # a few lie off their places
         assert result.value == pytest.approx(0.76 if wrong else 1.0, abs=0.03)
         assert json.loads(json.dumps(result.to_dict())) == result.to_dict()
 
@@ -526,9 +526,9 @@ def test_one_classifier_is_trained_for_all_attributes_and_tells_colors_soon(tmp_
     source = CaptionedDigits(8, digits="bundled")
     found = ATTRIBUTES.compute(flat(Text2Image, source.spec, nets=TINY), source, Evaluation(samples=100))
     assert len([*tmp_path.glob("classifiers/captioned-digits-attributes-*.safetensors")]) == 1
-    rows = found["attributes-seen"].details["references"]
-    assert rows["color, real images"]["value"] > 0.35  # of six
-    assert rows["real images"]["value"] > found["attributes-seen"].value
+    rows = found["attributes-seen"].references
+    assert rows["color, real images"].value > 0.35  # of six
+    assert rows["real images"].value > found["attributes-seen"].value
     assert "trained on captioned-digits-attributes" in found["attributes-seen"].protocol
 
 

@@ -8,7 +8,6 @@ import re
 from collections.abc import Mapping
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -23,6 +22,7 @@ from counterfeit.core import Spec
 from counterfeit.evaluation.fixed_samples import outside
 from counterfeit.evaluation.subject import Subject
 from counterfeit.metrics import registry
+from counterfeit.metrics.base import Result
 from counterfeit.report.comparison import cost
 from counterfeit.report.comparison.compare import Comparison, compare, cost_table, lines, notes, table
 from counterfeit.report.comparison.differences import differences, remedy
@@ -52,11 +52,11 @@ def compared(runs: dict[str, Run]) -> Comparison:
     return compare(runs, NUMBERS, QUICK)
 
 
-def entry(value: float, error: float | None = 1.0, protocol: str = "p; n=10") -> dict[str, Any]:
-    return {"value": value, "error": error, "n": 10, "protocol": protocol, "fingerprint": protocol, "details": {}}
+def entry(value: float, error: float | None = 1.0, protocol: str = "p; n=10") -> Result:
+    return Result(value, error, 10, protocol)
 
 
-def scores(**by_name: dict[str, Any]) -> Mapping[str, Mapping[str, Any]]:
+def scores(**by_name: Result) -> Mapping[str, Mapping[str, Result]]:
     return {name: {"parzen": found} for name, found in by_name.items()}
 
 
@@ -118,20 +118,20 @@ def test_what_was_measured_is_kept_and_read_again(runs: dict[str, Run], compared
 def test_what_stands_in_a_run_folder_under_other_settings_stays(runs: dict[str, Run]) -> None:
     before = runs["a"].evaluation
     found = compare({"a": runs["a"]}, ["nearest"], {"samples": 25})
-    assert found.lines[0].cells["a"]["n"] == 25
+    assert found.lines[0].cells["a"].n == 25
     assert runs["a"].evaluation == before
 
 
 def test_numbers_of_the_recipe_replace_quick_ones(runs: dict[str, Run]) -> None:
     own = compare({"b": runs["b"]}, ["nearest"])
-    assert own.lines[0].cells["b"]["n"] == runs["b"].config.evaluate.samples
-    assert runs["b"].evaluation["nearest"]["n"] == own.lines[0].cells["b"]["n"]
+    assert own.lines[0].cells["b"].n == runs["b"].config.evaluate.samples
+    assert runs["b"].evaluation["nearest"]["n"] == own.lines[0].cells["b"].n
     entries = runs["b"].evaluation
     for kept in entries.values():
         kept.pop("settings")  # as an earlier version left them
     write_json(runs["b"].path / "evaluation.json", entries)
     again = compare({"b": runs["b"]}, ["nearest"], None, lambda *words: pytest.fail(str(words)))
-    assert again.lines == [dataclasses.replace(own.lines[0], cells={"b": entries["nearest"]})]
+    assert again.lines == [dataclasses.replace(own.lines[0], cells={"b": Result.from_dict(entries["nearest"])})]
 
 
 def test_samples_made_elsewhere_take_part(runs: dict[str, Run]) -> None:
@@ -275,7 +275,7 @@ def test_what_is_advised_ranks_models_of_gray_and_of_binary_pixels(runs: dict[st
     assert [set(line.cells) for line in found.lines] == [{"a", "b", "vae"}] * 2
     assert found.lines[1].best
     assert "vae: decoded means, in place of draws, of a model of digits after binarize." in notes(found)
-    assert found.lines[0].cells["vae"]["details"]["samples"].startswith("decoded means")
+    assert found.lines[0].cells["vae"].details["samples"].startswith("decoded means")
     assert runs["vae"].evaluation == kept
     assert found.costs["vae"]["parameters"] == sum(p.numel() for p in runs["vae"].model.parameters())
 

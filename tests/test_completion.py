@@ -271,12 +271,12 @@ def test_error_and_diversity_of_the_right_distribution_are_known():
     error, diversity = found["completion-error"], found["completion-diversity"]
     assert error.value == pytest.approx(math.sqrt(2) * SIGMA, rel=0.02)
     assert diversity.value == pytest.approx(SIGMA, rel=0.02)
-    rows = error.details["references"]
-    assert rows["mean image"]["value"] == pytest.approx(SIGMA, rel=0.03)
-    assert rows[f"mean of {DRAWS} draws"]["value"] == pytest.approx(SIGMA * math.sqrt(1 + 1 / DRAWS), rel=0.02)
-    assert rows["nearest neighbour"]["value"] == pytest.approx(math.sqrt(2) * SIGMA, rel=0.02)
-    assert rows[f"best of {DRAWS} draws"]["value"] < error.value
-    assert diversity.details["references"]["truth"]["value"] == pytest.approx(SIGMA, rel=0.03)
+    rows = error.references
+    assert rows["mean image"].value == pytest.approx(SIGMA, rel=0.03)
+    assert rows[f"mean of {DRAWS} draws"].value == pytest.approx(SIGMA * math.sqrt(1 + 1 / DRAWS), rel=0.02)
+    assert rows["nearest neighbour"].value == pytest.approx(math.sqrt(2) * SIGMA, rel=0.02)
+    assert rows[f"best of {DRAWS} draws"].value < error.value
+    assert diversity.references["truth"].value == pytest.approx(SIGMA, rel=0.03)
 
 
 def test_one_who_is_sure_has_no_diversity_and_less_error():
@@ -288,16 +288,16 @@ def test_one_who_is_sure_has_no_diversity_and_less_error():
 
 def test_the_distance_knows_the_right_distribution_from_a_sure_one():
     right, sure = (measured(model, 2_000, 20_000)["completion-fid"] for model in (Filler(), Sure()))
-    real = right.details["references"]["real"]["value"]
+    real = right.references["real"].value
     assert right.value == pytest.approx(real, abs=4 * right.error)
     assert real < sure.value / 3
-    assert sure.details["references"]["mean image"]["value"] == pytest.approx(sure.value, rel=0.1)
+    assert sure.references["mean image"].value == pytest.approx(sure.value, rel=0.1)
 
 
 def test_what_is_completed_never_meets_itself():
     """Whoever knows the truth is as far from other held-out images as training images are, not at 0."""
     truth = measured(Knows(), 2_000, 20_000)["completion-fid"]
-    assert truth.value == pytest.approx(truth.details["references"]["real"]["value"], rel=0.1)
+    assert truth.value == pytest.approx(truth.references["real"].value, rel=0.1)
     assert truth.n == 1_000
     assert "to 1000 images of which none is made" in truth.protocol
 

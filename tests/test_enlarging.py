@@ -16,6 +16,7 @@ from counterfeit.config.settings import Evaluation
 from counterfeit.core import Batch, Clock, Model, Spec
 from counterfeit.data.source import InMemory, Source
 from counterfeit.inference.upscaling import upscaled
+from counterfeit.metrics.base import Result
 from counterfeit.metrics.features.extractors import pixels
 from counterfeit.metrics.image.sharpness import relative_sharpness
 from counterfeit.metrics.representation.reconstruction import psnr
@@ -142,7 +143,7 @@ def test_neither_direction_of_sharpness_is_better():
     assert {name for name, better in rows.items() if better is None} == {
         "upscaled-sharpness", "next-frame-sharpness", "rollout-sharpness",
     }  # fmt: skip
-    noisy = {name: {"value": value, "error": 0.01} for name, value in (("noise", 9.0), ("ideal", 1.0))}
+    noisy = {name: Result(value, 0.01, 10, "p") for name, value in (("noise", 9.0), ("ideal", 1.0))}
     assert best("upscaled-sharpness", noisy) == frozenset()
     assert best("upscaled-psnr", noisy) == {"noise"}
 
@@ -151,10 +152,10 @@ def test_bicubic_pictures_measure_as_the_reference_row_does():
     results = SUPER_RESOLUTION.compute(Bicubic(SPEC), Smooth(), Evaluation(features="pixels"))
     assert set(results) == set(SUPER_RESOLUTION.rows)
     for result in results.values():
-        reference = result.details["references"]["bicubic"]
-        assert (result.value, result.error) == (reference["value"], reference["error"])
+        reference = result.references["bicubic"]
+        assert (result.value, result.error) == (reference.value, reference.error)
         assert result.n == 40
-    assert results["upscaled-psnr"].value > results["upscaled-psnr"].details["references"]["nearest"]["value"]
+    assert results["upscaled-psnr"].value > results["upscaled-psnr"].references["nearest"].value
 
 
 def test_what_is_measured_is_what_the_functions_say():

@@ -14,6 +14,8 @@ from PIL import Image
 
 from counterfeit import catalogue
 from counterfeit.cli import main
+from counterfeit.common.estimate import Estimate
+from counterfeit.common.files import dumps
 from counterfeit.config.settings import Data, Evaluation
 from counterfeit.core import Bounds, Decodes, Density, Samples, Spec
 from counterfeit.data.sample_files import Array
@@ -123,7 +125,7 @@ def test_a_split_scores_what_the_reference_row_says() -> None:
         FixedSamples(Spec((1, 8, 8)), InMemory(spread(catalogue.source("digits"), "train", 100).x), "spread"),
         catalogue.source("digits"), Evaluation(samples=100),
     )  # fmt: skip
-    assert first.value == pytest.approx(first.details["references"]["real"]["value"], abs=1e-4)
+    assert first.value == pytest.approx(first.references["real"].value, abs=1e-4)
     assert real.fingerprint == first.fingerprint
 
 
@@ -205,7 +207,7 @@ def test_all_stands_for_what_applies() -> None:
 
 def test_few_examples_warn() -> None:
     result = outside("digits:test").evaluate("parzen", samples=50, max_examples=3)["parzen"]
-    assert "3 examples only" in result.details["warning"]
+    assert "3 examples only" in result.warning
 
 
 def test_files_beside_real_data_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
@@ -349,8 +351,8 @@ def test_a_mean_is_taken_of_runs_alone(tmp_path, capsys):
 
 
 def test_a_split_measured_against_itself_is_told():
-    assert "against itself" in outside("digits:test").evaluate("nearest")["nearest"].details["warning"]
-    assert "warning" not in outside("digits:train").evaluate("nearest", samples=100)["nearest"].details
+    assert "against itself" in outside("digits:test").evaluate("nearest")["nearest"].warning
+    assert not outside("digits:train").evaluate("nearest", samples=100)["nearest"].warning
 
 
 @pytest.mark.parametrize("words", [["--record"], ["--page"]])
@@ -407,5 +409,26 @@ def test_few_anomalies_warn(autoencoder, tmp_path):
     for i in range(30):
         Image.fromarray(np.full((8, 8), 255 - i, np.uint8)).save(tmp_path / f"{i}.png")
     few = autoencoder.evaluate("anomaly", anomaly_data=str(tmp_path), split="valid")["anomaly"]
-    assert "anomalies and 250 examples are few" in few.details["warning"]
-    assert "warning" not in autoencoder.evaluate("anomaly", anomaly_data="digits")["anomaly"].details
+    assert "anomalies and 250 examples are few" in few.warning
+    assert not autoencoder.evaluate("anomaly", anomaly_data="digits")["anomaly"].warning
+
+
+def test_a_result_comes_back_from_json_as_it_was_written() -> None:
+    """Fields stand in the details of JSON, in the order asked for; what is added later follows."""
+    found = Result.of(
+        Estimate(0.5, 0.1, 25, 0.3, 0.7), "by hand", {"seed": 0, "histogram": [1, 2]}, warnings=("few", "odd"),
+        references={"real": Estimate(0.6, n=9, more={"sigma": 0.2})}, note="only an example",
+        order=("seed", "references"),
+    ).adding({"samples": "means"}, "late")  # fmt: skip
+    written = found.to_dict()
+    assert [*written] == ["value", "error", "n", "protocol", "fingerprint", "details"]
+    assert [*written["details"]] == [
+        "seed", "references", "histogram", "low", "high", "warning", "note", "samples",
+    ]  # fmt: skip
+    assert written["details"]["references"] == {"real": {"value": 0.6, "sigma": 0.2, "n": 9}}
+    assert written["details"]["warning"] == "few; odd; late"
+    back = Result.from_dict(json.loads(dumps(written)))
+    assert dumps(back.to_dict()) == dumps(written)
+    assert back.references == found.references
+    assert (back.estimate, back.note, back.warning) == (found.estimate, found.note, found.warning)
+    assert {*back.details} == {"seed", "histogram", "samples"}

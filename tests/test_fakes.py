@@ -92,10 +92,10 @@ def test_none_is_better_than_real_data_unsaid(name: str, fake: str) -> None:
     found, theirs = mine.evaluate(*kept, **how), real.evaluate(*kept, **how)
     for row, result in found.items():
         sign = 1 if metric_of(row).better == "higher" else -1
-        rows = result.details.get("references", {})
-        best = rows["real"]["value"] if "real" in rows else theirs[row].value
+        rows = result.references
+        best = rows["real"].value if "real" in rows else theirs[row].value
         ahead = sign * (result.value - best) > 3 * (result.error or 0.0) + 1e-9
-        assert not ahead or BEATS in result.details.get("warning", ""), (row, result.value, best)
+        assert not ahead or BEATS in result.warning, (row, result.value, best)
 
 
 @pytest.mark.parametrize("fake", DIGITS)
@@ -141,8 +141,7 @@ def verdicts(recipe: str, x: torch.Tensor) -> list[bool | None]:
     config, goals = catalogue.configure(catalogue.recipe(recipe)), catalogue.recipe(recipe).targets
     names = [goal["metric"] for goal in goals]
     found = subject(config.data.name, x).evaluate(*names, features=config.evaluate.features, resamples=2)
-    entries = {row: result.to_dict() for row, result in found.items()}
-    return [judged(goal, entries).reached for goal in goals]
+    return [judged(goal, found).reached for goal in goals]
 
 
 @pytest.mark.parametrize(("recipe", "fake"), [*goals_on("digits", "grid")])
@@ -163,14 +162,14 @@ def test_new_data_reach_the_goals_that_fakes_do_not() -> None:
 def test_only_new_data_reach_the_distance_that_a_classifier_of_digits_sees(fake: str, reaches: bool) -> None:
     (goal,) = catalogue.recipe("dcgan").targets
     x = spread(source_of("digits"), "valid").x if fake == "new data" else fakes("digits")[fake]
-    entry = subject("digits", x).evaluate("fid", features="classifier", resamples=2)["fid"].to_dict()
+    entry = subject("digits", x).evaluate("fid", features="classifier", resamples=2)["fid"]
     assert judged(goal, {"fid": entry}).reached == reaches
 
 
 @MNIST
 @pytest.mark.parametrize("fake", DIGITS)
 def test_none_reaches_a_likelihood_on_mnist(fake: str) -> None:
-    entry = subject("mnist", fakes("mnist")[fake]).evaluate("parzen", max_examples=300)["parzen"].to_dict()
+    entry = subject("mnist", fakes("mnist")[fake]).evaluate("parzen", max_examples=300)["parzen"]
     goals = [goal for name, _ in goals_on("mnist") for goal in catalogue.recipe(name).targets]
     goals = [goal for goal in goals if goal["metric"] == "parzen"]
     assert len(goals) >= 2
@@ -225,7 +224,7 @@ def test_no_translation_reaches_a_goal(recipe: str, fake: str) -> None:
     chosen = catalogue.recipe(recipe)
     source = trained_on(recipe)
     found = TRANSLATION.compute(Translator(source, fake), source, Evaluation(max_examples=100))
-    entries = {row: result.to_dict() for row, result in found.items() if isinstance(result, Result)}
+    entries = {row: result for row, result in found.items() if isinstance(result, Result)}
     goals = [goal for goal in chosen.targets if goal["metric"] in entries]
     assert goals
     assert not any(judged(goal, entries).reached for goal in goals)
@@ -252,13 +251,13 @@ def test_only_the_truth_reaches_the_domains_asked_for(recipe: str, fake: str, re
     settings = catalogue.configure(catalogue.recipe(recipe)).data
     source = catalogue.source(replace(settings, options={**settings.options, "digits": "digits"}))
     model = Truth(source, fake) if reaches else Translator(source, fake)
-    entry = DOMAIN_ACCURACY.compute(model, source, Evaluation(max_examples=200)).to_dict()
+    entry = DOMAIN_ACCURACY.compute(model, source, Evaluation(max_examples=200))
     (goal,) = [goal for goal in catalogue.recipe(recipe).targets if goal["metric"] == "domain-accuracy"]
     assert judged(goal, {"domain-accuracy": entry}).reached == reaches
     if "a class" in fake:
-        assert entry["value"] > goal["value"]
-        assert entry["details"]["told_apart"] == pytest.approx(0.5, abs=0.03)
-        assert "too little of what was translated" in entry["details"]["warning"]
+        assert entry.value > goal["value"]
+        assert entry.details["told_apart"] == pytest.approx(0.5, abs=0.03)
+        assert "too little of what was translated" in entry.warning
 
 
 @pytest.mark.parametrize(("fake", "reaches"), [*((fake, False) for fake in DIGITS), ("what is asked", True)])
@@ -266,10 +265,9 @@ def test_only_what_is_asked_reaches_the_attributes(monkeypatch: pytest.MonkeyPat
     source = CaptionedShapes(16)
     monkeypatch.setattr(caption_attributes, "classifier", lambda named, device: painted(source))
     found = ATTRIBUTES.compute(Painter(source, fake), source, Evaluation(samples=300))
-    entries = {row: result.to_dict() for row, result in found.items()}
     goals = catalogue.recipe("text2image").targets
     assert len(goals) == 2
-    assert {judged(goal, entries).reached for goal in goals} == {reaches}
+    assert {judged(goal, found).reached for goal in goals} == {reaches}
 
 
 NAMED = {

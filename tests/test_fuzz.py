@@ -28,6 +28,7 @@ from counterfeit.engine.distributed import Processes
 from counterfeit.engine.events import read_events
 from counterfeit.engine.step import Stepper, remembered
 from counterfeit.evaluation.measure import beats_real
+from counterfeit.metrics.base import Result
 from counterfeit.metrics.features import reference
 from counterfeit.report.figures.edits import read_direction
 from counterfeit.run.run import Run
@@ -256,8 +257,8 @@ def test_results_that_lack_something_are_named(run, change, says):
 
 
 def test_a_reference_that_was_no_number_is_beaten_by_none():
-    entry = {"value": 1.0, "error": None, "details": {"references": {"real": {"value": None}}}}
-    assert not beats_real(entry, "higher")
+    entry = {"value": 1.0, "error": None, "n": 1, "protocol": "", "details": {"references": {"real": {"value": None}}}}
+    assert not beats_real(Result.from_dict(entry), "higher")
 
 
 @pytest.mark.parametrize("name", ["value", "error", "n", "protocol", "fingerprint"])
@@ -363,7 +364,7 @@ def test_a_cache_whose_members_are_others_is_made_again(change):
 @pytest.mark.parametrize("header", ["[]", "{}", '{"content": 3}', "", "null"])
 def test_statistics_without_a_header_are_refused(tmp_path, header):
     np.savez(tmp_path / "x.npz", features=np.zeros((3, 2)), header=np.array(header))
-    assert "holds no statistics of features" in line(lambda: reference.read(tmp_path / "x.npz", {"n": 3}))
+    assert "holds no statistics of features" in line(lambda: reference.read_statistics(tmp_path / "x.npz", {"n": 3}))
 
 
 def test_data_kept_in_a_run_folder_are_whole_or_refused(tmp_path):

@@ -282,7 +282,7 @@ def test_features_are_means_over_places_and_the_probe_tells_of_them_too(run):
     with torch.no_grad():
         assert torch.allclose(encoder.pooled(x, 1), encoder.features(x).unflatten(1, (-1, 16)).mean(2), atol=1e-6)
         assert run.model.features(x).shape == (20, 9 * 4)
-    assert {*run.evaluate("linear-probe")["linear-probe"].details["references"]} == {"pixels", "features"}
+    assert {*run.evaluate("linear-probe")["linear-probe"].references} == {"pixels", "features"}
 
 
 # Parts of codes -------------------------------------------------------------------------------------------------------

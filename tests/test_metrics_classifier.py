@@ -177,7 +177,7 @@ def test_scores_by_the_classifier_name_it(kept):
     score, alike = (metric.compute(model, Digits(), settings) for metric in (CLASSIFIER_SCORE, MS_SSIM))
     assert 1 < score.value < score.details["at most"] == 10
     assert score.protocol.startswith("classifier score, 10 splits, shuffled; LeNet")
-    assert alike.value == pytest.approx(alike.details["references"]["real"]["value"], abs=0.1)
+    assert alike.value == pytest.approx(alike.references["real"].value, abs=0.1)
     assert len(alike.details["classes"]) == 10
     assert "10 classes by LeNet" in alike.protocol
 
@@ -251,7 +251,7 @@ class Copies(Model):
 def test_samples_of_the_labels_asked_for_are_recognized_as_well_as_data(kept):
     found = LABEL_ACCURACY.compute(Copies(), Digits(), Evaluation(samples=100))
     assert found.value > 0.8
-    assert abs(found.value - found.details["references"]["real"]["value"]) < 0.15
+    assert abs(found.value - found.references["real"].value) < 0.15
     assert sum(found.details["by label"]) / 10 == pytest.approx(found.value, abs=1e-3)
     assert LABEL_ACCURACY.compute(Copies(wrong=True), Digits(), Evaluation(samples=100)).value < 0.1
 

@@ -220,14 +220,14 @@ def test_protocol_tells_everything_but_the_seed(metric):
 def test_training_examples_stand_beside_the_test_split_alone():
     source = Shades()
     test, valid = (FID.compute(Replay(source), source, replace(QUICK, split=split)) for split in ("test", "valid"))
-    assert test.details["references"]["real"]["value"] >= 0
-    assert "references" not in valid.details
+    assert test.references["real"].value >= 0
+    assert not valid.references
 
 
 def test_few_examples_warn():
     source = Shades()
     found = FID.compute(Replay(source), source, QUICK)
-    assert found.details["warning"] == "100 examples for 128 features are few: the distance is biased upwards"
+    assert found.warning == "100 examples for 128 features are few: the distance is biased upwards"
 
 
 def test_other_data_are_farther_than_the_same():
@@ -274,7 +274,7 @@ def test_samples_of_another_shape_are_an_error():
 def test_a_split_without_pairs_is_no_reference():
     source = Shades()
     found = MS_SSIM.compute(Replay(source), source, replace(QUICK, max_examples=1))
-    assert "references" not in found.details
+    assert not found.references
     assert found.value < 1
 
 
@@ -283,7 +283,7 @@ def test_pictures_without_labels_are_one_class():
     found = MS_SSIM.compute(Replay(source), source, QUICK)
     said = "MS-SSIM, 1 of 5 scales, window 11; disjoint pairs within a class; one class; 120 samples; test n=100; "
     assert found.protocol == f"{said}pixels in [0, 1]; shades {source.fingerprint}"
-    assert found.value == pytest.approx(found.details["references"]["real"]["value"], abs=0.1)
+    assert found.value == pytest.approx(found.references["real"].value, abs=0.1)
 
 
 @pytest.mark.parametrize(

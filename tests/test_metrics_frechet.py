@@ -159,7 +159,7 @@ def test_the_floor_of_data_that_alternate_is_no_distance():
     source = Alternating()
     model = FixedSamples(source.spec, source.split("train"), "train")
     found = FID.compute(model, source, Evaluation(samples=200, features="pixels"))
-    assert found.details["references"]["real halves"]["value"] < 0.02  # light from dark: 4 (1/2)² = 1
+    assert found.references["real halves"].value < 0.02  # light from dark: 4 (1/2)² = 1
 
 
 @pytest.mark.parametrize("n", [200, 300, 600])  # of 600: all others, the other half, and a random half
@@ -177,10 +177,10 @@ def test_value_and_reference_row_are_one_formula():
     train = source.split("train").first()
     model = FixedSamples(source.spec, InMemory(train.x), "train")
     found = FID.compute(model, source, Evaluation(samples=len(train.x), features="pixels"))
-    assert found.details["references"]["real"]["value"] == pytest.approx(found.value, rel=1e-12)
-    assert found.details["references"]["real"]["n"] == found.n == len(train.x)
-    assert found.details["references"]["real halves"]["n"] == len(train.x) // 3
-    assert 0 < found.details["references"]["real halves"]["value"] < 1
+    assert found.references["real"].value == pytest.approx(found.value, rel=1e-12)
+    assert found.references["real"].n == found.n == len(train.x)
+    assert found.references["real halves"].n == len(train.x) // 3
+    assert 0 < found.references["real halves"].value < 1
 
 
 def test_a_constant_side_leaves_the_variance_of_the_other():

@@ -69,7 +69,7 @@ def test_training_examples_are_flagged():
     assert result.details["ratio"] == 0
     assert result.details["authenticity"] == 0
     assert result.details["near_copies"] == 1
-    assert "look copied" in result.details["warning"]
+    assert "look copied" in result.warning
 
 
 def test_new_data_are_not_flagged():
@@ -78,7 +78,7 @@ def test_new_data_are_not_flagged():
     assert result.value == pytest.approx(0.5, abs=3 * result.error)
     assert result.details["ratio"] == pytest.approx(1, abs=3 * result.details["ratio_error"])
     assert abs(result.details["z"]) < 3
-    assert "warning" not in result.details
+    assert not result.warning
 
 
 @pytest.mark.parametrize("share", [0.1, 0.2])
@@ -86,7 +86,7 @@ def test_some_copies_among_new_data_are_flagged(share):
     source = Clusters()
     found, clean = result_of(mixed(source, share), source), result_of(mixed(source, 0.0), source)
     assert found.details["near_copies"] == pytest.approx(share + (1 - share) * clean.details["near_copies"], abs=0.02)
-    assert "look copied" in found.details["warning"]
+    assert "look copied" in found.warning
     assert found.value > clean.value + share / 4
 
 
@@ -94,24 +94,24 @@ def test_copies_with_noise_are_flagged():
     source = Clusters()
     with seeded(0):
         noisy = source.parts["train"][:N] + 0.1 * torch.randn(N, 20)
-    assert "look copied" in result_of(noisy, source).details["warning"]
+    assert "look copied" in result_of(noisy, source).warning
 
 
 def test_samples_far_from_all_data_hide_no_copies():
     source = Clusters()
     with seeded(0):
         x = torch.cat([source.parts["train"][: N // 5], 9 * torch.randn(N - N // 5, 20)])
-    assert "look copied" in result_of(x, source).details["warning"]
+    assert "look copied" in result_of(x, source).warning
 
 
 def test_samples_shrunk_towards_the_middle_are_near_but_no_copies():
     source = Clusters()
     train = source.parts["train"]
     blurred = train[torch.cdist(source.fresh[:N], train).topk(30, largest=False).indices].mean(1)
-    details = result_of(blurred, source).details
-    assert details["z"] < -3
-    assert "blurred" in details["warning"]
-    assert "look copied" not in details["warning"]
+    result = result_of(blurred, source)
+    assert result.details["z"] < -3
+    assert "blurred" in result.warning
+    assert "look copied" not in result.warning
 
 
 def test_result_carries_protocol_and_errors():

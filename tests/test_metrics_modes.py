@@ -75,7 +75,7 @@ def test_real_data_reach_every_mode_with_the_known_share_of_quality(source):
     wide = details["high_quality_high"] - details["high_quality_low"]
     assert details["high_quality"] == pytest.approx(expected, abs=wide)
     assert details["kl"] < 5e-3
-    assert details["references"]["real"]["value"] == len(source.modes)
+    assert result.references["real"].value == len(source.modes)
     assert json.loads(json.dumps(result.to_dict())) == result.to_dict()
 
 
@@ -167,7 +167,7 @@ def test_a_model_of_few_pictures_is_caught_and_real_data_are_not():
     fresh = SUPPORT.compute(Drawn(torch.rand(500, 1, 4, 4), "image"), source, Evaluation(samples=500))
     assert caught.value == pytest.approx(30, abs=4 * caught.error)
     assert fresh.value > 3_000
-    assert caught.details["references"]["real"]["value"] > 3_000
+    assert caught.references["real"].value > 3_000
     assert caught.details["closest"][0][2] == 0
     assert json.loads(json.dumps(caught.to_dict())) == caught.to_dict()
 
@@ -176,7 +176,7 @@ def test_a_model_that_never_repeats_says_so():
     far = 100 * torch.randn(100, 1, 4, 4, generator=torch.Generator().manual_seed(0))
     result = SUPPORT.compute(Drawn(far, "image"), Pictures(), Evaluation(samples=100))
     assert result.error is None
-    assert "lower bound" in result.details["warning"]
+    assert "lower bound" in result.warning
 
 
 def test_too_few_samples_are_an_error():

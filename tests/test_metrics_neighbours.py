@@ -82,13 +82,13 @@ def test_training_examples_are_copies_and_held_out_ones_are_not(digits):
     held_out = NEAREST.compute(Replay(first(digits, "test").x), digits, Evaluation(samples=200))
     assert (memorized.value, memorized.details["copies"]) == (0.0, 200)
     assert held_out.details["copies"] == 0
-    reference = held_out.details["references"]["held-out"]
-    assert held_out.value == pytest.approx(reference["value"], abs=4 * (held_out.error + reference["error"]))
+    reference = held_out.references["held-out"]
+    assert held_out.value == pytest.approx(reference.value, abs=4 * (held_out.error + reference.error))
 
 
 def test_halves_of_the_digits_lie_as_far_apart_as_known(digits):
     result = NEAREST.compute(Replay(first(digits, "train").x), digits, Evaluation(samples=1_000))
-    assert result.details["references"]["halves"]["value"] == pytest.approx(1.17, abs=0.02)
+    assert result.references["halves"].value == pytest.approx(1.17, abs=0.02)
 
 
 class Sorted(Source):
@@ -104,20 +104,20 @@ class Sorted(Source):
 
 def test_references_do_not_depend_on_the_order_of_the_data(digits):
     plain, ordered = (
-        NEAREST.compute(Replay(first(digits, "test").x), source, Evaluation(samples=100)).details["references"]
+        NEAREST.compute(Replay(first(digits, "test").x), source, Evaluation(samples=100)).references
         for source in (digits, Sorted())
     )
     for name in ("halves", "held-out"):
-        error = (plain[name]["error"] ** 2 + ordered[name]["error"] ** 2) ** 0.5
-        assert ordered[name]["value"] == pytest.approx(plain[name]["value"], abs=3 * error), name
-        assert ordered[name]["n"] == 100
+        error = (plain[name].error ** 2 + ordered[name].error ** 2) ** 0.5
+        assert ordered[name].value == pytest.approx(plain[name].value, abs=3 * error), name
+        assert ordered[name].n == 100
 
 
 def test_references_do_not_depend_on_what_alternates():
     """Training data and held-out data have one law: half as many lie 2 ** (1 / d) as far."""
     source = Alternating()
-    found = NEAREST.compute(Replay(first(source, "test").x), source, Evaluation(samples=200)).details["references"]
-    halves, held_out = (found[name]["value"] for name in ("halves", "held-out"))
+    found = NEAREST.compute(Replay(first(source, "test").x), source, Evaluation(samples=200)).references
+    halves, held_out = (found[name].value for name in ("halves", "held-out"))
     assert halves == pytest.approx(2 ** (1 / 4) * held_out, rel=0.15)  # light from dark: five times as far
 
 
@@ -134,7 +134,7 @@ def test_a_copy_is_within_half_a_gray_level():
 
 def test_validation_leaves_the_reference_distances_out(digits):
     result = NEAREST.compute(Replay(first(digits, "train").x), digits, Evaluation(samples=20, split="valid"))
-    assert "references" not in result.details
+    assert not result.references
 
 
 def test_classifier_agrees_with_a_reference(digits):

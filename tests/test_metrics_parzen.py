@@ -123,9 +123,9 @@ def test_result_carries_protocol_sigma_and_reference_rows():
         f"test n=300; real values; points {source.fingerprint}"
     )
     assert result.details["sigma"] in SIGMAS
-    assert result.details["references"]["real"]["n"] == 200
-    assert result.details["references"]["k-means"]["n"] == 100
-    assert result.details["references"]["samples, as many"]["n"] == 200
+    assert result.references["real"].n == 200
+    assert result.references["k-means"].n == 100
+    assert result.references["samples, as many"].n == 200
     assert json.loads(json.dumps(result.to_dict())) == result.to_dict()
 
 
@@ -136,21 +136,21 @@ def test_protocol_depends_on_no_seed():
 
 
 def test_references_are_kept_between_evaluations(monkeypatch):
-    first = PARZEN.compute(Gaussian(), Points(), Evaluation(samples=50)).details["references"]
+    first = PARZEN.compute(Gaussian(), Points(), Evaluation(samples=50)).references
     monkeypatch.delattr("counterfeit.metrics.likelihood.parzen.kmeans")
-    assert PARZEN.compute(Gaussian(), Points(), Evaluation(samples=50)).details["references"] == first
+    assert PARZEN.compute(Gaussian(), Points(), Evaluation(samples=50)).references == first
 
 
 def test_validation_leaves_the_references_out():
     result = PARZEN.compute(Gaussian(), Points(), Evaluation(samples=50, split="valid", max_examples=70))
     assert result.n == 70
-    assert "references" not in result.details
+    assert not result.references
 
 
 @pytest.mark.parametrize(("scale", "warned"), [(1.0, False), (1e-3, True), (30.0, True)])
 def test_sigma_at_an_edge_of_the_grid_warns(scale, warned):
     result = PARZEN.compute(Gaussian(scale), Points(scale), Evaluation(samples=500, split="valid"))
-    assert ("warning" in result.details) == warned
+    assert bool(result.warning) == warned
 
 
 def test_data_of_another_shape_are_an_error():
@@ -197,7 +197,7 @@ def test_reference_rows_are_spread_over_sorted_data():
             super().__init__()
             self.parts["train"] = InMemory(torch.cat([torch.full((100, 2), 5.0), self.parts["train"].first(100).x]))
 
-    rows = PARZEN.compute(Gaussian(), Sorted(), Evaluation(samples=20)).details["references"]
-    plain = PARZEN.compute(Gaussian(), Points(), Evaluation(samples=10)).details["references"]
-    assert rows["real"]["n"] == 20
-    assert rows["real"]["value"] == pytest.approx(plain["real"]["value"], abs=1.0)  # half of them are of use
+    rows = PARZEN.compute(Gaussian(), Sorted(), Evaluation(samples=20)).references
+    plain = PARZEN.compute(Gaussian(), Points(), Evaluation(samples=10)).references
+    assert rows["real"].n == 20
+    assert rows["real"].value == pytest.approx(plain["real"].value, abs=1.0)  # half of them are of use

@@ -140,7 +140,7 @@ def test_memory_does_not_grow_with_the_number_of_ties():
 def test_the_error_of_density_is_the_deviation_over_draws_in_few_and_many_dimensions():
     for d in (1, 32):
         pairs = [prdc(draws(300, d, 2 * i), draws(300, d, 2 * i + 1), resamples=10)["density"] for i in range(100)]
-        values, errors = (torch.tensor(column) for column in zip(*pairs, strict=True))
+        values, errors = torch.tensor([(found.value, found.error) for found in pairs]).T
         assert 0.85 < float(errors.square().mean().sqrt() / values.std()) < 1.2, d
         assert float(((values - 1).abs() < 1.96 * errors).float().mean()) > 0.88, d  # its expectation is 1 exactly
 

@@ -93,12 +93,12 @@ def test_features_of_any_scale_and_constant_ones_do():
 @pytest.mark.parametrize("shape", [(1,), (1, 1, 1)])
 def test_codes_that_know_the_radius_beat_pixels(shape):
     result = PROBE.compute(Radius(shape), Rings(), Evaluation())["linear-probe"]
-    pixels = result.details["references"]["pixels"]
+    pixels = result.references["pixels"]
     assert result.value > 0.85
-    assert pixels["value"] == pytest.approx(0.5, abs=0.08)
-    assert result.n == pixels["n"] == 800
+    assert pixels.value == pytest.approx(0.5, abs=0.08)
+    assert result.n == pixels.n == 800
     assert result.error == pytest.approx((result.value * (1 - result.value) / 800) ** 0.5)
-    assert result.details["low"] < result.value < result.details["high"]
+    assert result.low < result.value < result.high
     assert "codes of 800 training examples" in result.protocol
     assert json.loads(json.dumps(result.to_dict())) == result.to_dict()
 
@@ -125,7 +125,7 @@ def test_the_nearest_code_has_the_class_that_scikit_learn_finds():
     train, test = (source.split(name).first() for name in ("train", "test"))
     for value, see in (
         (result.value, lambda x: model.encode(x).detach().flatten(1)),
-        (result.details["references"]["pixels"]["value"], lambda x: x.flatten(1)),
+        (result.references["pixels"].value, lambda x: x.flatten(1)),
     ):
         near = KNeighborsClassifier(1).fit(see(train.x).numpy(), train.y.numpy())
         assert value == pytest.approx(near.score(see(test.x).numpy(), test.y.numpy()), abs=2e-3)  # ties of float32

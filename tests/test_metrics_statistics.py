@@ -14,9 +14,9 @@ from counterfeit.common.numerics import (
     bits_per_dim,
     kmeans,
     logmeanexp,
+    mean,
     mean_and_error,
     nearest,
-    row,
     squared_distances,
 )
 from counterfeit.common.seeding import seeded
@@ -208,7 +208,7 @@ def test_types_may_be_mixed():
 
 def test_one_value_has_no_error():
     assert mean_and_error(torch.tensor([3.0])) == (3.0, None)
-    assert row(torch.tensor([3.0])) == {"value": 3.0, "n": 1}
+    assert mean(torch.tensor([3.0])).to_dict() == {"value": 3.0, "n": 1}
 
 
 def test_values_that_are_no_numbers_have_no_mean():

@@ -15,6 +15,8 @@ import torch
 
 from counterfeit import catalogue
 from counterfeit.cli import main
+from counterfeit.common.estimate import Estimate
+from counterfeit.common.numbers import listed, measured
 from counterfeit.config.settings import Evaluation
 from counterfeit.core import Clock, Draw, Model, Samples, Spec, Update
 from counterfeit.data.source import InMemory, Source
@@ -261,36 +263,32 @@ def test_a_limit_takes_examples_from_all_of_a_sorted_split() -> None:
     by = pixels(Sorted.spec)
     assert float(real(Sorted(), "test", 50, by).features.mean()) == 0.5
     compared = Compared(torch.zeros(20, 16), real(Sorted(), "test", 0, by), Sorted(), by, "any")
-    rows = beside("mean", compared, lambda x, y: {"value": float(x.mean())})
-    assert rows == {"real": {"value": 0.5, "n": 20}}
+    rows = beside("mean", compared, lambda x, y: Estimate(float(x.mean())))
+    assert rows == {"real": Estimate(0.5, n=20)}
 
 
 def test_fewer_training_examples_than_samples_stand_beside_as_many_samples() -> None:
     by = pixels(Sorted.spec)
     compared = Compared(torch.ones(1_000, 16), real(Sorted(), "test", 0, by), Sorted(), by, "any")
-    rows = beside("count", compared, lambda x, y: {"value": float(len(x))})
-    assert rows == {"real": {"value": 200.0, "n": 200}, "samples, as many": {"value": 200.0, "n": 200}}
+    rows = beside("count", compared, lambda x, y: Estimate(float(len(x))))
+    assert rows == {"real": Estimate(200.0, n=200), "samples, as many": Estimate(200.0, n=200)}
 
 
 def test_shares_have_intervals_wherever_they_are_shown() -> None:
     found = subject(TRAIN.x[:60]).evaluate("prdc", "memorization", "class-coverage", features="pixels")
     for name in ("precision", "recall", "coverage", "memorization"):
-        low, high = (found[name].details[end] for end in ("low", "high"))
+        low, high = found[name].low, found[name].high
         assert 0 <= low <= found[name].value <= high <= 1
         assert high - low > 0.01
-        shown = measurement(name, found[name].to_dict()).row.value
+        shown = measured(measurement(name, found[name]).found)
         assert re.fullmatch(r"[01]\.\d+ \([01]\.\d+ to [01]\.\d+\)", shown)
     known = found["class-coverage"].details
     assert known["accuracy_low"] < known["accuracy"] <= known["accuracy_high"]
-    details = measurement("class-coverage", found["class-coverage"].to_dict()).details
+    details = listed(measurement("class-coverage", found["class-coverage"]).details)
     assert re.search(r"accuracy [01]\.\d+ \(0\.\d+ to [01]\.\d+\)", details)
 
 
 def test_a_share_of_all_by_chance_is_not_better_than_one_of_nearly_all() -> None:
-    protocol = {"fingerprint": "f", "protocol": "p", "n": 50}
     all_of_them, nearly = share(torch.ones(50)), share(torch.arange(50) > 1)
-    cells = {
-        name: {"value": one.value, "error": one.error, "details": one.bounds, **protocol}
-        for name, one in (("all", all_of_them), ("nearly", nearly))
-    }
+    cells = {"all": Result.of(all_of_them, "p"), "nearly": Result.of(nearly, "p")}
     assert best("accuracy", cells) == {"all", "nearly"}

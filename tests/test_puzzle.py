@@ -246,13 +246,13 @@ class Knows(PuzzleGAN):
 def test_who_knows_the_images_is_right_and_those_who_do_not_stand_beside():
     found = ASSEMBLY.compute(Knows(), Digits(), Evaluation(features="pixels", resamples=2))
     places, distance = found["places"], found["patch-assembly-fid"]
-    rows = places.details["references"]
+    rows = places.references
     assert places.value > 0.99
-    assert rows["nearest neighbour"]["value"] > rows["pasted at random"]["value"]
+    assert rows["nearest neighbour"].value > rows["pasted at random"].value
     # of 49 places, those at most one off: 9 in the middle, fewer at the border
-    assert rows["pasted at random"]["value"] == pytest.approx((19 / 49) ** 2, abs=0.05)
-    assert distance.value < distance.details["references"]["pasted at random"]["value"]
-    assert distance.value == pytest.approx(distance.details["references"]["real"]["value"], rel=0.3)
+    assert rows["pasted at random"].value == pytest.approx((19 / 49) ** 2, abs=0.05)
+    assert distance.value < distance.references["pasted at random"].value
+    assert distance.value == pytest.approx(distance.references["real"].value, rel=0.3)
     assert json.loads(json.dumps(places.to_dict())) == places.to_dict()
     assert places.n == 250
 

@@ -21,7 +21,9 @@ import yaml
 from PIL import Image
 
 from counterfeit import catalogue
+from counterfeit.common.estimate import Estimate
 from counterfeit.common.files import write_json
+from counterfeit.common.numbers import number
 from counterfeit.config.nested import merge
 from counterfeit.data.images import save_png, to_uint8
 from counterfeit.data.sources.toy import Bimodal1D, Ring
@@ -34,8 +36,9 @@ from counterfeit.report.figures.run_figures import figures
 from counterfeit.report.html import grids, plot
 from counterfeit.report.html.figure import Figure, save
 from counterfeit.report.html.markup import tag
-from counterfeit.report.run_page.facts import goals, measurements, number, summary
+from counterfeit.report.run_page.facts import goals, measurements, summary
 from counterfeit.report.run_page.page import page, write
+from counterfeit.report.run_page.tables import verdict as verdict_of
 from counterfeit.run.run import Run, train
 
 HOSTILE = '</style><script>alert("1")</script><img src=x onerror=alert(1)>'
@@ -365,7 +368,7 @@ def test_goals_are_compared_in_their_own_direction(run: Run, value, goal, verdic
     measured(run, value)
     aimed(run, **goal)
     found = goals(run)[0]
-    assert (found.verdict, found.reached) == (verdict, reached)
+    assert (verdict_of(found), found.reached) == (verdict, reached)
 
 
 @pytest.mark.parametrize(("name", "verdict"), [("translation-error", "reached"), ("recall", "short by 0.2")])
@@ -374,12 +377,12 @@ def test_goals_of_a_metric_with_several_rows_are_compared_in_the_direction_of_th
              "checkpoint": run.checkpoint.name}  # fmt: skip
     write_json(run.path / "evaluation.json", {name: entry})
     run.description["targets"] = [{"metric": name, "value": 0.3}]
-    assert goals(run)[0].verdict == verdict
+    assert verdict_of(goals(run)[0]) == verdict
 
 
 def test_a_goal_that_was_not_measured_says_so(run: Run) -> None:
     aimed(run)
-    assert (goals(run)[0].verdict, goals(run)[0].reached) == ("not measured", None)
+    assert (verdict_of(goals(run)[0]), goals(run)[0].reached) == ("not measured", None)
 
 
 def test_goals_are_for_the_data_of_the_recipe(run: Run) -> None:
@@ -406,8 +409,8 @@ def test_a_measurement_of_another_checkpoint_is_told(run: Run) -> None:
 def test_references_stand_beside_the_value(run: Run) -> None:
     measured(run, 200.0, references={"real": {"value": 243.0, "error": 2.0, "sigma": 0.2}}, sigma=0.2)
     found = measurements(run)[0]
-    assert (found.row.name, found.row.value, found.row.n) == ("parzen", "200.0 ± 1.0", "100")
-    assert [(row.name, row.value) for row in found.references] == [("real (reference)", "243.0 ± 2.0")]
+    assert (found.name, found.found) == ("parzen", Estimate(200.0, 1.0, 100))
+    assert found.references == {"real (reference)": Estimate(243.0, 2.0, more={"sigma": 0.2})}
 
 
 @pytest.mark.parametrize("kind", FIGURES)

@@ -358,9 +358,9 @@ def test_the_truth_has_no_error(hidden):
     found = TRANSLATION.compute(Knows(hidden), hidden, Evaluation(max_examples=40, batch_size=7))
     assert found["translation-error"].value == pytest.approx(0, abs=1e-6)
     assert found["cycle-error"].value == pytest.approx(0, abs=1e-6)
-    rows = found["translation-error"].details["references"]
-    assert rows["identity"]["value"] > 0.5
-    assert 0.1 < rows["mean image"]["value"] < 0.4
+    rows = found["translation-error"].references
+    assert rows["identity"].value > 0.5
+    assert 0.1 < rows["mean image"].value < 0.4
 
 
 def test_the_error_is_the_mean_distance_to_the_truth(hidden):
@@ -371,7 +371,7 @@ def test_the_error_is_the_mean_distance_to_the_truth(hidden):
     found = TRANSLATION.compute(model, hidden, Evaluation(max_examples=limit))["translation-error"]
     assert found.value == pytest.approx(float(each.mean()), abs=1e-6)
     assert found.error == pytest.approx(float(each.std(correction=0)) / limit**0.5, rel=1e-4)
-    assert found.details["references"]["identity"]["value"] == pytest.approx(float((x - truth).abs().mean()), abs=1e-5)
+    assert found.references["identity"].value == pytest.approx(float((x - truth).abs().mean()), abs=1e-5)
 
 
 def test_without_a_known_truth_only_the_way_back_is_measured():
@@ -404,7 +404,7 @@ def test_a_classifier_tells_the_domain_asked_for(hidden, monkeypatch):
     monkeypatch.setattr(translation, "classifier", lambda source, weights, device: by)
     found = DOMAIN_ACCURACY.compute(Knows(hidden), hidden, Evaluation(max_examples=60))
     assert found.value > 0.95
-    assert found.details["references"]["identity"]["value"] < 0.05
+    assert found.references["identity"].value < 0.05
 
 
 def test_translating_leaves_modes_and_random_states(hidden):

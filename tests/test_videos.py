@@ -197,8 +197,8 @@ def test_copies_measure_as_the_reference_row_does_and_as_the_closed_form():
     results = PREDICTION.compute(Copies(SPEC), Brighter(), Evaluation())
     assert set(results) == set(PREDICTION.rows)
     for result in results.values():
-        reference = result.details["references"]["last frame"]
-        assert (result.value, result.error) == (reference["value"], reference["error"])
+        reference = result.references["last frame"]
+        assert (result.value, result.error) == (reference.value, reference.error)
     assert results["next-frame-mse"].value == pytest.approx(0.01)
     assert results["rollout-mse"].value == pytest.approx(0.01 * (1 + 4 + 9 + 16) / 4)
     assert results["rollout-mse"].details["by_step"] == pytest.approx([0.01, 0.04, 0.09, 0.16])

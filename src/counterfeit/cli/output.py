@@ -186,18 +186,23 @@ def _results(results: Mapping[str, Result], skipped: Mapping[str, str], protocol
     """
     if not results and not skipped:
         return
+    from counterfeit.common.numbers import listed, measured
     from counterfeit.report.run_page.facts import measurement
 
-    found = [measurement(name, result.to_dict()) for name, result in results.items()]
-    rows = [row for m in found for row in (m.row, *(r._replace(name=f"  {r.name}") for r in m.references))]
+    found = [measurement(name, result) for name, result in results.items()]
+    numbers = [
+        (name, row) for m in found
+        for name, row in ((m.name, m.found), *((f"  {name}", row) for name, row in m.references.items()))
+    ]  # fmt: skip
+    rows = [(name, measured(row), f"{row.n:,}" if row.n else "") for name, row in numbers]
     table(("metric", "value", "n"), [*rows, *((name, "skipped", "") for name in skipped)])
     for m in found:
         words = [f"warning: {text}" for text in m.warnings]
         if protocols:
-            words += [text for text in (m.note, m.details) if text]
-            print(f"{m.row.name}: {m.summary}\n  {m.protocol}")
+            words += [text for text in (m.note, listed(m.details)) if text]
+            print(f"{m.name}: {m.summary}\n  {m.protocol}")
         for text in words:
-            print(f"  {text}" if protocols else f"{m.row.name}: {text}")
+            print(f"  {text}" if protocols else f"{m.name}: {text}")
     for name, why in skipped.items():
         print(f"{name}: skipped: {why}")
 

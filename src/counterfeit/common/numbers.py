@@ -6,7 +6,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["measured", "number"]
+from counterfeit.common.estimate import Estimate
+
+__all__ = ["listed", "measured", "number"]
 
 
 def number(value: Any, error: Any = None) -> str:
@@ -26,16 +28,26 @@ def number(value: Any, error: Any = None) -> str:
     return text.replace("-", "−")
 
 
-def measured(entry: Mapping[str, Any]) -> str:
+def measured(found: Estimate) -> str:
     """The number of a result, or of a reference row: a share with its 95 % interval, others with their standard error.
 
     Example:
-        >>> measured({"value": 1.0, "error": 0.0, "low": 0.9630, "high": 1.0}), measured({"value": 2.5, "error": 0.1})
+        >>> measured(Estimate(1.0, 0.0, low=0.9630, high=1.0)), measured(Estimate(2.5, 0.1))
         ('1.000 (0.963 to 1.000)', '2.50 ± 0.10')
     """
-    ends = entry.get("details", entry)
-    if "low" not in ends or "high" not in ends:
-        return number(entry["value"], entry.get("error"))
-    wide = max(ends["high"] - ends["low"], 1e-12)
+    if found.low is None or found.high is None:
+        return number(None if math.isnan(found.value) else found.value, found.error)
+    wide = max(found.high - found.low, 1e-12)
     digits = max(0, 1 - math.floor(math.log10(wide)))
-    return f"{entry['value']:.{digits}f} ({ends['low']:.{digits}f} to {ends['high']:.{digits}f})"
+    return f"{found.value:.{digits}f} ({found.low:.{digits}f} to {found.high:.{digits}f})"
+
+
+def listed(details: Mapping[str, Any]) -> str:
+    """Numbers, and whatever else, by name as one text.
+
+    Example:
+        >>> listed({"seed": 0, "high_quality": Estimate(0.5, low=0.4, high=0.6)})
+        'seed 0; high quality 0.50 (0.40 to 0.60)'
+    """
+    told = {key: measured(v) if isinstance(v, Estimate) else number(v) for key, v in details.items()}
+    return "; ".join(f"{key.replace('_', ' ')} {text}" for key, text in told.items())

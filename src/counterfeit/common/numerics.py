@@ -10,11 +10,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from counterfeit.common.estimate import Estimate
 from counterfeit.common.threads import using, worth
 
 __all__ = [
     "ROUNDED", "SPARE", "Neighbours", "alike", "bits_per_dim", "centre", "certain", "check_finite", "kmeans",
-    "logmeanexp", "mean_and_error", "nearest", "row", "sharpness", "squared_distances",
+    "logmeanexp", "mean", "mean_and_error", "nearest", "sharpness", "squared_distances",
 ]  # fmt: skip
 
 TILE = 2**22  # distances at a time: 16 MB, which a third-level cache holds
@@ -52,19 +53,18 @@ def mean_and_error(values: Tensor) -> tuple[float, float | None]:
     if not values.numel():
         raise ValueError("no values came; the mean of at least one is expected. Evaluate on a split that is not empty.")
     values = check_finite(values.cpu().double(), "values")  # not every accelerator has float64
-    mean = float(values.mean())
-    return mean, float(values.std(correction=0)) / math.sqrt(len(values)) if len(values) > 1 else None
+    error = float(values.std(correction=0)) / math.sqrt(len(values)) if len(values) > 1 else None
+    return float(values.mean()), error
 
 
-def row(values: Tensor) -> dict[str, float]:
-    """Mean of `values`, (N,), with its standard error, where there are several, and N: as reference rows have it.
+def mean(values: Tensor) -> Estimate:
+    """Mean of `values`, (N,), with its standard error, where there are several, and N.
 
     Example:
-        >>> row(torch.tensor([1.0, 3.0, 1.0, 3.0]))
+        >>> mean(torch.tensor([1.0, 3.0, 1.0, 3.0])).to_dict()
         {'value': 2.0, 'error': 0.5, 'n': 4}
     """
-    value, error = mean_and_error(values)
-    return {"value": value} | ({} if error is None else {"error": error}) | {"n": len(values)}
+    return Estimate(*mean_and_error(values), len(values))
 
 
 def logmeanexp(x: Tensor, dim: int = -1) -> Tensor:
@@ -209,8 +209,8 @@ def kmeans(x: Tensor, k: int, steps: int = 10, seed: int = 0) -> Tensor:
     for _ in range(steps):
         owner = torch.cat([tile.argmin(1) for tile in squared_distances(x, centroids)])
         count = torch.bincount(owner, minlength=k).unsqueeze(1)
-        mean = torch.zeros_like(centroids).index_add_(0, owner, x) / count.clamp(min=1)
-        centroids = torch.where(count > 0, mean, centroids)  # a centroid without points stays
+        means = torch.zeros_like(centroids).index_add_(0, owner, x) / count.clamp(min=1)
+        centroids = torch.where(count > 0, means, centroids)  # a centroid without points stays
     return centroids
 
 

@@ -6,7 +6,6 @@ import dataclasses
 import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from counterfeit import catalogue
 from counterfeit.common.presentation import html
@@ -20,7 +19,6 @@ from counterfeit.metrics.shared import sharing
 
 __all__ = [
     "Results", "Tell", "UnmeasuredError", "applicable", "beats_real", "measure", "metric_of", "refusal",
-    "standard_error", "warned",
 ]  # fmt: skip
 
 
@@ -149,31 +147,25 @@ def _together(answers: Sequence[Result | str], better: str | None) -> Result | s
     if reasons := [answer for answer in answers if isinstance(answer, str)]:
         return reasons[0]
     found = _few(_over_seeds([one for one in answers if isinstance(one, Result)]))
-    return warned(found, BEATS) if beats_real(found.to_dict(), better) else found
+    return found.adding(warning=BEATS) if beats_real(found, better) else found
 
 
-def beats_real(entry: Mapping[str, Any], better: str | None) -> bool:
+def beats_real(found: Result, better: str | None) -> bool:
     """Whether a result is better, by more than two standard errors, than real data that stand beside it.
 
     Where these are fewer, as many of the samples are looked at.
 
     Arguments:
-        entry: of a result, as in `evaluation.json`.
+        found: the result.
         better: "higher" or "lower"; nothing is better where None.
     """
-    rows = entry.get("details", {}).get("references", {})
-    references = {name: row for name, row in rows.items() if row["value"] is not None}  # as a file has it for NaN
-    theirs, ours = [references[name] for name in REAL if name in references], references.get("samples, as many", entry)
+    references = {name: row for name, row in found.references.items() if not math.isnan(row.value)}
+    theirs = [references[name] for name in REAL if name in references]
+    ours = references.get("samples, as many", found.estimate)
     sign = {"higher": 1, "lower": -1}.get(better or "", 0)
-    margins = (2 * math.hypot(standard_error(ours), standard_error(row)) for row in theirs)
-    leads = [sign * (ours["value"] - row["value"]) > margin for row, margin in zip(theirs, margins, strict=True)]
+    margins = (2 * math.hypot(ours.standard_error, row.standard_error) for row in theirs)
+    leads = [sign * (ours.value - row.value) > margin for row, margin in zip(theirs, margins, strict=True)]
     return bool(leads) and all(leads)
-
-
-def standard_error(row: Mapping[str, Any]) -> float:
-    """The standard error; of a share, which may be 0 or 1 by chance, a quarter of its 95 % interval at least."""
-    ends = row.get("details", row)
-    return max(row.get("error") or 0.0, (ends.get("high", 0.0) - ends.get("low", 0.0)) / 4)
 
 
 def _rows(metric: Metric, answer: Result | Answer) -> dict[str, Result | str]:
@@ -195,17 +187,10 @@ def _over_seeds(results: Sequence[Result]) -> Result:
     values, errors = [r.value for r in results], [r.error for r in results if r.error is not None]
     error = math.sqrt(statistics.fmean(e**2 for e in errors)) if errors else None
     seeds = {"seeds": len(values), "between seeds": statistics.stdev(values), "values": values}
-    details = {**results[0].details, **seeds}
-    return dataclasses.replace(results[0], value=statistics.fmean(values), error=error, details=details)
+    return dataclasses.replace(results[0].adding(seeds), value=statistics.fmean(values), error=error)
 
 
 def _few(result: Result) -> Result:
     if result.n >= FEW:
         return result
-    return warned(result, f"measured on {result.n} examples only, which says little; take more")
-
-
-def warned(result: Result, text: str) -> Result:
-    """The result with a warning more."""
-    warning = "; ".join(filter(None, [result.details.get("warning"), text]))
-    return dataclasses.replace(result, details={**result.details, "warning": warning})
+    return result.adding(warning=f"measured on {result.n} examples only, which says little; take more")

@@ -14,8 +14,9 @@ from counterfeit.common.threads import using
 from counterfeit.config.settings import Config, Evaluation
 from counterfeit.core import Generator, Spec, check_request
 from counterfeit.data.source import Examples, Source
-from counterfeit.evaluation.measure import Results, Tell, measure, warned
+from counterfeit.evaluation.measure import Results, Tell, measure
 from counterfeit.inference.draws import Drawn, draw
+from counterfeit.metrics.base import Result
 
 __all__ = ["FixedSamples", "Subject", "Trained"]
 
@@ -151,10 +152,10 @@ class Subject:
 
     def _marked(self, results: Results, settings: Evaluation) -> Results:
         """The results, with what stands for samples, and a warning where a split was measured against itself."""
-        rows: Mapping[str, Any] = results
+        rows: Mapping[str, Result] = results
         if self.note:
-            rows = {row: dataclasses.replace(r, details={**r.details, "samples": self.note}) for row, r in rows.items()}
+            rows = {row: result.adding({"samples": self.note}) for row, result in rows.items()}
         if self.real and self.name == f"{self.source.raw.name}:{settings.split}":
             itself = f"{self.name} is measured against itself; take {self.source.raw.name}:train"
-            rows = {row: warned(result, itself) for row, result in rows.items()}
+            rows = {row: result.adding(warning=itself) for row, result in rows.items()}
         return Results(rows, results.skipped)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import KW_ONLY, dataclass, field
+from typing import Any, Literal, Self
 
+from counterfeit.common.estimate import Estimate
 from counterfeit.common.numbers import measured
 from counterfeit.config.settings import Evaluation
 from counterfeit.core import Generator
@@ -20,7 +22,19 @@ __all__ = ["Answer", "Metric", "Result", "attempt"]
 class Result:
     """A measured number: value, standard error (None where there is none), count it averages, and protocol in words.
 
-    `details` holds what belongs beside it: reference rows, the chosen bandwidth, warnings.
+    Arguments:
+        value: the number.
+        error: its standard error.
+        n: how many it averages.
+        protocol: how it was measured.
+        details: what is of this metric only, as a chosen bandwidth or a histogram.
+        low: lower end of the 95 % interval of a share.
+        high: upper end of that interval.
+        references: what else reaches in the place of what was measured, by name.
+        warnings: what to beware of.
+        note: what to keep in mind of all such numbers.
+        order: names in `details` of JSON that come first; further details, the interval, warning, references and note
+            follow.
 
     Raises:
         ValueError: where the value is no finite number: whatever led to it, nothing was measured.
@@ -31,6 +45,13 @@ class Result:
     n: int
     protocol: str
     details: Mapping[str, Any] = field(default_factory=dict)
+    _: KW_ONLY
+    low: float | None = None
+    high: float | None = None
+    references: Mapping[str, Estimate] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    note: str = ""
+    order: tuple[str, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.value):
@@ -42,19 +63,62 @@ class Result:
             object.__setattr__(self, "error", None)
 
     def __repr__(self) -> str:
-        return f"{measured({'value': self.value, 'error': self.error, 'details': self.details})} (n={self.n:,})"
+        return f"{measured(self.estimate)} (n={self.n:,})"
+
+    @classmethod
+    def of(cls, found: Estimate, protocol: str, details: Mapping[str, Any] | None = None, **more: Any) -> Self:
+        """The result that an estimate is, with its interval; `more` are fields."""
+        ends = {"low": found.low, "high": found.high}
+        return cls(found.value, found.error, found.n or 0, protocol, details or {}, **{**ends, **more})
+
+    @property
+    def estimate(self) -> Estimate:
+        """The number and what is known of its error."""
+        return Estimate(self.value, self.error, self.n, self.low, self.high)
+
+    @property
+    def warning(self) -> str:
+        """All warnings as one text; "" where there are none."""
+        return "; ".join(self.warnings)
 
     @property
     def fingerprint(self) -> str:
         """Short hash of the protocol: results with equal fingerprints may be compared."""
         return hashlib.sha256(self.protocol.encode()).hexdigest()[:12]
 
+    def adding(self, details: Mapping[str, Any] | None = None, warning: str = "") -> Self:
+        """The result with further details, or a warning more; in JSON they stand after what is there."""
+        warnings = (*self.warnings, *filter(None, [warning]))
+        return dataclasses.replace(
+            self, details={**self.details, **(details or {})}, warnings=warnings, order=tuple(self._details())
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """As in `evaluation.json`."""
         return {
             "value": self.value, "error": self.error, "n": self.n, "protocol": self.protocol,
-            "fingerprint": self.fingerprint, "details": dict(self.details),
+            "fingerprint": self.fingerprint, "details": self._details(),
         }  # fmt: skip
+
+    @classmethod
+    def from_dict(cls, entry: Mapping[str, Any]) -> Self:
+        """The result that an entry of `evaluation.json` tells of, which `file_schemas.RESULTS` has checked."""
+        details = dict(entry.get("details", {}))
+        order, warning = tuple(details), details.pop("warning", "")
+        references = {name: Estimate.from_dict(row) for name, row in details.pop("references", {}).items()}
+        fields = {"low": details.pop("low", None), "high": details.pop("high", None), "note": details.pop("note", "")}
+        return cls(
+            entry["value"], entry["error"], entry["n"], entry["protocol"], details, references=references,
+            warnings=(warning,) if warning else (), order=order, **fields,
+        )  # fmt: skip
+
+    def _details(self) -> dict[str, Any]:
+        """What belongs beside the number, as JSON has it."""
+        rows = {name: row.to_dict() for name, row in self.references.items()}
+        ends = {"low": self.low, "high": self.high} if self.low is not None and self.high is not None else {}
+        named = {"warning": self.warning, "references": rows, "note": self.note}
+        written = {**self.details, **ends, **{name: value for name, value in named.items() if value}}
+        return {name: written[name] for name in dict.fromkeys([*self.order, *written]) if name in written}
 
 
 Answer = Mapping[str, Result | str]

@@ -12,6 +12,7 @@ from counterfeit.common.numbers import measured
 from counterfeit.config.parse import changed
 from counterfeit.engine.checkpoint import checkpoints
 from counterfeit.engine.lock import holder
+from counterfeit.metrics.base import Result
 from counterfeit.run.run import Run
 
 __all__ = ["listed"]
@@ -37,7 +38,7 @@ def _entry(path: Path) -> dict[str, Any]:
     try:
         run = Run(path, device="cpu")
         step = run.state["step"] if checkpoints(path) else 0
-        numbers = [f"{name} {measured(entry)}" for name, entry in _key_numbers(run).items()]
+        numbers = [f"{name} {measured(found.estimate)}" for name, found in _key_numbers(run).items()]
     except UnknownClassError:
         return _row(path, state="of a class of your own")
     except (ValueError, OSError):
@@ -58,12 +59,12 @@ def _row(
     }  # fmt: skip
 
 
-def _key_numbers(run: Run) -> Mapping[str, Any]:
+def _key_numbers(run: Run) -> dict[str, Result]:
     """Those of the recipe's goals first, then the others that were measured."""
     goals = [str(goal.get("metric")) for goal in run.description.get("targets", ()) if isinstance(goal, Mapping)]
     held = run.evaluation
     names = [name for name in dict.fromkeys([*goals, *held]) if name in held]
-    return {name: held[name] for name in names[:NUMBERS]}
+    return {name: Result.from_dict(held[name]) for name in names[:NUMBERS]}
 
 
 def _settings(run: Run) -> list[str]:

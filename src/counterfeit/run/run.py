@@ -39,6 +39,7 @@ from counterfeit.inference.draws import draw
 from counterfeit.inference.encoding import decode, encode
 from counterfeit.inference.translation import translate
 from counterfeit.inference.upscaling import upscale
+from counterfeit.metrics.base import Result
 from counterfeit.run import training
 from counterfeit.run.folder import RunFolder
 
@@ -136,7 +137,7 @@ class Run(RunFolder):
         step = self.state["step"] if found else 0
         at = f"step {step:,} of {max(step, self.config.train.steps):,}" if found else "no checkpoint yet"
         said = f"Run({str(self.path)!r}): {self.config.model} on {self.config.data.name}, {at}"
-        rows = [f"{name} {measured(entry)}" for name, entry in self.evaluation.items()]
+        rows = [f"{name} {measured(Result.from_dict(entry).estimate)}" for name, entry in self.evaluation.items()]
         return "; ".join([said, *rows[:3]])
 
     def _repr_html_(self) -> str:

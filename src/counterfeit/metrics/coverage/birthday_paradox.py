@@ -10,11 +10,12 @@ References:
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from counterfeit.common.estimate import Estimate
 from counterfeit.common.numerics import ROUNDED, SPARE, alike, centre, certain, squared_distances
 from counterfeit.config.settings import Evaluation
 from counterfeit.core import Generator, Samples
@@ -113,21 +114,20 @@ def compute(model: Generator, source: Source, evaluation: Evaluation) -> Result:
     threshold = float(distances[-1]) * (1 + 1e-6)
     found, held_out = support_size(samples, threshold), spread(source, evaluation.split, len(train)).x.flatten(1)
     near, pairs = closest_pairs(samples, min(SHOWN, total))
-    details: dict[str, Any] = {
+    details = {
         "duplicates": found.duplicates,
         "threshold": threshold,
         "closest": [[*rows, distance] for rows, distance in zip(pairs.tolist(), near.tolist(), strict=True)],
-        "references": {"real": _row(support_size(held_out, threshold), len(held_out))},
         "seed": evaluation.seed,
     }
-    if found.error is None:
-        details["warning"] = "no duplicates among the samples: the value is a lower bound at 95 %"
+    real = support_size(held_out, threshold)
+    bound = "no duplicates among the samples: the value is a lower bound at 95 %"
     what = f"pairs of {len(samples)} samples over those closer than the {PAIRS} closest pairs of as many of train"
-    return Result(found.size, found.error, len(samples), f"{what}; {describe(source, 'train', len(train))}", details)
-
-
-def _row(support: Support, n: int) -> dict[str, Any]:
-    return {"value": support.size, "error": support.error, "n": n}
+    return Result(
+        found.size, found.error, len(samples), f"{what}; {describe(source, 'train', len(train))}", details,
+        references={"real": Estimate(real.size, real.error, len(held_out))},
+        warnings=(bound,) if found.error is None else (), order=("duplicates", "threshold", "closest", "references"),
+    )  # fmt: skip
 
 
 SUPPORT = Metric(

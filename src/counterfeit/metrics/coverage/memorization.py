@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
+from counterfeit.common.estimate import Estimate
 from counterfeit.common.numerics import Neighbours, kmeans, mean_and_error, nearest
 from counterfeit.common.seeding import seeded
 from counterfeit.config.settings import Evaluation
@@ -120,15 +121,19 @@ def compute(model: Generator, source: Source, evaluation: Evaluation) -> Result:
     held_out, train = spread(source, evaluation.split, QUERIES, device=samples.device).x, source.split("train")
     with seeded(evaluation.seed):  # random transforms draw as examples are read
         near, theirs = nearest_examples(samples, train, 2), nearest_examples(held_out, train, 2)
-        value, error, details = _compare(samples, held_out, near, theirs, train)
+        found, details, warnings = _compare(samples, held_out, near, theirs, train)
     what = f"how often one of {len(samples)} samples is nearer to train than one spread over held-out data, Euclidean"
     protocol = f"{what}; train n={len(train)}; {describe(source, evaluation.split, len(held_out))}"
-    return Result(value, error, len(samples), protocol, details | {"seed": evaluation.seed})
+    return Result.of(
+        found, protocol, details | {"seed": evaluation.seed}, warnings=warnings,
+        order=(*details, "low", "high", "warning"),
+    )  # fmt: skip
 
 
 def _compare(
     samples: Tensor, held_out: Tensor, near: Neighbours, theirs: Neighbours, train: Examples
-) -> tuple[float, float | None, dict[str, Any]]:
+) -> tuple[Estimate, dict[str, Any], tuple[str, ...]]:
+    """How often samples are nearer, what else says so, and what to beware of."""
     ours, scale = near.distances[:, 0].cpu(), theirs.distances[:, 0].cpu()
     first = train.first(FITTED).x.to(samples.device).flatten(1).float()
     centres = kmeans(first, min(CELLS, len(first)))
@@ -137,14 +142,14 @@ def _compare(
     copied, p = near_copies(near.distances.cpu(), theirs.distances.cpu())
     authenticity, reference = (share(authentic(n, _own(n, train))) for n in (near, theirs))
     (value, error), (quotient, deviation) = exceedance(scale, ours), ratio(ours, scale)
-    low, high = interval(value, min(len(ours), len(scale)), error)
+    nearer = Estimate(value, error, len(samples), *interval(value, min(len(ours), len(scale)), error))
     details: dict[str, Any] = {
         "c_t": copying.c_t, "z": copying.z, "cells": copying.cells,
         "ratio": quotient, "ratio_error": deviation, "near_copies": copied, "near_copies_p": p,
         "authenticity": authenticity.value, "authenticity_low": authenticity.low,
-        "authenticity_high": authenticity.high, "authenticity_held_out": reference.value, "low": low, "high": high,
+        "authenticity_high": authenticity.high, "authenticity_held_out": reference.value,
     }  # fmt: skip
-    return value, error, details | _warning(copying.z, copied, p)
+    return nearer, details, _warnings(copying.z, copied, p)
 
 
 def _own(near: Neighbours, train: Examples) -> Tensor:
@@ -153,13 +158,13 @@ def _own(near: Neighbours, train: Examples) -> Tensor:
     return nearest_examples(train[found].x.to(near.distances.device), train, k=2).distances[:, 1][back]
 
 
-def _warning(z: float, copied: float, p: float) -> dict[str, str]:
+def _warnings(z: float, copied: float, p: float) -> tuple[str, ...]:
     reasons = []
     if p < RARE:
         reasons.append(f"{copied:.0%} of samples look copied, near to one training example only (p = {p:.1g})")
     if z < -FLAG:
         reasons.append(f"samples are nearer to training data than new data are (z = {z:.1f}): copied, or blurred")
-    return {"warning": "; ".join(reasons)} if reasons else {}
+    return tuple(reasons)
 
 
 MEMORIZATION = Metric(

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from counterfeit.common.estimate import Estimate
 from counterfeit.common.numerics import nearest
 from counterfeit.config.settings import Evaluation
 from counterfeit.core import Generator, Samples
@@ -83,17 +84,16 @@ def compute(model: Generator, source: Source, evaluation: Evaluation) -> Result:
         "high_quality_high": near.high,
         "kl": kl_divergence(found.histogram, torch.ones(len(modes))) if found.covered else None,
         "histogram": found.histogram.tolist(),
-        "references": {"real": _row(real)},
-        "seed": evaluation.seed,
     }
+    quality = {"high_quality": float(real.near.double().mean())}
+    references = {"real": Estimate(float(real.well_covered), n=len(real.near), more=quality)}
     share_of = f"{SHARE:g} of an even share of {len(samples)} samples"
     what = f"modes of {len(modes)} with {share_of} within {RADIUS:g} standard deviations"
     protocol = f"{what}; {describe(source, evaluation.split, len(real.near))}"
-    return Result(found.well_covered, None, len(samples), protocol, details)
-
-
-def _row(real: Coverage) -> dict[str, float]:
-    return {"value": float(real.well_covered), "high_quality": float(real.near.double().mean()), "n": len(real.near)}
+    return Result(
+        found.well_covered, None, len(samples), protocol, details | {"seed": evaluation.seed}, references=references,
+        order=(*details, "references"),
+    )  # fmt: skip
 
 
 def _mixture(source: Source) -> tuple[Tensor, float]:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
+from counterfeit.common.estimate import Estimate
 from counterfeit.config.settings import Evaluation
 from counterfeit.core import Generator, Samples
 from counterfeit.data.selection import describe, spread
@@ -117,17 +117,19 @@ def compute(model: Generator, source: Source, evaluation: Evaluation) -> Result:
         labels, classes = found.extractor.log_probs(found.samples).argmax(1), spec.classes
         by = f"{classes} classes by {found.extractor.protocol}"
     value, error, means = within(rounded(samples).cpu(), labels, classes)
-    details: dict[str, Any] = {"seed": evaluation.seed}
+    references = {}
     x, y = spread(pictures, evaluation.split, evaluation.max_examples)
     y = labels.new_zeros(len(x)) if y is None or classes == 1 else y
     if int(torch.bincount(y).max()) > 1:  # a split with one picture of each class has no pairs
         of_real, deviation, _ = within(rounded(x), y, classes)
-        details["references"] = {"real": {"value": of_real, "error": deviation, "n": len(x)}}
-    if classes > 1:
-        details["classes"] = means
+        references["real"] = Estimate(of_real, deviation, len(x))
     what = f"{_described(spec.shape)}; {by}; {len(samples)} samples"
     data = describe(pictures, evaluation.split, len(x), evaluation.max_examples)
-    return Result(value, error, len(samples), f"{what}; {data}", details)
+    return Result(
+        value, error, len(samples), f"{what}; {data}",
+        {"seed": evaluation.seed} | ({"classes": means} if classes > 1 else {}),
+        references=references, order=("seed", "references"),
+    )  # fmt: skip
 
 
 def _described(shape: tuple[int, ...]) -> str:

@@ -8,12 +8,12 @@ References:
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from counterfeit.common.numerics import Neighbours, mean_and_error, nearest, row
+from counterfeit.common.estimate import Estimate
+from counterfeit.common.numerics import Neighbours, mean, nearest
 from counterfeit.common.seeding import seeded
 from counterfeit.config.settings import Evaluation
 from counterfeit.core import Generator, Samples
@@ -55,33 +55,37 @@ def copies(distances: Tensor, dims: int) -> int:
     return int((distances < 0.5 / 255 * math.sqrt(dims)).sum())
 
 
-def references(source: Source, n: int, device: torch.device) -> dict[str, dict[str, float]]:
+def references(source: Source, n: int, device: torch.device) -> dict[str, Estimate]:
     """The same distance for what is known to be new: one half of the training examples from the other, held-out data.
 
     Halves are random, for sources may alternate: MNIST's even and odd examples are of different writers.
     """
     train = source.split("train")
-    held_out = {"held-out": row(nearest_examples(spread(source, "test", n, device=device).x, train).distances[:, 0])}
+    held_out = {"held-out": mean(nearest_examples(spread(source, "test", n, device=device).x, train).distances[:, 0])}
     if len(train) < 2:
         return held_out
     first, second = halves(len(train))
     x = spread(source, "train", n, device=device, among=first).x
-    return {"halves": row(nearest_examples(x, train, among=second).distances[:, 0]), **held_out}
+    return {"halves": mean(nearest_examples(x, train, among=second).distances[:, 0]), **held_out}
 
 
 def compute(model: Generator, source: Source, evaluation: Evaluation) -> Result:
     """Mean distance from samples to their nearest training example; reference rows come with the test split only."""
     n, train = min(evaluation.samples, QUERIES), source.split("train")
     samples = draw_samples(model, n, evaluation.seed, evaluation.batch_size)
-    details: dict[str, Any] = {"seed": evaluation.seed}
+    known: dict[str, Estimate] = {}
     with seeded(evaluation.seed):  # random transforms draw as examples are read
         distances = nearest_examples(samples, train).distances[:, 0]
         if evaluation.split == "test":
-            details["references"] = references(source, n, samples.device)
+            known = references(source, n, samples.device)
+    details = {"seed": evaluation.seed}
     if source.spec.bounded:
         details["copies"] = copies(distances, source.spec.dims)
     what = f"mean Euclidean distance from {n} samples, and evenly spaced references, to their nearest example"
-    return Result(*mean_and_error(distances), n, f"{what}; {describe(source, 'train', len(train))}", details)
+    return Result.of(
+        mean(distances), f"{what}; {describe(source, 'train', len(train))}", details,
+        references=known, order=("seed", "references"),
+    )  # fmt: skip
 
 
 NEAREST = Metric("nearest", "distance from samples to their nearest training example", "", None, Samples, compute)

@@ -11,13 +11,14 @@ import math
 import torch
 from torch import Tensor
 
+from counterfeit.common.estimate import Estimate
 from counterfeit.config.settings import Evaluation
 from counterfeit.core import Generator, Samples
 from counterfeit.data.source import Source
 from counterfeit.metrics.base import Metric, Result
 from counterfeit.metrics.features.extractors import FeatureExtractor
 from counterfeit.metrics.features.frechet import check, frechet_distance, frechet_error
-from counterfeit.metrics.features.reference import Row, beside, compare, moments
+from counterfeit.metrics.features.reference import beside, compare, moments
 
 __all__ = ["FID_INFINITY", "compute", "distance_of_all"]
 
@@ -77,13 +78,13 @@ def compute(model: Generator, source: Source, evaluation: Evaluation, chosen: Fe
     found = compare(model, source, evaluation, chosen)
     value, error = distance_of_all(found.samples, found.real.features)
     details = {"dims": found.samples.shape[1], "seed": evaluation.seed}
-    references = {"references": beside("fid-infinity", found, _row)} if evaluation.split == "test" else {}
+    references = beside("fid-infinity", found, _reached) if evaluation.split == "test" else {}
     protocol = f"Fréchet distance, followed from 1 to {PARTS} parts to infinitely many examples; {found.protocol}"
-    return Result(value, error, len(found.samples), protocol, details | references)
+    return Result(value, error, len(found.samples), protocol, details, references=references)
 
 
-def _row(x: Tensor, y: Tensor) -> Row:
-    return dict(zip(("value", "error"), distance_of_all(x, y), strict=True))
+def _reached(x: Tensor, y: Tensor) -> Estimate:
+    return Estimate(*distance_of_all(x, y), len(x))
 
 
 FID_INFINITY = Metric("fid-infinity", "Fréchet distance that ever more samples tend to", "", "lower", Samples, compute)

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from counterfeit.common.estimate import Estimate
 from counterfeit.common.numerics import alike, check_finite
 from counterfeit.config.settings import Evaluation
 from counterfeit.core import Generator, Samples
@@ -25,7 +25,6 @@ from counterfeit.metrics.base import Metric, Result
 from counterfeit.metrics.features.extractors import FeatureExtractor
 from counterfeit.metrics.features.reference import (
     Moments,
-    Row,
     Statistics,
     beside,
     compare,
@@ -106,18 +105,18 @@ def compute(model: Generator, source: Source, evaluation: Evaluation, chosen: Fe
     found = compare(model, source, evaluation, chosen)
     value, error = _measured(found.samples, found.real, evaluation.resamples)
     n, d = found.samples.shape
-    details: dict[str, Any] = {"dims": d, "seed": evaluation.seed}
-    if min(n, len(found.real.features)) < 10 * d:
-        few = min(n, len(found.real.features))
-        details["warning"] = f"{few} examples for {d} features are few: the distance is biased upwards"
-    if evaluation.split == "test":
-        details["references"] = beside("fid", found, _row) | halves_of_real("fid", found, _row)
-    details["note"] = NOTE
-    return Result(value, error, n, f"Fréchet distance; {found.protocol}", details)
+    few = min(n, len(found.real.features))
+    biased = f"{few} examples for {d} features are few: the distance is biased upwards"
+    tested = evaluation.split == "test"
+    references = beside("fid", found, _reached) | halves_of_real("fid", found, _reached) if tested else {}
+    return Result(
+        value, error, n, f"Fréchet distance; {found.protocol}", {"dims": d, "seed": evaluation.seed},
+        references=references, warnings=(biased,) if few < 10 * d else (), note=NOTE,
+    )  # fmt: skip
 
 
-def _row(x: Tensor, y: Tensor) -> Row:
-    return {"value": frechet_distance(x, y)}
+def _reached(x: Tensor, y: Tensor) -> Estimate:
+    return Estimate(frechet_distance(x, y), n=len(x))
 
 
 def unseen_distance(
@@ -149,10 +148,10 @@ def unseen_distance(
     n, m = int(mine.sum()), len(reference.features)
     features["real"] = by(spread(source, "train", n, evaluation.seed).x)
     value, error = _measured(features.pop(""), reference, evaluation.resamples)
-    rows = {name: _row(some, reference.features) | {"n": len(some)} for name, some in features.items()}
+    rows = {name: _reached(some, reference.features) for name, some in features.items()}
     data = f"to {m} images of which none is made; {describe(source, evaluation.split, n)}"
     protocol = f"Fréchet distance of {what}, {data}; {by.protocol}"
-    return Result(value, error, n, protocol, {"references": rows, "note": NOTE})
+    return Result(value, error, n, protocol, references=rows, note=NOTE)
 
 
 def _apart(made: Tensor, held: int) -> tuple[Tensor, Tensor]:

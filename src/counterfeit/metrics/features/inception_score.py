@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from counterfeit.common.estimate import Estimate
 from counterfeit.config.settings import Evaluation
 from counterfeit.core import Generator, Samples
 from counterfeit.data.downloads import locate
@@ -22,7 +22,7 @@ from counterfeit.data.source import Source
 from counterfeit.metrics.base import Metric, Result
 from counterfeit.metrics.features.extractors import FeatureExtractor
 from counterfeit.metrics.features.inception import WEIGHTS
-from counterfeit.metrics.features.reference import Row, beside, compare
+from counterfeit.metrics.features.reference import beside, compare
 
 __all__ = ["CLASSIFIER_SCORE", "INCEPTION_SCORE", "classifier_score", "compute"]
 
@@ -66,17 +66,16 @@ def compute(model: Generator, source: Source, evaluation: Evaluation, chosen: Fe
     splits = min(SPLITS, len(found.samples) // 2)
     value, error = classifier_score(_shuffled(found.extractor, found.samples), splits)
     classes = found.extractor.log_probs(found.samples[:1]).shape[1]
-    details: dict[str, Any] = {"seed": evaluation.seed, "at most": classes}
-    if evaluation.split == "test":
-        details["references"] = beside("score", found, lambda x, _: _row(found.extractor, x, splits))
+    details = {"seed": evaluation.seed, "at most": classes}
+    tested = evaluation.split == "test"
+    references = beside("score", found, lambda x, _: _reached(found.extractor, x, splits)) if tested else {}
     name = "Inception score" if found.extractor.name == "inception" else "classifier score"
     protocol = f"{name}, {splits} splits, shuffled; {found.extractor.protocol}; {len(found.samples)} samples"
-    return Result(value, error, len(found.samples), protocol, details)
+    return Result(value, error, len(found.samples), protocol, details, references=references)
 
 
-def _row(by: FeatureExtractor, x: Tensor, splits: int) -> Row:
-    splits = min(splits, len(x) // 2)
-    return dict(zip(("value", "error"), classifier_score(_shuffled(by, x), splits), strict=True))
+def _reached(by: FeatureExtractor, x: Tensor, splits: int) -> Estimate:
+    return Estimate(*classifier_score(_shuffled(by, x), min(splits, len(x) // 2)), len(x))
 
 
 def _shuffled(by: FeatureExtractor, features: Tensor) -> Tensor:

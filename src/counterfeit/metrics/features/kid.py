@@ -9,18 +9,19 @@ References:
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from counterfeit.common.estimate import Estimate
 from counterfeit.config.settings import Evaluation
 from counterfeit.core import Generator, Samples
 from counterfeit.data.source import Source
 from counterfeit.metrics.base import Metric, Result
 from counterfeit.metrics.features.extractors import FeatureExtractor
 from counterfeit.metrics.features.frechet import check
-from counterfeit.metrics.features.reference import Row, beside, compare
+from counterfeit.metrics.features.reference import beside, compare
 
 __all__ = ["KID", "compute", "kernel_distance"]
 
@@ -132,14 +133,13 @@ def compute(model: Generator, source: Source, evaluation: Evaluation, chosen: Fe
             "Finite samples near the data are expected. Evaluate an earlier checkpoint."
         )
     n = len(found.samples)
-    details: dict[str, Any] = {"seed": evaluation.seed}
-    if evaluation.split == "test":
-        details["references"] = beside("kid", found, _row)
-    return Result(value, error, n, f"kernel distance, (x·y/d + 1)³, unbiased; {found.protocol}", details)
+    references = beside("kid", found, _reached) if evaluation.split == "test" else {}
+    protocol = f"kernel distance, (x·y/d + 1)³, unbiased; {found.protocol}"
+    return Result(value, error, n, protocol, {"seed": evaluation.seed}, references=references)
 
 
-def _row(x: Tensor, y: Tensor) -> Row:
-    return dict(zip(("value", "error"), kernel_distance(x, y), strict=True))
+def _reached(x: Tensor, y: Tensor) -> Estimate:
+    return Estimate(*kernel_distance(x, y), len(x))
 
 
 KID = Metric("kid", "kernel distance between features of samples and data", "", "lower", Samples, compute)

@@ -13,11 +13,11 @@ import math
 import statistics
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
+from counterfeit.common.estimate import Estimate
 from counterfeit.config.settings import Evaluation
 from counterfeit.core import Generator, Samples
 from counterfeit.data.source import Source
@@ -26,14 +26,16 @@ from counterfeit.metrics.features.extractors import FeatureExtractor
 from counterfeit.metrics.features.frechet import check
 from counterfeit.metrics.features.knn import close, neighbours, sure
 from counterfeit.metrics.features.prdc_counts import Half, Tally
-from counterfeit.metrics.features.reference import Compared, beside, compare
+from counterfeit.metrics.features.reference import Compared, Numbers, compare, numbers_beside
 from counterfeit.metrics.shared import once
 from counterfeit.metrics.stats.half_sampling import halves
 from counterfeit.metrics.stats.proportions import interval
 
-__all__ = ["COVERAGE", "DENSITY", "PRDC", "PRECISION", "RECALL", "Score", "compute", "expected_coverage", "prdc"]
+__all__ = ["COVERAGE", "DENSITY", "PRDC", "PRECISION", "RECALL", "compute", "expected_coverage", "prdc"]
 
 BALLS, WIDE = 3, 5  # neighbours of precision and recall, and of density and coverage
+NEIGHBOURS = {"precision": BALLS, "recall": BALLS, "density": WIDE, "coverage": WIDE}
+EXPECTED = "expected of equal distributions"
 FEW = 1_000
 SUMMARIES = {
     "precision": "fraction of samples within a neighbourhood of the data",
@@ -43,16 +45,9 @@ SUMMARIES = {
 }
 
 
-class Score(NamedTuple):
-    """A value and its standard error, None where no halves were drawn."""
-
-    value: float
-    error: float | None
-
-
 def prdc(
     real: Tensor, fake: Tensor, k: int = BALLS, wide: int = WIDE, resamples: int = 0, seed: int = 0
-) -> dict[str, Score]:
+) -> dict[str, Estimate]:
     """Precision, recall, density and coverage of features `fake`, (M, d), among `real`, (N, d).
 
     Distances are products of centred features in float32, tile by tile, or in float64 where rounding could hide a
@@ -92,7 +87,7 @@ def prdc(
         for tally in tallies:
             tally.add(pairs)
     errors = _errors(whole, parts) if resamples > 1 else [None] * 4
-    return {name: Score(v, e) for name, v, e in zip(SUMMARIES, whole.scores(), errors, strict=True)}
+    return {name: Estimate(v, e) for name, v, e in zip(SUMMARIES, whole.scores(), errors, strict=True)}
 
 
 def _errors(whole: Tally, parts: Sequence[Half]) -> list[float]:
@@ -125,24 +120,28 @@ def compute(
 def _results(found: Compared, evaluation: Evaluation) -> dict[str, Result]:
     real, fake = found.real.features, found.samples
     scores = prdc(real, fake, resamples=evaluation.resamples, seed=evaluation.seed)
-    details: dict[str, dict[str, Any]] = {name: {"seed": evaluation.seed} for name in scores}
-    details["coverage"]["expected of equal distributions"] = expected_coverage(len(real), len(fake))
-    if min(len(real), len(fake)) < FEW:
-        few = f"{len(real)} real examples and {len(fake)} samples are few: neighbourhoods are wide"
-        details = {name: {**own, "warning": few} for name, own in details.items()}
+    few = f"{len(real)} real examples and {len(fake)} samples are few: neighbourhoods are wide"
+    warnings = (few,) if min(len(real), len(fake)) < FEW else ()
+    rows: dict[str, Numbers] = {}
     if evaluation.split == "test":
-        rows = beside("prdc", found, lambda x, y: {name: score.value for name, score in prdc(y, x).items()})
-        for name, own in details.items():
-            own["references"] = {who: {"value": row[name], "n": row["n"]} for who, row in rows.items()}
-    n = {"precision": len(fake), "recall": len(real), "density": len(fake), "coverage": len(real)}
-    return {name: _result(name, score, n[name], found, details[name]) for name, score in scores.items()}
+        rows = numbers_beside("prdc", found, lambda x, y: {name: score.value for name, score in prdc(y, x).items()})
+    results = {}
+    for name, score in scores.items():
+        k, n = NEIGHBOURS[name], len(real) if name in {"recall", "coverage"} else len(fake)
+        expected = {EXPECTED: expected_coverage(len(real), len(fake))} if name == "coverage" else {}
+        references = {who: Estimate(row[name], n=int(row["n"])) for who, row in rows.items()}
+        results[name] = Result.of(
+            _of(name, score, n), f"{name}, k={k} neighbours; {found.protocol}",
+            {"seed": evaluation.seed, **expected}, references=references, warnings=warnings,
+            order=("seed", EXPECTED, "warning", "references"),
+        )  # fmt: skip
+    return results
 
 
-def _result(name: str, score: Score, n: int, found: Compared, details: dict[str, Any]) -> Result:
-    if name != "density":  # a share
-        details |= dict(zip(("low", "high"), interval(score.value, n, score.error), strict=True))
-    k = BALLS if name in {"precision", "recall"} else WIDE
-    return Result(*score, n, f"{name}, k={k} neighbours; {found.protocol}", details)
+def _of(name: str, score: Estimate, n: int) -> Estimate:
+    """The score of `n` points; with its interval, where it is a share of them."""
+    ends = (None, None) if name == "density" else interval(score.value, n, score.error)
+    return Estimate(score.value, score.error, n, *ends)
 
 
 def _one(name: str, model: Generator, source: Source, evaluation: Evaluation) -> Result:

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from counterfeit.common.estimate import Estimate
 from counterfeit.common.files import dumps
 from counterfeit.common.schema import MisfitError, fields, parse_json, text
 from counterfeit.config.settings import Evaluation
@@ -30,12 +31,12 @@ from counterfeit.metrics.features.inception import inception
 from counterfeit.metrics.shared import once
 
 __all__ = [
-    "Compared", "Moments", "Row", "Statistics", "beside", "compare", "drawn", "extractor", "halves_of_real", "header",
-    "moments", "packed", "read", "real", "shared_extractor",
+    "Compared", "Moments", "Statistics", "beside", "compare", "drawn", "extractor", "halves_of_real", "header",
+    "moments", "numbers_beside", "packed", "read_statistics", "real", "shared_extractor",
 ]  # fmt: skip
 
 Header = Mapping[str, str | int]
-Row = dict[str, float]  # a number, and what belongs beside it, as reference rows have them
+Numbers = dict[str, float]  # by name, that come of one computation
 
 ROWS = 4_096  # of features taken into a root at a time
 
@@ -166,14 +167,22 @@ def real(source: Source, split: str, limit: int, by: FeatureExtractor, among: Te
 
 def _real(examples: Callable[[], Tensor], by: FeatureExtractor, asked: Header, path: Path) -> Statistics:
     if path.is_file():
-        return read(path, asked)
+        return read_statistics(path, asked)
     features = by(examples())
     found = Statistics(features, moments(features) if len(features) > features.shape[1] else None)
     keep_arrays(f"statistics/{path.name}", packed(found, asked))
     return found
 
 
-def beside(name: str, found: Compared, measure: Callable[[Tensor, Tensor], Row]) -> dict[str, Row]:
+def beside(name: str, found: Compared, measure: Callable[[Tensor, Tensor], Estimate]) -> dict[str, Estimate]:
+    """What training examples reach in the place of samples, by one number: see `numbers_beside`."""
+    rows = numbers_beside(name, found, lambda x, y: measure(x, y).to_dict())
+    return {who: Estimate.from_dict(row) for who, row in rows.items()}
+
+
+def numbers_beside(
+    name: str, found: Compared, measure: Callable[[Tensor, Tensor], Numbers]
+) -> dict[str, Numbers]:
     """What training examples reach in the place of samples: as many, evenly spaced, or all where there are fewer.
 
     Where there are fewer, as many of the samples are measured too, since many statistics depend on the number. Nothing
@@ -182,14 +191,14 @@ def beside(name: str, found: Compared, measure: Callable[[Tensor, Tensor], Row])
     Arguments:
         name: of the statistic, with the version of its definition where that changes.
         found: what samples were compared with.
-        measure: row of features in the place of samples, and of the reference.
+        measure: numbers of features in the place of samples, and of the reference.
     """
     n = min(len(found.samples), len(found.source.split("train")))
 
-    def trained() -> Row:
+    def trained() -> Numbers:
         return measure(real(found.source, "train", n, found.extractor).features, found.real.features)
 
-    rows: dict[str, Row] = {}
+    rows: dict[str, Numbers] = {}
     with suppress(ValueError):  # of too few: the number that it stands beside says so where it is too few itself
         rows["real"] = _kept(f"{name}; {n}", found, trained) | {"n": n}
         if n < len(found.samples):
@@ -197,7 +206,9 @@ def beside(name: str, found: Compared, measure: Callable[[Tensor, Tensor], Row])
     return rows
 
 
-def halves_of_real(name: str, found: Compared, measure: Callable[[Tensor, Tensor], Row]) -> dict[str, Row]:
+def halves_of_real(
+    name: str, found: Compared, measure: Callable[[Tensor, Tensor], Estimate]
+) -> dict[str, Estimate]:
     """What one part of the training examples reaches against another, which is no distance at all: the floor.
 
     As many of each as there are samples, and real examples that they are compared with, or a third of all at most.
@@ -206,22 +217,23 @@ def halves_of_real(name: str, found: Compared, measure: Callable[[Tensor, Tensor
     Arguments:
         name: of the statistic, with the version of its definition where that changes.
         found: what samples were compared with.
-        measure: row of features in the place of samples, and of the reference.
+        measure: number of features in the place of samples, and of the reference.
     """
     count = len(found.source.split("train"))
     n, m = (min(len(x), count // 3) for x in (found.samples, found.real.features))
     if min(n, m) < 2:
         return {}
 
-    def apart() -> Row:
+    def apart() -> Numbers:
         parts = [(n, torch.arange(0, count, 3)), (m, torch.arange(1, count, 3))]
-        return measure(*(real(found.source, "train", size, found.extractor, among).features for size, among in parts))
+        x, y = (real(found.source, "train", size, found.extractor, among).features for size, among in parts)
+        return measure(x, y).to_dict()
 
-    return {"real halves": _kept(f"{name} of thirds; {n}; {m}", found, apart) | {"n": n}}
+    return {"real halves": Estimate.from_dict(_kept(f"{name} of thirds; {n}; {m}", found, apart) | {"n": n})}
 
 
-def _kept(what: str, found: Compared, measure: Callable[[], Row]) -> Row:
-    """A row from the cache, or measured and kept there."""
+def _kept(what: str, found: Compared, measure: Callable[[], Numbers]) -> Numbers:
+    """Numbers from the cache, or measured and kept there."""
     digest = hashlib.sha256(f"{what}; evenly spaced, by turns; {found.protocol}".encode()).hexdigest()[:16]
     arrays = memo(f"row-{digest}", lambda: {key: np.array(value) for key, value in measure().items()})
     return {key: value.item() for key, value in arrays.items()}
@@ -243,7 +255,7 @@ def packed(found: Statistics, of: Header) -> Arrays:
     return {**arrays, "header": np.array(dumps({**of, "content": content_hash(arrays)}))}
 
 
-def read(path: Path, of: Header) -> Statistics:
+def read_statistics(path: Path, of: Header) -> Statistics:
     """The statistics in the file `path`.
 
     Raises:

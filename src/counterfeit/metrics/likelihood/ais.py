@@ -30,6 +30,7 @@ from counterfeit.metrics.likelihood.mcmc import HMC, DiscreteLangevin, LogDensit
 __all__ = ["AIS", "base_rates", "binary", "rbm", "real"]
 
 RUNS = 100
+NOTE = "ln Z is too low on average and likelihoods too high: slower annealing lowers them"
 FITTED = 50_000  # training examples at most that the base distribution is fitted to
 
 
@@ -121,21 +122,21 @@ def compute(model: Generator, source: Source, evaluation: Evaluation) -> Result:
     what = f"-energy - ln Z, annealed importance sampling of {evaluation.annealing_steps} steps, {RUNS} runs, {moves}"
     protocol = f"{what}; nats; {describe(source, evaluation.split, len(x), evaluation.max_examples)}"
     discrete = source.spec.kind != "binary" and on_levels(x)
-    details = _details(log_z, discrete) | {"seed": evaluation.seed}
-    if (bits := in_bits(value, source)) is not None:
-        details["bits_per_dim"] = bits
-    return Result(value, math.hypot(error or 0.0, log_z.error), len(x), protocol, details)
+    details, bits = _details(log_z), in_bits(value, source)
+    return Result(
+        value, math.hypot(error or 0.0, log_z.error), len(x), protocol,
+        details | {"seed": evaluation.seed} | ({} if bits is None else {"bits_per_dim": bits}),
+        warnings=(*filter(None, [log_z.warning, DISCRETE if discrete else ""]),), note=NOTE,
+        order=(*details, "warning", "note"),
+    )  # fmt: skip
 
 
-def _details(log_z: LogZ, discrete: bool) -> dict[str, Any]:
+def _details(log_z: LogZ) -> dict[str, Any]:
     low = log_z.low if math.isfinite(log_z.low) else None  # JSON knows no infinity
-    details = {
+    return {
         "log_z": log_z.value, "log_z_error": log_z.error, "log_z_interval": [low, log_z.high],
         "effective_runs": log_z.effective,
     }  # fmt: skip
-    note = "ln Z is too low on average and likelihoods too high: slower annealing lowers them"
-    warning = "; ".join(filter(None, [log_z.warning, DISCRETE if discrete else ""]))
-    return details | ({"warning": warning} if warning else {}) | {"note": note}
 
 
 AIS = Metric(

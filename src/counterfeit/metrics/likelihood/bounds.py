@@ -7,6 +7,7 @@ References:
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable
 from typing import Any, cast
@@ -84,11 +85,8 @@ def _average(
     details: dict[str, Any] = {"seed": evaluation.seed}
     if (bits := in_bits(value, source)) is not None:
         details["bits_per_dim"] = bits
-    if discrete:
-        details["warning"] = DISCRETE
-    return Result(
-        value, error, n, f"{what}; nats; {describe(source, evaluation.split, n, evaluation.max_examples)}", details
-    )
+    protocol = f"{what}; nats; {describe(source, evaluation.split, n, evaluation.max_examples)}"
+    return Result(value, error, n, protocol, details, warnings=(DISCRETE,) if discrete else ())
 
 
 def in_bits(nats: float, source: Source) -> float | None:
@@ -123,7 +121,8 @@ def in_bits_per_dim(model: Generator, source: Source, evaluation: Evaluation) ->
         raise ValueError(f"{source.name} holds real values; bits per dimension expect images. Take `log-likelihood`.")
     error = exact.error / (source.raw.spec.dims * math.log(2))
     details = {"nats": exact.value} | {k: v for k, v in exact.details.items() if k != "bits_per_dim"}
-    return Result(bits, error, exact.n, exact.protocol.replace("; nats; ", "; bits per dimension; "), details)
+    protocol = exact.protocol.replace("; nats; ", "; bits per dimension; ")
+    return dataclasses.replace(exact, value=bits, error=error, protocol=protocol, details=details)
 
 
 ELBO = Metric("elbo", "evidence lower bound of the log-likelihood", "nats", "higher", Bounds, elbo, kind="bound")

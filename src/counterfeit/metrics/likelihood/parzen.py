@@ -13,12 +13,12 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from counterfeit.common.estimate import Estimate
 from counterfeit.common.numerics import alike, centre, kmeans, mean_and_error, squared_distances
 from counterfeit.config.settings import Evaluation
 from counterfeit.core import Generator, Samples
@@ -32,11 +32,10 @@ __all__ = ["PARZEN", "SIGMAS", "log_likelihood", "references", "select_sigma"]
 
 SIGMAS = tuple(torch.logspace(-1, 0, 10, dtype=torch.float64).tolist())
 VALID = 1_000  # images of the validation split that choose sigma
+NOTE = "k-means centroids, which are blurred data, beat real data: never tune for this score alone"
 NATS = 0.05  # that rounding may move a log-likelihood by
 FITTED = 50_000  # training examples at most that k-means sees
 REFERENCES = 2  # version of the reference rows, to raise when they change: they are kept in the cache
-
-Row = dict[str, float]
 
 
 def log_likelihood(x: Tensor, samples: Tensor, sigmas: Sequence[float]) -> Tensor:
@@ -85,14 +84,14 @@ def _log_mean_kernel(distances: Tensor, sigma: float) -> Tensor:
     return rest.mean(1).log() - near.squeeze(1) * scale
 
 
-def _score(samples: Tensor, valid: Tensor, x: Tensor) -> Row:
+def _score(samples: Tensor, valid: Tensor, x: Tensor) -> Estimate:
     """The likelihood by `n` samples, at the bandwidth that `valid` prefers."""
     sigma = select_sigma(valid, samples)
     value, error = mean_and_error(log_likelihood(x, samples, [sigma])[0])
-    return {"value": value} | ({} if error is None else {"error": error}) | {"sigma": sigma, "n": len(samples)}
+    return Estimate(value, error, len(samples), more={"sigma": sigma})
 
 
-def references(source: Source, valid: Tensor, x: Tensor, n: int) -> dict[str, Row]:
+def references(source: Source, valid: Tensor, x: Tensor, n: int) -> dict[str, Estimate]:
     """Scores of `n` training examples, evenly spaced, and of half as many k-means centroids, in the place of samples.
 
     One Lloyd step does: more move the score by 2 nats at most.
@@ -112,29 +111,31 @@ def compute(model: Generator, source: Source, evaluation: Evaluation) -> Result:
         f"{len(valid)} of valid; {describe(source, evaluation.split, len(x), evaluation.max_examples)}"
     )
     score = _score(samples, valid, x)
-    details: dict[str, Any] = {"sigma": score["sigma"], "seed": evaluation.seed}
-    if score["sigma"] in (SIGMAS[0], SIGMAS[-1]):
-        details["warning"] = f"sigma={score['sigma']:g} lies at the edge of the grid; a better one may lie outside"
+    sigma, rows = score.more["sigma"], {}
+    edge = f"sigma={sigma:g} lies at the edge of the grid; a better one may lie outside"
     if evaluation.split == "test":
         rows = _kept(protocol, lambda: references(source, valid, x, len(samples)))
-        few = int(rows["real"]["n"])
-        same = {"samples, as many": _score(samples[:few], valid, x)} if few < len(samples) else {}
-        details["references"] = rows | same
-        details["note"] = "k-means centroids, which are blurred data, beat real data: never tune for this score alone"
-    return Result(score["value"], score.get("error"), len(x), protocol, details)
+        few = rows["real"].n or 0
+        rows |= {"samples, as many": _score(samples[:few], valid, x)} if few < len(samples) else {}
+    return Result(
+        score.value, score.error, len(x), protocol, {"sigma": sigma, "seed": evaluation.seed}, references=rows,
+        warnings=(edge,) if sigma in (SIGMAS[0], SIGMAS[-1]) else (), note=NOTE if rows else "",
+    )  # fmt: skip
 
 
-def _kept(protocol: str, compute: Callable[[], dict[str, Row]]) -> dict[str, Row]:
+def _kept(protocol: str, compute: Callable[[], dict[str, Estimate]]) -> dict[str, Estimate]:
     digest = hashlib.sha256(f"references {REFERENCES}; {protocol}".encode()).hexdigest()[:16]
     arrays = memo(
         f"parzen-{digest}",
-        lambda: {f"{who} {key}": np.array(value) for who, row in compute().items() for key, value in row.items()},
+        lambda: {
+            f"{who} {key}": np.array(value) for who, row in compute().items() for key, value in row.to_dict().items()
+        },
     )
-    rows: dict[str, Row] = {}
+    rows: dict[str, dict[str, float]] = {}
     for name, value in arrays.items():
         who, _, key = name.rpartition(" ")
         rows.setdefault(who, {})[key] = value.item()
-    return rows
+    return {who: Estimate.from_dict(row) for who, row in rows.items()}
 
 
 PARZEN = Metric("parzen", "Parzen window log-likelihood by the protocol of 2014", "nats", "higher", Samples, compute)

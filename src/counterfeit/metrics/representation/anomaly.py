@@ -136,11 +136,13 @@ def compute(model: Generator, source: Source, evaluation: Evaluation) -> Result:
     details: dict[str, Any] = {"aupr": best.aupr, "scores": {k: d._asdict() for k, d in found.items()}}
     details |= {"seed": evaluation.seed}
     n = len(normal.x)
-    if min(n, len(x)) < FEW:
-        details["warning"] = f"{len(x)} anomalies and {n} examples are few; take more"
-    details |= dict(zip(("low", "high"), interval(best.auroc, min(n, len(x)), best.error), strict=True))
+    few, (low, high) = min(n, len(x)), interval(best.auroc, min(n, len(x)), best.error)
+    warnings = (f"{len(x)} anomalies and {n} examples are few; take more",) if few < FEW else ()
     what = f"AUROC by {name} of {whence} against"
-    return Result(best.auroc, best.error, n, f"{what} {describe(source, evaluation.split, n)}", details)
+    return Result(
+        best.auroc, best.error, n, f"{what} {describe(source, evaluation.split, n)}", details, low=low, high=high,
+        warnings=warnings, order=(*details, "warning"),
+    )  # fmt: skip
 
 
 def _anomalies(x: Tensor, source: Source, evaluation: Evaluation) -> tuple[Tensor, str]:

@@ -22,8 +22,7 @@ def compute(model: Generator, source: Source, evaluation: Evaluation) -> Result:
     with evaluating(model, evaluation.seed):
         correct = right(cast(Classifies, model), x, y, evaluation.batch_size)
     protocol = f"likeliest class; {describe(source, evaluation.split, len(x), evaluation.max_examples)}"
-    found = share(correct)
-    return Result(found.value, found.error, found.n, protocol, found.bounds)
+    return Result.of(share(correct), protocol)
 
 
 ACCURACY = Metric(

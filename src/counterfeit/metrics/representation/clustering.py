@@ -57,9 +57,9 @@ def compute(model: Generator, source: Source, evaluation: Evaluation) -> Result:
     used = torch.bincount(guess[1], minlength=categories)
     what = f"{categories} categories matched to classes on {len(known.x)} training examples"
     protocol = f"{what}; {describe(source, evaluation.split, len(x), evaluation.max_examples)}"
-    found = share(stands[guess[1]] == y)
-    details = {"matched": stands.tolist(), "used": used.tolist(), **found.bounds}
-    return Result(found.value, found.error, found.n, protocol, details)
+    return Result.of(
+        share(stands[guess[1]] == y), protocol, {"matched": stands.tolist(), "used": used.tolist()}
+    )
 
 
 def _categories(model: Generator, x: Tensor, batch_size: int) -> Tensor:

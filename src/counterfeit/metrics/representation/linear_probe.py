@@ -168,8 +168,8 @@ def _nearest(codes: Seen, others: Mapping[str, Seen], source: Source, evaluation
 
 
 def _result(correct: Tensor, others: Mapping[str, Tensor], protocol: str, rest: Mapping[str, Any]) -> Result:
-    found, references = share(correct), {name: share(each).row for name, each in others.items()}
-    return Result(found.value, found.error, found.n, protocol, {**found.bounds, "references": references, **rest})
+    references = {name: share(each) for name, each in others.items()}
+    return Result.of(share(correct), protocol, rest, references=references, order=("low", "high", "references"))
 
 
 PROBE = Metric(

@@ -11,37 +11,19 @@ from __future__ import annotations
 
 import math
 from statistics import NormalDist
-from typing import NamedTuple
 
 from torch import Tensor
 
+from counterfeit.common.estimate import Estimate
 from counterfeit.common.numerics import mean_and_error
 
-__all__ = ["Share", "binomial_test", "exceeding", "interval", "share", "wilson"]
+__all__ = ["binomial_test", "exceeding", "interval", "share", "wilson"]
 
 
-class Share(NamedTuple):
-    """A share of `n`, its standard error (None of one alone), and the 95 % interval of Wilson from `low` to `high`."""
-
-    value: float
-    error: float | None
-    low: float
-    high: float
-    n: int
-
-    @property
-    def bounds(self) -> dict[str, float]:
-        """The interval, as details have it."""
-        return {"low": self.low, "high": self.high}
-
-    @property
-    def row(self) -> dict[str, float]:
-        """All of it, as reference rows have it."""
-        return {name: value for name, value in self._asdict().items() if value is not None}
-
-
-def share(values: Tensor) -> Share:
+def share(values: Tensor) -> Estimate:
     """The mean of `values`, (N,), that lie between 0 and 1: whether each is right, or how much of it.
+
+    With its standard error, None of one alone, and the 95 % interval of Wilson.
 
     Example:
         >>> import torch
@@ -50,7 +32,7 @@ def share(values: Tensor) -> Share:
         (1.0, 0.963, 1.0)
     """
     value, error = mean_and_error(values)
-    return Share(value, error, *interval(value, len(values), error), len(values))
+    return Estimate(value, error, len(values), *interval(value, len(values), error))
 
 
 def interval(value: float, n: int, error: float | None, level: float = 0.95) -> tuple[float, float]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any, Protocol, cast, runtime_checkable
+from typing import Protocol, cast, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -125,15 +125,14 @@ def _result(
 ) -> Result:  # fmt: skip
     """The share found in samples; beside it that of each attribute, and those found in the captions' own pictures."""
     whole = shares(made, asked)
-    details: dict[str, Any] = {"seed": seed, "captions wholly right": float((whole == 1).double().mean())}
-    references = {"real images": share(shares(real, asked)).row}
+    details = {"seed": seed, "captions wholly right": float((whole == 1).double().mean())}
+    references = {"real images": share(shares(real, asked))}
     for column, name in enumerate(names):
         said = asked[:, column] >= 0
         for who, some in (("samples", made), ("real images", real)):
             right = some[said, column] == asked[said, column]
-            references |= {f"{name}, {who}": share(right).row} if len(right) else {}
-    found = share(whole)
-    return Result(found.value, found.error, found.n, protocol, {**details, **found.bounds, "references": references})
+            references |= {f"{name}, {who}": share(right)} if len(right) else {}
+    return Result.of(share(whole), protocol, details, references=references)
 
 
 ATTRIBUTES = Metric(

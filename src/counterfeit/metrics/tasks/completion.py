@@ -11,11 +11,12 @@ References:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from counterfeit.common.estimate import Estimate
 from counterfeit.common.numerics import mean_and_error
 from counterfeit.common.seeding import seeded
 from counterfeit.config.settings import Evaluation
@@ -32,6 +33,7 @@ __all__ = ["COMPLETION", "DRAWS", "Given", "given", "nearest_completion", "squar
 
 DRAWS = 10  # completions of each image
 FITTED = 10_000  # training examples at most whose mean is a completion
+NOTE = "the truth's deviation is from the mean of the draws: completions that vary less are too sure"
 
 
 class Given(NamedTuple):
@@ -135,27 +137,23 @@ def _error(asked: Given, draws: Tensor, baselines: Mapping[str, Tensor], protoco
         f"best of {DRAWS} draws": squares.amin(0),
         f"mean of {DRAWS} draws": squared_error(draws.mean(0), asked.x, asked.mask),
     } | {name: squared_error(y, asked.x, asked.mask) for name, y in baselines.items()}
-    details: dict[str, Any] = {"references": {name: _row(asked.rms(values)) for name, values in rows.items()}}
-    for number, name in enumerate(KINDS):
-        if bool((chosen := asked.kind == number).any()):
-            details[name] = float(squares[:, chosen].mean().sqrt())
+    references = {name: Estimate(*asked.rms(values)) for name, values in rows.items()}
+    chosen = {name: asked.kind == number for number, name in enumerate(KINDS)}
+    details: dict[str, float] = {
+        name: float(squares[:, some].mean().sqrt()) for name, some in chosen.items() if bool(some.any())
+    }
     what = f"root mean squared error of a draw over missing values; {protocol}"
-    return Result(*asked.rms(squares.mean(0)), asked.images, what, details)
+    return Result(
+        *asked.rms(squares.mean(0)), asked.images, what, details, references=references, order=("references",)
+    )
 
 
 def _diversity(asked: Given, draws: Tensor, protocol: str) -> Result:
-    spread = squared_error(draws, draws.mean(0), asked.mask).sum(0) / (len(draws) - 1)  # the variance, without bias
-    off = squared_error(draws.mean(0), asked.x, asked.mask) - spread / len(draws)  # of the mean of ever more draws
-    details = {
-        "references": {"truth": _row(asked.rms(off))},
-        "note": "the truth's deviation is from the mean of the draws: completions that vary less are too sure",
-    }
+    variance = squared_error(draws, draws.mean(0), asked.mask).sum(0) / (len(draws) - 1)  # without bias
+    off = squared_error(draws.mean(0), asked.x, asked.mask) - variance / len(draws)  # of the mean of ever more draws
+    references = {"truth": Estimate(*asked.rms(off))}
     what = f"standard deviation of draws in missing values, root mean square; {protocol}"
-    return Result(*asked.rms(spread), asked.images, what, details)
-
-
-def _row(found: tuple[float, float | None]) -> dict[str, float | None]:
-    return dict(zip(("value", "error"), found, strict=True))
+    return Result(*asked.rms(variance), asked.images, what, references=references, note=NOTE)
 
 
 COMPLETION = Metric(

@@ -26,12 +26,13 @@ def compute(model: Generator, source: Source, evaluation: Evaluation) -> Result:
         raise ValueError(f"{source.name} has no labels; label-accuracy expects them. Choose data with labels.")
     named, known = (judge.log_probs(judge(source.natural(x))).argmax(1) for x in (samples, real.x.to(model.device)))
     right = named == y.cpu()
-    found = share(right)
     by_label = [round(float(right[y.cpu() == label].float().mean()), 4) for label in y.unique().tolist()]
     protocol = f"{len(y)} samples of labels in turn, named by {judge.protocol}"
-    details = {"by label": by_label, "references": {"real": share(known == real.y).row}, **found.bounds}
     data = describe(source, evaluation.split, len(known), evaluation.max_examples)
-    return Result(found.value, found.error, found.n, f"{protocol}; {data}", details)
+    return Result.of(
+        share(right), f"{protocol}; {data}", {"by label": by_label}, references={"real": share(known == real.y)},
+        order=("by label", "references"),
+    )  # fmt: skip
 
 
 LABEL_ACCURACY = Metric(

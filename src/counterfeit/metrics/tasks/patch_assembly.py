@@ -103,10 +103,9 @@ def compute(model: Generator, source: Source, evaluation: Evaluation) -> Answer:
     k, size = asked.patches.shape[1], asked.patches.shape[-1]
     what = f"{k} patches of {size}x{size} pixels each; {describe(source, evaluation.split, len(asked.x))}"
     shares = {who: placed(corners.cpu(), asked.corners.cpu(), tolerance) for who, (_, corners) in solutions.items()}
-    rows = {who: share(values).row for who, values in shares.items() if who}
+    rows = {who: share(values) for who, values in shares.items() if who}
     protocol = f"share of patches at most {tolerance} pixels off, likeliest place; {what}"
-    found = share(shares[""])
-    accuracy = Result(found.value, found.error, found.n, protocol, {**found.bounds, "references": rows})
+    accuracy = Result.of(share(shares[""]), protocol, references=rows)
     images = {who: x for who, (x, _) in solutions.items()}
     distance = unseen_distance(model, source, evaluation, images, f"images around {k} patches of {size}x{size} pixels")
     return {"places": accuracy, "patch-assembly-fid": distance}

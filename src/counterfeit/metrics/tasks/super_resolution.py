@@ -18,6 +18,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
+from counterfeit.common.estimate import Estimate
 from counterfeit.common.numerics import mean_and_error
 from counterfeit.config.settings import Evaluation
 from counterfeit.core import Generator, Upscales
@@ -66,11 +67,12 @@ def compute(model: Generator, source: Source, evaluation: Evaluation) -> Answer:
     how += describe(source, evaluation.split, len(truth), evaluation.max_examples)
 
     def measured(name: str, measure: Measure) -> Result:
-        others = {way: measure(getattr(found, way), found.truth) for way in ("bicubic", "nearest")}
-        rows = {way: {"value": value, "error": error} for way, (value, error) in others.items()}
-        note = {"note": NOTE} if name == "upscaled-sharpness" else {}
-        details = {"seed": evaluation.seed, "references": rows, **note}
-        return Result(*measure(found.model, found.truth), len(truth), f"{what[name]} {how}", details)
+        others = {"bicubic": found.bicubic, "nearest": found.nearest}
+        return Result(
+            *measure(found.model, found.truth), len(truth), f"{what[name]} {how}", {"seed": evaluation.seed},
+            references={way: Estimate(*measure(x, found.truth)) for way, x in others.items()},
+            note=NOTE if name == "upscaled-sharpness" else "",
+        )  # fmt: skip
 
     return {name: attempt(partial(measured, name, measure)) for name, measure in measures(by).items()}
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from counterfeit.common.numerics import alike, mean_and_error, row
+from counterfeit.common.numerics import alike, mean
 from counterfeit.config.settings import Evaluation
 from counterfeit.core import Batch, Generator, Translates
 from counterfeit.data.selection import describe, spread
@@ -85,8 +85,8 @@ def errors(found: Translated, source: Source) -> Mapping[str, tuple[Tensor, Mapp
     rows: dict[str, tuple[Tensor, Mapping[str, Tensor]]] = {}
     if isinstance(source.raw, Paired):
         truth = source.raw.truth(x, found.y, found.to)
-        mean = source.natural(_means(source)).to(x.device)[found.to]
-        others = {"identity": absolute_error(x, truth), "mean image": absolute_error(mean, truth)}
+        means = source.natural(_means(source)).to(x.device)[found.to]
+        others = {"identity": absolute_error(x, truth), "mean image": absolute_error(means, truth)}
         rows["translation-error"] = absolute_error(there, truth), others
     return rows | {"cycle-error": (absolute_error(back, x), {"one way": absolute_error(there, x)})}
 
@@ -100,8 +100,8 @@ def compute(model: Generator, source: Source, evaluation: Evaluation) -> Mapping
     results = {}
     for name, (values, others) in errors(found, source).items():
         protocol = f"mean absolute error of {what[name]}; domains in turn; {_described(source, evaluation, found)}"
-        details: dict[str, Any] = {"references": {other: row(error) for other, error in others.items()}}
-        results[name] = Result(*mean_and_error(values), len(values), protocol, details)
+        references = {other: mean(error) for other, error in others.items()}
+        results[name] = Result.of(mean(values), protocol, references=references)
     return results
 
 
@@ -121,10 +121,12 @@ def compute_accuracy(model: Generator, source: Source, evaluation: Evaluation) -
         "identity": named["data"] == found.to.cpu(),
     }  # fmt: skip
     protocol = f"domains in turn, named by {judge.protocol}; {_described(source, evaluation, found)}"
-    references = {name: share(values).row for name, values in right.items() if name != "there"}
-    asked = share(right["there"])
-    details = {**asked.bounds, **_told(found, model.spec.classes), "references": references}
-    return Result(asked.value, asked.error, asked.n, protocol, details)
+    references = {name: share(values) for name, values in right.items() if name != "there"}
+    details = _told(found, model.spec.classes)
+    warnings = (HOLLOW,) if "hollow" in details else ()
+    return Result.of(
+        share(right["there"]), protocol, details, references=references, warnings=warnings, order=("low", "high")
+    )
 
 
 def _told(found: Translated, domains: int) -> dict[str, Any]:
@@ -133,8 +135,8 @@ def _told(found: Translated, domains: int) -> dict[str, Any]:
     if not len(right):
         return {}
     told = share(right)
-    details = {"told_apart": told.value} | {f"told_apart_{end}": value for end, value in told.bounds.items()}
-    return details if told.value >= TOLD else details | {"hollow": HOLLOW, "warning": HOLLOW}
+    details = {"told_apart": told.value, "told_apart_low": told.low, "told_apart_high": told.high}
+    return details if told.value >= TOLD else details | {"hollow": HOLLOW}
 
 
 def _means(source: Source) -> Tensor:

@@ -13,6 +13,7 @@ from typing import Any
 
 from torch import Tensor
 
+from counterfeit.common.estimate import Estimate
 from counterfeit.common.numerics import mean_and_error
 from counterfeit.config.settings import Evaluation
 from counterfeit.core import Generator, Predicts
@@ -42,17 +43,20 @@ def compute(model: Generator, source: Source, evaluation: Evaluation) -> Answer:
     rolled = f"{steps} frames, each foreseen from those before,"
     blur = "mean gradient, as a multiple of the truth's,"
     by_step = {"by_step": _rounded(ours.mean(0)), "copies_by_step": _rounded(copies.mean(0))}
-    note = {"note": NOTE}
     rows: Mapping[str, tuple[str, Measure, int, dict[str, Any]]] = {
         "next-frame-mse": ("mean squared error of the frame", _squares, 1, {}),
         "rollout-mse": (f"mean squared error of {rolled}", _squares, steps, by_step),
-        "next-frame-sharpness": (f"{blur} of the frame", relative_sharpness, 1, note),
-        "rollout-sharpness": (f"{blur} of {rolled}", relative_sharpness, steps, note),
+        "next-frame-sharpness": (f"{blur} of the frame", relative_sharpness, 1, {}),
+        "rollout-sharpness": (f"{blur} of {rolled}", relative_sharpness, steps, {}),
     }
 
     def measured(what: str, measure: Measure, frames: int, more: dict[str, Any]) -> Result:
         mine, theirs = (measure(x[:, :frames], found.truth[:, :frames]) for x in (found.model, found.copied))
-        return Result(*mine, len(videos), f"{what} {how}", _details(evaluation, theirs) | more)
+        return Result(
+            *mine, len(videos), f"{what} {how}", {"seed": evaluation.seed, **more},
+            references={"last frame": Estimate(*theirs)}, note=NOTE if measure is relative_sharpness else "",
+            order=("seed", "references"),
+        )  # fmt: skip
 
     return {name: attempt(partial(measured, *row)) for name, row in rows.items()}
 
@@ -63,10 +67,6 @@ def _rounded(values: Tensor) -> list[float]:
 
 def _squares(found: Tensor, truth: Tensor) -> tuple[float, float | None]:
     return mean_and_error(errors(found, truth).mean(1))
-
-
-def _details(evaluation: Evaluation, copied: tuple[float, float | None]) -> dict[str, Any]:
-    return {"seed": evaluation.seed, "references": {"last frame": {"value": copied[0], "error": copied[1]}}}
 
 
 PREDICTION = Metric(

@@ -11,23 +11,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from counterfeit.common.numbers import measured, number
 from counterfeit.common.presentation import html
 from counterfeit.config.settings import Evaluation
-from counterfeit.evaluation.measure import (
-    Results,
-    Tell,
-    UnmeasuredError,
-    applicable,
-    measure,
-)
+from counterfeit.evaluation.measure import Results, Tell, UnmeasuredError, applicable, measure
 from counterfeit.evaluation.subject import Subject, Trained
 from counterfeit.metrics import registry
+from counterfeit.metrics.base import Result
 from counterfeit.report.comparison.cost import COSTS, costs
 from counterfeit.report.comparison.differences import differences, remedy
 from counterfeit.report.comparison.protocols import footnoted
-from counterfeit.report.comparison.rows import OTHER, Entry, Line, best
+from counterfeit.report.comparison.rows import OTHER, Line, best
 from counterfeit.report.paper_tables.cells import Cell, Table
-from counterfeit.report.run_page.facts import measured, number
 from counterfeit.run.run import Run
 
 __all__ = ["Comparison", "compare", "cost_table", "lines", "named", "notes", "skips", "table"]
@@ -105,9 +100,8 @@ def compare(
         name: results(one, metrics, _with_samples(one, options, fewest), named(name, tell))
         for name, one in known.items()
     }
-    found = {name: entries for name, (entries, _) in answers.items()}
-    skipped = {name: reasons for name, (_, reasons) in answers.items()}
-    measured = lines(found, {name for name, one in known.items() if one.real})
+    skipped = {name: found.skipped for name, found in answers.items()}
+    measured = lines(answers, {name for name, one in known.items() if one.real})
     said = differences(measured, known)
     way = remedy(known, options) if said else ""
     return Comparison(known, measured, said, way, costs(known), skipped)
@@ -150,7 +144,7 @@ def _doubts(comparison: Comparison) -> Iterator[tuple[str, str, list[str]]]:
     found: dict[tuple[str, str], list[str]] = {}
     for line in comparison.lines:
         for name in sorted(line.best):
-            if why := line.cells[name].get("details", {}).get("warning"):
+            if why := line.cells[name].warning:
                 found.setdefault((name, why), []).append(line.metric)
     yield from ((name, why, metrics) for (name, why), metrics in found.items())
 
@@ -167,30 +161,26 @@ def _with_samples(one: Subject, options: Mapping[str, Any], samples: int) -> Map
     return options if one.settings(**options).samples == samples else {**options, "samples": samples}
 
 
-def results(
-    one: Subject, metrics: Sequence[str], options: Mapping[str, Any], tell: Tell | None
-) -> tuple[dict[str, Entry], dict[str, str]]:
+def results(one: Subject, metrics: Sequence[str], options: Mapping[str, Any], tell: Tell | None) -> Results:
     """What a contestant's evaluation.json holds for its checkpoint and settings; the rest is measured.
 
     What is measured by the recipe's own settings is kept there; under `options` only where nothing stood before.
 
     Returns:
-        Row -> entry, and metric -> why it gave no number.
+        Row -> result, with the reason of each metric that gave none.
     """
     asked, settings = applicable(one, metrics or None), one.settings(**options)
-    run = one.run
-    if run is None or one.note:
-        found = _measured(lambda: one.evaluate(*asked, tell=tell, **options))
-        return {row: result.to_dict() for row, result in found.items()}, found.skipped
-    standing = {name: _standing(run, name) for name in asked}
-    stale = [name for name in asked if not _agree(standing[name], settings, strict=bool(options))]
-    aside = [name for name in stale if options and standing[name]]
-    skipped: dict[str, str] = {}
-    if kept := [name for name in stale if name not in aside]:
-        skipped = _measured(lambda: one.evaluate(*kept, tell=tell, **options)).skipped
-    measured = _measured(lambda: measure(one, aside, settings, tell)) if aside else Results({}, {})
-    entries = {row: entry for name in asked if name not in aside for row, entry in _standing(run, name).items()}
-    return entries | {row: result.to_dict() for row, result in measured.items()}, skipped | measured.skipped
+    if one.run is None or one.note:  # which keep nothing
+        return _measured(lambda: one.evaluate(*asked, tell=tell, **options))
+    kept = _kept(one.run, asked)
+    fits = {name: _agree(rows, settings, strict=bool(options)) for name, rows in kept.items()}
+    beside = [name for name in asked if kept[name] and not fits[name] and options]  # what stands is not overwritten
+    missing = [name for name in asked if not fits[name] and name not in beside]
+    written = _measured(lambda: one.evaluate(*missing, tell=tell, **options)) if missing else Results({}, {})
+    measured = _measured(lambda: measure(one, beside, settings, tell)) if beside else Results({}, {})
+    standing = _kept(one.run, [name for name in asked if name not in beside])  # with what was written
+    rows = {row: Result.from_dict(entry) for found in standing.values() for row, entry in found.items()}
+    return Results(rows | measured, written.skipped | measured.skipped)
 
 
 def _measured(ask: Callable[[], Results]) -> Results:
@@ -201,14 +191,18 @@ def _measured(ask: Callable[[], Results]) -> Results:
         return Results({}, error.skipped)
 
 
-def _standing(run: Trained, metric: str) -> dict[str, Entry]:
-    """The rows of a metric in evaluation.json, where all are there and of the run's checkpoint."""
-    rows, used = list(registry.metric(metric).rows) or [metric], run.checkpoint.name
-    found = {row: entry for row, entry in run.evaluation.items() if row in rows and entry.get("checkpoint") == used}
-    return found if len(found) == len(rows) else {}
+def _kept(run: Trained, metrics: Sequence[str]) -> dict[str, dict[str, Mapping[str, Any]]]:
+    """Metric -> its rows in evaluation.json, where all are there and of the run's checkpoint, none elsewhere."""
+    used, kept = run.checkpoint.name, {}
+    entries = {row: entry for row, entry in run.evaluation.items() if entry.get("checkpoint") == used}
+    for name in metrics:
+        rows = [*registry.metric(name).rows] or [name]
+        found = {row: entry for row, entry in entries.items() if row in rows}
+        kept[name] = found if len(found) == len(rows) else {}
+    return kept
 
 
-def _agree(rows: Mapping[str, Entry], settings: Evaluation, strict: bool) -> bool:
+def _agree(rows: Mapping[str, Mapping[str, Any]], settings: Evaluation, strict: bool) -> bool:
     """Whether rows were measured by `settings`; those that do not say by which pass unless `strict`."""
     wanted = dataclasses.asdict(settings)
     own = [entry.get("settings") for entry in rows.values()]
@@ -220,20 +214,20 @@ def named(name: str, tell: Tell | None) -> Tell | None:
     return tell and (lambda metric, number, count: tell(f"{name}, {metric}", number, count))
 
 
-def lines(entries: Mapping[str, Mapping[str, Entry]], aside: Collection[str] = ()) -> list[Line]:
-    """Sort entries, name -> metric -> entry, into one line a metric and protocol, the commonest protocol first.
+def lines(results: Mapping[str, Mapping[str, Result]], aside: Collection[str] = ()) -> list[Line]:
+    """Sort results, name -> metric -> result, into one line a metric and protocol, the commonest protocol first.
 
     Names that stand `aside`, as real data do, are shown, but not ranked.
     """
     out = []
-    for metric in dict.fromkeys(metric for found in entries.values() for metric in found):
-        groups: dict[str, dict[str, Entry]] = {}
-        for name, found in entries.items():
+    for metric in dict.fromkeys(metric for found in results.values() for metric in found):
+        groups: dict[str, dict[str, Result]] = {}
+        for name, found in results.items():
             if metric in found:
-                groups.setdefault(found[metric]["fingerprint"], {})[name] = found[metric]
+                groups.setdefault(found[metric].fingerprint, {})[name] = found[metric]
         everyone = {name for group in groups.values() for name in group}
         for group in sorted(groups.values(), key=len, reverse=True):
-            protocol = next(iter(group.values()))["protocol"]
+            protocol = next(iter(group.values())).protocol
             ranked = best(metric, {name: entry for name, entry in group.items() if name not in aside})
             out.append(Line(metric, protocol, group, ranked, frozenset(everyone - set(group))))
     return out
@@ -259,8 +253,7 @@ def table(comparison: Comparison) -> Table:
 def cell(comparison: Comparison, line: Line, name: str) -> Cell:
     """What one contestant has in a line: a number, or why there is none."""
     if name in line.cells:
-        entry = line.cells[name]
-        return Cell(measured(entry), name in line.best)
+        return Cell(measured(line.cells[name].estimate), name in line.best)
     if name in line.others:
         return Cell(OTHER)
     return Cell("not applicable" if line.metric in comparison.lacking(name) else "not measured")
@@ -278,19 +271,14 @@ def _cost(value: float | None) -> str:
     return "–" if value is None else number(value)
 
 
-def _ends(entry: Entry) -> dict[str, float]:
-    """The 95 % interval of a share."""
-    return {end: value for end, value in entry.get("details", {}).items() if end in ("low", "high")}
-
-
 def _line_to_dict(line: Line) -> dict[str, Any]:
     metric, first = line.about, next(iter(line.cells.values()))
     values = {
-        name: {"value": e["value"], "error": e["error"], **_ends(e), "n": e["n"], "best": name in line.best}
-        for name, e in line.cells.items()
+        name: {"value": found.value, "error": found.error, **found.estimate.to_dict(), "best": name in line.best}
+        for name, found in line.cells.items()
     }
     return {
         "metric": line.metric, "kind": metric.kind if metric else "estimate", "unit": metric.unit if metric else "",
-        "better": metric.better if metric else None, "protocol": line.protocol, "fingerprint": first["fingerprint"],
-        "references": first.get("details", {}).get("references", {}), "values": values,
+        "better": metric.better if metric else None, "protocol": line.protocol, "fingerprint": first.fingerprint,
+        "references": {who: row.to_dict() for who, row in first.references.items()}, "values": values,
     }  # fmt: skip

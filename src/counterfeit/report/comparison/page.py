@@ -8,6 +8,7 @@ from pathlib import Path
 
 import counterfeit
 from counterfeit.common.files import atomic
+from counterfeit.common.numbers import measured
 from counterfeit.evaluation.subject import Subject
 from counterfeit.report.comparison.compare import Comparison, cell, cost_table, skips
 from counterfeit.report.comparison.figures import colors, figures
@@ -17,7 +18,6 @@ from counterfeit.report.html.figure import Figure
 from counterfeit.report.html.markup import Markup, tag
 from counterfeit.report.paper_tables.cells import Cell
 from counterfeit.report.run_page.doctor import options
-from counterfeit.report.run_page.facts import measured
 from counterfeit.report.run_page.page import document, panels, section
 
 __all__ = ["page", "write"]
@@ -117,16 +117,16 @@ def _cell(shown: Cell, name: str) -> Markup:
 
 
 def _references(line: Line) -> str:
-    rows = next(iter(line.cells.values())).get("details", {}).get("references", {})
-    found = ", ".join(f"{name} {measured(row)}" for name, row in rows.items())
+    first = next(iter(line.cells.values()))
+    found = ", ".join(f"{name} {measured(row)}" for name, row in first.references.items())
     return f"For scale: {found}." if found else ""
 
 
 def _warnings(line: Line) -> list[str]:
     """What the numbers warn of, each warning once with the names of those it is about."""
     found: dict[str, list[str]] = {}
-    for name, entry in line.cells.items():
-        if text := entry.get("details", {}).get("warning"):
+    for name, result in line.cells.items():
+        if text := result.warning:
             found.setdefault(text, []).append(name)
     return [f"{', '.join(names)}: {text}." for text, names in found.items()]
 

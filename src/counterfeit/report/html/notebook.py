@@ -13,6 +13,7 @@ from counterfeit.engine.checkpoint import checkpoints
 from counterfeit.engine.doctor.examiner import Examination
 from counterfeit.engine.previews import histogram, tile
 from counterfeit.evaluation.measure import Results
+from counterfeit.metrics.base import Result
 from counterfeit.report.comparison.compare import Comparison, cell
 from counterfeit.report.html.markup import Markup, tag
 from counterfeit.report.run_page.doctor import options
@@ -23,14 +24,16 @@ SAMPLES, POINTS = 24, 2_000
 
 @html.register
 def _run(run: Run) -> str:
-    rows = [(name, measured(entry), f"{entry.get('n', '')}") for name, entry in run.evaluation.items()]
+    rows = [
+        (name, measured(Result.from_dict(entry).estimate), str(entry["n"])) for name, entry in run.evaluation.items()
+    ]
     head = tag("p", tag("strong", run.name), f" – {repr(run).partition('): ')[2].partition(';')[0]}")
     return tag("div", head, *_grid(run), *([_table(("metric", "value", "n"), rows)] if rows else []))
 
 
 @html.register
 def _results(results: Results) -> str:
-    rows = [(name, measured(result.to_dict()), f"{result.n:,}") for name, result in results.items()]
+    rows = [(name, measured(result.estimate), f"{result.n:,}") for name, result in results.items()]
     rows += [(name, f"skipped: {why}", "") for name, why in results.skipped.items()]
     return _table(("metric", "value", "n"), rows)
 

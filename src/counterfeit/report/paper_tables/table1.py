@@ -9,16 +9,18 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from counterfeit import catalogue
+from counterfeit.common.estimate import Estimate
+from counterfeit.common.numbers import measured, number
 from counterfeit.config.parse import command
 from counterfeit.core import Samples
 from counterfeit.engine.checkpoint import checkpoints
 from counterfeit.evaluation.measure import Tell
+from counterfeit.metrics.base import Result
 from counterfeit.report.comparison.compare import named, results
 from counterfeit.report.paper_tables.cells import Cell, Table
-from counterfeit.report.run_page.facts import duration, measured, number
+from counterfeit.report.run_page.facts import duration
 from counterfeit.run.run import Run
 
 __all__ = ["DATA", "RECIPES", "find_runs", "table1"]
@@ -33,7 +35,7 @@ PUBLISHED: Mapping[str, Mapping[str, tuple[float, float]]] = {  # model -> data 
 }
 NAMES = {"dbn": "DBN", "cae": "stacked CAE", "gsn": "deep GSN", "gan": "adversarial nets"}
 
-Scores = Mapping[str, Mapping[str, list[Mapping[str, Any]]]]
+Scores = Mapping[str, Mapping[str, list[Result]]]
 
 
 def find_runs(folder: Path) -> list[Run]:
@@ -56,16 +58,16 @@ def table1(runs: Iterable[Run], samples: int = 10_000, tell: Tell | None = None)
         samples: drawn from each; the paper's number is the default.
         tell: told of each measurement.
     """
-    scores: dict[str, dict[str, list[Mapping[str, Any]]]] = {}
+    scores: dict[str, dict[str, list[Result]]] = {}
     runs = list(runs)
     for run in runs:
-        found, skipped = results(run.subject, ["parzen"], PROTOCOL | {"samples": samples}, named(run.name, tell))
-        if skipped:
-            raise ValueError(f"{run.name}: {skipped['parzen']}")
+        found = results(run.subject, ["parzen"], PROTOCOL | {"samples": samples}, named(run.name, tell))
+        if found.skipped:
+            raise ValueError(f"{run.name}: {found.skipped['parzen']}")
         scores.setdefault(_label(run), {}).setdefault(run.config.data.name, []).append(found["parzen"])
     head = [f"{title}, {what}" for title in ("MNIST", "TFD") for what in ("published", "measured")]
     rows = [_published_row(model, published, scores) for model, published in _published().items()]
-    rows += [_row(name, found) for name, found in scores.items() if name not in RECIPES]
+    rows += [_row(name, _estimates(found)) for name, found in scores.items() if name not in RECIPES]
     rows += [_row(f"{name} (reference)", _references(scores, name)) for name in ("real", "k-means")]
     return Table(["model", *head, "digits, measured"], rows, [*_notes(scores), *map(_cost, runs)])
 
@@ -91,33 +93,37 @@ def _published() -> dict[str, Mapping[str, tuple[float, float]]]:
 
 
 def _published_row(model: str, published: Mapping[str, tuple[float, float]], scores: Scores) -> list[Cell]:
-    measured = {data: found for name in RECIPES for data, found in scores.get(name, {}).items()}
+    measured = {data: found for name in RECIPES for data, found in _estimates(scores.get(name, {})).items()}
     missing = "not measured" if model in catalogue.models() else "not in this version"
     mine = measured if model == catalogue.recipe(RECIPES[0]).model else {}
     pairs = [(number(*published[data]), _score(mine.get(data), missing)) for data in ("mnist", "tfd")]
     return [Cell(NAMES[model]), *(Cell(text) for pair in pairs for text in pair), Cell("–")]
 
 
-def _row(name: str, found: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Cell]:
+def _estimates(found: Mapping[str, Sequence[Result]]) -> dict[str, list[Estimate]]:
+    return {data: [result.estimate for result in several] for data, several in found.items()}
+
+
+def _row(name: str, found: Mapping[str, Sequence[Estimate]]) -> list[Cell]:
     mnist, tfd, digits = (_score(found.get(data)) for data in DATA)
     return [Cell(text) for text in (name, "–", mnist, "–", tfd, digits)]
 
 
-def _score(entries: Sequence[Mapping[str, Any]] | None, missing: str = "–") -> str:
-    if not entries:
+def _score(found: Sequence[Estimate] | None, missing: str = "–") -> str:
+    if not found:
         return missing
-    values = [entry["value"] for entry in entries]
+    values = [one.value for one in found]
     if len(values) == 1:
-        return measured(entries[0])
+        return measured(found[0])
     return f"{number(statistics.fmean(values), statistics.stdev(values))} ({len(values)} runs)"
 
 
-def _references(scores: Scores, name: str) -> dict[str, list[Mapping[str, Any]]]:
+def _references(scores: Scores, name: str) -> dict[str, list[Estimate]]:
     """What stands beside the scores of the same data, once."""
-    found: dict[str, list[Mapping[str, Any]]] = {}
+    found: dict[str, list[Estimate]] = {}
     for by_data in scores.values():
-        for data, entries in by_data.items():
-            found[data] = [entries[0]["details"]["references"][name]]
+        for data, several in by_data.items():
+            found[data] = [several[0].references[name]]
     return found
 
 
@@ -128,7 +134,7 @@ def _cost(run: Run) -> str:
 
 
 def _notes(scores: Scores) -> list[str]:
-    protocols = [e["protocol"] for found in scores.values() for entries in found.values() for e in entries]
+    protocols = [r.protocol for found in scores.values() for several in found.values() for r in several]
     misleading = "k-means centroids, which are blurred data, beat real data: never tune for this score alone."
     source = "Published: Goodfellow et al., 2014, table 1; nats, higher is better, standard error of the mean."
     return [source, misleading, *(f"Measured: {protocol}." for protocol in dict.fromkeys(protocols))]

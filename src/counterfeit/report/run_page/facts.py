@@ -1,56 +1,83 @@
-"""What a run was, what it should reach and what was measured, in words."""
+"""What a run was, in words; what it should reach and what was measured, in numbers."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NamedTuple
 
 from counterfeit import catalogue
-from counterfeit.common.numbers import measured, number
+from counterfeit.common.estimate import Estimate
 from counterfeit.engine import checkpoint
 from counterfeit.evaluation.measure import beats_real, metric_of
+from counterfeit.metrics.base import Result
 from counterfeit.run.run import Run
 
 __all__ = [
-    "Goal", "Measurement", "Row", "duration", "facts", "goals", "judged", "measured", "measurement", "measurements",
-    "number", "summary",
+    "Goal", "Measurement", "duration", "facts", "goals", "judged", "measurement", "measurements", "summary",
 ]  # fmt: skip
 
 # details that have a place of their own, or that only programs read
-SHOWN = ("closest", "references", "warning", "hollow", "note", "histogram", "values", "scores")
-
-
-class Row(NamedTuple):
-    """A number with its name and how many it averages, as text."""
-
-    name: str
-    value: str
-    n: str
+SHOWN = ("closest", "hollow", "histogram", "values", "scores")
 
 
 class Measurement(NamedTuple):
-    """A metric's result, with what it is to be compared to, how it was measured and what to beware of."""
+    """A metric's result, with what it is to be compared to, how it was measured and what to beware of.
 
-    row: Row
+    Arguments:
+        name: of the row.
+        found: the number.
+        summary: what it is, in words.
+        references: what it is to be compared to, by name.
+        protocol: how it was measured.
+        details: numbers beside it that have no place of their own.
+        histogram: counts of its classes or modes; empty where there are none.
+        warnings: what to beware of.
+        note: what to keep in mind of all such numbers.
+    """
+
+    name: str
+    found: Estimate
     summary: str
-    references: list[Row]
+    references: Mapping[str, Estimate]
     protocol: str
-    details: str
-    histogram: list[float]
-    warnings: list[str]
+    details: Mapping[str, Any]
+    histogram: Sequence[float]
+    warnings: Sequence[str]
     note: str
 
 
 class Goal(NamedTuple):
-    """A number to reach, and whether it was; `reached` is None where it was not measured."""
+    """A number to reach, and whether it was.
+
+    Arguments:
+        metric: its name.
+        goal: what to reach, with its error where that is known.
+        better: which direction is.
+        measured: what was reached; None where nothing was measured.
+        hollow: why what was measured counts for nothing; "" where it counts.
+        source: where the goal is from.
+    """
 
     metric: str
-    goal: str
-    measured: str
-    verdict: str
-    reached: bool | None
+    goal: Estimate
+    better: Literal["higher", "lower"]
+    measured: Estimate | None
+    hollow: str
     source: str
+
+    @property
+    def short(self) -> float:
+        """By how much the goal was missed; 0 or below where it was not; NaN where nothing was measured."""
+        if self.measured is None:
+            return math.nan
+        return (self.measured.value - self.goal.value) * (1 if self.better == "lower" else -1)
+
+    @property
+    def reached(self) -> bool | None:
+        """Whether it was; None where nothing was measured."""
+        return None if self.measured is None else self.short <= 0 and not self.hollow
 
 
 def duration(seconds: float) -> str:
@@ -103,37 +130,51 @@ def goals(run: Run) -> list[Goal]:
     if not _own_data(run):
         return []
     wanted = [goal for goal in run.description.get("targets", ()) if "metric" in goal and "value" in goal]
-    return [judged(goal, run.evaluation) for goal in wanted]
+    results = {row: Result.from_dict(entry) for row, entry in run.evaluation.items()}
+    return [judged(goal, results) for goal in wanted]
 
 
 def measurements(run: Run) -> list[Measurement]:
-    """What `evaluation.json` holds."""
-    return [measurement(name, entry, run.checkpoint.name) for name, entry in run.evaluation.items()]
+    """What `evaluation.json` holds, with a warning where it is of another checkpoint than the page."""
+    used, found = run.checkpoint.name, []
+    for name, entry in run.evaluation.items():
+        result, of = Result.from_dict(entry), entry.get("checkpoint", used)
+        stale = f"measured at {of}, while this page shows {used}; evaluate it again" if used and of != used else ""
+        found.append(measurement(name, result, stale))
+    return found
 
 
-def measurement(name: str, entry: Mapping[str, Any], used: str = "") -> Measurement:
-    """A result, as in `evaluation.json`, in words; with a warning where it is of another checkpoint than `used`."""
-    metric, details = metric_of(name), entry.get("details", {})
-    references = [_row(f"{key} (reference)", row) for key, row in details.get("references", {}).items()]
-    references += [_row(f"by {key}", _score(row)) for key, row in details.get("scores", {}).items()]
+def measurement(name: str, found: Result, stale: str = "") -> Measurement:
+    """A result beside what it is to be compared to.
+
+    Arguments:
+        name: of the row.
+        found: the result.
+        stale: why it is none of what else is shown; "" where it is.
+    """
+    metric, details = metric_of(name), found.details
+    references = {f"{key} (reference)": row for key, row in found.references.items()}
+    references |= {f"by {key}": Estimate(row["auroc"], row["error"]) for key, row in details.get("scores", {}).items()}
     unit = f", in {metric.unit}" if metric and metric.unit else ""
     better = f"; {metric.better} is better" if metric and metric.better else ""
     what = f"{metric.summary} ({metric.kind})" if metric else name
-    rest = "; ".join(f"{key.replace('_', ' ')} {text}" for key, text in _told(details).items())
+    warnings = [found.warning, stale]
+    if copies := details.get("copies"):
+        warnings.insert(1, f"{copies} of {found.n:,} samples are copies of training examples")
     return Measurement(
-        _row(name, entry), f"{what}{unit}{better}", references, entry["protocol"], rest,
-        details.get("histogram", []), _warnings(entry, used), details.get("note", ""),
+        name, found.estimate, f"{what}{unit}{better}", references, found.protocol, _rest(details),
+        details.get("histogram", []), [*filter(None, warnings)], found.note,
     )  # fmt: skip
 
 
-def _told(details: Mapping[str, Any]) -> dict[str, str]:
-    """Details that have no place of their own, as text; a share with its interval."""
-    ends = {f"{key}{end}" for key in details for end in ("_low", "_high")} | {"low", "high"}
+def _rest(details: Mapping[str, Any]) -> dict[str, Any]:
+    """Details that have no place of their own; a share with its interval."""
+    ends = {f"{key}{end}" for key in details for end in ("_low", "_high")}
     found = {}
     for key, value in details.items():
         if key not in SHOWN and key not in ends:
-            share = {"low": details.get(f"{key}_low"), "high": details.get(f"{key}_high")}
-            found[key] = measured({"value": value, **share}) if share["low"] is not None else number(value)
+            low, high = details.get(f"{key}_low"), details.get(f"{key}_high")
+            found[key] = value if low is None else Estimate(value, low=low, high=high)
     return found
 
 
@@ -152,47 +193,18 @@ def _checkpoint(run: Run) -> str:
     return f"step {state['step']:,} ({how if run.which == 'best' else run.which})"
 
 
-def judged(goal: Mapping[str, Any], evaluation: Mapping[str, Any]) -> Goal:
+def judged(goal: Mapping[str, Any], results: Mapping[str, Result]) -> Goal:
     """Whether a goal of a recipe was reached; what is better than real data in their place, or says of itself
     that it is hollow, reaches none.
 
     Arguments:
         goal: metric and value, as a recipe has it.
-        evaluation: row -> entry, as in `evaluation.json`.
+        results: row -> result.
     """
-    name, value, error = goal["metric"], goal["value"], goal.get("error")
-    metric = metric_of(name)
-    lower = (goal.get("better") or (metric.better if metric else None)) == "lower"
-    text = f"{'≤' if lower else '≥'} {value:,g}{f' ± {error:g}' if error else ''}"
-    source = str(goal.get("source", ""))
-    if name not in evaluation:
-        return Goal(name, text, "", "not measured", None, source)
-    found = evaluation[name]
-    short = (found["value"] - value) * (1 if lower else -1)
-    close = ", within its error" if error and short <= error else ""
-    verdict = "reached" if short <= 0 else f"{'too high' if lower else 'short'} by {short:.3g}{close}"
-    if beats := beats_real(found, "lower" if lower else "higher"):
-        verdict = "not reached: better than real data in their place"
-    if hollow := found.get("details", {}).get("hollow"):
-        verdict = f"not reached: {hollow}"
-    return Goal(name, text, measured(found), verdict, short <= 0 and not (beats or hollow), source)
-
-
-def _row(name: str, row: Mapping[str, Any]) -> Row:
-    n = row.get("n")
-    return Row(name, measured(row), f"{n:,}" if n else "")
-
-
-def _score(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    """AUROC by one kind of score, of which `anomaly` gives several."""
-    return {"value": row["auroc"], "error": row["error"]}
-
-
-def _warnings(entry: Mapping[str, Any], used: str) -> list[str]:
-    details, measured = entry.get("details", {}), entry.get("checkpoint", used) if used else used
-    found = [str(details["warning"])] if details.get("warning") else []
-    if details.get("copies"):
-        found.append(f"{details['copies']} of {entry['n']:,} samples are copies of training examples")
-    if measured != used:
-        found.append(f"measured at {measured}, while this page shows {used}; evaluate it again")
-    return found
+    name, wanted, source = goal["metric"], Estimate(goal["value"], goal.get("error")), str(goal.get("source", ""))
+    metric, found = metric_of(name), results.get(name)
+    better: Literal["higher", "lower"] = goal.get("better") or (metric.better if metric else None) or "higher"
+    if found is None:
+        return Goal(name, wanted, better, None, "", source)
+    beaten = "better than real data in their place" if beats_real(found, better) else ""
+    return Goal(name, wanted, better, found.estimate, found.details.get("hollow") or beaten, source)

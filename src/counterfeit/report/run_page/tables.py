@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from counterfeit.common.estimate import Estimate
+from counterfeit.common.numbers import listed, measured
 from counterfeit.report.html.markup import Markup, tag
-from counterfeit.report.run_page.facts import Goal, Measurement, Row
+from counterfeit.report.run_page.facts import Goal, Measurement
 
-__all__ = ["evaluation_table", "goals_table", "skipped_list"]
+__all__ = ["evaluation_table", "goal_text", "goals_table", "skipped_list", "verdict"]
 
 
 def goals_table(goals: Sequence[Goal]) -> Markup:
@@ -29,33 +31,56 @@ def skipped_list(skipped: Mapping[str, str]) -> Markup:
     return tag("div", tag("p", "Skipped, since they could not be measured:"), tag("ul", *reasons), class_="notes")
 
 
+def goal_text(goal: Goal) -> str:
+    """What is to be reached.
+
+    Example:
+        >>> goal_text(Goal("parzen", Estimate(225.0, 2.0), "higher", None, "", ""))
+        '≥ 225 ± 2'
+    """
+    error = f" ± {goal.goal.error:g}" if goal.goal.error else ""
+    return f"{'≤' if goal.better == 'lower' else '≥'} {goal.goal.value:,g}{error}"
+
+
+def verdict(goal: Goal) -> str:
+    """Whether the goal was reached, or by how much it was missed."""
+    if goal.measured is None:
+        return "not measured"
+    if goal.hollow:
+        return f"not reached: {goal.hollow}"
+    if goal.reached:
+        return "reached"
+    close = ", within its error" if goal.goal.error and goal.short <= goal.goal.error else ""
+    return f"{'too high' if goal.better == 'lower' else 'short'} by {goal.short:.3g}{close}"
+
+
 def _goal(goal: Goal) -> Markup:
     mark, style = {True: ("✓ ", "good"), False: ("", "short"), None: ("", "soft")}[goal.reached]
     return tag(
         "tr",
         tag("th", goal.metric, scope="row"),
-        tag("td", goal.goal),
-        tag("td", goal.measured),
-        tag("td", f"{mark}{goal.verdict}", class_=style),
+        tag("td", goal_text(goal)),
+        tag("td", measured(goal.measured) if goal.measured else ""),
+        tag("td", f"{mark}{verdict(goal)}", class_=style),
         tag("td", goal.source, class_="soft"),
     )
 
 
 def _measurement(found: Measurement) -> Markup:
     warnings = [tag("p", f"Warning: {text}.", class_="warning") for text in found.warnings]
-    words = [tag("p", text) for text in (found.note, found.protocol, found.details) if text]
+    words = [tag("p", text) for text in (found.note, found.protocol, listed(found.details)) if text]
     return tag(
         "tbody",
-        _row(found.row, "own"),
+        _row(found.name, found.found, "own"),
         _notes(tag("p", found.summary)),
-        *(_row(row, "reference") for row in found.references),
+        *(_row(name, row, "reference") for name, row in found.references.items()),
         _notes(*warnings, _bars(found.histogram), *words),
     )
 
 
-def _row(row: Row, style: str) -> Markup:
-    numbers = [tag("td", text, class_="number") for text in (row.value, row.n)]
-    return tag("tr", tag("th", row.name, scope="row"), *numbers, class_=style)
+def _row(name: str, row: Estimate, style: str) -> Markup:
+    numbers = [tag("td", text, class_="number") for text in (measured(row), f"{row.n:,}" if row.n else "")]
+    return tag("tr", tag("th", name, scope="row"), *numbers, class_=style)
 
 
 def _notes(*content: Markup) -> Markup:
