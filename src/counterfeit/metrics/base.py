@@ -33,8 +33,6 @@ class Result:
         references: what else reaches in the place of what was measured, by name.
         warnings: what to beware of.
         note: what to keep in mind of all such numbers.
-        order: names in `details` of JSON that come first; further details, the interval, warning, references and note
-            follow.
 
     Raises:
         ValueError: where the value is no finite number: whatever led to it, nothing was measured.
@@ -51,7 +49,6 @@ class Result:
     references: Mapping[str, Estimate] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     note: str = ""
-    order: tuple[str, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.value):
@@ -87,11 +84,9 @@ class Result:
         return hashlib.sha256(self.protocol.encode()).hexdigest()[:12]
 
     def adding(self, details: Mapping[str, Any] | None = None, warning: str = "") -> Self:
-        """The result with further details, or a warning more; in JSON they stand after what is there."""
+        """The result with further details, or a warning more."""
         warnings = (*self.warnings, *filter(None, [warning]))
-        return dataclasses.replace(
-            self, details={**self.details, **(details or {})}, warnings=warnings, order=tuple(self._details())
-        )
+        return dataclasses.replace(self, details={**self.details, **(details or {})}, warnings=warnings)
 
     def to_dict(self) -> dict[str, Any]:
         """As in `evaluation.json`."""
@@ -104,12 +99,12 @@ class Result:
     def from_dict(cls, entry: Mapping[str, Any]) -> Self:
         """The result that an entry of `evaluation.json` tells of, which `file_schemas.RESULTS` has checked."""
         details = dict(entry.get("details", {}))
-        order, warning = tuple(details), details.pop("warning", "")
+        warning = details.pop("warning", "")
         references = {name: Estimate.from_dict(row) for name, row in details.pop("references", {}).items()}
         fields = {"low": details.pop("low", None), "high": details.pop("high", None), "note": details.pop("note", "")}
         return cls(
             entry["value"], entry["error"], entry["n"], entry["protocol"], details, references=references,
-            warnings=(warning,) if warning else (), order=order, **fields,
+            warnings=(warning,) if warning else (), **fields,
         )  # fmt: skip
 
     def _details(self) -> dict[str, Any]:
@@ -117,8 +112,7 @@ class Result:
         rows = {name: row.to_dict() for name, row in self.references.items()}
         ends = {"low": self.low, "high": self.high} if self.low is not None and self.high is not None else {}
         named = {"warning": self.warning, "references": rows, "note": self.note}
-        written = {**self.details, **ends, **{name: value for name, value in named.items() if value}}
-        return {name: written[name] for name in dict.fromkeys([*self.order, *written]) if name in written}
+        return {**self.details, **ends, **{name: value for name, value in named.items() if value}}
 
 
 Answer = Mapping[str, Result | str]

@@ -126,7 +126,7 @@ def compute(model: Generator, source: Source, evaluation: Evaluation) -> Result:
     return Result(
         found.size, found.error, len(samples), f"{what}; {describe(source, 'train', len(train))}", details,
         references={"real": Estimate(real.size, real.error, len(held_out))},
-        warnings=(bound,) if found.error is None else (), order=("duplicates", "threshold", "closest", "references"),
+        warnings=(bound,) if found.error is None else ()
     )  # fmt: skip
 
 

@@ -125,8 +125,7 @@ def compute(model: Generator, source: Source, evaluation: Evaluation) -> Result:
     what = f"how often one of {len(samples)} samples is nearer to train than one spread over held-out data, Euclidean"
     protocol = f"{what}; train n={len(train)}; {describe(source, evaluation.split, len(held_out))}"
     return Result.of(
-        found, protocol, details | {"seed": evaluation.seed}, warnings=warnings,
-        order=(*details, "low", "high", "warning"),
+        found, protocol, details | {"seed": evaluation.seed}, warnings=warnings
     )  # fmt: skip
 
 

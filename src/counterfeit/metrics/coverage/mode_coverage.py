@@ -91,8 +91,7 @@ def compute(model: Generator, source: Source, evaluation: Evaluation) -> Result:
     what = f"modes of {len(modes)} with {share_of} within {RADIUS:g} standard deviations"
     protocol = f"{what}; {describe(source, evaluation.split, len(real.near))}"
     return Result(
-        found.well_covered, None, len(samples), protocol, details | {"seed": evaluation.seed}, references=references,
-        order=(*details, "references"),
+        found.well_covered, None, len(samples), protocol, details | {"seed": evaluation.seed}, references=references
     )  # fmt: skip
 
 

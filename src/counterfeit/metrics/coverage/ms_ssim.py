@@ -128,7 +128,7 @@ def compute(model: Generator, source: Source, evaluation: Evaluation) -> Result:
     return Result(
         value, error, len(samples), f"{what}; {data}",
         {"seed": evaluation.seed} | ({"classes": means} if classes > 1 else {}),
-        references=references, order=("seed", "references"),
+        references=references
     )  # fmt: skip
 
 

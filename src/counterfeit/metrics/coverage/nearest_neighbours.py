@@ -84,7 +84,7 @@ def compute(model: Generator, source: Source, evaluation: Evaluation) -> Result:
     what = f"mean Euclidean distance from {n} samples, and evenly spaced references, to their nearest example"
     return Result.of(
         mean(distances), f"{what}; {describe(source, 'train', len(train))}", details,
-        references=known, order=("seed", "references"),
+        references=known
     )  # fmt: skip
 
 

@@ -132,8 +132,7 @@ def _results(found: Compared, evaluation: Evaluation) -> dict[str, Result]:
         references = {who: Estimate(row[name], n=int(row["n"])) for who, row in rows.items()}
         results[name] = Result.of(
             _of(name, score, n), f"{name}, k={k} neighbours; {found.protocol}",
-            {"seed": evaluation.seed, **expected}, references=references, warnings=warnings,
-            order=("seed", EXPECTED, "warning", "references"),
+            {"seed": evaluation.seed, **expected}, references=references, warnings=warnings
         )  # fmt: skip
     return results
 

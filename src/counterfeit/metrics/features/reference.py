@@ -180,9 +180,7 @@ def beside(name: str, found: Compared, measure: Callable[[Tensor, Tensor], Estim
     return {who: Estimate.from_dict(row) for who, row in rows.items()}
 
 
-def numbers_beside(
-    name: str, found: Compared, measure: Callable[[Tensor, Tensor], Numbers]
-) -> dict[str, Numbers]:
+def numbers_beside(name: str, found: Compared, measure: Callable[[Tensor, Tensor], Numbers]) -> dict[str, Numbers]:
     """What training examples reach in the place of samples: as many, evenly spaced, or all where there are fewer.
 
     Where there are fewer, as many of the samples are measured too, since many statistics depend on the number. Nothing
@@ -206,9 +204,7 @@ def numbers_beside(
     return rows
 
 
-def halves_of_real(
-    name: str, found: Compared, measure: Callable[[Tensor, Tensor], Estimate]
-) -> dict[str, Estimate]:
+def halves_of_real(name: str, found: Compared, measure: Callable[[Tensor, Tensor], Estimate]) -> dict[str, Estimate]:
     """What one part of the training examples reaches against another, which is no distance at all: the floor.
 
     As many of each as there are samples, and real examples that they are compared with, or a third of all at most.

@@ -126,8 +126,7 @@ def compute(model: Generator, source: Source, evaluation: Evaluation) -> Result:
     return Result(
         value, math.hypot(error or 0.0, log_z.error), len(x), protocol,
         details | {"seed": evaluation.seed} | ({} if bits is None else {"bits_per_dim": bits}),
-        warnings=(*filter(None, [log_z.warning, DISCRETE if discrete else ""]),), note=NOTE,
-        order=(*details, "warning", "note"),
+        warnings=(*filter(None, [log_z.warning, DISCRETE if discrete else ""]),), note=NOTE
     )  # fmt: skip
 
 

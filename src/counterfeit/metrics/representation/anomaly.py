@@ -141,7 +141,7 @@ def compute(model: Generator, source: Source, evaluation: Evaluation) -> Result:
     what = f"AUROC by {name} of {whence} against"
     return Result(
         best.auroc, best.error, n, f"{what} {describe(source, evaluation.split, n)}", details, low=low, high=high,
-        warnings=warnings, order=(*details, "warning"),
+        warnings=warnings
     )  # fmt: skip
 
 

@@ -57,9 +57,7 @@ def compute(model: Generator, source: Source, evaluation: Evaluation) -> Result:
     used = torch.bincount(guess[1], minlength=categories)
     what = f"{categories} categories matched to classes on {len(known.x)} training examples"
     protocol = f"{what}; {describe(source, evaluation.split, len(x), evaluation.max_examples)}"
-    return Result.of(
-        share(stands[guess[1]] == y), protocol, {"matched": stands.tolist(), "used": used.tolist()}
-    )
+    return Result.of(share(stands[guess[1]] == y), protocol, {"matched": stands.tolist(), "used": used.tolist()})
 
 
 def _categories(model: Generator, x: Tensor, batch_size: int) -> Tensor:

@@ -169,7 +169,7 @@ def _nearest(codes: Seen, others: Mapping[str, Seen], source: Source, evaluation
 
 def _result(correct: Tensor, others: Mapping[str, Tensor], protocol: str, rest: Mapping[str, Any]) -> Result:
     references = {name: share(each) for name, each in others.items()}
-    return Result.of(share(correct), protocol, rest, references=references, order=("low", "high", "references"))
+    return Result.of(share(correct), protocol, rest, references=references)
 
 
 PROBE = Metric(

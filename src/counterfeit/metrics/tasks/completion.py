@@ -143,9 +143,7 @@ def _error(asked: Given, draws: Tensor, baselines: Mapping[str, Tensor], protoco
         name: float(squares[:, some].mean().sqrt()) for name, some in chosen.items() if bool(some.any())
     }
     what = f"root mean squared error of a draw over missing values; {protocol}"
-    return Result(
-        *asked.rms(squares.mean(0)), asked.images, what, details, references=references, order=("references",)
-    )
+    return Result(*asked.rms(squares.mean(0)), asked.images, what, details, references=references)
 
 
 def _diversity(asked: Given, draws: Tensor, protocol: str) -> Result:

@@ -30,8 +30,7 @@ def compute(model: Generator, source: Source, evaluation: Evaluation) -> Result:
     protocol = f"{len(y)} samples of labels in turn, named by {judge.protocol}"
     data = describe(source, evaluation.split, len(known), evaluation.max_examples)
     return Result.of(
-        share(right), f"{protocol}; {data}", {"by label": by_label}, references={"real": share(known == real.y)},
-        order=("by label", "references"),
+        share(right), f"{protocol}; {data}", {"by label": by_label}, references={"real": share(known == real.y)}
     )  # fmt: skip
 
 

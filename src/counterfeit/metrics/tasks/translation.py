@@ -124,9 +124,7 @@ def compute_accuracy(model: Generator, source: Source, evaluation: Evaluation) -
     references = {name: share(values) for name, values in right.items() if name != "there"}
     details = _told(found, model.spec.classes)
     warnings = (HOLLOW,) if "hollow" in details else ()
-    return Result.of(
-        share(right["there"]), protocol, details, references=references, warnings=warnings, order=("low", "high")
-    )
+    return Result.of(share(right["there"]), protocol, details, references=references, warnings=warnings)
 
 
 def _told(found: Translated, domains: int) -> dict[str, Any]:

@@ -54,8 +54,7 @@ def compute(model: Generator, source: Source, evaluation: Evaluation) -> Answer:
         mine, theirs = (measure(x[:, :frames], found.truth[:, :frames]) for x in (found.model, found.copied))
         return Result(
             *mine, len(videos), f"{what} {how}", {"seed": evaluation.seed, **more},
-            references={"last frame": Estimate(*theirs)}, note=NOTE if measure is relative_sharpness else "",
-            order=("seed", "references"),
+            references={"last frame": Estimate(*theirs)}, note=NOTE if measure is relative_sharpness else ""
         )  # fmt: skip
 
     return {name: attempt(partial(measured, *row)) for name, row in rows.items()}
