@@ -137,7 +137,7 @@ def _asked(metric: Metric, subject: Drawn, settings: Evaluation) -> Answer:
     """What one metric says, by row, with the spread over seeds of the samples where there are several."""
     seeds = range(settings.seed, settings.seed + settings.seeds)
     asked = [dataclasses.replace(settings, seed=seed) for seed in seeds]
-    answers = [_rows(metric, metric.compute(subject.model, subject.source, one)) for one in asked]
+    answers = [_rows(metric, metric.measure(subject.model, subject.source, one)) for one in asked]
     rows = {name: [answer[name] for answer in answers if name in answer] for name in answers[0]}
     return {name: _together(results, metric.rows.get(name, metric.better)) for name, results in rows.items()}
 

@@ -11,6 +11,7 @@ from typing import Any, Literal, Self
 
 from counterfeit.common.estimate import Estimate
 from counterfeit.common.numbers import measured
+from counterfeit.common.seeding import seeded
 from counterfeit.config.settings import Evaluation
 from counterfeit.core import Generator
 from counterfeit.data.source import Source
@@ -143,7 +144,7 @@ class Metric:
         better: which direction is better, None where neither is.
         needs: the capability (a protocol of `core`) that `compute` asks of a model.
         compute: (model, source, evaluation) -> Result, or several by name where they come of one computation, each of
-            which may be the reason why there is none; draws under `evaluation.seed`, leaves random states alone.
+            which may be the reason why there is none; `measure` calls it.
         labels: whether it asks for data with labels.
         applies: whether it can speak of a source.
         suits: whether it can speak of a model that has the capability.
@@ -162,3 +163,8 @@ class Metric:
     suits: Callable[[Generator], bool] = lambda model: True  # noqa: ARG005
     kind: Literal["exact", "bound", "estimate"] = "estimate"
     rows: Mapping[str, Literal["higher", "lower"] | None] = field(default_factory=dict)
+
+    def measure(self, model: Generator, source: Source, evaluation: Evaluation) -> Result | Answer:
+        """What `compute` finds; all that is drawn, by samples and by random transforms, comes of `evaluation.seed`."""
+        with seeded(evaluation.seed, model.device):
+            return self.compute(model, source, evaluation)

@@ -189,7 +189,7 @@ def validator(config: Config, source: Source) -> Validate | None:
     sign = -1.0 if metric.better == "lower" else 1.0
 
     def validate(model: Model) -> tuple[float, float]:
-        answer = metric.compute(model, source, evaluation)
+        answer = metric.measure(model, source, evaluation)
         found = answer if isinstance(answer, Result) else answer[name]
         if isinstance(found, str):
             raise ValueError(found)
