@@ -291,7 +291,7 @@ def autoencoder(tmp_path_factory):
 
 def test_numbers_on_data_that_are_drawn_come_of_the_seed_alone(autoencoder):
     """Random binarization draws as examples are read; what was drawn before changes no metric."""
-    names, found = "linear-probe,elbo,nearest,memorization,prdc,reconstruction", []
+    names, found = ["linear-probe", "elbo", "nearest", "memorization", "prdc", "reconstruction"], []
     for seed in (1, 2):
         with seeded(seed):
             results = autoencoder.evaluate(names, samples=200, resamples=2, max_examples=100)
