@@ -294,7 +294,7 @@ def test_numbers_on_data_that_are_drawn_come_of_the_seed_alone(autoencoder):
     names, found = ["linear-probe", "elbo", "nearest", "memorization", "prdc", "reconstruction"], []
     for seed in (1, 2):
         with seeded(seed):
-            results = autoencoder.evaluate(names, samples=200, resamples=2, max_examples=100)
+            results = autoencoder.evaluate(*names, samples=200, resamples=2, max_examples=100)
         found.append({name: result.value for name, result in results.items()})
     assert "1nn-probe" in found[0]
     assert found[0] == found[1]
