@@ -3,6 +3,7 @@
 import json
 import math
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -13,15 +14,20 @@ from checks import same_end
 from counterfeit import catalogue
 from counterfeit.catalogue import build
 from counterfeit.cli import main
+from counterfeit.common.file_schemas import EVENT
+from counterfeit.common.files import dumps
+from counterfeit.common.schema import parse_json
+from counterfeit.config.nested import flatten, nest
 from counterfeit.config.parse import groups
 from counterfeit.config.settings import Train
 from counterfeit.core import Clock, Model, Spec, Update
 from counterfeit.data.source import InMemory, Source
 from counterfeit.engine import checkpoint
 from counterfeit.engine.distributed import Processes
-from counterfeit.engine.doctor import network_statistics, rules, sample_statistics
+from counterfeit.engine.doctor import network_statistics, prose, rules, sample_statistics
 from counterfeit.engine.doctor.examiner import Doctor, slowed
-from counterfeit.engine.doctor.history import Chart, Finding
+from counterfeit.engine.doctor.finding import Change, Finding, Sign
+from counterfeit.engine.doctor.history import Chart
 from counterfeit.engine.doctor.rules import diagnose
 from counterfeit.engine.doctor.sample_statistics import look_at_codes, reference
 from counterfeit.engine.events import read_events
@@ -303,6 +309,46 @@ def test_advice_is_made_from_the_settings(gan):
     assert "Make its task harder or its steps smaller: `--train.lr 0.001` or" in diagnose(fast)[0].change
 
 
+def test_numbers_of_findings_are_numbers(gan):
+    (found,) = diagnose(chart(gan, {"missing": 3.0, "twins": 0.01}))
+    assert found.signs == (
+        Sign("missing", {"missing": 3.0, "total": 10.0, "kinds": "classes"}), Sign("near-duplicates", {"times": 0.01})
+    )  # fmt: skip
+    assert found.saw == "3 of 10 classes have no sample; samples lie 0.01 times as far from each other as data"
+    assert found.changes == (Change("model.instance_noise", 0.6), Change("train.lr", 0.0005))
+
+
+def test_a_finding_is_read_as_it_was_written(gan):
+    parts = {"generator": {"lr": 2e-3}, "discriminator": {"lr": 1e-3}}
+    wild = replace(chart(gan, {"gain/generator": 90.0}), train=Train(parts=parts))
+    for found in (*diagnose(wild), *(one for case in PLANTED for one in diagnose(chart(gan, *case[:2])))):
+        row = parse_json(dumps({"step": found.step, "finding": found.to_dict()}), EVENT)["finding"]
+        again = Finding.of(row)
+        assert json.loads(dumps(again.to_dict())) == row
+        assert (again.signs, str(again)) == (found.signs, str(found))
+
+
+@pytest.mark.parametrize("signs", [
+    [], [{"name": "no such", "values": {}}], [{"name": "few-groups", "values": {"groups": "many"}}],
+    [{"name": "few-groups", "values": {"groups": None, "data": 1}}],
+])  # fmt: skip
+def test_what_cannot_be_said_of_numbers_is_said_as_it_was(signs):
+    row = {"kind": "blur", "severity": "warning", "step": 4, "saw": "all {grey}", "why": "b", "change": "c"}
+    assert Finding.of({**row, "signs": signs}).saw == "all {grey}"
+    assert Finding.of(row).saw == "all {grey}"
+
+
+def advised(model):
+    """All changes of all findings that are planted in charts of the model."""
+    late = [{"near": 9.0, "scale": 1.0}, {"kept": 0.01, "active": 0.6}, {"sharp": 0.5}, {"sharp": 3.0}]
+    charts = [chart(model, signs, logs) for signs, logs, *_ in PLANTED]
+    charts += [chart(model, signs, complete=True) for signs in late]
+    found = [finding for one in charts for finding in diagnose(one)]
+    assert {finding.kind for finding in found} == {*prose.WHY} == {*prose.ADVICE}
+    found.append(rules.not_finite("loss", 1, Train(precision="bf16")))
+    return [change for finding in found for one in finding.changes for change in (one, *one.together)]
+
+
 CONVOLUTIONAL = [name for name, cls in catalogue.models().items() if isinstance(groups(cls).get("nets"), ConvPlayers)]
 
 
@@ -323,6 +369,25 @@ def test_dropout_is_advised_to_convolutions_as_one_rate_and_not_where_they_drop_
         assert ("`--model.dropout 0.2`" in change) == advised
         assert change.count("dropout") == advised
     assert Chart([], Train(), convolutional(name, width=4)).setting("width", 0) == 4
+
+
+@pytest.mark.parametrize("name", ["gan", "vae", "sngan", *CONVOLUTIONAL])
+def test_what_is_advised_is_a_setting_of_the_recipe_and_a_value_that_it_takes(name, gan):
+    """As text, from a command line, and as a value, from a program."""
+    recipe = catalogue.Recipe(name, "", {"model": {"name": name}})
+    spec = Spec((1, 8, 8))
+    of_own = {"gan": lambda: gan, "vae": lambda: catalogue.model_class("vae")(Spec((1, 8, 8), "binary")),
+              "sngan": lambda: catalogue.model_class("sngan")(spec, 4, 4)}  # fmt: skip
+    changes = {change.setting: change for change in advised(of_own.get(name, partial(convolutional, name))())}
+    assert {"train.lr", "train.steps", "train.clip_grad_norm", "train.precision"} <= changes.keys()
+    assert any(setting.startswith("model.") for setting in changes)
+    for change in changes.values():
+        typed, text = ({change.setting: value} for value in (change.value, prose.value(change.value)))
+        configs = [catalogue.configure(recipe, nest(layer)) for layer in (typed, text)]
+        assert configs[0] == configs[1]
+        held = dict(flatten(configs[0].to_dict()))[change.setting]
+        assert prose.value(held) == prose.value(change.value)
+        Stepper(of_own.get(name, partial(convolutional, name))(), configs[0].train, Processes())
 
 
 def test_dropout_is_advised_to_perceptrons_as_two_rates_and_to_others_not_at_all(gan):
@@ -411,7 +476,8 @@ def failing(*steps):
 
     def findings(doctor, complete=False):
         step, fresh = doctor.rows[-1]["step"], doctor.train.lr == 0.1
-        found = Finding("mode-collapse", "failure", step, "all alike", "", "Try `--train.lr 1`.")
+        signs, changes = (Sign("said", {"text": "all alike"}),), (Change("train.lr", 1),)
+        found = Finding("mode-collapse", "failure", step, signs, changes)
         return [found] if step in steps and fresh else []
 
     return findings
@@ -491,7 +557,7 @@ def test_a_run_that_fails_at_once_goes_back_to_the_start(tmp_path, monkeypatch):
 
 def test_a_failure_that_comes_back_ends_the_run(tmp_path, monkeypatch):
     always = lambda doctor, complete=False: (  # noqa: E731
-        [Finding("divergence", "failure", doctor.rows[-1]["step"], "x", "", "")] if doctor.rows[-1]["step"] == 6 else []
+        [Finding("divergence", "failure", doctor.rows[-1]["step"], ())] if doctor.rows[-1]["step"] == 6 else []
     )
     monkeypatch.setattr(Doctor, "findings", always)
     monkeypatch.setattr(Doctor, "suspects", lambda doctor: bool(doctor.findings()))
@@ -502,7 +568,7 @@ def test_a_failure_that_comes_back_ends_the_run(tmp_path, monkeypatch):
 
 def test_every_return_to_the_start_is_noted(tmp_path, monkeypatch):
     always = lambda doctor, complete=False: (  # noqa: E731
-        [Finding("divergence", "failure", doctor.rows[-1]["step"], "x", "", "")] if doctor.rows[-1]["step"] == 2 else []
+        [Finding("divergence", "failure", doctor.rows[-1]["step"], ())] if doctor.rows[-1]["step"] == 2 else []
     )
     monkeypatch.setattr(Doctor, "findings", always)
     monkeypatch.setattr(Doctor, "suspects", lambda doctor: bool(doctor.findings()))
@@ -579,6 +645,8 @@ def test_the_command_speaks_to_people_and_to_programs(collapsed, capsys):
     found = json.loads(capsys.readouterr().out)
     assert found["checkpoint"] == "step-00000400"
     assert {"kind", "severity", "saw", "why", "change"} <= set(found["findings"][0])
+    assert found["findings"][0]["signs"][0]["values"]["groups"] == found["measured"]["groups"]
+    assert {"setting": "train.lr", "value": 0.0005, "together": []} in found["findings"][0]["changes"]
     assert found["measured"]["groups"] < found["measured"]["groups-data"] / 3
 
 
@@ -596,7 +664,7 @@ def test_findings_are_told_on_standard_error_and_in_the_report(tmp_path, monkeyp
     assert capsys.readouterr().err.startswith("doctor: mode collapse at step 2 (failure): all alike.")
     assert "<h2>Doctor</h2>" in page(cf.Run(run), [])
     assert "at step 2 (failure): all alike." in page(cf.Run(run), [])
-    assert "Try <code>--train.lr 1</code>." in page(cf.Run(run), [])
+    assert "or learn more slowly: <code>--train.lr 1</code>." in page(cf.Run(run), [])
 
 
 def test_the_report_of_a_run_without_findings(tmp_path):

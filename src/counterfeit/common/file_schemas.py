@@ -58,14 +58,22 @@ STATE = fields(
 )  # fmt: skip
 """A checkpoint's state.json."""
 
-FINDING = {
-    "kind": text, "severity": one_of("warning", "failure"), "step": whole(), "saw": text, "why": text, "change": text,
-}  # fmt: skip
+
+def _change(value: Any, place: str) -> None:
+    """A setting to change, with others that go with it."""
+    fields({"setting": text, "value": anything, "together": list_of(_change)}, rest=none)(value, place)
+
+
+FINDING = fields(
+    {"kind": text, "severity": one_of("warning", "failure"), "step": whole(), "saw": text, "why": text, "change": text},
+    {"signs": list_of(fields({"name": text, "values": mapping(anything)}, rest=none)), "changes": list_of(_change)},
+    none,
+)
 BACK = {"from": whole(), "to": whole(), "lr_times": number(0), "because": text}
 EVENT = fields(
     {"step": whole()},
     {
-        "finding": fields(FINDING, rest=none), "rollback": fields(BACK), "early": fields({"because": text}),
+        "finding": FINDING, "rollback": fields(BACK), "early": fields({"because": text}),
         "unvalidated": text,
     },
     optional(number()),

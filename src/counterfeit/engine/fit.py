@@ -22,7 +22,7 @@ from counterfeit.engine import checkpoint
 from counterfeit.engine.compile import compile_nets
 from counterfeit.engine.distributed import Processes
 from counterfeit.engine.doctor.examiner import Doctor, slowed
-from counterfeit.engine.doctor.history import Finding
+from counterfeit.engine.doctor.finding import Finding
 from counterfeit.engine.doctor.rules import not_finite
 from counterfeit.engine.environment import peak_memory
 from counterfeit.engine.events import Events, Meter, Progress, read_events

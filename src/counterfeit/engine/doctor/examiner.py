@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +14,8 @@ from counterfeit.core import Clock, Model
 from counterfeit.data.source import Source
 from counterfeit.engine import checkpoint
 from counterfeit.engine.distributed import Processes
-from counterfeit.engine.doctor.history import PREFIX, Chart, Finding
+from counterfeit.engine.doctor.finding import Finding
+from counterfeit.engine.doctor.history import PREFIX, Chart
 from counterfeit.engine.doctor.network_statistics import look_at_training
 from counterfeit.engine.doctor.rules import diagnose
 from counterfeit.engine.doctor.sample_statistics import Reference, look_at_model, reference
@@ -122,7 +123,7 @@ def examine(path: Path, rows: list[dict[str, Any]], model: Model, source: Source
     measured = {name.removeprefix(PREFIX): value for name, value in doctor.examine(step).items()}
     findings = doctor.findings(complete=True)
     kinds = {finding.kind for finding in findings}
-    told = [Finding(**row["finding"]) for row in rows if _told(row)]
+    told = [Finding.of(row["finding"]) for row in rows if _told(row)]
     earlier = [finding for finding in told if finding.kind not in kinds]
     return Examination(step, findings, earlier, measured, Chart(doctor.rows, train, model).young)
 
@@ -146,5 +147,4 @@ def _examined(row: Mapping[str, Any]) -> bool:
 
 
 def _told(row: Mapping[str, Any]) -> bool:
-    found = row.get("finding")
-    return isinstance(found, dict) and found.keys() == {field.name for field in fields(Finding)}
+    return isinstance(row.get("finding"), dict)

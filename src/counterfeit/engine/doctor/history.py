@@ -1,52 +1,25 @@
-"""What a run logged and what can be changed about it, as the training doctor reads it; and what a finding says."""
+"""What a run logged and what can be changed about it, as the training doctor reads it."""
 
 from __future__ import annotations
 
 import inspect
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 from counterfeit.config.parse import groups
 from counterfeit.config.settings import Train
 from counterfeit.core import Model
+from counterfeit.engine.doctor import prose
+from counterfeit.engine.doctor.finding import Change
 
-__all__ = ["PREFIX", "Chart", "Finding"]
+__all__ = ["PREFIX", "Chart"]
 
 PREFIX = "doctor/"  # of what an examination logs
 PATIENCE = 2  # examinations in a row that a sign must be seen in: generators come back from many a slump
 EARLIEST = (200, 0.05)  # steps, and share of all steps, before which a model is too young to be judged
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What is wrong, in words.
-
-    Arguments:
-        kind: a name for programs, such as "mode-collapse".
-        severity: "failure" where the run will hardly recover by itself.
-        step: at which it was found.
-        saw: what was seen, with numbers.
-        why: why it matters.
-        change: settings to change.
-    """
-
-    kind: str
-    severity: Literal["warning", "failure"]
-    step: int
-    saw: str
-    why: str
-    change: str
-
-    def __str__(self) -> str:
-        name = self.kind.replace("-", " ")
-        return f"{name} at step {self.step} ({self.severity}): {self.saw}. {self.why} {self.change}"
-
-    def to_dict(self) -> dict[str, Any]:
-        """As in events.jsonl."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -110,15 +83,18 @@ class Chart:
         found = {key: None for row in self.rows for key in row if key.rpartition("/")[2] == last}
         return [key for key in found if not key.startswith((PREFIX, "valid/"))]
 
-    def option(self, name: str, value: float | str | tuple[float, ...]) -> list[str]:
-        """The option that gives a setting another value; none where the model does not take it, or has that value."""
-        section, _, key = name.partition(".")
-        holder, text = self.train if section == "train" else self._taken.get(key), _text(value)
-        return [] if holder is None or _text(getattr(holder, key, "")) == text else [f"`--{name} {text}`"]
+    def option(self, setting: str, value: float | str | tuple[float, ...]) -> list[Change]:
+        """The change that gives a setting another value; none where the run does not take it, or has that value."""
+        section, _, key = setting.partition(".")
+        holder = self.train if section == "train" else self._taken.get(key)
+        same = prose.value(getattr(holder, key, "")) == prose.value(value)
+        return [] if holder is None or same else [Change(setting, value)]
 
     def held(self, key: str) -> Any:
-        """The model's value of a setting; None where it does not take it."""
-        return getattr(self._taken.get(key), key, None)
+        """The model's value of a setting, or its default where the model keeps none; None where it does not take it."""
+        own = inspect.signature(type(self.model).__init__).parameters
+        default = own[key].default if key in own else inspect.Parameter.empty
+        return getattr(self._taken.get(key), key, None if default is inspect.Parameter.empty else default)
 
     def setting(self, key: str, otherwise: float) -> float:
         """The model's value of a setting that it takes."""
@@ -133,13 +109,6 @@ class Chart:
         own = set(inspect.signature(type(self.model).__init__).parameters) - set(grouped)
         inner = {f.name: kept.get(type(group), group) for group in grouped.values() for f in fields(group)}
         return inner | dict.fromkeys(own, self.model)
-
-
-def _text(value: Any) -> str:
-    """A setting as on the command line."""
-    if isinstance(value, tuple):
-        return ",".join(map(_text, value))
-    return format(value, ".2g") if isinstance(value, float) else str(value)
 
 
 def _number(value: Any) -> float | None:
