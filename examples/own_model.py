@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 import counterfeit as cf
+from counterfeit.core import check_request
 from counterfeit.nets.mlp import MLP
 
 
@@ -47,6 +48,7 @@ class NICE(cf.Model):
 
     def log_prob(self, x: Tensor) -> Tensor:
         """Exact log-likelihood in nats, (B,)."""
+        self.spec.check(x, "NICE.log_prob")
         h = x.flatten(1)
         for shift, kept in zip(self.shifts, self.masks(), strict=True):
             h = h + (1 - kept) * shift(kept * h)
@@ -55,6 +57,7 @@ class NICE(cf.Model):
 
     def sample(self, n: int, y: Tensor | None = None) -> Tensor:
         """Draw `n` examples, (n, *shape)."""
+        check_request(n, y)
         h = torch.randn(n, self.spec.dims, device=self.device) * (-self.log_scale).exp()
         for shift, kept in zip(reversed(self.shifts), reversed(self.masks()), strict=True):
             h = h - (1 - kept) * shift(kept * h)

@@ -141,6 +141,14 @@ def test_samples_made_elsewhere_take_part(runs: dict[str, Run]) -> None:
     assert [row[-1].text for row in cost_table(found).rows] == ["–"] * len(cost_table(found).rows)
 
 
+def test_samples_made_elsewhere_are_evaluated_as_the_runs_beside_them(tmp_path: Path) -> None:
+    quick = {"train.log_every": 1, "train.tensorboard": False, "train.threads": 1, "evaluate.features": "pixels"}
+    run = train("gan", steps=1, out=tmp_path / "run", settings=quick, show=False)
+    found = compare([run, outside("digits:train")], ["fid"], {"samples": 100, "resamples": 0})
+    assert [line.metric for line in found.lines if line.metric.startswith("fid")] == ["fid"]
+    assert found.differences == []
+
+
 def test_a_metric_for_nobody_is_refused(runs: dict[str, Run]) -> None:
     with pytest.raises(ValueError, match="elbo applies to none of a"):
         compare({"a": runs["a"]}, ["elbo"])

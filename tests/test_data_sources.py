@@ -6,6 +6,7 @@ import os
 import struct
 import tarfile
 import zipfile
+from inspect import signature
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,10 @@ from PIL import Image
 from scipy.io import savemat
 from sklearn.datasets import load_digits
 
+from counterfeit import catalogue
 from counterfeit.common.files import DataError
 from counterfeit.data.downloads import File
+from counterfeit.data.source import SPLITS
 from counterfeit.data.sources import cifar10, mnist
 from counterfeit.data.sources.cifar10 import CIFAR10
 from counterfeit.data.sources.digits import Digits
@@ -36,6 +39,27 @@ def places(tmp_path, monkeypatch):
     monkeypatch.setenv("COUNTERFEIT_DATA", str(tmp_path))
     monkeypatch.setenv("COUNTERFEIT_CACHE", str(tmp_path / "cache"))
     return tmp_path
+
+
+MADE_OF_NOTHING = [name for name, cls in catalogue.sources().items() if "path" not in signature(cls).parameters]
+
+
+@pytest.mark.parametrize("name", MADE_OF_NOTHING)
+def test_every_split_is_like_its_spec_and_the_same_each_time(name, monkeypatch):
+    monkeypatch.delenv("COUNTERFEIT_DATA", raising=False)  # what needs files has tests of its own
+    try:
+        source = catalogue.source(name)
+        splits = [source.split(split).first(20) for split in SPLITS]
+    except DataError as error:
+        pytest.skip(str(error))
+    assert torch.equal(catalogue.source(name).split("test").first(20).x, splits[-1].x)
+    assert len(source.class_names) in {0, source.spec.classes}
+    for x, y in splits:
+        source.spec.check(x, f"the spec of {name}")
+        assert y is None or len(y) == len(x)
+        if y is not None and source.spec.classes:
+            assert y.dtype == torch.int64
+            assert 0 <= y.min() <= y.max() < source.spec.classes
 
 
 def test_digits_equal_scikit_learns():

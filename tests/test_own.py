@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,10 +16,12 @@ from PIL import Image
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
+import checks
 import counterfeit as cf
+from conftest import Bench
 from counterfeit import catalogue
-from counterfeit.catalogue import configure, recipe
-from counterfeit.config.nested import nest
+from counterfeit.catalogue import Recipe, configure, recipe
+from counterfeit.config.nested import load_yaml, merge, nest
 
 QUICK = {"train.batch_size": 8, "train.tensorboard": False, "train.threads": 1, "train.save_every": 1}
 CODE = '''
@@ -252,3 +257,28 @@ def test_comparisons_take_lists(run):
     for wrong in ([3], {"a": 3}, [], {}):
         with pytest.raises(ValueError, match="expected"):
             cf.compare(wrong)
+
+
+# ---- the page on adding a model
+
+
+ROOT = Path(__file__).parents[1]
+DENSITIES = ("gradients", "resume", "accumulation", "errors", "samples", "density", "likelihood", "evaluate")
+
+
+@pytest.fixture
+def nice(monkeypatch: pytest.MonkeyPatch) -> Recipe:
+    """The recipe that the page writes, of the class that it shows."""
+    monkeypatch.syspath_prepend(ROOT / "examples")
+    name = catalogue.own(import_module("own_model").NICE)
+    page = (ROOT / "docs" / "adding-a-model.md").read_text(encoding="utf-8")
+    written = next(text for text in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL) if "smoke" in text)
+    return recipe(merge(load_yaml(written, "the page"), {"model": {"name": name}}))
+
+
+@pytest.mark.parametrize("check", DENSITIES)
+def test_the_example_of_the_page_passes_what_its_recipe_must(
+    nice: Recipe, check: str, bench: Callable[[Recipe], Bench]
+) -> None:
+    assert check in checks.applicable(catalogue.model_class(nice.model))
+    bench(nice).check(checks.CHECKS[check])

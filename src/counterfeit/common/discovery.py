@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import pkgutil
 from collections.abc import Iterable
+from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
@@ -15,9 +15,11 @@ T = TypeVar("T")
 
 
 def modules(package: str) -> tuple[str, ...]:
-    """The whole dotted name of every file below a package, found without importing them."""
-    root = importlib.import_module(package)
-    return tuple(m.name for m in pkgutil.walk_packages(root.__path__, f"{package}.") if not m.ispkg)
+    """The whole dotted name of every file below a package, in any folder, found without importing them."""
+    root = Path(importlib.import_module(package).__path__[0])
+    files = (path.relative_to(root).with_suffix("").parts for path in root.rglob("*.py"))
+    named = (parts for parts in files if parts[-1] != "__init__" and all(part.isidentifier() for part in parts))
+    return tuple(".".join((package, *parts)) for parts in sorted(named))
 
 
 def by_name(found: Iterable[tuple[str, T]]) -> dict[str, T]:

@@ -90,7 +90,7 @@ def compare(
     Raises:
         ValueError: where one of `metrics` is unknown, or applies to nobody.
     """
-    known = _by_name(contestants)
+    known = _evaluated_alike(_by_name(contestants))
     for metric in metrics:
         if not any(applicable(one, [metric]) for one in known.values()):
             raise ValueError(f"{metric} applies to none of {', '.join(known)}. Choose another metric.")
@@ -124,6 +124,14 @@ def _by_name(contestants: Any) -> Mapping[str, Subject]:
     if not contestants:
         raise ValueError("nothing came to compare; runs, or samples by `outside`, are expected. Give some.")
     return {name: one.subject if isinstance(one, Run) else one for name, one in contestants.items()}
+
+
+def _evaluated_alike(known: Mapping[str, Subject]) -> Mapping[str, Subject]:
+    """Samples made elsewhere, which no recipe tells how to evaluate, as the runs beside them are, where these agree."""
+    ways = {one.usual for one in known.values() if one.run}
+    if len(ways) != 1:
+        return known
+    return {name: one if one.run else dataclasses.replace(one, usual=next(iter(ways))) for name, one in known.items()}
 
 
 def notes(comparison: Comparison) -> list[str]:
