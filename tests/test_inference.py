@@ -16,8 +16,9 @@ from counterfeit import catalogue
 from counterfeit.cli import main
 from counterfeit.common.seeding import seeded
 from counterfeit.config.settings import Train
-from counterfeit.core import Batch, Clock, Net, Spec, Structured
+from counterfeit.core import Batch, Clock, Encodes, Net, Samples, Spec, Structured, require
 from counterfeit.data.labelled_images import headed
+from counterfeit.data.sources.captioned_shapes import composed
 from counterfeit.engine.distributed import Processes
 from counterfeit.engine.step import Stepper
 from counterfeit.inference.latent import class_means, move, traverse_categories, traverse_continuous
@@ -468,3 +469,24 @@ def test_labels_of_the_fake_stand_for_data_too_where_no_others_are_given():
     fake = Fake(torch.zeros(1), torch.zeros(1), torch.ones(1))
     assert all(torch.equal(y, torch.ones(1)) for y in fake.conditioning() if y is not None)
     assert Fake(torch.zeros(1), torch.zeros(1), None).conditioning() == (None, None)
+
+
+def test_labels_are_those_of_a_batch_and_their_lack_is_named():
+    y = torch.tensor([2, 0])
+    assert Batch(torch.rand(2, 3), y).labels is y
+    with pytest.raises(ValueError, match="examples without labels came"):
+        _ = Batch(torch.rand(2, 3)).labels
+
+
+def test_a_model_without_an_ability_is_named():
+    model = catalogue.model_class("gan")(Spec((1, 8, 8)))
+    assert require(model, Samples) is model
+    with pytest.raises(ValueError, match="GAN came; a model that encodes is expected"):
+        require(model, Encodes)
+
+
+def test_a_source_of_which_no_attributes_are_known_is_named():
+    shapes = catalogue.source("captioned-shapes")
+    assert composed(shapes) is shapes
+    with pytest.raises(ValueError, match="digits came; captions of known attributes are expected"):
+        composed(catalogue.source("digits"))

@@ -23,6 +23,17 @@ class Batch(NamedTuple):
     x: Tensor
     y: Tensor | None = None
 
+    @property
+    def labels(self) -> Tensor:
+        """`y`, where labels or captions are expected, (B, …).
+
+        Raises:
+            ValueError: there are none.
+        """
+        if self.y is None:
+            raise ValueError("examples without labels came; some with labels are expected. Take data with labels.")
+        return self.y
+
 
 class Update(NamedTuple):
     """Descend the scalar `loss` in the parameters of `parts` (submodule names; "" is the whole model)."""

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from counterfeit.core import Decodes, Model, Samples, labels_of
+from counterfeit.core import Decodes, Model, Samples, labels_of, require
 from counterfeit.data.conditions import arranged, captions_in_rows
 from counterfeit.data.images import tile
 from counterfeit.data.labelled_images import below_texts
@@ -51,7 +49,7 @@ def picture(model: Model, source: Source, n: int) -> NDArray[np.uint8]:
         return below_texts(texts, [tile(row, len(row)) for row in x.split(counts)], "#000000", "#ffffff")
     if labels := labels_of(model):
         y = arranged(n, labels)  # a row of each
-        return tile(source.natural(cast(Samples, model).sample(y.numel(), y.flatten())).cpu(), y.shape[1])
+        return tile(source.natural(require(model, Samples).sample(y.numel(), y.flatten())).cpu(), y.shape[1])
     return tile(source.natural(means(model, n)).cpu())
 
 

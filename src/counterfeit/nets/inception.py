@@ -12,8 +12,6 @@ References:
 
 from __future__ import annotations
 
-from typing import cast
-
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, max_pool2d
@@ -35,7 +33,7 @@ class BasicConv2d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, inputs, H, W) -> (B, outputs, H', W')."""
-        return cast(Tensor, self.bn(self.conv(x))).relu()
+        return torch.relu(self.bn(self.conv(x)))
 
 
 class BlockA(nn.Module):

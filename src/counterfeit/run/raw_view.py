@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 from torch import Tensor
 
-from counterfeit.core import Decodes, Generator, Samples, check_request
+from counterfeit.core import Decodes, Generator, Samples, check_request, require
 from counterfeit.data.source import Source
 from counterfeit.evaluation.subject import Subject
 from counterfeit.run.run import Run
@@ -25,9 +23,9 @@ class _Pictured(Generator):
     def sample(self, n: int, y: Tensor | None = None) -> Tensor:
         check_request(n, y)
         if self.means:
-            decodes = cast(Decodes, self.model)
+            decodes = require(self.model, Decodes)
             return self.source.natural(decodes.decode(decodes.prior(n)))
-        return self.source.natural(cast(Samples, self.model).sample(n))
+        return self.source.natural(require(self.model, Samples).sample(n))
 
 
 def view(run: Run, source: Source) -> Subject:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import ClassVar, Literal, Protocol, cast, runtime_checkable
+from typing import ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -27,7 +27,7 @@ from counterfeit.data.sources.mnist import MNIST
 from counterfeit.data.tokenizer import encode, vocabulary
 from counterfeit.nets.text import Asked
 
-__all__ = ["Captioned", "CaptionedDigits", "CaptionedShapes", "Composed", "Pairs"]
+__all__ = ["Captioned", "CaptionedDigits", "CaptionedShapes", "Composed", "Pairs", "composed"]
 
 Pairs = Literal["seen", "all"]
 Phrases = Mapping[str, tuple[str, ...]]  # the values of an attribute, each with the names that a caption may give it
@@ -67,6 +67,17 @@ class Composed(Protocol):
 
     def unabridged(self) -> Source:
         """The same source with no pairs kept out."""
+
+
+def composed(source: Source) -> Composed:
+    """The source, whose attributes are known.
+
+    Raises:
+        ValueError: they are not.
+    """
+    if not isinstance(source, Composed):
+        raise ValueError(f"{source.name} came; captions of known attributes are expected. Take captioned-shapes.")
+    return source
 
 
 class Captioned(Source):
@@ -219,7 +230,7 @@ class CaptionedDigits(Captioned):
 
     def things(self, split: str, random: np.random.RandomState) -> Tensor:  # noqa: ARG002
         """The labels of the digits."""
-        return cast(Tensor, self.written.split(split).first().y)
+        return self.written.split(split).first().labels
 
     def shapes(self, split: str, rows: Tensor, kinds: Tensor, side: int) -> Tensor:  # noqa: ARG002
         """The digits, resized with antialiasing; MNIST's without two pixels of its wide margins."""

@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -156,7 +155,8 @@ def from_module(
     device = next((p.device for p in net.parameters()), torch.device("cpu"))
 
     def apply(x: Tensor) -> Tensor:
-        return cast(Tensor, net(x.to(device)))
+        features: Tensor = net(x.to(device))
+        return features
 
     facts = f"{net!r} {channels} {size} {weights_hash(net)}"  # stride, padding and the like are no weights
     return FeatureExtractor(

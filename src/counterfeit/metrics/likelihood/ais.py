@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,7 +18,7 @@ from torch.nn.functional import softplus
 
 from counterfeit.common.numerics import mean_and_error
 from counterfeit.config.settings import Evaluation
-from counterfeit.core import Energy, Generator
+from counterfeit.core import Energy, Generator, require
 from counterfeit.data.selection import describe, load, spread
 from counterfeit.data.source import Source
 from counterfeit.inference.draws import evaluating
@@ -104,7 +104,7 @@ def compute(model: Generator, source: Source, evaluation: Evaluation) -> Result:
     """Mean of -energy - ln Z over the split, with ln Z estimated from the model's energy alone."""
     if source.spec.kind not in WAYS:
         raise ValueError(f"{source.name} holds images; `ais` expects binary or real values. Add binarize or logit.")
-    shape, energy = source.spec.shape, cast(Energy, model).energy
+    shape, energy = source.spec.shape, require(model, Energy).energy
 
     def log_f(x: Tensor) -> Tensor:
         return -energy(x.unflatten(1, shape))

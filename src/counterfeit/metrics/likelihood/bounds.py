@@ -10,14 +10,14 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from counterfeit.common.numerics import bits_per_dim, mean_and_error
 from counterfeit.config.settings import Evaluation
-from counterfeit.core import Bounds, Density, Generator
+from counterfeit.core import Bounds, Density, Generator, require
 from counterfeit.data.selection import describe, spaced
 from counterfeit.data.source import Source
 from counterfeit.inference.draws import evaluating
@@ -43,7 +43,7 @@ def importance_weighted(model: Bounds, x: Tensor, k: int, rows: int) -> Tensor:
 
 def elbo(model: Generator, source: Source, evaluation: Evaluation) -> Result:
     """Mean evidence lower bound, one posterior sample an example."""
-    bound = cast(Bounds, model).elbo
+    bound = require(model, Bounds).elbo
     return _average(model, source, evaluation, bound, evaluation.batch_size, "evidence lower bound, 1 posterior sample")
 
 
@@ -55,14 +55,14 @@ def iwae(model: Generator, source: Source, evaluation: Evaluation) -> Result:
     batch_size = min(evaluation.batch_size, max(SMALLEST, rows // k))
 
     def bound(x: Tensor) -> Tensor:
-        return importance_weighted(cast(Bounds, model), x, k, rows)
+        return importance_weighted(require(model, Bounds), x, k, rows)
 
     return _average(model, source, evaluation, bound, batch_size, f"importance-weighted bound, k={k} posterior samples")
 
 
 def log_likelihood(model: Generator, source: Source, evaluation: Evaluation) -> Result:
     """Mean exact log-likelihood."""
-    log_prob = cast(Density, model).log_prob
+    log_prob = require(model, Density).log_prob
     return _average(model, source, evaluation, log_prob, evaluation.batch_size, "exact log-likelihood")
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -18,7 +18,7 @@ from torch import Tensor
 from counterfeit import catalogue
 from counterfeit.common.seeding import mix
 from counterfeit.config.settings import Data, Evaluation
-from counterfeit.core import Batch, Bounds, Density, Discriminates, Energy, Generator
+from counterfeit.core import Batch, Bounds, Density, Discriminates, Energy, Generator, require
 from counterfeit.data.selection import describe, spread
 from counterfeit.data.source import SPLITS, Source
 from counterfeit.inference.draws import evaluating
@@ -51,15 +51,15 @@ class Detection(NamedTuple):
 
 
 def _log_prob(model: Generator, batch: Batch) -> Tensor:
-    return -cast(Density, model).log_prob(batch.x)
+    return -require(model, Density).log_prob(batch.x)
 
 
 def _elbo(model: Generator, batch: Batch) -> Tensor:
-    return -cast(Bounds, model).elbo(batch.x)
+    return -require(model, Bounds).elbo(batch.x)
 
 
 def _energy(model: Generator, batch: Batch) -> Tensor:
-    return cast(Energy, model).energy(batch.x)
+    return require(model, Energy).energy(batch.x)
 
 
 def _reconstruction(model: Generator, batch: Batch) -> Tensor:
@@ -67,7 +67,7 @@ def _reconstruction(model: Generator, batch: Batch) -> Tensor:
 
 
 def _discriminator(model: Generator, batch: Batch) -> Tensor:
-    return -cast(Discriminates, model).discriminator_outputs(batch.x, batch.y if model.conditional else None)[:, 0]
+    return -require(model, Discriminates).discriminator_outputs(batch.x, batch.y if model.conditional else None)[:, 0]
 
 
 # A density is what the question is about, a bound and an energy stand for one; an autoencoder may rebuild anything; a

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 from counterfeit.config.settings import Evaluation
-from counterfeit.core import Classifies, Generator
+from counterfeit.core import Classifies, Generator, require
 from counterfeit.data.selection import describe, spread
 from counterfeit.data.source import Source
 from counterfeit.inference.draws import evaluating
@@ -20,7 +18,7 @@ def compute(model: Generator, source: Source, evaluation: Evaluation) -> Result:
     """Fraction of the split that the likeliest class is right for."""
     x, y = spread(source, evaluation.split, evaluation.max_examples, device=model.device)
     with evaluating(model, evaluation.seed):
-        correct = right(cast(Classifies, model), x, y, evaluation.batch_size)
+        correct = right(require(model, Classifies), x, y, evaluation.batch_size)
     protocol = f"likeliest class; {describe(source, evaluation.split, len(x), evaluation.max_examples)}"
     return Result.of(share(correct), protocol)
 

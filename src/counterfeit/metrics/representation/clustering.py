@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import torch
 from torch import Tensor
 
 from counterfeit.config.settings import Evaluation
-from counterfeit.core import Clusters, Generator
+from counterfeit.core import Clusters, Generator, require
 from counterfeit.data.selection import describe, spread
 from counterfeit.data.source import Source
 from counterfeit.inference.draws import evaluating
@@ -52,7 +50,7 @@ def compute(model: Generator, source: Source, evaluation: Evaluation) -> Result:
         raise ValueError(f"{source.name} has no labels; cluster-accuracy expects them. Choose data with labels.")
     with evaluating(model, evaluation.seed):
         guess = [_categories(model, some, evaluation.batch_size) for some in (known.x, x)]
-        categories = cast(Clusters, model).cluster(x[:1]).shape[1]
+        categories = require(model, Clusters).cluster(x[:1]).shape[1]
     stands = matching(guess[0], known.y, categories, source.spec.classes)
     used = torch.bincount(guess[1], minlength=categories)
     what = f"{categories} categories matched to classes on {len(known.x)} training examples"
@@ -61,7 +59,7 @@ def compute(model: Generator, source: Source, evaluation: Evaluation) -> Result:
 
 
 def _categories(model: Generator, x: Tensor, batch_size: int) -> Tensor:
-    return torch.cat([cast(Clusters, model).cluster(some).argmax(1) for some in x.split(batch_size)])
+    return torch.cat([require(model, Clusters).cluster(some).argmax(1) for some in x.split(batch_size)])
 
 
 CLUSTER_ACCURACY = Metric(

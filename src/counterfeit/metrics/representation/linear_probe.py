@@ -8,14 +8,14 @@ References:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol, TypeGuard, cast, runtime_checkable
+from typing import Any, NamedTuple, Protocol, TypeGuard, runtime_checkable
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from counterfeit.config.settings import Evaluation
-from counterfeit.core import Batch, Encodes, Generator
+from counterfeit.core import Batch, Encodes, Generator, require
 from counterfeit.data.selection import describe, spread
 from counterfeit.data.source import InMemory, Source
 from counterfeit.inference.draws import evaluating
@@ -95,9 +95,7 @@ def probe(train: Batch, valid: Batch, test: Batch, classes: int, penalties: Sequ
     until validation says that it was enough.
     """
     parts = train, valid, test
-    if any(part.y is None for part in parts):
-        raise ValueError("examples without labels came; `probe` expects them. Take data with labels.")
-    labels = [cast(Tensor, part.y) for part in parts]
+    labels = [part.labels for part in parts]
     loc, scale = train.x.mean(0), train.x.std(0)
     scale = torch.where(scale > 1e-6 * loc.abs(), scale, torch.ones_like(scale))  # constant ones stay
     xs = [(part.x - loc) / scale for part in parts]
@@ -127,8 +125,8 @@ def compute(model: Generator, source: Source, evaluation: Evaluation) -> Mapping
 
     seen = {"pixels": lambda x: x.flatten(1)} | ({"features": asked(model.features)} if _shows(model) else {})
     return {
-        "linear-probe": _linear(asked(cast(Encodes, model).encode), seen, source, evaluation),
-        "1nn-probe": _nearest(asked(cast(Encodes, model).encode), seen, source, evaluation),
+        "linear-probe": _linear(asked(require(model, Encodes).encode), seen, source, evaluation),
+        "1nn-probe": _nearest(asked(require(model, Encodes).encode), seen, source, evaluation),
     }
 
 
@@ -156,9 +154,9 @@ def _nearest(codes: Seen, others: Mapping[str, Seen], source: Source, evaluation
 
     def found(features: Seen) -> Tensor:
         read = (train[some] for some in torch.arange(len(train)).split(CHUNK))
-        x, y = zip(*((features(part.x), cast(Tensor, part.y)) for part in read), strict=True)
+        x, y = zip(*((features(part.x), part.labels) for part in read), strict=True)
         near = nearest_examples(features(test.x), InMemory(torch.cat(x))).indices[:, 0]
-        return torch.cat(y)[near].eq(cast(Tensor, test.y))
+        return torch.cat(y)[near].eq(test.labels)
 
     what = f"accuracy of the class of the nearest of {len(train)} training codes"
     protocol = f"{what}, Euclidean; {describe(source, evaluation.split, len(test.x))}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import Protocol, cast, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -17,7 +17,7 @@ from counterfeit.config.settings import Evaluation
 from counterfeit.core import Batch, Generator, Samples, Spec
 from counterfeit.data.selection import describe, spread
 from counterfeit.data.source import Examples, Source
-from counterfeit.data.sources.captioned_shapes import Composed
+from counterfeit.data.sources.captioned_shapes import Composed, composed
 from counterfeit.inference.draws import draw_samples
 from counterfeit.metrics.base import Metric, Result
 from counterfeit.metrics.features.classifier import classifier
@@ -48,7 +48,7 @@ class Named(Source):
     """
 
     def __init__(self, source: Source) -> None:
-        known = cast(Composed, source)
+        known = composed(source)
         self.pictures, self.attributes = known.unabridged(), known.attributes
         self.name, self.summary = f"{source.name}-attributes", "pictures and their attributes"  # type: ignore[misc]
         self.class_names = [value for values in self.attributes.values() for value in values]
@@ -72,7 +72,7 @@ class Named(Source):
 class _Asked(Examples):
     def __init__(self, source: Named, split: str) -> None:
         self.split, self.source, self.examples = split, source, source.pictures.split(split)
-        self.truth = cast(Composed, source.pictures).truth(split)
+        self.truth = composed(source.pictures).truth(split)
         self.starts = torch.tensor([0, *(len(v) for v in source.attributes.values())][:-1]).cumsum(0)
 
     def __len__(self) -> int:
@@ -104,11 +104,12 @@ def shares(found: Tensor, asked: Tensor) -> Tensor:
 
 def compute(model: Generator, source: Source, evaluation: Evaluation) -> Mapping[str, Result]:
     """The share of attributes found in samples for held-out captions; of captions with pairs never seen, by itself."""
-    known, named = cast(Composed, source.raw), Named(source.raw)
+    known, named = composed(source.raw), Named(source.raw)
     by = classifier(named, device=model.device)
     n = min(evaluation.samples, evaluation.max_examples or evaluation.samples)
-    x, y = spread(source.raw, evaluation.split, n)
-    asked = known.asked(cast(Tensor, y))
+    batch = spread(source.raw, evaluation.split, n)
+    x, y = batch.x, batch.labels
+    asked = known.asked(y)
     drawn = draw_samples(model, len(x), evaluation.seed, evaluation.batch_size, y)
     made, real = (named.found(some, by) for some in (source.natural(drawn), x))
     unseen = known.unseen(asked)

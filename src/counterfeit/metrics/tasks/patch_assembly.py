@@ -7,7 +7,7 @@ References:
 from __future__ import annotations
 
 from itertools import permutations
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -15,7 +15,7 @@ from torch.nn.functional import one_hot
 
 from counterfeit.common.seeding import seeded
 from counterfeit.config.settings import Evaluation
-from counterfeit.core import Assembles, Generator
+from counterfeit.core import Assembles, Generator, require
 from counterfeit.data.selection import describe, spread
 from counterfeit.data.source import Source
 from counterfeit.inference.assembly import assemble
@@ -41,7 +41,7 @@ class Puzzle(NamedTuple):
 
 def puzzles(model: Generator, x: Tensor, batch_size: int) -> Puzzle:
     """The patches that `model` cuts from images."""
-    cut = [cast(Assembles, model).cut(part) for part in x.split(batch_size)]
+    cut = [require(model, Assembles).cut(part) for part in x.split(batch_size)]
     patches, corners = (torch.cat(parts) for parts in zip(*cut, strict=True))
     return Puzzle(x, patches, corners)
 

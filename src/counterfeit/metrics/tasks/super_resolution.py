@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import cast
 
 import torch
 from torch import Tensor
@@ -21,7 +20,7 @@ from torch import Tensor
 from counterfeit.common.estimate import Estimate
 from counterfeit.common.numerics import mean_and_error
 from counterfeit.config.settings import Evaluation
-from counterfeit.core import Generator, Upscales
+from counterfeit.core import Generator, Upscales, require
 from counterfeit.data.selection import describe, spread
 from counterfeit.data.source import Source
 from counterfeit.inference.upscaling import upscaled
@@ -56,7 +55,7 @@ def compute(model: Generator, source: Source, evaluation: Evaluation) -> Answer:
     """Every measure of the model's pictures, with those of bicubic and of nearest pixels beside it."""
     truth, by = spread(source, evaluation.split, evaluation.max_examples).x, extractor(source, evaluation, model.device)
     found = upscaled(model, truth, evaluation.batch_size, evaluation.seed)
-    factor, taps = cast(Upscales, model).factor, window(min(source.spec.shape[1:]))
+    factor, taps = require(model, Upscales).factor, window(min(source.spec.shape[1:]))
     what = {
         "upscaled-psnr": "mean peak signal-to-noise ratio in dB",
         "upscaled-ssim": f"structural similarity, Gaussian window of {taps} x {taps}, sigma 1.5,",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -56,7 +56,7 @@ def captions(run: Drawn) -> Iterator[Figure]:
 
 def _chosen(source: Source) -> tuple[Tensor, list[str]]:
     """Captions of the test split, (ROWS, length), and a note on each; half of pairs never seen where there are such."""
-    y = cast(Tensor, spread(source.raw, "test", SEARCHED).y)
+    y = spread(source.raw, "test", SEARCHED).labels
     if not isinstance(source.raw, Composed):
         return y[:ROWS], [""] * len(y[:ROWS])
     asked = source.raw.asked(y)
@@ -66,7 +66,8 @@ def _chosen(source: Source) -> tuple[Tensor, list[str]]:
 
 
 def _between(run: Drawn, first: Tensor, second: Tensor) -> Sequence[Tensor]:
-    model, codes = cast(Any, run.model), []
+    model: Any = run.model  # whose codes follow captions
+    codes = []
     for y in (first, second):
         with evaluating(model, grids.SEED):  # the same noise for both
             codes.append(model.prior(len(y), y.to(model.device)))

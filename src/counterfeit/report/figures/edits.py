@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from counterfeit.common.files import UNREADABLE
-from counterfeit.core import Decodes, Encodes
+from counterfeit.core import Decodes, Encodes, require
 from counterfeit.data.images import encode_png, tile
 from counterfeit.data.selection import spread
 from counterfeit.inference.draws import evaluating
@@ -78,7 +77,7 @@ def edit(run: Run, x: Tensor, direction: Tensor, amounts: Tensor) -> Tensor:
     model = run.model
     with evaluating(model, grids.SEED):
         z = run.encode(x).to(model.device)
-        y = move(cast(Decodes, model), z, direction.to(z), amounts.to(z))
+        y = move(require(model, Decodes), z, direction.to(z), amounts.to(z))
     return run.source.natural(y.flatten(0, 1)).cpu().unflatten(0, (len(x), len(amounts)))
 
 
@@ -96,7 +95,7 @@ def edits(run: Run) -> Figure:
     found, name = means(run), run.source.called
     near = torch.cdist(found, found).nan_to_num(torch.inf).fill_diagonal_(torch.inf).argmin(1)
     batch = spread(run.source, "test", LOOKED, grids.SEED)
-    y = cast(Tensor, batch.y)
+    y = batch.labels
     known = found.isfinite().all(1)  # a class may have no training example among those looked at
     chosen = [int((y == label).nonzero()[0]) for label in y.unique().tolist() if known[label]][:ROWS]
     x, away = batch.x[chosen], y[chosen]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import cast
 
 import numpy as np
 import torch
@@ -89,7 +88,8 @@ def _everywhere(run: Drawn) -> Figure:
 
 def _examples(run: Drawn, each: int) -> list[Batch]:
     """Test examples of each domain that has some, `each` where there are so many, evenly spaced."""
-    x, y = (cast(Tensor, t).to(run.model.device) for t in few(run.source, "test", each * run.source.spec.classes))
+    batch = few(run.source, "test", each * run.source.spec.classes)
+    x, y = batch.x.to(run.model.device), batch.labels.to(run.model.device)
     return [Batch(x[y == domain][:each], y[y == domain][:each]) for domain in y.unique().tolist()]
 
 

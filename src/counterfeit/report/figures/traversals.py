@@ -8,11 +8,10 @@ References:
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import cast
 
 from torch import Tensor
 
-from counterfeit.core import Structured
+from counterfeit.core import Structured, require
 from counterfeit.data.images import encode_png, tile
 from counterfeit.inference.draws import Drawn, evaluating
 from counterfeit.inference.latent import traverse_categories, traverse_continuous
@@ -29,7 +28,7 @@ WIDTH = 700  # pixels of a row of images
 
 def traversals(run: Drawn) -> Iterator[Figure]:
     """Drawn codes in every category; and each continuous value in several categories."""
-    model, across = cast(Structured, run.model), grids.columns(run, WIDTH)
+    model, across = require(run.model, Structured), grids.columns(run, WIDTH)
     _, categories, continuous = model.structure()
     if categories:
         with evaluating(run.model, grids.SEED):

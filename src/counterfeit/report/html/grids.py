@@ -7,15 +7,15 @@ References:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from counterfeit.core import Decodes, Encodes
+from counterfeit.core import Decodes, require
 from counterfeit.data.images import encode_png, tile
 from counterfeit.inference.draws import Drawn, evaluating
+from counterfeit.inference.encoding import Reconstructs
 from counterfeit.inference.latent import interpolate, lerp, slerp
 from counterfeit.metrics.coverage.nearest_neighbours import nearest_examples
 from counterfeit.report.html.figure import Picture
@@ -75,8 +75,8 @@ def walks(run: Drawn, n: int, steps: int) -> tuple[Tensor, Tensor]:
     """Decoded codes on the straight line and on the great circle between `n` pairs, (n, steps, *shape) each."""
     model = run.model
     with evaluating(model, SEED):
-        a, b = cast(Decodes, model).prior(2 * n).chunk(2)
-        straight, curved = (interpolate(cast(Decodes, model), a, b, steps, path) for path in (lerp, slerp))
+        a, b = require(model, Decodes).prior(2 * n).chunk(2)
+        straight, curved = (interpolate(require(model, Decodes), a, b, steps, path) for path in (lerp, slerp))
     shown = run.source.natural(torch.stack([straight, curved]).flatten(0, 2)).unflatten(0, (2, n, steps))
     return shown[0], shown[1]
 
@@ -86,7 +86,8 @@ def reconstructions(run: Drawn, n: int) -> tuple[Tensor, Tensor]:
     model = run.model
     with evaluating(model, SEED):
         x = run.source.split("test").first(n).x.to(model.device)
-        again = cast(Decodes, model).decode(cast(Encodes, model).encode(x))
+        both = require(model, Reconstructs)
+        again = both.decode(both.encode(x))
     return run.source.natural(x), run.source.natural(again)
 
 

@@ -11,14 +11,14 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import nn
 
 from counterfeit import catalogue
 from counterfeit.catalogue import Recipe
-from counterfeit.core import Bounds, Clock, Density, Encodes, Energy, Model, Samples
+from counterfeit.core import Bounds, Clock, Density, Encodes, Energy, Model, Samples, require
 from counterfeit.evaluation.measure import Tell, applicable
 from counterfeit.inference.draws import evaluating
 from counterfeit.metrics import registry
@@ -118,7 +118,7 @@ def _encoding(run: Run) -> float | None:
         return None
     x = run.source.split("train").first(EXAMPLES).x.to(run.model.device)
     with evaluating(run.model, 0):
-        return _seconds(lambda: cast(Encodes, run.model).encode(x)) * EXAMPLES / len(x)
+        return _seconds(lambda: require(run.model, Encodes).encode(x)) * EXAMPLES / len(x)
 
 
 def _of_samples(model: Model) -> Row:
