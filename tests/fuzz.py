@@ -449,7 +449,7 @@ def _cache_files(folder: Path, kinds: dict[str, Kind]) -> None:
     net = LeNet(spec, channels=2, features=4)
     classifier.keep(net, digits(), folder / "net.safetensors")
     kinds["classifier.safetensors"] = Kind(
-        folder / "net.safetensors", lambda _: classifier.read(folder / "net.safetensors"), tensors_damaged
+        folder / "net.safetensors", lambda _: classifier.read_classifier(folder / "net.safetensors"), tensors_damaged
     )
     features = torch.randn(20, 4)
     known = reference.Statistics(features, reference.moments(features))

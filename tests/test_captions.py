@@ -24,7 +24,7 @@ from counterfeit.core import Batch, Clock, Spec, check_captions
 from counterfeit.data.audit import check
 from counterfeit.data.images import tile
 from counterfeit.data.labelled_images import below_texts
-from counterfeit.data.selection import spread
+from counterfeit.data.selection import evenly_spaced
 from counterfeit.data.source import Source
 from counterfeit.data.sources.captioned_folder import CaptionedFolder, read_captions
 from counterfeit.data.sources.captioned_shapes import COLORS, POSITIONS, CaptionedDigits, CaptionedShapes
@@ -485,7 +485,7 @@ def test_what_is_learnt_is_shown_below_captions(shapes):
     assert grid.shape[2] == 3
     assert grid.shape[0] == 2 * (18 + 6 + grid_height(shapes))  # two rows of eight, each below a line of text
     assert bool((grid[:18] == 0).any())  # which says something
-    for number, text in enumerate(caption(row, shapes.spec.vocabulary) for row in spread(shapes, "valid", 2).y):
+    for number, text in enumerate(caption(row, shapes.spec.vocabulary) for row in evenly_spaced(shapes, "valid", 2).y):
         top = number * grid.shape[0] // 2
         line = below_texts([text], [np.zeros((1, grid.shape[1]), np.uint8)], "#000000", "#ffffff")[:18]
         assert np.array_equal(grid[top : top + 18, : line.shape[1]], line)

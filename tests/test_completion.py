@@ -23,7 +23,7 @@ from counterfeit.data.source import InMemory, Source
 from counterfeit.data.user_images import read_inputs, read_mask
 from counterfeit.engine.previews import picture
 from counterfeit.metrics.base import Result
-from counterfeit.metrics.tasks.completion import COMPLETION, DRAWS, given, nearest_completion, squared_error
+from counterfeit.metrics.tasks.completion import COMPLETION, DRAWS, masked_images, nearest_completion, squared_error
 from counterfeit.models.adversarial.inpainting_gan import InpaintingGAN, energy_score
 from counterfeit.models.adversarial.shared.alternating import GANSettings
 from counterfeit.nets.conv import ConvPlayers
@@ -331,7 +331,7 @@ def test_results_are_numbers_with_protocols():
 
 
 def test_errors_are_those_of_repeated_draws():
-    asked = given(Noise(), Evaluation(samples=4_000))
+    asked = masked_images(Noise(), Evaluation(samples=4_000))
     values = torch.rand(400, generator=torch.Generator().manual_seed(0))
     root, error = asked.rms(values)
     mean, spread = mean_and_error(values)
@@ -339,7 +339,7 @@ def test_errors_are_those_of_repeated_draws():
 
 
 def test_few_images_come_under_several_kinds_of_mask():
-    asked = given(Noise(n=5), Evaluation(samples=10_000))
+    asked = masked_images(Noise(n=5), Evaluation(samples=10_000))
     assert (len(asked.x), asked.images) == (5 * len(KINDS), 5)
     pairs = {(i % 5, int(kind)) for i, kind in enumerate(asked.kind)}
     assert len(pairs) == 5 * len(KINDS)
@@ -348,7 +348,7 @@ def test_few_images_come_under_several_kinds_of_mask():
 
 
 def test_many_images_come_under_one_kind_each():
-    asked = given(Noise(), Evaluation(samples=1_000))
+    asked = masked_images(Noise(), Evaluation(samples=1_000))
     assert (len(asked.x), asked.images) == (100, 100)
     assert sorted(torch.bincount(asked.kind).tolist()) == [16, 16, 17, 17, 17, 17]
     assert {*asked.kind[::2].tolist()} == {*asked.kind[1::2].tolist()} == {*range(6)}
@@ -356,7 +356,7 @@ def test_many_images_come_under_one_kind_each():
 
 def test_the_nearest_completion_is_the_one_found_by_search():
     source = Noise(n=30)
-    asked, examples = given(source, Evaluation(samples=120)), source.split("train")
+    asked, examples = masked_images(source, Evaluation(samples=120)), source.split("train")
     found, all_of = nearest_completion(asked, examples), examples.first().x
     for x, mask, y in zip(asked.x, asked.mask, found, strict=True):
         best = min(all_of, key=lambda other: float(((other - x) * mask).square().sum()))

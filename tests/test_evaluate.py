@@ -20,7 +20,7 @@ from counterfeit.common.seeding import seeded
 from counterfeit.config.settings import Data, Evaluation
 from counterfeit.core import Bounds, Decodes, Density, Samples, Spec
 from counterfeit.data.sample_files import Array
-from counterfeit.data.selection import spread
+from counterfeit.data.selection import evenly_spaced
 from counterfeit.data.source import InMemory
 from counterfeit.evaluation.fixed_samples import outside
 from counterfeit.evaluation.measure import applicable, measure, metric_of
@@ -123,7 +123,7 @@ def test_given_samples_can_nothing_but_sample() -> None:
 def test_a_split_scores_what_the_reference_row_says() -> None:
     real = outside("digits:train").evaluate("parzen", samples=100)["parzen"]
     first = registry.metric("parzen").compute(
-        FixedSamples(Spec((1, 8, 8)), InMemory(spread(catalogue.source("digits"), "train", 100).x), "spread"),
+        FixedSamples(Spec((1, 8, 8)), InMemory(evenly_spaced(catalogue.source("digits"), "train", 100).x), "spread"),
         catalogue.source("digits"), Evaluation(samples=100),
     )  # fmt: skip
     assert first.value == pytest.approx(first.references["real"].value, abs=1e-4)

@@ -14,7 +14,7 @@ from torch.nn.functional import avg_pool2d
 from counterfeit import catalogue
 from counterfeit.config.settings import Config, Evaluation, Train
 from counterfeit.core import Clock, Draw, Model, Samples, Update
-from counterfeit.data.selection import spread
+from counterfeit.data.selection import evenly_spaced
 from counterfeit.data.source import InMemory, Source
 from counterfeit.data.sources.captioned_shapes import CaptionedShapes
 from counterfeit.engine.doctor.history import Chart
@@ -47,7 +47,7 @@ trained_on = cache(lambda recipe: catalogue.source(catalogue.configure(catalogue
 
 def held_out(name: str) -> torch.Tensor:
     """Examples that were not trained on, (N, *shape)."""
-    return torch.cat([spread(source_of(name), split, N // 2).x for split in ("valid", "test")])
+    return torch.cat([evenly_spaced(source_of(name), split, N // 2).x for split in ("valid", "test")])
 
 
 def of_each(source: str | Source, y: torch.Tensor) -> torch.Tensor:
@@ -59,7 +59,7 @@ def of_each(source: str | Source, y: torch.Tensor) -> torch.Tensor:
 @cache
 def fakes(name: str) -> Mapping[str, torch.Tensor]:
     """Fake -> (N, *shape), in the place of samples."""
-    x, g = spread(source_of(name), "train", N).x, torch.Generator().manual_seed(0)
+    x, g = evenly_spaced(source_of(name), "train", N).x, torch.Generator().manual_seed(0)
     low, high = x.amin(0), x.amax(0)
     found = {
         "the mean": x.mean(0, keepdim=True).expand(N, *x.shape[1:]),
@@ -153,15 +153,15 @@ def test_none_reaches_a_goal(recipe: str, fake: str) -> None:
 
 
 def test_new_data_reach_the_goals_that_fakes_do_not() -> None:
-    assert verdicts("gan", spread(source_of("digits"), "valid").x) == [True, True]
-    assert verdicts("gan-grid", spread(source_of("grid"), "valid", 1_000).x) == [True]
+    assert verdicts("gan", evenly_spaced(source_of("digits"), "valid").x) == [True, True]
+    assert verdicts("gan-grid", evenly_spaced(source_of("grid"), "valid", 1_000).x) == [True]
 
 
 @pytest.mark.usefixtures("judge")
 @pytest.mark.parametrize(("fake", "reaches"), [*((fake, False) for fake in DIGITS), ("new data", True)])
 def test_only_new_data_reach_the_distance_that_a_classifier_of_digits_sees(fake: str, reaches: bool) -> None:
     (goal,) = catalogue.recipe("dcgan").targets
-    x = spread(source_of("digits"), "valid").x if fake == "new data" else fakes("digits")[fake]
+    x = evenly_spaced(source_of("digits"), "valid").x if fake == "new data" else fakes("digits")[fake]
     entry = subject("digits", x).evaluate("fid", features="classifier", resamples=2)["fid"]
     assert judged(goal, {"fid": entry}).reached == reaches
 
@@ -182,7 +182,7 @@ class Fake(Model):
     def __init__(self, source: Source, fake: str) -> None:
         super().__init__(source.spec)
         self.fake, self.source, self.weight = fake, source, torch.nn.Parameter(torch.zeros(()))
-        x, labels = spread(source, "train", 2_000)
+        x, labels = evenly_spaced(source, "train", 2_000)
         self.mean = x.mean(0)
         self.means = [x[labels == label].mean(0) for label in range(source.spec.classes)] if source.spec.classes else []
 

@@ -22,7 +22,7 @@ from counterfeit.engine.fit import Interrupted
 from counterfeit.metrics.coverage.ms_ssim import MS_SSIM
 from counterfeit.metrics.features import classifier as module
 from counterfeit.metrics.features import train_classifier as engine
-from counterfeit.metrics.features.classifier import classifier, keep, read
+from counterfeit.metrics.features.classifier import classifier, keep, read_classifier
 from counterfeit.metrics.features.extractors import rounded
 from counterfeit.metrics.features.inception_score import CLASSIFIER_SCORE
 from counterfeit.metrics.features.train_classifier import train_classifier
@@ -99,7 +99,7 @@ def test_training_is_deterministic(kept):
 
 
 def test_it_tells_digits_apart(kept):
-    model, facts = read(next(kept.iterdir()))
+    model, facts = read_classifier(next(kept.iterdir()))
     found = ACCURACY.compute(model, Digits(), Evaluation())
     assert found.value == float(facts["accuracy"]) > 0.8
     assert found.error == pytest.approx((found.value * (1 - found.value) / found.n) ** 0.5)
@@ -108,7 +108,7 @@ def test_it_tells_digits_apart(kept):
 def test_features_have_mean_square_one_and_still_classify(kept):
     by, x = classifier(Digits()), Digits().split("train").first().x
     assert float(by(x).square().mean()) == pytest.approx(1, rel=1e-3)
-    model, _ = read(next(kept.iterdir()))
+    model, _ = read_classifier(next(kept.iterdir()))
     assert torch.allclose(by.log_probs(by(x[:9])), model.classify(rounded(x[:9])).double(), atol=1e-5)
 
 
@@ -123,7 +123,7 @@ def test_weights_of_other_data_may_be_given(kept):
 @pytest.mark.parametrize("how", ["weights", "accuracy", "bytes", "missing"])
 def test_a_changed_file_is_refused(kept, tmp_path, how):
     path, tensors = tmp_path / "changed.safetensors", load_file(next(kept.iterdir()))
-    _, facts = read(next(kept.iterdir()))
+    _, facts = read_classifier(next(kept.iterdir()))
     if how == "weights":
         tensors["head.bias"] = tensors["head.bias"] + 1
     if how == "accuracy":
@@ -223,7 +223,7 @@ def test_a_damaged_one_in_the_cache_is_trained_again(kept, monkeypatch, content)
 )  # fmt: skip
 def test_a_header_of_a_huge_net_takes_no_memory(kept, tmp_path, fact, said):
     path = tmp_path / "huge.safetensors"
-    _, facts = read(next(kept.iterdir()))
+    _, facts = read_classifier(next(kept.iterdir()))
     save_file(load_file(next(kept.iterdir())), path, {**facts, fact: said})
     with pytest.raises(ValueError, match=r"holds weights of another net than its header says") as error:
         classifier(Digits(), str(path))

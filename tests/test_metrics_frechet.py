@@ -11,7 +11,7 @@ import torch
 
 from counterfeit import catalogue
 from counterfeit.config.settings import Evaluation
-from counterfeit.data.selection import spread
+from counterfeit.data.selection import evenly_spaced
 from counterfeit.data.source import InMemory
 from counterfeit.evaluation.subject import FixedSamples
 from counterfeit.metrics.features.fid_infinity import distance_of_all
@@ -166,7 +166,7 @@ def test_the_floor_of_data_that_alternate_is_no_distance():
 def test_what_is_made_of_data_that_alternate_is_compared_with_all_kinds(n: int):
     source = Alternating()
     model = FixedSamples(source.spec, source.split("train"), "train")
-    images = {"": spread(source, "test", n).x}
+    images = {"": evenly_spaced(source, "test", n).x}
     found = unseen_distance(model, source, Evaluation(features="pixels"), images, "images")
     assert found.value < 0.02  # light from dark: 4 (1/2)² = 1
     assert found.n == (n if n < 600 else pytest.approx(300, abs=1))

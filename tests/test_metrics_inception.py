@@ -14,7 +14,7 @@ from torch import nn
 
 from counterfeit.common.files import DataError
 from counterfeit.core import Spec
-from counterfeit.metrics.features.inception import WEIGHTS, extractor, inception, read
+from counterfeit.metrics.features.inception import WEIGHTS, extractor, inception, read_inception
 from counterfeit.metrics.features.inception_score import INCEPTION_SCORE
 from counterfeit.nets.inception import InceptionV3
 
@@ -106,7 +106,7 @@ def test_files_of_something_else_are_refused(net, tmp_path):
         (save({**weights, "AuxLogits.fc.bias": torch.zeros(1)}), "such as AuxLogits.fc.bias"),
     ):
         with pytest.raises(DataError, match=said) as error:
-            read(found, "weights.safetensors")
+            read_inception(found, "weights.safetensors")
         assert "\n" not in str(error.value)
 
 

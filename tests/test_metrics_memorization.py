@@ -12,7 +12,7 @@ from counterfeit.common.numerics import Neighbours
 from counterfeit.common.seeding import seeded
 from counterfeit.config.settings import Evaluation
 from counterfeit.core import Model, Spec, Update
-from counterfeit.data.selection import spread
+from counterfeit.data.selection import evenly_spaced
 from counterfeit.data.source import InMemory, Source
 from counterfeit.metrics.coverage.memorization import MEMORIZATION, authentic, data_copying, near_copies, ratio
 from counterfeit.metrics.stats.rank_tests import average_precision, exceedance, mann_whitney, midranks
@@ -135,9 +135,9 @@ def test_held_out_examples_are_spread_over_the_split():
         def split(self, name):
             return InMemory(torch.arange(10.0)[:, None].expand(-1, 20))
 
-    assert spread(Sorted(), "test", 5).x[:, 0].tolist() == [0, 3, 4, 7, 8]  # even and odd ones by turns
-    assert spread(Sorted(), "test", 4).x[:, 0].tolist() == [0, 3, 6, 7]
-    assert spread(Sorted(), "test", 50).x[:, 0].tolist() == [*range(10)]
+    assert evenly_spaced(Sorted(), "test", 5).x[:, 0].tolist() == [0, 3, 4, 7, 8]  # even and odd ones by turns
+    assert evenly_spaced(Sorted(), "test", 4).x[:, 0].tolist() == [0, 3, 6, 7]
+    assert evenly_spaced(Sorted(), "test", 50).x[:, 0].tolist() == [*range(10)]
 
 
 def test_cells_are_weighed_by_held_out_data():

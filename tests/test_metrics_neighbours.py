@@ -11,7 +11,7 @@ from torch import nn
 
 from counterfeit.config.settings import Evaluation
 from counterfeit.core import Model, Spec, Update
-from counterfeit.data.selection import spread
+from counterfeit.data.selection import evenly_spaced
 from counterfeit.data.source import InMemory, Source, transformed
 from counterfeit.data.sources.digits import Digits
 from counterfeit.metrics.coverage import nearest_neighbours
@@ -123,7 +123,7 @@ def test_references_do_not_depend_on_what_alternates():
 
 def test_evenly_spaced_examples_are_of_all_that_alternate():
     for n in (6, 50, 100, 150, 299, 300, 599, 600):  # of 600: even steps, odd ones, and fractions
-        light = spread(Alternating(), "train", n).x.mean((1, 2, 3)) > 0.5
+        light = evenly_spaced(Alternating(), "train", n).x.mean((1, 2, 3)) > 0.5
         assert float(light.double().mean()) == pytest.approx(0.5, abs=0.01), n
 
 

@@ -31,7 +31,7 @@ from counterfeit.inference.draws import evaluating
 from counterfeit.inference.latent import interpolate, lerp, slerp
 from counterfeit.report.export import write_samples
 from counterfeit.report.figures import points
-from counterfeit.report.figures.animation import animation, frames, pictures, spread
+from counterfeit.report.figures.animation import animation, frames, linspaced, pictures
 from counterfeit.report.figures.run_figures import figures
 from counterfeit.report.html import grids, plot
 from counterfeit.report.html.figure import Figure, save
@@ -285,7 +285,7 @@ def test_a_scatter_far_from_the_density_is_drawn() -> None:
 
 @pytest.mark.parametrize(("n", "most"), [(1, 5), (2, 2), (7, 3), (100, 32)])
 def test_spread_keeps_both_ends(n: int, most: int) -> None:
-    found = spread(n, most)
+    found = linspaced(n, most)
     assert (found[0], found[-1], len(found)) == (0, n - 1, min(n, most))
 
 

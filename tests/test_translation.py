@@ -19,7 +19,7 @@ from counterfeit.config.settings import Data, Evaluation
 from counterfeit.core import Batch, Clock, Model, Spec, Translates, Update
 from counterfeit.data.class_subset import chosen
 from counterfeit.data.images import save_png
-from counterfeit.data.selection import spread
+from counterfeit.data.selection import evenly_spaced
 from counterfeit.data.source import InMemory, Source
 from counterfeit.data.sources.digits import Digits
 from counterfeit.data.sources.folder import Folder
@@ -30,7 +30,7 @@ from counterfeit.metrics.features.extractors import FeatureExtractor
 from counterfeit.metrics.tasks import translation
 from counterfeit.metrics.tasks.translation import DOMAIN_ACCURACY, TRANSLATION, absolute_error, there_and_back
 from counterfeit.models.adversarial.shared.alternating import GANSettings
-from counterfeit.models.translation.cyclegan import CycleGAN, halves
+from counterfeit.models.translation.cyclegan import CycleGAN, by_domain
 from counterfeit.models.translation.stargan import StarGAN
 from counterfeit.nets.translation import DomainDiscriminator, DomainNorm, ImagePool, PatchDiscriminator, ResnetGenerator
 from counterfeit.report.figures.translation import beside, translations
@@ -267,7 +267,7 @@ def test_a_pool_is_part_of_what_is_saved():
 @pytest.mark.parametrize("y", [[0, 1, 0, 1, 0, 1], [0, 0, 0, 0, 1, 0], [1, 1, 1, 1, 1, 0]])
 def test_halves_hold_as_many_of_both(y):
     y = torch.tensor(y)
-    (first, second), whole = halves(Batch(torch.arange(6.0).view(6, 1), y))
+    (first, second), whole = by_domain(Batch(torch.arange(6.0).view(6, 1), y))
     assert first.shape == second.shape == (3, 1)
     assert bool(whole)
     assert set(y[first.flatten().long()].tolist()) == {0}
@@ -365,7 +365,7 @@ def test_the_truth_has_no_error(hidden):
 
 def test_the_error_is_the_mean_distance_to_the_truth(hidden):
     model, limit = Knows(hidden, shift=0.25), 60
-    x, y = spread(hidden, "test", limit)
+    x, y = evenly_spaced(hidden, "test", limit)
     truth = hidden.truth(x, y, 1 - y)
     each = ((truth + 0.25).clamp(0, 1) - truth).abs().flatten(1).mean(1)
     found = TRANSLATION.compute(model, hidden, Evaluation(max_examples=limit))["translation-error"]

@@ -86,11 +86,11 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
 
 def given(run: Run, args: argparse.Namespace) -> tuple[Tensor, Tensor]:
     """Images, as the model sees them, and masks, (N, C, H, W) both."""
-    from counterfeit.data.selection import spread
+    from counterfeit.data.selection import evenly_spaced
 
     spec = run.source.spec
     if not args.input:
-        x = spread(run.source, args.split, args.count, args.seed).x
+        x = evenly_spaced(run.source, args.split, args.count, args.seed).x
         kinds = [args.mask] if args.mask else KINDS
         masks = [named(kind, run) for kind in kinds]
         return x, torch.stack([masks[i % len(masks)] for i in range(len(x))])

@@ -84,9 +84,9 @@ def _recipe(name: str, device: str, as_json: bool) -> int:
 
 
 def _machine(as_json: bool) -> int:
-    from counterfeit.engine.environment import examine
+    from counterfeit.engine.environment import describe_machine
 
-    found: dict[str, Any] = examine()
+    found: dict[str, Any] = describe_machine()
     if as_json:
         print(dumps(found))
         return 0

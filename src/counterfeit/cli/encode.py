@@ -111,11 +111,11 @@ def _check(args: argparse.Namespace) -> None:
 def given(run: Run, args: argparse.Namespace) -> Batch:
     """Images as the model sees them, and their labels where they are of a split."""
     from counterfeit.core import Batch
-    from counterfeit.data.selection import spread
+    from counterfeit.data.selection import evenly_spaced
     from counterfeit.data.user_images import read_inputs
 
     if not args.input:
-        return spread(run.source, args.split, args.count, args.seed)
+        return evenly_spaced(run.source, args.split, args.count, args.seed)
     return Batch(read_inputs(args.input, run.source.spec, run.source.span).x)
 
 

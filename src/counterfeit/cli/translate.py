@@ -112,7 +112,7 @@ def translated(run: Run, args: argparse.Namespace, to: Sequence[int]) -> list[li
 
 def upscaled(run: Run, args: argparse.Namespace) -> list[list[Tensor]]:
     """Images, and the same in more pixels, in the data's natural unit, (C, H, W) each."""
-    from counterfeit.data.selection import spread
+    from counterfeit.data.selection import evenly_spaced
     from counterfeit.data.user_images import read_whole
 
     if args.to is not None:
@@ -120,7 +120,7 @@ def upscaled(run: Run, args: argparse.Namespace) -> list[list[Tensor]]:
     if args.input:
         x = read_whole(args.input, run.source.spec.shape[0], run.source.span)
     else:
-        x = [*spread(run.source, args.split, args.count).x]
+        x = [*evenly_spaced(run.source, args.split, args.count).x]
     return [x, [run.upscale(one[None])[0] for one in x]]
 
 

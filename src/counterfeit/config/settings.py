@@ -18,7 +18,7 @@ from typing import Any, Literal, get_args
 from counterfeit.common.spelling import nearest
 from counterfeit.config.nested import plain
 
-__all__ = ["Config", "Data", "Evaluation", "Features", "OptimizerSettings", "Train"]
+__all__ = ["Config", "Data", "Evaluation", "FeatureName", "OptimizerSettings", "Train"]
 
 
 @dataclass(frozen=True)
@@ -207,10 +207,10 @@ class Train(OptimizerSettings):
         return OptimizerSettings(**known | {k: tuple(v) if isinstance(v, list) else v for k, v in own.items()})
 
 
-Features = Literal["auto", "classifier", "inception", "convolutions", "pixels"]
+FeatureName = Literal["auto", "classifier", "inception", "convolutions", "pixels"]
 
 
-FEATURES = get_args(Features)
+FEATURES = get_args(FeatureName)
 
 
 LOWEST = {
@@ -248,7 +248,7 @@ class Evaluation:
     seed: int = 0
     seeds: int = 1
     batch_size: int = 1_000
-    features: Features = "auto"
+    features: FeatureName = "auto"
     weights: str | None = None
     resamples: int = 20
     anomaly_data: str | None = None

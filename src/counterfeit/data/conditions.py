@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from counterfeit.core import Spec
-from counterfeit.data.selection import spread
+from counterfeit.data.selection import evenly_spaced
 from counterfeit.data.source import Source
 from counterfeit.data.tokenizer import caption, encode
 
@@ -90,7 +90,7 @@ def captions_in_rows(source: Source, split: str, n: int, columns: int = COLUMNS)
     Raises:
         ValueError: where there are none.
     """
-    y = spread(source, split, -(-n // columns)).y
+    y = evenly_spaced(source, split, -(-n // columns)).y
     if y is None:
         raise ValueError(f"{source.name} has no captions; some are expected. Ask for one: --caption.")
     counts = [min(columns, n - start) for start in range(0, columns * len(y), columns)]

@@ -9,7 +9,7 @@ from counterfeit.common.seeding import mix, seeded
 from counterfeit.core import Batch
 from counterfeit.data.source import SPLITS, Source
 
-__all__ = ["describe", "halves", "load", "spaced", "spread"]
+__all__ = ["describe", "evenly_spaced", "halves", "load", "spaced"]
 
 
 UNITS = {"image": "pixels in [0, 1]", "binary": "binary pixels", "real": "real values"}
@@ -48,7 +48,7 @@ def halves(count: int) -> tuple[Tensor, Tensor]:
     return order[: count // 2].sort().values, order[count // 2 :].sort().values
 
 
-def spread(
+def evenly_spaced(
     source: Source, split: str, n: int | None = None, seed: int = 0, device: torch.device | str = "cpu",
     among: Tensor | None = None,
 ) -> Batch:  # fmt: skip

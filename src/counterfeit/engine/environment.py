@@ -25,7 +25,7 @@ from counterfeit.data.source import Source
 from counterfeit.engine.distributed import Processes
 from counterfeit.engine.step import Stepper
 
-__all__ = ["examine", "peak_memory", "step_seconds"]
+__all__ = ["describe_machine", "peak_memory", "step_seconds"]
 
 WIDTHS, BATCH = (128, 512, 2048), 128
 WORTH = 1.2  # times as fast, from which on bf16 pays
@@ -45,11 +45,11 @@ def peak_memory(device: torch.device) -> int:
     return int(peak if platform.system() == "Darwin" else peak * 1024)
 
 
-def examine() -> dict[str, Any]:
+def describe_machine() -> dict[str, Any]:
     """Examine the machine: sections of facts, and `advice`, a list of sentences.
 
     Example:
-        >>> sorted(examine())
+        >>> sorted(describe_machine())
         ['advice', 'data', 'devices', 'machine', 'precision', 'versions']
     """
     found: dict[str, Any] = {

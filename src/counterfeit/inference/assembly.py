@@ -13,7 +13,7 @@ from counterfeit.core import (
     Generator,
     require,
 )  # fmt: skip
-from counterfeit.data.selection import spread
+from counterfeit.data.selection import evenly_spaced
 from counterfeit.data.source import Source
 from counterfeit.inference.ability import Ability
 from counterfeit.inference.draws import BATCH, evaluating
@@ -36,7 +36,7 @@ def assemble(model: Generator, patches: Tensor, batch_size: int = BATCH, seed: i
 def _preview(model: Any, source: Source, n: int) -> Tensor:
     """Images above what is made of their patches: (rows, columns, *shape)."""
     columns = max(2, math.isqrt(n))
-    x = spread(source, "valid", max(1, n // (2 * columns)) * columns, device=model.device).x
+    x = evenly_spaced(source, "valid", max(1, n // (2 * columns)) * columns, device=model.device).x
     x = x[: max(1, len(x) // columns) * columns]  # whole rows
     both = torch.stack([x, model.assemble(model.cut(x)[0])[0]])
     return torch.cat([torch.stack([*pair]) for pair in zip(*(half.split(columns) for half in both), strict=True)])

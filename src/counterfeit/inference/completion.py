@@ -13,7 +13,7 @@ from counterfeit.core import (
     Generator,
     require,
 )  # fmt: skip
-from counterfeit.data.selection import spread
+from counterfeit.data.selection import evenly_spaced
 from counterfeit.data.source import Source
 from counterfeit.inference.ability import Ability
 from counterfeit.inference.draws import BATCH, evaluating
@@ -35,7 +35,7 @@ def complete(
 def _preview(model: Any, source: Source, n: int) -> Tensor:
     """Images, what is given of them, gray where it is missing, and completions: (rows, columns, *shape)."""
     columns = max(3, math.isqrt(n))
-    x = spread(source, "valid", max(1, n // columns), device=model.device).x
+    x = evenly_spaced(source, "valid", max(1, n // columns), device=model.device).x
     mask = torch.stack([mask_of(KINDS[i % len(KINDS)], x.shape[1:]) for i in range(len(x))]).to(x)
     draws = [model.complete(x, mask) for _ in range(columns - 2)]
     return torch.stack([x, torch.where(mask == 1, x, 0.5), *draws], 1)

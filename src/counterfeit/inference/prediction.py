@@ -12,7 +12,7 @@ from counterfeit.core import (
     Predicts,
     require,
 )  # fmt: skip
-from counterfeit.data.selection import spread
+from counterfeit.data.selection import evenly_spaced
 from counterfeit.data.source import Source
 from counterfeit.inference.ability import Ability, asked
 from counterfeit.inference.draws import BATCH
@@ -61,7 +61,7 @@ def predicted(model: Generator, videos: Tensor, batch_size: int = BATCH, seed: i
 
 def _preview(model: Any, source: Source, n: int) -> Tensor:
     """Videos, each above the frames that were given of it and those foreseen: (rows, frames, C, H, W)."""
-    videos = spread(source, "valid", max(1, n // (2 * source.spec.shape[0])), device=model.device).x
+    videos = evenly_spaced(source, "valid", max(1, n // (2 * source.spec.shape[0])), device=model.device).x
     found = predicted(model, videos)
     return torch.stack([videos, torch.cat([found.given, found.model], 1)], 1).flatten(0, 1)
 

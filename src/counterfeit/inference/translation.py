@@ -14,7 +14,7 @@ from counterfeit.core import (
     Translates,
     require,
 )  # fmt: skip
-from counterfeit.data.selection import spread
+from counterfeit.data.selection import evenly_spaced
 from counterfeit.data.source import Source
 from counterfeit.inference.ability import Ability, asked
 from counterfeit.inference.draws import BATCH, evaluating
@@ -44,7 +44,7 @@ def few(source: Source, split: str, n: int) -> Batch:
     Raises:
         ValueError: where the data have no labels.
     """
-    x, y = spread(source, split, 16 * n)
+    x, y = evenly_spaced(source, split, 16 * n)
     if y is None:
         raise ValueError(f"{source.name} has no labels; domains are expected. Choose data with labels.")
     chosen = (_rank(y, source.spec.classes) * source.spec.classes + y).argsort()[:n]

@@ -13,7 +13,7 @@ from counterfeit.core import (
     Upscales,
     require,
 )  # fmt: skip
-from counterfeit.data.selection import spread
+from counterfeit.data.selection import evenly_spaced
 from counterfeit.data.source import Source
 from counterfeit.inference.ability import Ability, asked
 from counterfeit.inference.draws import BATCH
@@ -47,7 +47,7 @@ def upscaled(model: Generator, truth: Tensor, batch_size: int = BATCH, seed: int
 
 def _preview(model: Any, source: Source, n: int) -> Tensor:
     """Images in few pixels, bicubic, enlarged by the model and true: (rows, 4, *shape)."""
-    return torch.stack(upscaled(model, spread(source, "valid", max(1, n // 4)).x), 1)
+    return torch.stack(upscaled(model, evenly_spaced(source, "valid", max(1, n // 4)).x), 1)
 
 
 UPSCALE = Ability("upscale", Upscales, upscale, _preview, 40)

@@ -27,9 +27,9 @@ from counterfeit.data.sources.mnist import MNIST
 from counterfeit.data.tokenizer import encode, vocabulary
 from counterfeit.nets.text import Asked
 
-__all__ = ["Captioned", "CaptionedDigits", "CaptionedShapes", "Composed", "Pairs", "composed"]
+__all__ = ["Captioned", "CaptionedDigits", "CaptionedShapes", "Composed", "PairChoice", "composed"]
 
-Pairs = Literal["seen", "all"]
+PairChoice = Literal["seen", "all"]
 Phrases = Mapping[str, tuple[str, ...]]  # the values of an attribute, each with the names that a caption may give it
 
 COLORS = {
@@ -94,7 +94,7 @@ class Captioned(Source):
     kinds: ClassVar[tuple[str, ...]]
     synonyms: ClassVar[Mapping[str, tuple[str, ...]]] = SYNONYMS
 
-    def __init__(self, size: int | None = None, pairs: Pairs = "seen") -> None:
+    def __init__(self, size: int | None = None, pairs: PairChoice = "seen") -> None:
         side = 32 if size is None else size
         if pairs not in ("seen", "all"):
             raise ValueError(f"data.options.pairs: {pairs!r} came; seen or all is expected.")
@@ -217,7 +217,7 @@ class CaptionedDigits(Captioned):
     synonyms = SYNONYMS | {kind: (str(digit),) for digit, kind in enumerate(kinds)}
 
     def __init__(
-        self, size: int | None = None, pairs: Pairs = "seen", digits: Literal["mnist", "bundled"] = "mnist"
+        self, size: int | None = None, pairs: PairChoice = "seen", digits: Literal["mnist", "bundled"] = "mnist"
     ) -> None:
         super().__init__(size, pairs)
         if digits not in ("mnist", "bundled"):

@@ -19,7 +19,7 @@ from torch import Tensor
 from counterfeit.common.numerics import kmeans, nearest, sharpness
 from counterfeit.common.seeding import mix, seeded
 from counterfeit.core import Batch, Bounds, Decodes, Density, Encodes, Model, Samples
-from counterfeit.data.selection import spread
+from counterfeit.data.selection import evenly_spaced
 from counterfeit.data.source import Source
 from counterfeit.inference.draws import evaluating
 
@@ -68,8 +68,8 @@ def reference(source: Source, device: torch.device, seed: int) -> Reference:
     examples, dims = source.split("train"), source.spec.dims
     most = 1_000 if examples.streamed else min(10_000, max(SAMPLES, VALUES // dims))
     held = "valid" if len(source.split("valid")) else "train"
-    batch = spread(source, "train", most, mix(seed, SEED), device)
-    held_out = spread(source, held, SAMPLES, mix(seed, SEED), device).x
+    batch = evenly_spaced(source, "train", most, mix(seed, SEED), device)
+    held_out = evenly_spaced(source, held, SAMPLES, mix(seed, SEED), device).x
     with seeded(mix(seed, SEED)):
         again = torch.randint(len(batch.x), (SAMPLES,)) if len(batch.x) <= SAMPLES else torch.arange(SAMPLES)
     train = batch.x.flatten(1).float()

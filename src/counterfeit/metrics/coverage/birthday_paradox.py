@@ -19,7 +19,7 @@ from counterfeit.common.estimate import Estimate
 from counterfeit.common.numerics import ROUNDED, SPARE, alike, centre, certain, squared_distances
 from counterfeit.config.settings import Evaluation
 from counterfeit.core import Generator, Samples
-from counterfeit.data.selection import describe, spread
+from counterfeit.data.selection import describe, evenly_spaced
 from counterfeit.data.source import Source
 from counterfeit.inference.draws import draw_samples
 from counterfeit.metrics.base import Metric, Result
@@ -105,14 +105,14 @@ def support_size(x: Tensor, threshold: float) -> Support:
 
 def compute(model: Generator, source: Source, evaluation: Evaluation) -> Result:
     """Support size of the model's samples; beside it that of held-out data by the same threshold, and closest pairs."""
-    train = spread(source, "train", min(evaluation.samples, QUERIES)).x.flatten(1)
+    train = evenly_spaced(source, "train", min(evaluation.samples, QUERIES)).x.flatten(1)
     samples = draw_samples(model, len(train), evaluation.seed, evaluation.batch_size).flatten(1).float()
     if len(train) < 2:
         raise ValueError(f"{len(train)} samples came; two at least are expected, better thousands. Draw more.")
     total = len(train) * (len(train) - 1) // 2
     distances, _ = closest_pairs(train, min(PAIRS, total))
     threshold = float(distances[-1]) * (1 + 1e-6)
-    found, held_out = support_size(samples, threshold), spread(source, evaluation.split, len(train)).x.flatten(1)
+    found, held_out = support_size(samples, threshold), evenly_spaced(source, evaluation.split, len(train)).x.flatten(1)
     near, pairs = closest_pairs(samples, min(SHOWN, total))
     details = {
         "duplicates": found.duplicates,

@@ -10,7 +10,7 @@ from torch import Tensor
 from counterfeit.common.seeding import seeded
 from counterfeit.config.settings import Evaluation
 from counterfeit.core import Batch, Generator, Samples
-from counterfeit.data.selection import describe, spread
+from counterfeit.data.selection import describe, evenly_spaced
 from counterfeit.data.source import Source
 from counterfeit.inference.draws import draw_samples
 from counterfeit.metrics.base import Metric, Result
@@ -61,8 +61,8 @@ def compute(model: Generator, source: Source, evaluation: Evaluation) -> Result:
 
     Whatever is far from all training examples, as noise is, has a nearest one too; it counts for no class.
     """
-    counted = _labels(spread(source, "train", COUNTED), source)
-    held_out = spread(source, evaluation.split, QUERIES)
+    counted = _labels(evenly_spaced(source, "train", COUNTED), source)
+    held_out = evenly_spaced(source, evaluation.split, QUERIES)
     n = min(evaluation.samples, QUERIES)
     samples = draw_samples(model, n, evaluation.seed, evaluation.batch_size)
     with seeded(evaluation.seed):  # random transforms draw as examples are read

@@ -19,7 +19,7 @@ from counterfeit.common.numerics import Neighbours, kmeans, mean_and_error, near
 from counterfeit.common.seeding import seeded
 from counterfeit.config.settings import Evaluation
 from counterfeit.core import Generator, Samples
-from counterfeit.data.selection import describe, spread
+from counterfeit.data.selection import describe, evenly_spaced
 from counterfeit.data.source import Examples, Source
 from counterfeit.inference.draws import draw_samples
 from counterfeit.metrics.base import Metric, Result
@@ -118,7 +118,7 @@ def ratio(samples: Tensor, held_out: Tensor) -> tuple[float | None, float | None
 def compute(model: Generator, source: Source, evaluation: Evaluation) -> Result:
     """How often a sample lies nearer to the training data than a held-out example: 1/2 is ideal, 1 are copies."""
     samples = draw_samples(model, min(evaluation.samples, QUERIES), evaluation.seed, evaluation.batch_size)
-    held_out, train = spread(source, evaluation.split, QUERIES, device=samples.device).x, source.split("train")
+    held_out, train = evenly_spaced(source, evaluation.split, QUERIES, device=samples.device).x, source.split("train")
     with seeded(evaluation.seed):  # random transforms draw as examples are read
         near, theirs = nearest_examples(samples, train, 2), nearest_examples(held_out, train, 2)
         found, details, warnings = _compare(samples, held_out, near, theirs, train)

@@ -16,7 +16,7 @@ from counterfeit.common.estimate import Estimate
 from counterfeit.common.numerics import nearest
 from counterfeit.config.settings import Evaluation
 from counterfeit.core import Generator, Samples
-from counterfeit.data.selection import describe, spread
+from counterfeit.data.selection import describe, evenly_spaced
 from counterfeit.data.source import Source
 from counterfeit.inference.draws import draw_samples
 from counterfeit.metrics.base import Metric, Result
@@ -75,7 +75,7 @@ def compute(model: Generator, source: Source, evaluation: Evaluation) -> Result:
     modes, std = _mixture(source)
     samples = draw_samples(model, evaluation.samples, evaluation.seed, evaluation.batch_size).cpu()
     found = mode_coverage(samples, modes, std)
-    real = mode_coverage(spread(source, evaluation.split, evaluation.samples).x, modes, std)
+    real = mode_coverage(evenly_spaced(source, evaluation.split, evaluation.samples).x, modes, std)
     near = share(found.near)
     details = {
         "touched": found.covered,

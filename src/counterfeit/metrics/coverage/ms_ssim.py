@@ -17,7 +17,7 @@ from torch.nn.functional import avg_pool2d
 from counterfeit.common.estimate import Estimate
 from counterfeit.config.settings import Evaluation
 from counterfeit.core import Generator, Samples
-from counterfeit.data.selection import describe, spread
+from counterfeit.data.selection import describe, evenly_spaced
 from counterfeit.data.source import Source
 from counterfeit.metrics.base import Metric, Result
 from counterfeit.metrics.features.extractors import rounded
@@ -118,7 +118,7 @@ def compute(model: Generator, source: Source, evaluation: Evaluation) -> Result:
         by = f"{classes} classes by {found.extractor.protocol}"
     value, error, means = within(rounded(samples).cpu(), labels, classes)
     references = {}
-    x, y = spread(pictures, evaluation.split, evaluation.max_examples)
+    x, y = evenly_spaced(pictures, evaluation.split, evaluation.max_examples)
     y = labels.new_zeros(len(x)) if y is None or classes == 1 else y
     if int(torch.bincount(y).max()) > 1:  # a split with one picture of each class has no pairs
         of_real, deviation, _ = within(rounded(x), y, classes)

@@ -17,7 +17,7 @@ from counterfeit.common.numerics import Neighbours, mean, nearest
 from counterfeit.common.seeding import seeded
 from counterfeit.config.settings import Evaluation
 from counterfeit.core import Generator, Samples
-from counterfeit.data.selection import describe, halves, spread
+from counterfeit.data.selection import describe, evenly_spaced, halves
 from counterfeit.data.source import Examples, Source
 from counterfeit.inference.draws import draw_samples
 from counterfeit.metrics.base import Metric, Result
@@ -61,11 +61,13 @@ def references(source: Source, n: int, device: torch.device) -> dict[str, Estima
     Halves are random, for sources may alternate: MNIST's even and odd examples are of different writers.
     """
     train = source.split("train")
-    held_out = {"held-out": mean(nearest_examples(spread(source, "test", n, device=device).x, train).distances[:, 0])}
+    held_out = {
+        "held-out": mean(nearest_examples(evenly_spaced(source, "test", n, device=device).x, train).distances[:, 0])
+    }
     if len(train) < 2:
         return held_out
     first, second = halves(len(train))
-    x = spread(source, "train", n, device=device, among=first).x
+    x = evenly_spaced(source, "train", n, device=device, among=first).x
     return {"halves": mean(nearest_examples(x, train, among=second).distances[:, 0]), **held_out}
 
 

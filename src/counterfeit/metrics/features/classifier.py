@@ -24,7 +24,7 @@ from counterfeit.metrics.features.extractors import FeatureExtractor, weights_ha
 from counterfeit.metrics.features.train_classifier import train_classifier
 from counterfeit.models.classifying.lenet import LeNet
 
-__all__ = ["classifier", "keep", "read", "right"]
+__all__ = ["classifier", "keep", "read_classifier", "right"]
 
 VERSION = "2"  # of the recipe, to raise when it changes: classifiers are kept in the cache
 SCALED = 10_000  # training examples at most, whose features have mean square 1
@@ -56,7 +56,7 @@ def classifier(source: Source, weights: str | None = None, device: torch.device 
         ValueError: the data have no labels, or the file is damaged or of another shape of data.
     """
     path = Path(weights).expanduser() if weights else _path(source)
-    model, facts = read(path) if weights else _kept(source, path)
+    model, facts = read_classifier(path) if weights else _kept(source, path)
     if model.spec.shape != source.spec.shape:
         raise ValueError(
             f"{path} classifies images of shape {model.spec.shape}; {source.name} has {source.spec.shape}. "
@@ -86,7 +86,7 @@ def keep(model: LeNet, source: Source, path: Path) -> Mapping[str, str]:
     return facts
 
 
-def read(path: Path) -> tuple[LeNet, Mapping[str, str]]:
+def read_classifier(path: Path) -> tuple[LeNet, Mapping[str, str]]:
     """A classifier and the facts in its file's header.
 
     Raises:
@@ -126,7 +126,7 @@ def _kept(source: Source, path: Path) -> tuple[LeNet, Mapping[str, str]]:
     """The classifier of `source`, trained where the cache holds none that can be read."""
     if path.is_file():
         try:
-            return read(path)
+            return read_classifier(path)
         except ValueError:
             warnings.warn(f"{path} is damaged; the classifier is trained again", stacklevel=2)
     if source.spec.classes < 2:

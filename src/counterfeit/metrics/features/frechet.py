@@ -19,7 +19,7 @@ from counterfeit.common.estimate import Estimate
 from counterfeit.common.numerics import alike, check_finite
 from counterfeit.config.settings import Evaluation
 from counterfeit.core import Generator, Samples
-from counterfeit.data.selection import describe, halves, spaced, spread
+from counterfeit.data.selection import describe, evenly_spaced, halves, spaced
 from counterfeit.data.source import Source
 from counterfeit.metrics.base import Metric, Result
 from counterfeit.metrics.features.extractors import FeatureExtractor
@@ -146,7 +146,7 @@ def unseen_distance(
     reference = real(source, evaluation.split, evaluation.max_examples, by, others)
     features = {name: by(x[mine.to(x.device)]) for name, x in images.items()}
     n, m = int(mine.sum()), len(reference.features)
-    features["real"] = by(spread(source, "train", n, evaluation.seed).x)
+    features["real"] = by(evenly_spaced(source, "train", n, evaluation.seed).x)
     value, error = _measured(features.pop(""), reference, evaluation.resamples)
     rows = {name: _reached(some, reference.features) for name, some in features.items()}
     data = f"to {m} images of which none is made; {describe(source, evaluation.split, n)}"

@@ -46,10 +46,10 @@ def inception(weights: str | None = None, device: torch.device | str = "cpu") ->
     if path and not path.is_file():
         raise DataError(f"{path} does not exist; the weights of Inception-v3 are expected. {WEIGHTS.remedy}")
     data, who = (path.read_bytes(), path) if path else find(WEIGHTS, "inception")[:2]
-    return extractor(read(data, str(who)).to(device))
+    return extractor(read_inception(data, str(who)).to(device))
 
 
-def read(data: bytes, who: str) -> InceptionV3:
+def read_inception(data: bytes, who: str) -> InceptionV3:
     """The net with the weights of a safetensors file, whose content is `data`."""
     net = InceptionV3()
     try:

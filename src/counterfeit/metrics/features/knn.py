@@ -12,7 +12,7 @@ from torch import Tensor
 from counterfeit.common.numerics import SPARE, centre, certain, squared_distances
 from counterfeit.common.progress import Bar
 
-__all__ = ["COPIED", "Near", "Pairs", "close", "neighbours", "norms", "radii", "radii_among", "squares_of", "sure"]
+__all__ = ["COPIED", "ClosePairs", "Near", "close", "neighbours", "norms", "radii", "radii_among", "squares_of", "sure"]
 
 LISTED = 8  # times k: of so many neighbours, a random half holds k
 CENTRED = 2**25  # values of points centred at once: 128 MB
@@ -27,7 +27,7 @@ class Near(NamedTuple):
     positions: Tensor
 
 
-class Pairs(NamedTuple):
+class ClosePairs(NamedTuple):
     """Real examples and samples that lie close: positions of both, int64 (P,), and squared distances by products."""
 
     real: Tensor
@@ -59,7 +59,7 @@ def tiles(x: Tensor, y: Tensor, what: str) -> Iterator[tuple[int, int, Tensor]]:
                     bar.update(len(tile))
 
 
-def close(real: Tensor, fake: Tensor, within: Tensor, around: Tensor) -> Iterator[Pairs]:
+def close(real: Tensor, fake: Tensor, within: Tensor, around: Tensor) -> Iterator[ClosePairs]:
     """Yield every pair nearer than what `within`, (N,), says of the real example, or `around`, (M,), of the sample.
 
     Arguments:
@@ -72,7 +72,7 @@ def close(real: Tensor, fake: Tensor, within: Tensor, around: Tensor) -> Iterato
         near = tile < within[row : row + len(tile), None]
         near |= tile < around[column : column + tile.shape[1]]
         i, j = near.nonzero(as_tuple=True)
-        yield Pairs(i + row, j + column, tile[i, j])
+        yield ClosePairs(i + row, j + column, tile[i, j])
 
 
 def neighbours(x: Tensor, k: int) -> Near:

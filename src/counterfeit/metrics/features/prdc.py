@@ -28,7 +28,7 @@ from counterfeit.metrics.features.knn import close, neighbours, sure
 from counterfeit.metrics.features.prdc_counts import Half, Tally
 from counterfeit.metrics.features.reference import Compared, Numbers, compare, numbers_beside
 from counterfeit.metrics.shared import once
-from counterfeit.metrics.stats.half_sampling import halves
+from counterfeit.metrics.stats.half_sampling import half_samples
 from counterfeit.metrics.stats.proportions import interval
 
 __all__ = ["COVERAGE", "DENSITY", "PRDC", "PRECISION", "RECALL", "compute", "expected_coverage", "prdc"]
@@ -80,7 +80,7 @@ def prdc(
         real, fake = real.double(), fake.double()
         near_real, near_fake = neighbours(real, max(k, wide)), neighbours(fake, k)
     whole = Tally(real, fake, near_real, near_fake, k, wide)
-    parts = [Half(near_real, near_fake, i, j, k, wide) for i, j in halves(len(real), len(fake), resamples, seed)]
+    parts = [Half(near_real, near_fake, i, j, k, wide) for i, j in half_samples(len(real), len(fake), resamples, seed)]
     tallies: list[Tally | Half] = [whole, *parts]
     limits = (torch.stack(each).amax(0) for each in zip(*(tally.limits for tally in tallies), strict=True))
     for pairs in close(real, fake, *limits):

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from counterfeit.common.numerics import ROUNDED, centre
-from counterfeit.metrics.features.knn import Near, Pairs, norms, radii, radii_among, squares_of
+from counterfeit.metrics.features.knn import ClosePairs, Near, norms, radii, radii_among, squares_of
 
 __all__ = ["Half", "Tally"]
 
@@ -49,7 +49,7 @@ class Tally:
             (farthest + self.doubt.real).to(real.dtype), (self.around + self.doubt.fake).to(real.dtype)
         )
 
-    def add(self, pairs: Pairs) -> None:
+    def add(self, pairs: ClosePairs) -> None:
         """Count pairs, each once."""
         i, j = pairs.real, pairs.fake
         self.precise[j[self._inside(pairs, self.small[i], self.doubt.real[i])]] = True
@@ -58,7 +58,7 @@ class Tally:
         self.covered[i[inside]] = True
         self.counts += torch.bincount(j[inside], minlength=len(self.counts))
 
-    def _inside(self, pairs: Pairs, radius: Tensor, doubt: Tensor) -> Tensor:
+    def _inside(self, pairs: ClosePairs, radius: Tensor, doubt: Tensor) -> Tensor:
         beyond = pairs.squares - radius
         inside = beyond < 0
         doubtful = (beyond.abs_() <= doubt).nonzero()[:, 0]
@@ -104,7 +104,7 @@ class Half:
         self.recalled, self.covered = torch.zeros(2, n, dtype=torch.bool)
         self.limits = Limits(torch.maximum(self.small, self.wide), self.around)
 
-    def add(self, pairs: Pairs) -> None:
+    def add(self, pairs: ClosePairs) -> None:
         """Count pairs, each once, by products."""
         i, j = pairs.real, pairs.fake
         both = self.mine[i] & self.sampled[j]

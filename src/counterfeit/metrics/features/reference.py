@@ -22,7 +22,7 @@ from counterfeit.common.schema import MisfitError, fields, parse_json, text
 from counterfeit.config.settings import Evaluation
 from counterfeit.core import Generator
 from counterfeit.data.downloads import Arrays, cache_dir, content_hash, keep_arrays, load_arrays, memo
-from counterfeit.data.selection import describe, spaced, spread
+from counterfeit.data.selection import describe, evenly_spaced, spaced
 from counterfeit.data.source import Source
 from counterfeit.inference.draws import draw_samples
 from counterfeit.metrics.features.classifier import classifier
@@ -160,7 +160,7 @@ def real(source: Source, split: str, limit: int, by: FeatureExtractor, among: Te
     path = cache_dir() / "statistics" / f"{hashlib.sha256(dumps(dict(asked)).encode()).hexdigest()[:16]}.npz"
 
     def examples() -> Tensor:
-        return spread(source, split, among=positions).x
+        return evenly_spaced(source, split, among=positions).x
 
     return once(("real", str(path)), lambda: _real(examples, by, asked, path))
 

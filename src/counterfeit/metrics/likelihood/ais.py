@@ -19,7 +19,7 @@ from torch.nn.functional import softplus
 from counterfeit.common.numerics import mean_and_error
 from counterfeit.config.settings import Evaluation
 from counterfeit.core import Energy, Generator, require
-from counterfeit.data.selection import describe, load, spread
+from counterfeit.data.selection import describe, evenly_spaced, load
 from counterfeit.data.source import Source
 from counterfeit.inference.draws import evaluating
 from counterfeit.metrics.base import Metric, Result
@@ -110,7 +110,7 @@ def compute(model: Generator, source: Source, evaluation: Evaluation) -> Result:
         return -energy(x.unflatten(1, shape))
 
     train = load(source, "train", FITTED, device=model.device).x.flatten(1)
-    x = spread(source, evaluation.split, evaluation.max_examples, device=model.device).x.flatten(1)
+    x = evenly_spaced(source, evaluation.split, evaluation.max_examples, device=model.device).x.flatten(1)
     with evaluating(model, evaluation.seed):
         how, moves = WAYS[source.spec.kind]
         path = how(log_f, train)

@@ -23,7 +23,7 @@ from counterfeit.common.numerics import alike, centre, kmeans, mean_and_error, s
 from counterfeit.config.settings import Evaluation
 from counterfeit.core import Generator, Samples
 from counterfeit.data.downloads import memo
-from counterfeit.data.selection import describe, load, spread
+from counterfeit.data.selection import describe, evenly_spaced, load
 from counterfeit.data.source import Source
 from counterfeit.inference.draws import draw_samples
 from counterfeit.metrics.base import Metric, Result
@@ -96,7 +96,7 @@ def references(source: Source, valid: Tensor, x: Tensor, n: int) -> dict[str, Es
 
     One Lloyd step does: more move the score by 2 nats at most.
     """
-    train, real = (spread(source, "train", size, device=x.device).x.flatten(1) for size in (FITTED, n))
+    train, real = (evenly_spaced(source, "train", size, device=x.device).x.flatten(1) for size in (FITTED, n))
     centroids = kmeans(train, (min(len(real), len(train)) + 1) // 2, steps=1)
     return {"real": _score(real, valid, x), "k-means": _score(centroids, valid, x)}
 
@@ -105,7 +105,7 @@ def compute(model: Generator, source: Source, evaluation: Evaluation) -> Result:
     """Parzen window log-likelihood of `evaluation.split`; the reference rows come with the test split only."""
     samples = draw_samples(model, evaluation.samples, evaluation.seed, evaluation.batch_size).flatten(1).float()
     valid = load(source, "valid", VALID, device=samples.device).x.flatten(1)
-    x = spread(source, evaluation.split, evaluation.max_examples, device=samples.device).x.flatten(1)
+    x = evenly_spaced(source, evaluation.split, evaluation.max_examples, device=samples.device).x.flatten(1)
     protocol = (
         f"Parzen window, Gaussian kernel; {len(samples)} samples; sigma from logspace(-1, 0, 10) on the first "
         f"{len(valid)} of valid; {describe(source, evaluation.split, len(x), evaluation.max_examples)}"

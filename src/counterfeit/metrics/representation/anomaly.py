@@ -19,7 +19,7 @@ from counterfeit import catalogue
 from counterfeit.common.seeding import mix
 from counterfeit.config.settings import Data, Evaluation
 from counterfeit.core import Batch, Bounds, Density, Discriminates, Energy, Generator, require
-from counterfeit.data.selection import describe, spread
+from counterfeit.data.selection import describe, evenly_spaced
 from counterfeit.data.source import SPLITS, Source
 from counterfeit.inference.draws import evaluating
 from counterfeit.inference.encoding import Reconstructs, reconstruct
@@ -126,7 +126,9 @@ def _scores(score: Callable[[Batch], Tensor], batch: Batch, batch_size: int) -> 
 
 def compute(model: Generator, source: Source, evaluation: Evaluation) -> Result:
     """How well the best justified score tells held-out data from anomalies; beside it every other score."""
-    normal = spread(source, evaluation.split, min(QUERIES, evaluation.max_examples or QUERIES), device=model.device)
+    normal = evenly_spaced(
+        source, evaluation.split, min(QUERIES, evaluation.max_examples or QUERIES), device=model.device
+    )
     x, whence = _anomalies(normal.x, source, evaluation)
     strange = Batch(x, None if normal.y is None else normal.y[torch.arange(len(x)) % len(normal.y)])
     found = detect(model, normal, strange, evaluation.batch_size, evaluation.seed)
@@ -151,7 +153,9 @@ def _anomalies(x: Tensor, source: Source, evaluation: Evaluation) -> tuple[Tenso
         return shuffled(x, evaluation.seed), "as many examples, every value shuffled by itself,"
     shape = source.raw.spec.shape
     other = source.alike(catalogue.source(Data(evaluation.anomaly_data, shape[-1] if len(shape) == 3 else None)))
-    strange = spread(other, evaluation.split, min(QUERIES, evaluation.max_examples or QUERIES), device=x.device).x
+    strange = evenly_spaced(
+        other, evaluation.split, min(QUERIES, evaluation.max_examples or QUERIES), device=x.device
+    ).x
     source.spec.check(strange, f"{source.name}, as whose anomalies {evaluation.anomaly_data} came,", values=False)
     return strange, f"{describe(other, evaluation.split, len(strange))}"
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from counterfeit.config.settings import Evaluation
 from counterfeit.core import Clusters, Generator, require
-from counterfeit.data.selection import describe, spread
+from counterfeit.data.selection import describe, evenly_spaced
 from counterfeit.data.source import Source
 from counterfeit.inference.draws import evaluating
 from counterfeit.metrics.base import Metric, Result
@@ -44,8 +44,8 @@ def matching(found: Tensor, y: Tensor, categories: int, classes: int) -> Tensor:
 
 def compute(model: Generator, source: Source, evaluation: Evaluation) -> Result:
     """Fraction of the split whose category is the one matched to its class on training examples."""
-    known = spread(source, "train", MATCHED, device=model.device)
-    x, y = spread(source, evaluation.split, evaluation.max_examples, device=model.device)
+    known = evenly_spaced(source, "train", MATCHED, device=model.device)
+    x, y = evenly_spaced(source, evaluation.split, evaluation.max_examples, device=model.device)
     if known.y is None or y is None:
         raise ValueError(f"{source.name} has no labels; cluster-accuracy expects them. Choose data with labels.")
     with evaluating(model, evaluation.seed):

@@ -16,14 +16,14 @@ from torch import Tensor
 
 from counterfeit.config.settings import Evaluation
 from counterfeit.core import Batch, Encodes, Generator, require
-from counterfeit.data.selection import describe, spread
+from counterfeit.data.selection import describe, evenly_spaced
 from counterfeit.data.source import InMemory, Source
 from counterfeit.inference.draws import evaluating
 from counterfeit.metrics.base import Metric, Result
 from counterfeit.metrics.coverage.nearest_neighbours import CHUNK, nearest_examples
 from counterfeit.metrics.stats.proportions import share
 
-__all__ = ["PENALTIES", "PROBE", "Features", "Linear", "Probe", "logistic", "probe"]
+__all__ = ["PENALTIES", "PROBE", "HasFeatures", "Linear", "Probe", "logistic", "probe"]
 
 PENALTIES = (1.0, 1e-1, 1e-2, 1e-3, 1e-4)
 FITTED, CHOSEN = 5_000, 2_000  # training and validation examples at most
@@ -33,7 +33,7 @@ Seen = Callable[[Tensor], Tensor]
 
 
 @runtime_checkable
-class Features(Protocol):
+class HasFeatures(Protocol):
     """Shows what it knows of an example before that is squeezed into a code."""
 
     def features(self, x: Tensor) -> Tensor:
@@ -130,13 +130,13 @@ def compute(model: Generator, source: Source, evaluation: Evaluation) -> Mapping
     }
 
 
-def _shows(model: Generator) -> TypeGuard[Features]:
-    return isinstance(model, Features)
+def _shows(model: Generator) -> TypeGuard[HasFeatures]:
+    return isinstance(model, HasFeatures)
 
 
 def _linear(codes: Seen, others: Mapping[str, Seen], source: Source, evaluation: Evaluation) -> Result:
     sizes = {"train": FITTED, "valid": CHOSEN, "test": evaluation.max_examples}
-    parts = [spread(source, split, size, evaluation.seed) for split, size in sizes.items()]
+    parts = [evenly_spaced(source, split, size, evaluation.seed) for split, size in sizes.items()]
 
     def probed(features: Seen) -> Probe:
         train, valid, test = (Batch(features(part.x), part.y) for part in parts)
@@ -150,7 +150,10 @@ def _linear(codes: Seen, others: Mapping[str, Seen], source: Source, evaluation:
 
 
 def _nearest(codes: Seen, others: Mapping[str, Seen], source: Source, evaluation: Evaluation) -> Result:
-    train, test = source.split("train"), spread(source, evaluation.split, evaluation.max_examples, evaluation.seed)
+    train, test = (
+        source.split("train"),
+        evenly_spaced(source, evaluation.split, evaluation.max_examples, evaluation.seed),
+    )
 
     def found(features: Seen) -> Tensor:
         read = (train[some] for some in torch.arange(len(train)).split(CHUNK))

@@ -15,7 +15,7 @@ from torch import Tensor
 from counterfeit.common.numerics import alike, mean_and_error
 from counterfeit.config.settings import Evaluation
 from counterfeit.core import Generator
-from counterfeit.data.selection import describe, spread
+from counterfeit.data.selection import describe, evenly_spaced
 from counterfeit.data.source import Source
 from counterfeit.inference.encoding import Reconstructs, reconstruct
 from counterfeit.metrics.base import Metric, Result
@@ -46,7 +46,7 @@ def psnr(x: Tensor, y: Tensor) -> Tensor:
 
 def compute(model: Generator, source: Source, evaluation: Evaluation) -> Mapping[str, Result]:
     """Mean squared error; in dB, and structural similarity, where the data are images."""
-    x = spread(source, evaluation.split, evaluation.max_examples, device=model.device).x
+    x = evenly_spaced(source, evaluation.split, evaluation.max_examples, device=model.device).x
     y = reconstruct(model, x, evaluation.batch_size, evaluation.seed)
     protocol = f"data and their decoded codes; {describe(source, evaluation.split, len(x), evaluation.max_examples)}"
     details: dict[str, Any] = {"seed": evaluation.seed}

@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-__all__ = ["half_sampled", "halves"]
+__all__ = ["half_sampled", "half_samples"]
 
 
-def halves(n: int, m: int, resamples: int, seed: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+def half_samples(n: int, m: int, resamples: int, seed: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
     """Positions of random halves of `n` and of `m` points, `resamples` times, the same for the same seed."""
     generator = torch.Generator().manual_seed(seed)
     for _ in range(resamples):
@@ -40,4 +40,4 @@ def half_sampled(
     """
     if resamples < 2 or min(len(x), len(y)) < 4:
         return None
-    return float(torch.tensor([statistic(x[i], y[j]) for i, j in halves(len(x), len(y), resamples, seed)]).std())
+    return float(torch.tensor([statistic(x[i], y[j]) for i, j in half_samples(len(x), len(y), resamples, seed)]).std())

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from counterfeit.config.settings import Evaluation
 from counterfeit.core import Batch, Generator, Samples, Spec
-from counterfeit.data.selection import describe, spread
+from counterfeit.data.selection import describe, evenly_spaced
 from counterfeit.data.source import Examples, Source
 from counterfeit.data.sources.captioned_shapes import Composed, composed
 from counterfeit.inference.draws import draw_samples
@@ -107,7 +107,7 @@ def compute(model: Generator, source: Source, evaluation: Evaluation) -> Mapping
     known, named = composed(source.raw), Named(source.raw)
     by = classifier(named, device=model.device)
     n = min(evaluation.samples, evaluation.max_examples or evaluation.samples)
-    batch = spread(source.raw, evaluation.split, n)
+    batch = evenly_spaced(source.raw, evaluation.split, n)
     x, y = batch.x, batch.labels
     asked = known.asked(y)
     drawn = draw_samples(model, len(x), evaluation.seed, evaluation.batch_size, y)

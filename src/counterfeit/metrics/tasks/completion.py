@@ -21,7 +21,7 @@ from counterfeit.common.numerics import mean_and_error
 from counterfeit.common.seeding import seeded
 from counterfeit.config.settings import Evaluation
 from counterfeit.core import Batch, Completes, Generator
-from counterfeit.data.selection import describe, spread
+from counterfeit.data.selection import describe, evenly_spaced
 from counterfeit.data.source import Examples, Source
 from counterfeit.inference.completion import complete
 from counterfeit.metrics.base import Answer, Metric, Result
@@ -29,14 +29,14 @@ from counterfeit.metrics.coverage.nearest_neighbours import nearest_examples
 from counterfeit.metrics.features.frechet import unseen_distance
 from counterfeit.nets.masks import KINDS, mask_of
 
-__all__ = ["COMPLETION", "DRAWS", "Given", "given", "nearest_completion", "squared_error"]
+__all__ = ["COMPLETION", "DRAWS", "MaskedImages", "masked_images", "nearest_completion", "squared_error"]
 
 DRAWS = 10  # completions of each image
 FITTED = 10_000  # training examples at most whose mean is a completion
 NOTE = "the truth's deviation is from the mean of the draws: completions that vary less are too sure"
 
 
-class Given(NamedTuple):
+class MaskedImages(NamedTuple):
     """Images `x` and masks, both (N, *shape), and which of `KINDS` each mask is, (N,); several may be of one image."""
 
     x: Tensor
@@ -51,7 +51,7 @@ class Given(NamedTuple):
         return root, error / (2 * root) if root and error is not None else error
 
 
-def given(source: Source, evaluation: Evaluation, device: torch.device | str = "cpu") -> Given:
+def masked_images(source: Source, evaluation: Evaluation, device: torch.device | str = "cpu") -> MaskedImages:
     """Held-out images, evenly spaced, one for every `DRAWS` samples, under each kind of mask in turn.
 
     Where there are fewer images, each comes under several kinds.
@@ -62,9 +62,9 @@ def given(source: Source, evaluation: Evaluation, device: torch.device | str = "
     place = torch.arange(images)
     turn = place + place // len(KINDS)  # one further every round, so that even positions meet all kinds too
     kind = (turn + torch.arange(repeats)[:, None]).flatten() % len(KINDS)
-    x = spread(source, evaluation.split, images, evaluation.seed, device).x
+    x = evenly_spaced(source, evaluation.split, images, evaluation.seed, device).x
     masks = torch.stack([mask_of(name, source.spec.shape) for name in KINDS])
-    return Given(torch.cat([x] * repeats), masks[kind].to(device), kind, images)
+    return MaskedImages(torch.cat([x] * repeats), masks[kind].to(device), kind, images)
 
 
 def squared_error(y: Tensor, x: Tensor, mask: Tensor) -> Tensor:
@@ -95,7 +95,7 @@ class Known(Examples):
         return Batch(batch.x * self.mask.to(batch.x.device), batch.y)
 
 
-def nearest_completion(asked: Given, train: Examples) -> Tensor:
+def nearest_completion(asked: MaskedImages, train: Examples) -> Tensor:
     """Images whose missing values are those of the training example that is nearest in the known ones."""
     y = asked.x.clone()
     for kind in asked.kind.unique():
@@ -108,11 +108,11 @@ def nearest_completion(asked: Given, train: Examples) -> Tensor:
 
 def compute(model: Generator, source: Source, evaluation: Evaluation) -> Answer:
     """Error and diversity of completions in root mean squares over what is missing, and their Fréchet distance."""
-    asked = given(source, evaluation, model.device)
+    asked = masked_images(source, evaluation, model.device)
     x, mask, images = asked.x, asked.mask, asked.images
     draws = complete(model, x, mask, DRAWS, evaluation.batch_size, evaluation.seed)
     with seeded(evaluation.seed):  # random transforms draw as examples are read
-        mean = spread(source, "train", FITTED, device=model.device).x.mean(0)
+        mean = evenly_spaced(source, "train", FITTED, device=model.device).x.mean(0)
         baselines = {
             "mean image": torch.where(mask == 1, x, mean),
             "nearest neighbour": nearest_completion(asked, source.split("train")),
@@ -131,7 +131,7 @@ def compute(model: Generator, source: Source, evaluation: Evaluation) -> Answer:
     }
 
 
-def _error(asked: Given, draws: Tensor, baselines: Mapping[str, Tensor], protocol: str) -> Result:
+def _error(asked: MaskedImages, draws: Tensor, baselines: Mapping[str, Tensor], protocol: str) -> Result:
     squares = squared_error(draws, asked.x, asked.mask)  # (draws, N)
     rows = {
         f"best of {DRAWS} draws": squares.amin(0),
@@ -146,7 +146,7 @@ def _error(asked: Given, draws: Tensor, baselines: Mapping[str, Tensor], protoco
     return Result(*asked.rms(squares.mean(0)), asked.images, what, details, references=references)
 
 
-def _diversity(asked: Given, draws: Tensor, protocol: str) -> Result:
+def _diversity(asked: MaskedImages, draws: Tensor, protocol: str) -> Result:
     variance = squared_error(draws, draws.mean(0), asked.mask).sum(0) / (len(draws) - 1)  # without bias
     off = squared_error(draws.mean(0), asked.x, asked.mask) - variance / len(draws)  # of the mean of ever more draws
     references = {"truth": Estimate(*asked.rms(off))}

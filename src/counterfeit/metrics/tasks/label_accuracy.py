@@ -6,7 +6,7 @@ import torch
 
 from counterfeit.config.settings import Evaluation
 from counterfeit.core import Generator, Samples
-from counterfeit.data.selection import describe, spread
+from counterfeit.data.selection import describe, evenly_spaced
 from counterfeit.data.source import Source
 from counterfeit.inference.draws import draw_samples
 from counterfeit.metrics.base import Metric, Result
@@ -21,7 +21,7 @@ def compute(model: Generator, source: Source, evaluation: Evaluation) -> Result:
     y = torch.arange(evaluation.samples, device=model.device) % source.spec.classes
     samples = draw_samples(model, len(y), evaluation.seed, evaluation.batch_size, y)
     judge = classifier(source.raw, evaluation.weights, model.device)
-    real = spread(source, evaluation.split, evaluation.max_examples)
+    real = evenly_spaced(source, evaluation.split, evaluation.max_examples)
     if real.y is None:
         raise ValueError(f"{source.name} has no labels; label-accuracy expects them. Choose data with labels.")
     named, known = (judge.log_probs(judge(source.natural(x))).argmax(1) for x in (samples, real.x.to(model.device)))

@@ -16,7 +16,7 @@ from torch.nn.functional import one_hot
 from counterfeit.common.seeding import seeded
 from counterfeit.config.settings import Evaluation
 from counterfeit.core import Assembles, Generator, require
-from counterfeit.data.selection import describe, spread
+from counterfeit.data.selection import describe, evenly_spaced
 from counterfeit.data.source import Source
 from counterfeit.inference.assembly import assemble
 from counterfeit.metrics.base import Answer, Metric, Result
@@ -91,8 +91,10 @@ def nearest_assembly(patches: Tensor, known: Puzzle) -> tuple[Tensor, Tensor]:
 def compute(model: Generator, source: Source, evaluation: Evaluation) -> Answer:
     """Share of patches that are put in their places, and the Fréchet distance of the images around them."""
     n = min(evaluation.samples, evaluation.max_examples or evaluation.samples)
-    asked = puzzles(model, spread(source, evaluation.split, n, evaluation.seed, model.device).x, evaluation.batch_size)
-    train = spread(source, "train", SEARCHED, evaluation.seed, model.device).x
+    asked = puzzles(
+        model, evenly_spaced(source, evaluation.split, n, evaluation.seed, model.device).x, evaluation.batch_size
+    )
+    train = evenly_spaced(source, "train", SEARCHED, evaluation.seed, model.device).x
     with seeded(evaluation.seed):
         solutions = {
             "": assemble(model, asked.patches, evaluation.batch_size, evaluation.seed),

@@ -21,7 +21,7 @@ from counterfeit.common.estimate import Estimate
 from counterfeit.common.numerics import mean_and_error
 from counterfeit.config.settings import Evaluation
 from counterfeit.core import Generator, Upscales, require
-from counterfeit.data.selection import describe, spread
+from counterfeit.data.selection import describe, evenly_spaced
 from counterfeit.data.source import Source
 from counterfeit.inference.upscaling import upscaled
 from counterfeit.metrics.base import Answer, Metric, Result, attempt
@@ -53,7 +53,10 @@ def measures(by: FeatureExtractor) -> Mapping[str, Measure]:
 
 def compute(model: Generator, source: Source, evaluation: Evaluation) -> Answer:
     """Every measure of the model's pictures, with those of bicubic and of nearest pixels beside it."""
-    truth, by = spread(source, evaluation.split, evaluation.max_examples).x, extractor(source, evaluation, model.device)
+    truth, by = (
+        evenly_spaced(source, evaluation.split, evaluation.max_examples).x,
+        extractor(source, evaluation, model.device),
+    )
     found = upscaled(model, truth, evaluation.batch_size, evaluation.seed)
     factor, taps = require(model, Upscales).factor, window(min(source.spec.shape[1:]))
     what = {

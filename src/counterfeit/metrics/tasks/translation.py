@@ -18,7 +18,7 @@ from torch import Tensor
 from counterfeit.common.numerics import alike, mean
 from counterfeit.config.settings import Evaluation
 from counterfeit.core import Batch, Generator, Translates
-from counterfeit.data.selection import describe, spread
+from counterfeit.data.selection import describe, evenly_spaced
 from counterfeit.data.source import Source
 from counterfeit.data.sources.unpaired_digits import Paired
 from counterfeit.inference.translation import elsewhere, translate
@@ -94,7 +94,7 @@ def errors(found: Translated, source: Source) -> Mapping[str, tuple[Tensor, Mapp
 def compute(model: Generator, source: Source, evaluation: Evaluation) -> Mapping[str, Result]:
     """Distance to the hidden truth, where there is one, beside doing nothing and a domain's mean; there and back."""
     found = there_and_back(
-        model, spread(source, evaluation.split, evaluation.max_examples, device=model.device), evaluation
+        model, evenly_spaced(source, evaluation.split, evaluation.max_examples, device=model.device), evaluation
     )
     what = {"translation-error": "examples in another domain to their hidden truth", "cycle-error": "there and back"}
     results = {}
@@ -112,7 +112,7 @@ def compute_accuracy(model: Generator, source: Source, evaluation: Evaluation) -
     tell what they are of stands beside it, by the way back; where they do not, the share counts for nothing.
     """
     found = there_and_back(
-        model, spread(source, evaluation.split, evaluation.max_examples, device=model.device), evaluation
+        model, evenly_spaced(source, evaluation.split, evaluation.max_examples, device=model.device), evaluation
     )
     judge = classifier(source, evaluation.weights, model.device)
     named = {name: judge.log_probs(judge(x)).argmax(1) for name, x in (("there", found.there), ("data", found.x))}
@@ -139,7 +139,7 @@ def _told(found: Translated, domains: int) -> dict[str, Any]:
 
 def _means(source: Source) -> Tensor:
     """The mean training example of each domain, (domains, *shape)."""
-    x, y = spread(source, "train", MEANS)
+    x, y = evenly_spaced(source, "train", MEANS)
     if y is None:
         raise ValueError(f"{source.name} has no labels; domains are expected. Choose data with labels.")
     return torch.stack([x[y == domain].mean(0) for domain in range(source.spec.classes)])

@@ -17,7 +17,7 @@ from counterfeit.common.estimate import Estimate
 from counterfeit.common.numerics import mean_and_error
 from counterfeit.config.settings import Evaluation
 from counterfeit.core import Generator, Predicts
-from counterfeit.data.selection import describe, spread
+from counterfeit.data.selection import describe, evenly_spaced
 from counterfeit.data.source import Source
 from counterfeit.inference.prediction import predicted
 from counterfeit.metrics.base import Answer, Metric, Result, attempt
@@ -35,7 +35,7 @@ def errors(found: Tensor, truth: Tensor) -> Tensor:
 
 def compute(model: Generator, source: Source, evaluation: Evaluation) -> Answer:
     """Squared error and sharpness, of the next frame and over the rollout, with those of copies beside them."""
-    videos = spread(source, evaluation.split, evaluation.max_examples).x
+    videos = evenly_spaced(source, evaluation.split, evaluation.max_examples).x
     found = predicted(model, videos, evaluation.batch_size, evaluation.seed)
     ours, copies = errors(found.model, found.truth), errors(found.copied, found.truth)
     steps, given = found.truth.shape[1], found.given.shape[1]

@@ -18,7 +18,7 @@ from counterfeit.core import Batch, Clock, Spec, Update, check_labels
 from counterfeit.models.adversarial.shared.alternating import AlternatingGAN, GANSettings
 from counterfeit.nets.translation import ImagePool, PatchDiscriminator, TranslationPlayers
 
-__all__ = ["CycleGAN", "halves"]
+__all__ = ["CycleGAN", "by_domain"]
 
 SETTINGS = GANSettings(objective="least-squares", resample_noise=False)
 Pair = tuple[Tensor, Tensor]
@@ -31,7 +31,7 @@ class Halves(NamedTuple):
     whole: Tensor
 
 
-def halves(real: Batch) -> Halves:
+def by_domain(real: Batch) -> Halves:
     """Half a minibatch of each domain: where one is rarer its examples are repeated, and some others left out.
 
     Raises:
@@ -39,7 +39,7 @@ def halves(real: Batch) -> Halves:
 
     Example:
         >>> x = torch.arange(6.0).view(6, 1)
-        >>> [half.flatten().tolist() for half in halves(Batch(x, torch.tensor([0, 1, 0, 0, 1, 0]))).x]
+        >>> [half.flatten().tolist() for half in by_domain(Batch(x, torch.tensor([0, 1, 0, 0, 1, 0]))).x]
         [[0.0, 2.0, 3.0], [1.0, 4.0, 1.0]]
     """
     n = len(real.x)
@@ -111,7 +111,7 @@ class CycleGAN(AlternatingGAN[Crossed]):
 
     def generate(self, real: Batch) -> Crossed:
         """Half a minibatch of each domain, taken into the other."""
-        halved = halves(real)
+        halved = by_domain(real)
         return Crossed(halved, self._cross(halved.x))
 
     def _cross(self, x: Pair) -> Pair:

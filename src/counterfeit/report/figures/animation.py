@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-__all__ = ["Frame", "animation", "frames", "pictures", "spread"]
+__all__ = ["Frame", "animation", "frames", "linspaced", "pictures"]
 
 LIMIT = 1_400_000  # bytes
 MOST = 32  # frames
@@ -34,11 +34,11 @@ def frames(run: Path) -> list[Frame]:
     return sorted(Frame(int(match[1]), path) for path, match in steps.items() if match)
 
 
-def spread(n: int, most: int) -> list[int]:
+def linspaced(n: int, most: int) -> list[int]:
     """At most `most` of the positions 0 … n - 1, evenly spread, with the first and the last.
 
     Example:
-        >>> spread(9, 3)
+        >>> linspaced(9, 3)
         [0, 4, 8]
     """
     return sorted({round(i * (n - 1) / max(1, min(n, most) - 1)) for i in range(min(n, most))})
@@ -46,7 +46,7 @@ def spread(n: int, most: int) -> list[int]:
 
 def pictures(shown: Sequence[Frame]) -> list[np.ndarray]:
     """Some of the frames, 400 to 720 pixels wide, over a bar that fills as training proceeds: uint8 (H, W, 3)."""
-    shown = [shown[i] for i in spread(len(shown), MOST)]
+    shown = [shown[i] for i in linspaced(len(shown), MOST)]
     with Image.open(shown[-1].path) as image:
         size = image.size  # that of earlier ones differs where the settings were changed in between
     return [_picture(frame, size, shown[-1].step) for frame in shown]
@@ -62,7 +62,7 @@ def animation(shown: Sequence[np.ndarray], limit: int = LIMIT) -> bytes:
         data = _encode(shown, lossless=False)
         if len(shown) <= 2:
             break
-        shown = [shown[i] for i in spread(len(shown), max(2, int(0.8 * len(shown))))]
+        shown = [shown[i] for i in linspaced(len(shown), max(2, int(0.8 * len(shown))))]
     return data
 
 

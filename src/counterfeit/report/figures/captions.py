@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from counterfeit.data.images import tile
-from counterfeit.data.selection import spread
+from counterfeit.data.selection import evenly_spaced
 from counterfeit.data.source import Source
 from counterfeit.data.sources.captioned_shapes import Composed
 from counterfeit.data.tokenizer import caption
@@ -56,7 +56,7 @@ def captions(run: Drawn) -> Iterator[Figure]:
 
 def _chosen(source: Source) -> tuple[Tensor, list[str]]:
     """Captions of the test split, (ROWS, length), and a note on each; half of pairs never seen where there are such."""
-    y = spread(source.raw, "test", SEARCHED).labels
+    y = evenly_spaced(source.raw, "test", SEARCHED).labels
     if not isinstance(source.raw, Composed):
         return y[:ROWS], [""] * len(y[:ROWS])
     asked = source.raw.asked(y)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from counterfeit.core import Completes
 from counterfeit.data.images import encode_png, tile
-from counterfeit.data.selection import spread
+from counterfeit.data.selection import evenly_spaced
 from counterfeit.inference.completion import complete
 from counterfeit.inference.draws import Drawn
 from counterfeit.nets.masks import KINDS, mask_of
@@ -56,7 +56,7 @@ def board(x: Tensor, mask: Tensor, draws: Tensor, truth: bool = True) -> np.ndar
 def completions(run: Drawn) -> Figure:
     """Test images under every kind of mask, each beside several completions."""
     model, source, across = run.model, run.source, grids.columns(run, WIDTH)
-    x = spread(source, "test", EACH * len(KINDS), grids.SEED).x
+    x = evenly_spaced(source, "test", EACH * len(KINDS), grids.SEED).x
     kinds = [KINDS[i // EACH % len(KINDS)] for i in range(len(x))]
     mask = torch.stack([mask_of(kind, source.spec.shape) for kind in kinds])
     draws = complete(model, x, mask, across - 2, len(x), grids.SEED).cpu()

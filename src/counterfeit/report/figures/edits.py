@@ -12,7 +12,7 @@ from torch import Tensor
 from counterfeit.common.files import UNREADABLE
 from counterfeit.core import Decodes, Encodes, require
 from counterfeit.data.images import encode_png, tile
-from counterfeit.data.selection import spread
+from counterfeit.data.selection import evenly_spaced
 from counterfeit.inference.draws import evaluating
 from counterfeit.inference.latent import class_means, move
 from counterfeit.metrics.representation.linear_probe import FITTED
@@ -35,7 +35,7 @@ def means(run: Run) -> Tensor:
     Raises:
         ValueError: where the data have no labels.
     """
-    batch, classes = spread(run.source, "train", FITTED, grids.SEED), run.source.spec.classes
+    batch, classes = evenly_spaced(run.source, "train", FITTED, grids.SEED), run.source.spec.classes
     if batch.y is None or not classes:
         raise ValueError(f"{run.source.name} has no labels; classes are expected. Give codes: --direction FILE.")
     return class_means(run.encode(batch.x), batch.y, classes)
@@ -94,7 +94,7 @@ def edits(run: Run) -> Figure:
     """A test example of each of several classes, moved to the class whose mean code is nearest to that of its own."""
     found, name = means(run), run.source.called
     near = torch.cdist(found, found).nan_to_num(torch.inf).fill_diagonal_(torch.inf).argmin(1)
-    batch = spread(run.source, "test", LOOKED, grids.SEED)
+    batch = evenly_spaced(run.source, "test", LOOKED, grids.SEED)
     y = batch.labels
     known = found.isfinite().all(1)  # a class may have no training example among those looked at
     chosen = [int((y == label).nonzero()[0]) for label in y.unique().tolist() if known[label]][:ROWS]

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from counterfeit.core import Assembles
 from counterfeit.data.images import encode_png, tile
-from counterfeit.data.selection import spread
+from counterfeit.data.selection import evenly_spaced
 from counterfeit.inference.assembly import assemble
 from counterfeit.inference.draws import Drawn, evaluating
 from counterfeit.metrics.tasks.patch_assembly import puzzles
@@ -29,7 +29,7 @@ DRAWS = 2
 def assemblies(run: Drawn) -> Figure:
     """Test images as puzzles, one a column."""
     n = grids.columns(run, WIDTH)
-    x = spread(run.source, "test", n, grids.SEED, run.model.device).x
+    x = evenly_spaced(run.source, "test", n, grids.SEED, run.model.device).x
     with evaluating(run.model, grids.SEED):
         puzzle = puzzles(run.model, x, n)
     draws = [assemble(run.model, puzzle.patches, n, grids.SEED + i) for i in range(DRAWS)]

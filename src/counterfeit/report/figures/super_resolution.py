@@ -8,7 +8,7 @@ import torch
 
 from counterfeit.core import Upscales
 from counterfeit.data.images import encode_png, tile
-from counterfeit.data.selection import spread
+from counterfeit.data.selection import evenly_spaced
 from counterfeit.inference.upscaling import upscaled
 from counterfeit.report.figures.base import RunFigures
 from counterfeit.report.html import grids
@@ -23,7 +23,7 @@ WIDTH = 700  # pixels of a row of images
 def upscalings(run: Run, width: int) -> Figure:
     """Test pictures in the pixels that the model was given, bicubic, enlarged by it, and true, a row each."""
     across = grids.columns(run, width)
-    found = upscaled(run.model, spread(run.source, "test", across).x, seed=grids.SEED)
+    found = upscaled(run.model, evenly_spaced(run.source, "test", across).x, seed=grids.SEED)
     pixels = tile(run.source.natural(torch.cat(found)).cpu(), across)
     return Figure(
         "upscalings",

@@ -8,7 +8,7 @@ import torch
 
 from counterfeit.core import Predicts
 from counterfeit.data.images import encode_png
-from counterfeit.data.selection import spread
+from counterfeit.data.selection import evenly_spaced
 from counterfeit.inference.prediction import predicted
 from counterfeit.report.figures.base import RunFigures, always
 from counterfeit.report.html import grids
@@ -22,7 +22,7 @@ VIDEOS = 5
 
 def predictions(run: Run) -> Figure:
     """Videos of the test split above what the model makes of their beginning."""
-    videos = spread(run.source, "test", VIDEOS).x
+    videos = evenly_spaced(run.source, "test", VIDEOS).x
     found = predicted(run.model, videos, seed=grids.SEED)
     given, steps = found.given.shape[1], found.truth.shape[1]
     blank = torch.full_like(found.given, 0.5)  # gray: nothing is foreseen there

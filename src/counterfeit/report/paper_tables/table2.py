@@ -32,10 +32,10 @@ __all__ = ["families", "passes", "table2"]
 STEPS = 200  # of training that are timed
 EXAMPLES = 1_000
 KINDS = ("exact", "bound", "estimate")
-Row = dict[str, Any]
+Measurements = dict[str, Any]
 
 
-def families(data: str = "digits", steps: int = STEPS, tell: Tell | None = None) -> dict[str, Row]:
+def families(data: str = "digits", steps: int = STEPS, tell: Tell | None = None) -> dict[str, Measurements]:
     """Model -> what was measured, of the first recipe of each model on `data`.
 
     Arguments:
@@ -53,7 +53,7 @@ def families(data: str = "digits", steps: int = STEPS, tell: Tell | None = None)
     return found
 
 
-def table2(found: Mapping[str, Row]) -> Table:
+def table2(found: Mapping[str, Measurements]) -> Table:
     """The paper's five rows, a column for each model."""
     aspects = {
         "training": _training, "inference": _inference, "sampling": _sampling, "evaluating p(x)": _density,
@@ -92,7 +92,7 @@ def _telling(tell: Tell | None, model: str, number: int, count: int) -> Callable
     return lambda what: tell(f"{model}, {what}", number, count) if tell else None
 
 
-def _family(recipe: Recipe, folder: Path, steps: int, now: Callable[[str], None]) -> Row:
+def _family(recipe: Recipe, folder: Path, steps: int, now: Callable[[str], None]) -> Measurements:
     now(f"{steps} steps of training")
     log = {"log_every": max(1, steps // 4), "save_every": steps, "tensorboard": False, "monitor": None}
     run = train(recipe.name, out=folder, settings={"train": {"steps": steps, **log}}, show=False)
@@ -121,7 +121,7 @@ def _encoding(run: Run) -> float | None:
         return _seconds(lambda: require(run.model, Encodes).encode(x)) * EXAMPLES / len(x)
 
 
-def _of_samples(model: Model) -> Row:
+def _of_samples(model: Model) -> Measurements:
     if not isinstance(model, Samples):
         return {"sampling_seconds": None, "chain": None}
     with evaluating(model, 0):
@@ -129,7 +129,7 @@ def _of_samples(model: Model) -> Row:
     return {"sampling_seconds": sampling_seconds({"": model})[""], "chain": chain}
 
 
-def _of_density(run: Run, now: Callable[[str], None]) -> Row:
+def _of_density(run: Run, now: Callable[[str], None]) -> Measurements:
     """The best that can be said of log p(x), and how long the test split takes."""
     able = [registry.metric(name) for name in applicable(run)]
     able = [metric for metric in able if metric.unit == "nats"]
@@ -153,31 +153,31 @@ def _seconds(act: Callable[[], object], repeats: int = 5) -> float:
     return statistics.median(found)
 
 
-def _training(row: Row) -> str:
+def _training(row: Measurements) -> str:
     updates = f"{row['updates_a_step']} updates in turn" if row["updates_a_step"] > 1 else "1 update"
     step, whole = _short(row["step_seconds"]), duration(row["training_seconds"])
     return f"{step} a step of {row['batch_size']}, {updates}; {whole} in all"
 
 
-def _inference(row: Row) -> str:
+def _inference(row: Measurements) -> str:
     return "none" if row["inference_seconds"] is None else f"{_short(row['inference_seconds'])} for 1,000 codes"
 
 
-def _sampling(row: Row) -> str:
+def _sampling(row: Measurements) -> str:
     if row["sampling_seconds"] is None:
         return "none"
     chain = "no chain" if row["chain"] <= 1 else f"a chain of {row['chain']:,}"
     return f"{_short(row['sampling_seconds'])} for 1,000, {chain}"
 
 
-def _density(row: Row) -> str:
+def _density(row: Measurements) -> str:
     if row["density"] is None:
         return "none"
     times = ", ".join(f"{name} {_short(seconds)}" for name, seconds in row["density_seconds"].items())
     return f"{row['density']}: {times} for {row['density_examples']:,} examples"
 
 
-def _design(row: Row) -> str:
+def _design(row: Measurements) -> str:
     parts = ", ".join(f"{name} {count:,}" for name, count in row["parts"].items())
     return f"{len(row['parts'])} nets: {parts} parameters"
 

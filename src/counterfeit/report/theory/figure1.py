@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from counterfeit.report.figures.animation import animation, spread
+from counterfeit.report.figures.animation import animation, linspaced
 from counterfeit.report.html import plot
 from counterfeit.report.html.figure import Figure, Picture
 from counterfeit.report.html.plot import Theme
@@ -66,7 +66,9 @@ def _animation(trace: Sequence[Moment]) -> Figure:
     # early steps change most: half of the frames show the first fifth of training
     early = trace[: len(trace) // 5]
     late = trace[len(trace) // 5 :]
-    shown = [early[i] for i in spread(len(early), FRAMES // 2)] + [late[i] for i in spread(len(late), FRAMES // 2)]
+    shown = [early[i] for i in linspaced(len(early), FRAMES // 2)] + [
+        late[i] for i in linspaced(len(late), FRAMES // 2)
+    ]
 
     def moving(theme: Theme) -> Picture:
         return Picture(animation([plot.pixels(partial(_frame, m, theme), theme, SIZE) for m in shown], LIMIT), ".webp")
