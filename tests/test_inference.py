@@ -365,7 +365,7 @@ def test_a_direction_leads_from_one_mean_to_another_and_an_edit_starts_at_the_re
 
 def test_the_report_shows_edits_and_reconstructions(run):
     assert {"reconstructions", "edits"} <= {figure.name for figure in figures(run)}
-    assert edits(run).caption.count(" to ") >= 10
+    assert edits(run).alt.count(" to ") >= 10
 
 
 def test_a_direction_of_ones_own_is_a_vector_or_two_codes(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from types import SimpleNamespace
 
@@ -19,6 +20,7 @@ from counterfeit.config.settings import Data, Evaluation
 from counterfeit.core import Batch, Clock, Model, Spec, Translates, Update
 from counterfeit.data.class_subset import chosen
 from counterfeit.data.images import save_png
+from counterfeit.data.labelled_images import below_texts
 from counterfeit.data.selection import evenly_spaced
 from counterfeit.data.source import InMemory, Source
 from counterfeit.data.sources.digits import Digits
@@ -34,6 +36,7 @@ from counterfeit.models.translation.cyclegan import CycleGAN, by_domain
 from counterfeit.models.translation.stargan import StarGAN
 from counterfeit.nets.translation import DomainDiscriminator, DomainNorm, ImagePool, PatchDiscriminator, ResnetGenerator
 from counterfeit.report.figures.translation import beside, translations
+from counterfeit.report.html import plot
 from counterfeit.run.run import Run
 from flat import flat
 
@@ -454,7 +457,7 @@ def fails(capsys, *words):
 
 def test_a_report_shows_translations(run):
     (figure,) = translations(Run(run))
-    assert "plain to negative+shifted; negative+shifted to plain" in figure.caption
+    assert "plain to negative+shifted; negative+shifted to plain" in figure.alt
     assert "hidden truth" in figure.caption
 
 
@@ -531,8 +534,20 @@ def test_domains_with_few_examples_have_shorter_rows():
     run = SimpleNamespace(source=source, model=flat(StarGAN, source.spec, **TINY))
     cycles, everywhere_ = translations(run)
     assert cycles.alt.startswith("3 bands")
-    assert "3 to" in cycles.caption
-    assert everywhere_.alt.startswith("12 test examples")
+    assert "3 to" in cycles.alt
+    assert everywhere_.alt == "12 columns; rows: test examples, to 0, to 1, to 2, to 3, to 4."
+
+
+def test_figures_name_every_row_above_it():
+    x, y = Digits().split("test").first(40)
+    run = SimpleNamespace(source=Fixed(x, y, 10), model=flat(StarGAN, Digits.native, **TINY))
+    _, figure = translations(run)
+    names = ["test examples", *(f"to {domain}" for domain in range(8))]
+    for shown, theme in ((figure.picture, plot.LIGHT), (figure.dark, plot.DARK)):
+        pixels = np.asarray(Image.open(io.BytesIO(shown.data)))
+        for row, name in zip(np.split(pixels, 9), names, strict=True):
+            alone = below_texts([name], [np.zeros((1, pixels.shape[1]), np.uint8)], theme.ink)
+            assert np.array_equal(row[:18], alone[:18])
 
 
 def test_classes_are_called_by_name_or_number(hidden, pictures):

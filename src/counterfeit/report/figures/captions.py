@@ -22,9 +22,9 @@ from counterfeit.inference.draws import Drawn, evaluating
 from counterfeit.inference.latent import interpolate, lerp
 from counterfeit.metrics.tasks.caption_attributes import Depicts
 from counterfeit.report.figures.base import RunFigures
-from counterfeit.report.html import grids, plot
-from counterfeit.report.html.figure import Figure, Picture
-from counterfeit.report.html.texts import labelled
+from counterfeit.report.html import grids
+from counterfeit.report.html.figure import Figure
+from counterfeit.report.html.texts import in_rows
 
 __all__ = ["captions"]
 
@@ -80,9 +80,7 @@ def _figure(
     run: Drawn, name: str, section: str, words: str, texts: Sequence[str], rows: Sequence[Tensor]
 ) -> Figure:  # fmt: skip
     bands = [tile(row, len(row)) for row in rows]
-    light, dark = (Picture(labelled(texts, bands, theme.ink), ".png", grids.crisp(run)) for theme in
-                   (plot.LIGHT, plot.DARK))  # fmt: skip
-    return Figure(name, section, words, f"{words} {'; '.join(texts)}.", light, dark)
+    return Figure(name, section, words, f"{words} {'; '.join(texts)}.", *in_rows(run, texts, bands))
 
 
 CAPTIONS_FIGURES = RunFigures("captions", (Depicts,), captions, 80)

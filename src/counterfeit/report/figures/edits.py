@@ -11,14 +11,15 @@ from torch import Tensor
 
 from counterfeit.common.files import UNREADABLE
 from counterfeit.core import Decodes, Encodes, require
-from counterfeit.data.images import encode_png, tile
+from counterfeit.data.images import tile
 from counterfeit.data.selection import evenly_spaced
 from counterfeit.inference.draws import evaluating
 from counterfeit.inference.latent import class_means, move
 from counterfeit.metrics.representation.linear_probe import FITTED
 from counterfeit.report.figures.base import RunFigures
 from counterfeit.report.html import grids
-from counterfeit.report.html.figure import Figure, Picture
+from counterfeit.report.html.figure import Figure
+from counterfeit.report.html.texts import in_rows
 from counterfeit.run.run import Run
 
 __all__ = ["board", "directions", "edit", "edits", "means", "read_direction"]
@@ -100,14 +101,15 @@ def edits(run: Run) -> Figure:
     chosen = [int((y == label).nonzero()[0]) for label in y.unique().tolist() if known[label]][:ROWS]
     x, away = batch.x[chosen], y[chosen]
     changed = edit(run, x, found[near[away]] - found[away], torch.linspace(0, FARTHEST, grids.columns(run, WIDTH) - 1))
+    shown = run.source.natural(x)
     words = [f"{name(i)} to {name(j)}" for i, j in zip(away.tolist(), near[away].tolist(), strict=True)]
     return Figure(
         "edits",
         "Edits",
-        f"First column: test examples. Beside each its reconstruction, then what its code decodes to on the way from "
-        f"the mean code of its class to the nearest of another, {FARTHEST:g} times as far: {', '.join(words)}.",
-        f"{len(x)} rows; in each, an example of one class turns into another.",
-        Picture(encode_png(board(run.source.natural(x), changed)), ".png", grids.crisp(run)),
+        "First column: test examples. Beside each its reconstruction, then what its code decodes to on the way from "
+        f"the mean code of its class to the nearest of another, {FARTHEST:g} times as far.",
+        f"{len(x)} rows; in each, an example of one class turns into another: {', '.join(words)}.",
+        *in_rows(run, words, [board(*row) for row in zip(shown.split(1), changed.split(1), strict=True)]),
     )
 
 

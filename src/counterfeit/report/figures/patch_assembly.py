@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from counterfeit.core import Assembles
-from counterfeit.data.images import encode_png, tile
+from counterfeit.data.images import tile
 from counterfeit.data.selection import evenly_spaced
 from counterfeit.inference.assembly import assemble
 from counterfeit.inference.draws import Drawn, evaluating
@@ -17,7 +17,8 @@ from counterfeit.nets.patches import covered
 from counterfeit.report.figures.base import RunFigures
 from counterfeit.report.figures.completion import tinted
 from counterfeit.report.html import grids
-from counterfeit.report.html.figure import Figure, Picture
+from counterfeit.report.html.figure import Figure
+from counterfeit.report.html.texts import in_rows
 from counterfeit.run.run import Run
 
 __all__ = ["assemblies"]
@@ -39,15 +40,17 @@ def assemblies(run: Drawn) -> Figure:
         tinted(shown, covered(puzzle.corners, size, shown.shape[1:])), _pasted(run, puzzle.patches, found, shown),
         *(run.source.natural(images) for images, _ in draws), shown,
     ]  # fmt: skip
-    board = torch.cat([row.expand(-1, 3, -1, -1).cpu() for row in rows])
+    names = [
+        "patches where they are", "patches where the model puts them", *(f"draw {i + 1}" for i in range(DRAWS)),
+        "the true image",
+    ]  # fmt: skip
     words = (
-        "From above: patches where test images have the strongest edges; where the model, which is not told, puts "
-        f"them; {DRAWS} draws of the whole image; the true one."
+        "Patches of test images where their edges are strongest; where the model, which is not told, puts them; and "
+        "what it draws around them."
     )
-    return Figure(
-        "puzzles", "Puzzles", words, f"{n} columns of {len(rows)} images. {words}",
-        Picture(encode_png(tile(board, n)), ".png", grids.crisp(run)),
-    )  # fmt: skip
+    bands = [tile(row.expand(-1, 3, -1, -1).cpu(), n) for row in rows]
+    alt = f"{n} columns; rows: {', '.join(names)}."
+    return Figure("puzzles", "Puzzles", words, alt, *in_rows(run, names, bands))
 
 
 def _pasted(run: Drawn, patches: Tensor, corners: Tensor, like: Tensor) -> Tensor:

@@ -17,9 +17,9 @@ from counterfeit.inference.draws import Drawn
 from counterfeit.report.figures import points
 from counterfeit.report.figures.base import RunFigures
 from counterfeit.report.figures.label_rows import named
-from counterfeit.report.html import grids, plot
-from counterfeit.report.html.figure import Figure, Picture
-from counterfeit.report.html.texts import labelled
+from counterfeit.report.html import grids
+from counterfeit.report.html.figure import Figure
+from counterfeit.report.html.texts import in_rows
 from counterfeit.report.html.themed import themed
 from counterfeit.run.run import Run
 
@@ -51,11 +51,9 @@ def samples(run: Drawn, width: int = WIDTH, rows: int | None = None) -> Figure:
 def _in_rows(run: Drawn, rows: Rows, what: str) -> Figure:
     """Rows of samples below what they are of."""
     bands = [tile(row, len(row)) for row in run.sample(len(rows.asked), grids.SEED, rows.asked).split(rows.counts)]
-    light, dark = (
-        Picture(labelled(rows.texts, bands, theme.ink), ".png", grids.crisp(run)) for theme in (plot.LIGHT, plot.DARK)
-    )
     caption = f"{what} in the order they were drawn (seed {grids.SEED}), none left out."
-    return Figure("samples", "Samples", caption, f"Samples of {', '.join(rows.texts)}.", light, dark)
+    alt = f"Samples of {', '.join(rows.texts)}."
+    return Figure("samples", "Samples", caption, alt, *in_rows(run, rows.texts, bands))
 
 
 def neighbours(run: Drawn, width: int = WIDTH) -> Figure:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import torch
-
 from counterfeit.core import Upscales
-from counterfeit.data.images import encode_png, tile
+from counterfeit.data.images import tile
 from counterfeit.data.selection import evenly_spaced
 from counterfeit.inference.upscaling import upscaled
 from counterfeit.report.figures.base import RunFigures
 from counterfeit.report.html import grids
-from counterfeit.report.html.figure import Figure, Picture
+from counterfeit.report.html.figure import Figure
+from counterfeit.report.html.texts import in_rows
 from counterfeit.run.run import Run
 
 __all__ = ["upscalings"]
@@ -24,14 +23,14 @@ def upscalings(run: Run, width: int) -> Figure:
     """Test pictures in the pixels that the model was given, bicubic, enlarged by it, and true, a row each."""
     across = grids.columns(run, width)
     found = upscaled(run.model, evenly_spaced(run.source, "test", across).x, seed=grids.SEED)
-    pixels = tile(run.source.natural(torch.cat(found)).cpu(), across)
+    names = ("made small, its pixels repeated", "bicubic", "enlarged by the model", "the truth")
+    bands = [tile(run.source.natural(row).cpu(), across) for row in found]
     return Figure(
         "upscalings",
         "Upscaled pictures",
-        "Examples of the test split, evenly spaced through it. From above: made small, its pixels repeated; bicubic; "
-        "enlarged by the model; the truth.",
+        "Examples of the test split, evenly spaced through it.",
         f"{across} test pictures in four rows: small, bicubic, by the model, true.",
-        Picture(encode_png(pixels), ".png", grids.crisp(run)),
+        *in_rows(run, names, bands),
     )
 
 

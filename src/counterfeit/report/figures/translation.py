@@ -10,14 +10,15 @@ from torch import Tensor
 
 from counterfeit.config.settings import Evaluation
 from counterfeit.core import Batch, Translates
-from counterfeit.data.images import encode_png, tile
+from counterfeit.data.images import tile
 from counterfeit.data.sources.unpaired_digits import Paired
 from counterfeit.inference.draws import Drawn
 from counterfeit.inference.translation import everywhere, few
 from counterfeit.metrics.tasks.translation import there_and_back
 from counterfeit.report.figures.base import RunFigures
 from counterfeit.report.html import grids
-from counterfeit.report.html.figure import Figure, Picture
+from counterfeit.report.html.figure import Figure
+from counterfeit.report.html.texts import in_rows
 
 __all__ = ["beside", "translations"]
 
@@ -58,16 +59,16 @@ def _cycles(run: Drawn) -> Figure:
         rows = [source.natural(t).cpu() for t in (found.x, found.there, found.back)]
         if isinstance(source.raw, Paired):
             rows.append(source.raw.truth(rows[0], found.y.cpu(), found.to.cpu()))
-        bands.append(tuple(rows))
+        bands.append(tile(torch.cat(rows), len(found.x)))
         others = ", ".join(source.called(to) for to in sorted({*found.to.tolist()}))
         words.append(f"{source.called(int(found.y[0]))} to {others}")
     truth = ", and the hidden truth" if isinstance(source.raw, Paired) else ""
     return Figure(
         "translations",
         "Translations",
-        f"From above: {'; '.join(words)}. In each band: test examples, their translations, these taken back{truth}.",
-        f"{len(bands)} bands of {len(bands[0])} rows: examples, their translations, the way back{truth}.",
-        Picture(encode_png(grids.stacked(bands)), ".png", grids.crisp(run)),
+        f"In each band, from above: test examples, their translations, these taken back{truth}.",
+        f"{len(bands)} bands, {'; '.join(words)}: examples, their translations, the way back{truth}.",
+        *in_rows(run, words, bands),
     )
 
 
@@ -75,14 +76,13 @@ def _everywhere(run: Drawn) -> Figure:
     source, across = run.source, grids.columns(run, WIDTH)
     x = few(source, "test", across).x
     rows = everywhere(run.model, x, min(ROWS, source.spec.classes))
-    shown = source.natural(rows.flatten(0, 1)).cpu()
-    names = ", ".join(source.called(domain) for domain in range(len(rows) - 1))
+    names = ["test examples", *(f"to {source.called(domain)}" for domain in range(len(rows) - 1))]
     return Figure(
         "domains",
         "Translations",
-        f"The first row: test examples. Below them: the same in the domains {names}.",
-        f"{len(x)} test examples above their translations to {len(rows) - 1} domains.",
-        Picture(encode_png(tile(shown, len(x))), ".png", grids.crisp(run)),
+        "Test examples, and below them the same in every domain.",
+        f"{len(x)} columns; rows: {', '.join(names)}.",
+        *in_rows(run, names, [tile(source.natural(row).cpu(), len(x)) for row in rows]),
     )
 
 
