@@ -169,6 +169,20 @@ def test_unknown_setting_names_the_nearest(capsys, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+def test_a_setting_without_its_section_names_it_whole(capsys):
+    assert "did you mean 'train.lr'?" in fails(capsys, "train", "gan", "--lr", "3")
+    assert "did you mean 'model.hidden'?" in fails(capsys, "train", "gan", "--train.hidden", "3")
+    assert "did you mean 'train.batch_size'?" in fails(capsys, "train", "gan", "--batch", "3")
+    assert "did you mean 'train.seed'?" in fails(capsys, "train", "gan", "--sed", "3")
+
+
+def test_a_misspelled_verb_or_choice_names_the_nearest(capsys):
+    for words, meant in ((["tarin"], "train"), (["list", "recipe"], "recipes")):
+        with pytest.raises(SystemExit, match="2"):
+            main(words)
+        assert f"did you mean '{meant}'. See" in capsys.readouterr().err
+
+
 def test_wrong_type(capsys):
     assert "'many' came; an integer is expected" in fails(capsys, "train", "gan", "--train.steps", "many")
 

@@ -15,8 +15,8 @@ from PIL import Image
 
 from counterfeit import catalogue
 from counterfeit.cli import parser_of, verbs
-from counterfeit.cli.settings import settings
-from counterfeit.config.nested import nest
+from counterfeit.cli.settings import SHORTHANDS, settings
+from counterfeit.config.nested import flatten, nest
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("**/*.md"))]
@@ -60,6 +60,17 @@ def test_command_lines_parse(command: str, monkeypatch: pytest.MonkeyPatch) -> N
         assert rest == [] or verb in {"train", "resume", "data"}
         if not recipe.endswith(".yaml"):
             catalogue.configure(catalogue.recipe(recipe), nest(settings(rest)))
+
+
+def test_options_that_pages_name_exist() -> None:
+    options = {option for verb in verbs() for option in parser_of(verb)._option_string_actions}
+    resolved = [catalogue.configure(recipe).to_dict() for recipe in catalogue.recipes().values()]
+    settings = {f"--{key}" for one in resolved for key in dict(flatten(one))}
+    named = {word for page in PAGES for word in re.findall(r"`(--[a-z][\w.-]*)", page.read_text(encoding="utf-8"))}
+    last = {setting.rpartition(".")[2] for setting in settings}
+    known = {*options, *settings, *(f"--{key}" for key in SHORTHANDS), "--data.options", "--model.couplings"}
+    of_parts = {word for word in named if word.startswith("--train.parts.") and word.rpartition(".")[2] in last}
+    assert sorted(named - known - of_parts) == []
 
 
 def test_there_are_commands_to_check() -> None:

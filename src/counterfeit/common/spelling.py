@@ -13,8 +13,8 @@ __all__ = ["nearest", "summary"]
 def nearest(name: str, known: Collection[str], listing: str = "") -> str:
     """The end of an error message: the known name nearest to `name`, all of them, or what lists them where many.
 
-    A name is near that has `name` among its words or is spelled much like it; else, where `known` says what each name
-    stands for, one of which that is said in this word.
+    A name is near that is `name` in another section, has it among its words or is spelled much like it; else, where
+    `known` says what each name stands for, one of which that is said in this word.
 
     Arguments:
         name: what came; of settings with their section, as `model.noise_dim`.
@@ -24,13 +24,16 @@ def nearest(name: str, known: Collection[str], listing: str = "") -> str:
     Example:
         >>> nearest("model.latent", ["model.hidden", "model.latent_dim", "train.lr"])
         "did you mean 'model.latent_dim'?"
+        >>> nearest("lr", ["train.lr", "train.lr_decay", "train.parts"])
+        "did you mean 'train.lr'?"
         >>> nearest("k", {"steps": "of training", "discriminator_steps": "updates, the `k` of Algorithm 1"})
         "did you mean 'discriminator_steps'?"
     """
     said = known if isinstance(known, Mapping) else {}
     told = _described(name, said)
     alone = told if len(told) == 1 else ()
-    found = _containing(name, known) or alone or _alike(name, known) or told or _misspelled(name, known)
+    found = _elsewhere(name, known) or _containing(name, known) or alone or _alike(name, known) or told
+    found = found or _misspelled(name, known)
     if found:
         return f"did you mean {' or '.join(map(repr, found))}?"
     if len(known) <= 20 or not listing:
@@ -38,9 +41,17 @@ def nearest(name: str, known: Collection[str], listing: str = "") -> str:
     return f"`{listing}` lists all {len(known)}"
 
 
+def _elsewhere(name: str, known: Collection[str]) -> Sequence[str]:
+    """The names of any section that are called so in it; the shortest two, which lie at the top."""
+    last = name.rpartition(".")[2]
+    return sorted((full for full in known if "." in full and full.rpartition(".")[2] == last), key=len)[:2]
+
+
 def _beside(name: str, known: Collection[str]) -> dict[str, str]:
-    """The names of the same section, by what they are called in it."""
+    """The names of the same section, of any where none is given, by what they are called in it."""
     section = name[: name.rfind(".") + 1]
+    if not section:
+        return {other.rpartition(".")[2]: other for other in reversed([*known])}  # of equal ones the first
     return {other.removeprefix(section): other for other in known if other.startswith(section)}
 
 
