@@ -198,8 +198,8 @@ def test_no_function_takes_more_than_eight_arguments() -> None:
 
 @pytest.mark.parametrize("code", ["import counterfeit", "from counterfeit.cli import main; main(['--help'])"])
 def test_start_imports_nothing_heavy(code: str) -> None:
-    tell = "lambda: print('imported:', *{'torch', 'numpy', 'yaml', 'rich'} & {*sys.modules})"
-    script = f"import atexit, sys; atexit.register({tell}); {code}"
+    tell = "lambda: print('imported:', *{'torch', 'numpy', 'yaml', 'rich', 'pathlib'} & {*sys.modules} - before)"
+    script = f"import atexit, sys; before = {{*sys.modules}}; atexit.register({tell}); {code}"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "imported:"
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import re
 import sys
 from collections.abc import Sequence
 from functools import cache
-from pathlib import Path
 from typing import NoReturn
 
 import counterfeit
@@ -34,10 +34,16 @@ EXAMPLES = """examples:
 @cache
 def verbs() -> dict[str, str]:
     """Verb -> what it does, of every file here that says so; none of them is imported."""
-    texts = {file.stem: file.read_text(encoding="utf-8") for file in Path(__file__).parent.glob("*.py")}
+    with os.scandir(os.path.dirname(__file__)) as files:  # pathlib takes a tenth of the time of `--help` to import
+        texts = {file.name[:-3]: _text(file.path) for file in files if file.name.endswith(".py")}
     found = {name: said[1] for name, text in texts.items() if (said := re.search(r'^SUMMARY = "(.*)"$', text, re.M))}
     rest = sorted(found.keys() - {*FIRST})
     return {name: found[name] for name in (*FIRST, *rest)}
+
+
+def _text(path: str) -> str:
+    with open(path, encoding="utf-8") as file:
+        return file.read()
 
 
 class Parser(argparse.ArgumentParser):
