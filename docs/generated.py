@@ -26,10 +26,10 @@ from docstring_parser import parse
 
 import counterfeit
 from counterfeit import catalogue, cli
+from counterfeit.common.numbers import number
 from counterfeit.config.parse import groups
 from counterfeit.config.settings import SECTIONS
 from counterfeit.report.html.figure import save
-from counterfeit.report.run_page.facts import number
 from counterfeit.report.theory import topic as theory
 
 RESULTS = Path(__file__).parents[1] / "results"

@@ -415,7 +415,7 @@ def _takers(model: Model) -> Iterator[tuple[Callable[..., Tensor], list[Any]]]:
     others["steps"] = 2
     told = (2,) if model.spec.classes else (2, model.spec.max_tokens)
     others["y"] = torch.zeros(told).long() if model.spec.classes or model.spec.vocabulary else None
-    limited = [c for c in catalogue.CAPABILITIES if c is not Upscales]  # which takes any size: see `enlarging`
+    limited = [c for c in catalogue.CAPABILITIES if c is not Upscales]  # which takes any size: see `upscaling`
     for capability in (c for c in limited if isinstance(model, c)):
         for name, method in inspect.getmembers(capability, inspect.isfunction):
             taken = [*inspect.signature(method).parameters][1:]
@@ -451,7 +451,7 @@ def rejects(call: Callable[[], Any], came: str) -> None:
 
 
 @asks(Upscales)
-def enlarging(model: Any) -> None:
+def upscaling(model: Any) -> None:
     """Pictures of any size come back larger, in range, the same every time; anything else is told."""
     model.eval()
     channels = model.spec.shape[0]
@@ -462,7 +462,7 @@ def enlarging(model: Any) -> None:
             want = (2, channels, *(model.factor * side for side in sides))
             assert tuple(y.shape) == want, f"pictures of {sides} come back as {tuple(y.shape)}, not {want}"
             assert 0 <= float(y.min()) <= float(y.max()) <= 1, f"pixels lie in [{float(y.min())}, {float(y.max())}]"
-            assert torch.equal(model.upscale(x), y), "the same pictures are enlarged differently"
+            assert torch.equal(model.upscale(x), y), "the same pictures are upscaled differently"
     for x, came in wrong(model.spec):
         if x.shape[1:2] != (channels,) or came not in str(tuple(x.shape)):  # wider ones are welcome
             rejects(partial(model.upscale, x), came)

@@ -329,7 +329,7 @@ def _named(data: Data, beside: Path | None) -> tuple[type[Source], Path | None]:
     if path.suffix.lower() in SUFFIXES:
         return Arrays, path
     if path.exists() or "/" in data.name or path.suffix.lower() == ".zip":
-        return Videos if data.frames else CaptionedFolder if CaptionedFolder.told(path) else Folder, path
+        return Videos if data.frames else CaptionedFolder if CaptionedFolder.has_captions(path) else Folder, path
     known = nearest(data.name, {name: cls.summary for name, cls in sources().items()}, "counterfeit list data")
     raise ValueError(f"data {data.name!r} is neither a source nor a path; {known}")
 

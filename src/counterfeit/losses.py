@@ -173,13 +173,13 @@ def iic_loss(one: Tensor, other: Tensor, even: float = 5.0) -> Tensor:
     return -information - even * information.detach() / math.log(len(joint)) * entropy
 
 
-def slopes(critic: Critic, x: Tensor, unit: float = 1.0) -> Tensor:
+def gradient_norms(critic: Critic, x: Tensor, unit: float = 1.0) -> Tensor:
     """Norm of the critic's gradient in its input at each example, (B,), differentiable in the critic's weights.
 
     Arguments:
         critic: examples (B, …) -> (B,) or (B, 1).
         x: where, (B, …).
-        unit: what the slope is per, in the unit of `x`: 0.5 where `x` lies in [0, 1] and papers in [-1, 1].
+        unit: what the gradient is per, in the unit of `x`: 0.5 where `x` lies in [0, 1] and papers in [-1, 1].
     """
     x = x.detach().requires_grad_()
     with torch.enable_grad():
@@ -190,23 +190,23 @@ def slopes(critic: Critic, x: Tensor, unit: float = 1.0) -> Tensor:
 def gradient_penalty(critic: Critic, real: Tensor, fake: Tensor, unit: float = 1.0) -> Tensor:
     """E (‖∇a(x̂)‖ - 1)² between real and fake, scalar (WGAN-GP, eq. 3)."""
     share = torch.rand_like(real.flatten(1)[:, :1]).view(-1, *[1] * (real.ndim - 1))
-    return (slopes(critic, share * real + (1 - share) * fake, unit) - 1).square().mean()
+    return (gradient_norms(critic, share * real + (1 - share) * fake, unit) - 1).square().mean()
 
 
 def dragan(critic: Critic, real: Tensor, fake: Tensor, unit: float = 1.0) -> Tensor:  # noqa: ARG001
     """E (‖∇a(x + δ)‖ - 1)² around the data, δ uniform in ±half of their standard deviation, scalar (DRAGAN, eq. 3)."""
     around = real + real.std() * (torch.rand_like(real) - 0.5)
-    return (slopes(critic, around, unit) - 1).square().mean()
+    return (gradient_norms(critic, around, unit) - 1).square().mean()
 
 
 def r1(critic: Critic, real: Tensor, fake: Tensor, unit: float = 1.0) -> Tensor:  # noqa: ARG001
     """½ E ‖∇a(x)‖² on the data, scalar (Mescheder et al., eq. 9)."""
-    return 0.5 * slopes(critic, real, unit).square().mean()
+    return 0.5 * gradient_norms(critic, real, unit).square().mean()
 
 
 def r2(critic: Critic, real: Tensor, fake: Tensor, unit: float = 1.0) -> Tensor:  # noqa: ARG001
     """½ E ‖∇a(G(z))‖² on samples, scalar (Mescheder et al., eq. 10)."""
-    return 0.5 * slopes(critic, fake, unit).square().mean()
+    return 0.5 * gradient_norms(critic, fake, unit).square().mean()
 
 
 DIVERGENCES: Mapping[str, Divergence] = {

@@ -1,6 +1,6 @@
 """Take images to other domains, classes that the run was trained on; or draw them in more pixels.
 
-Which of the two a run does depends on its model: one that enlarges takes pictures of any size and no --to.
+Which of the two a run does depends on its model: one that upscales takes pictures of any size and no --to.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ EXAMPLE = """examples:
   counterfeit translate runs/first --to horse --input deer/ --out horses/
   counterfeit translate runs/first --to horse,zebra                 a row of each, below the images
   counterfeit translate runs/first --to all --input deer/ --out many/  a folder of each: many/horse, many/zebra, …
-  counterfeit translate runs/large --input small.png --out large.png   by a model that enlarges
+  counterfeit translate runs/large --input small.png --out large.png   by a model that upscales
 """
 
 
 def options(parser: argparse.ArgumentParser) -> None:
     """What the verb takes."""
-    parser.add_argument("run", metavar="RUN", help="a run folder of a model that translates or enlarges")
+    parser.add_argument("run", metavar="RUN", help="a run folder of a model that translates or upscales")
     parser.add_argument(
         "--to",
         metavar="DOMAIN[,…]",
@@ -51,7 +51,7 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
-    """Translate or enlarge."""
+    """Translate or upscale."""
     args = parser.parse_args(arguments)
     from counterfeit.core import Translates, Upscales
     from counterfeit.run.run import Run
@@ -60,7 +60,7 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
         raise ValueError(f"--count {args.count} came; at least 1 is expected.")
     source = Run(args.run, args.checkpoint, args.device)
     if not isinstance(source.model, (Translates, Upscales)):
-        raise ValueError(f"{type(source.model).__name__} neither translates nor enlarges. Name another run.")
+        raise ValueError(f"{type(source.model).__name__} neither translates nor upscales. Name another run.")
     out, folder = samples_writable(args.out, source.path / "translations.png")
     if isinstance(source.model, Translates):
         labels = domains(source, args.to)
@@ -116,7 +116,7 @@ def upscaled(run: Run, args: argparse.Namespace) -> list[list[Tensor]]:
     from counterfeit.data.user_images import read_whole
 
     if args.to is not None:
-        raise ValueError(f"--to {args.to} came; {run.name} enlarges and knows no domains. Leave it out.")
+        raise ValueError(f"--to {args.to} came; {run.name} upscales and knows no domains. Leave it out.")
     if args.input:
         x = read_whole(args.input, run.source.spec.shape[0], run.source.span)
     else:

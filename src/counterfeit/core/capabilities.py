@@ -200,7 +200,7 @@ class Upscales(Protocol):
 @capability
 @runtime_checkable
 class Predicts(Protocol):
-    """Foresees how a video goes on."""
+    """Predicts how a video goes on."""
 
     def predict(self, x: Tensor, steps: int) -> Tensor:
         """The `steps` frames that follow the frames `x`, (B, frames, C, H, W), as (B, steps, C, H, W)."""
@@ -227,7 +227,7 @@ class Clusters(Protocol):
 @capability
 @runtime_checkable
 class Discriminates(Protocol):
-    """Tells data from samples."""
+    """Separates data from samples."""
 
     def discriminator_outputs(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """In the first column of (B, 1 + more), the higher the likelier `x` of labels `y`, where it asks, are data."""

@@ -161,7 +161,7 @@ class Generator(nn.Module):
     """What has samples, codes or likelihoods of data described by `spec`: a model, or samples that exist already."""
 
     conditional: bool = False
-    """Whether it is told the labels of data, and asks for them where it judges."""
+    """Whether it is conditioned on the labels of data, also where it discriminates."""
 
     def __init__(self, spec: Spec) -> None:
         super().__init__()

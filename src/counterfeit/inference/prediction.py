@@ -30,7 +30,7 @@ def predict(model: Generator, x: Tensor, steps: int, batch_size: int = BATCH, se
 
 
 def horizon(frames: int) -> int:
-    """Steps that are foreseen of videos of so many frames: 10, or what leaves two frames, which show a motion.
+    """Steps that are predicted of videos of so many frames: 10, or what leaves two frames, which show a motion.
 
     Example:
         >>> horizon(20), horizon(6), horizon(2)
@@ -53,14 +53,14 @@ class Predicted(NamedTuple):
 
 
 def predicted(model: Generator, videos: Tensor, batch_size: int = BATCH, seed: int = 0) -> Predicted:
-    """The end of `videos`, (N, T, C, H, W), foreseen from their beginning, on the device of the model."""
+    """The end of `videos`, (N, T, C, H, W), predicted from their beginning, on the device of the model."""
     videos = videos.to(model.device)
     given, truth = videos.tensor_split([videos.shape[1] - horizon(videos.shape[1])], 1)
     return Predicted(given, predict(model, given, truth.shape[1], batch_size, seed), truth)
 
 
 def _preview(model: Any, source: Source, n: int) -> Tensor:
-    """Videos, each above the frames that were given of it and those foreseen: (rows, frames, C, H, W)."""
+    """Videos, each above the frames that were given of it and those predicted: (rows, frames, C, H, W)."""
     videos = evenly_spaced(source, "valid", max(1, n // (2 * source.spec.shape[0])), device=model.device).x
     found = predicted(model, videos)
     return torch.stack([videos, torch.cat([found.given, found.model], 1)], 1).flatten(0, 1)

@@ -17,7 +17,7 @@ from counterfeit.data.selection import evenly_spaced
 from counterfeit.data.source import Source
 from counterfeit.inference.ability import Ability, asked
 from counterfeit.inference.draws import BATCH
-from counterfeit.nets.enlarging import bicubic, shrink
+from counterfeit.nets.upscaling import bicubic, shrink
 
 __all__ = ["UPSCALE", "Upscaled", "upscale", "upscaled"]
 
@@ -37,7 +37,7 @@ class Upscaled(NamedTuple):
 
 
 def upscaled(model: Generator, truth: Tensor, batch_size: int = BATCH, seed: int = 0) -> Upscaled:
-    """The pictures `truth`, (N, C, H, W) in [0, 1], made small and enlarged again, on the device of the model."""
+    """The pictures `truth`, (N, C, H, W) in [0, 1], made small and upscaled again, on the device of the model."""
     factor, parts = require(model, Upscales).factor, truth.to(model.device).split(batch_size)
     low = torch.cat([shrink(part, factor) for part in parts])
     nearest = interpolate(low, scale_factor=float(factor), mode="nearest")
@@ -46,7 +46,7 @@ def upscaled(model: Generator, truth: Tensor, batch_size: int = BATCH, seed: int
 
 
 def _preview(model: Any, source: Source, n: int) -> Tensor:
-    """Images in few pixels, bicubic, enlarged by the model and true: (rows, 4, *shape)."""
+    """Images in few pixels, bicubic, upscaled by the model and true: (rows, 4, *shape)."""
     return torch.stack(upscaled(model, evenly_spaced(source, "valid", max(1, n // 4)).x), 1)
 
 

@@ -77,7 +77,7 @@ def moved(x: Tensor, maps: Tensor) -> Tensor:
     """Images (B, C, H, W) whose value at a place is that of `x` where its affine map takes the place, zero outside.
 
     Linear interpolation between pixels; unlike torch's grid_sample it can be differentiated twice, as penalties on the
-    slope of a discriminator need.
+    gradient of a discriminator need.
 
     Arguments:
         x: images, (B, C, H, W).

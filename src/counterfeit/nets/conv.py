@@ -121,7 +121,7 @@ class ConvDiscriminator(Net):
         outputs: size of the output, of which the first is the logit.
         depth: 3x3 convolutions after each that halves the sides.
         extras: what else its layers are.
-        classes: labels it is told of; 0 for none.
+        classes: labels it is conditioned on; 0 for none.
         condition: labels as channels of the image, or projected on the features.
     """
 
@@ -219,7 +219,7 @@ class ConvPlayers:
 
 
 class Head(nn.Module):
-    """Features (B, features) -> (B, outputs), whose first may be told the label by projection (2018, eq. 3)."""
+    """Features (B, features) -> (B, outputs), the first conditioned on labels by projection, if any (2018, eq. 3)."""
 
     def __init__(self, features: int, outputs: int, classes: int) -> None:
         super().__init__()
@@ -232,8 +232,8 @@ class Head(nn.Module):
         if self.embedding is None or y is None:
             return out
         embedded = self.embedding(one_hot(y, self.embedding.in_features).to(h.dtype))
-        told = (embedded * h).sum(1, keepdim=True).float()
-        return torch.cat([out[:, :1] + told, out[:, 1:]], 1)
+        projected = (embedded * h).sum(1, keepdim=True).float()
+        return torch.cat([out[:, :1] + projected, out[:, 1:]], 1)
 
 
 def initialize(net: nn.Module) -> None:

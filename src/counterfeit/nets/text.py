@@ -1,4 +1,4 @@
-"""Nets that read captions: an encoder, and players that are told what it says.
+"""Nets that read captions: an encoder, and players that are conditioned on what it says.
 
 References:
     Convolutional Neural Networks for Sentence Classification, Kim, 2014 (arXiv 1408.5882).

@@ -1,4 +1,4 @@
-"""Players that translate images: a residual generator with instance norm, and discriminators that judge patches.
+"""Players that translate images: a residual generator with instance norm, and discriminators of patches.
 
 References:
     Perceptual Losses for Real-Time Style Transfer and Super-Resolution, Johnson et al., 2016 (arXiv 1603.08155).
@@ -24,7 +24,7 @@ from counterfeit.nets.conv import halvings, initialize
 __all__ = ["DomainDiscriminator", "ImagePool", "PatchDiscriminator", "ResnetGenerator", "TranslationPlayers"]
 
 DOWN = 2  # halvings of the sides before the residual blocks
-PATCH = 3  # halvings of the discriminator that judges patches, of 54 pixels at full size
+PATCH = 3  # halvings of the discriminator of patches, of 54 pixels at full size
 
 
 class DomainNorm(nn.Module):
@@ -45,19 +45,19 @@ class DomainNorm(nn.Module):
         self.weight = nn.Parameter(1 + 0.1 * torch.randn(domains, channels))  # domains differ from the start
         self.bias = nn.Parameter(0.1 * torch.randn(domains, channels))
 
-    def forward(self, x: Tensor, told: Tensor) -> Tensor:
+    def forward(self, x: Tensor, domain: Tensor) -> Tensor:
         """(B, C, H, W), and the domains one-hot, (B, domains) -> (B, C, H, W)."""
-        gain, bias = ((told @ each)[:, :, None, None] for each in (self.weight, self.bias))
+        gain, bias = ((domain @ each)[:, :, None, None] for each in (self.weight, self.bias))
         return instance_norm(x) * gain + bias
 
 
 class Layers(nn.Sequential):
-    """Layers one after another, of which some are told the domain to go to."""
+    """Layers one after another, of which some are conditioned on the domain to go to."""
 
-    def forward(self, x: Tensor, told: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, domain: Tensor | None = None) -> Tensor:
         """(B, C, H, W), and the domains one-hot, (B, domains), where there are any -> (B, …)."""
         for layer in self:
-            x = layer(x, told) if isinstance(layer, (DomainNorm, Residual)) else layer(x)
+            x = layer(x, domain) if isinstance(layer, (DomainNorm, Residual)) else layer(x)
         return x
 
 
@@ -72,9 +72,9 @@ class Residual(nn.Module):
             nn.Conv2d(channels, channels, 3, 1, 1, padding_mode="reflect", bias=False), _norm(channels, domains),
         )  # fmt: skip
 
-    def forward(self, x: Tensor, told: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, domain: Tensor | None = None) -> Tensor:
         """(B, C, H, W), and the domains one-hot, (B, domains), where there are any -> (B, C, H, W)."""
-        return x + self.body(x, told)
+        return x + self.body(x, domain)
 
 
 class ResnetGenerator(Net):
@@ -84,8 +84,9 @@ class ResnetGenerator(Net):
         spec: what the data are; sides that can be halved.
         width: channels at full size; half the side has twice as many.
         blocks: residual blocks at the smallest side.
-        domains: labels that it is told, as channels of the image and by the gain and bias of every norm; 0 for none.
-            The first layer then has no norm, behind which a picture and its negative would differ in their signs alone.
+        domains: labels that it is conditioned on, as channels of the image and by the gain and bias of every norm; 0
+            for none. The first layer then has no norm, behind which a picture and its negative would differ in their
+            signs alone.
 
     Raises:
         ValueError: where the data are no images in [0, 1] or their sides cannot be halved.
@@ -115,12 +116,12 @@ class ResnetGenerator(Net):
         initialize(self)
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        """(B, C, H, W), and the domains to go to, (B,), where it is told any -> (B, C, H, W)."""
-        x, told = 2 * x - 1, None
+        """(B, C, H, W), and the domains to go to, (B,), where it is conditioned on any -> (B, C, H, W)."""
+        x, domain = 2 * x - 1, None
         if y is not None:
-            told = one_hot(y, self.domains).to(x.dtype)
-            x = torch.cat([x, told[:, :, None, None].expand(-1, -1, *x.shape[2:])], 1)
-        return self.last(self.body(x, told)).float().sigmoid()
+            domain = one_hot(y, self.domains).to(x.dtype)
+            x = torch.cat([x, domain[:, :, None, None].expand(-1, -1, *x.shape[2:])], 1)
+        return self.last(self.body(x, domain)).float().sigmoid()
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,7 @@ class TranslationPlayers:
     discriminator_width: int = 64
 
     def generator(self, spec: Spec, domains: int = 0) -> ResnetGenerator:
-        """Images (B, C, H, W), and the domains to go to, (B,), where it is told any -> (B, C, H, W)."""
+        """Images (B, C, H, W), and the domains to go to, (B,), where it is conditioned on any -> (B, C, H, W)."""
         return ResnetGenerator(spec, self.width, self.blocks, domains)
 
 
@@ -170,7 +171,7 @@ class PatchDiscriminator(Net):
 class DomainDiscriminator(Net):
     """Images (B, C, H, W) in [0, 1] -> (B, patches + domains): logits of patches, then of the image's domain.
 
-    Without any norm, under which the slope at an image would depend on more than a penalty means.
+    Without any norm, under which the gradient at an image would depend on more than a penalty means.
 
     Arguments:
         spec: what the data are.

@@ -1,4 +1,4 @@
-"""Nets for videos: one that foresees frames, and a discriminator of whole videos.
+"""Nets for videos: one that predicts frames, and a discriminator of whole videos.
 
 References:
     Convolutional LSTM Network: A Machine Learning Approach for Precipitation Nowcasting, Shi et al., 2015 (arXiv

@@ -95,7 +95,7 @@ class CaptionedFolder(Folder):
         self.spec = replace(self.spec, classes=0, vocabulary=vocabulary(texts), max_tokens=length)
 
     @classmethod
-    def told(cls, path: Path) -> bool:
+    def has_captions(cls, path: Path) -> bool:
         """Whether there are captions in the folder or zip `path`."""
         return find_beside(path, CAPTIONS) is not None
 

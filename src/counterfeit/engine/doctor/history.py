@@ -19,7 +19,7 @@ __all__ = ["PREFIX", "Chart"]
 
 PREFIX = "doctor/"  # of what an examination logs
 PATIENCE = 2  # examinations in a row that a sign must be seen in: generators come back from many a slump
-EARLIEST = (200, 0.05)  # steps, and share of all steps, before which a model is too young to be judged
+EARLIEST = (200, 0.05)  # steps, and share of all steps, before which a model is too young to be examined
 
 
 @dataclass(frozen=True)

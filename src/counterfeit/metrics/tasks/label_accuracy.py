@@ -20,14 +20,14 @@ def compute(model: Generator, source: Source, evaluation: Evaluation) -> Result:
     """Share of samples, of all labels in turn, that a classifier of the data takes for the label asked for."""
     y = torch.arange(evaluation.samples, device=model.device) % source.spec.classes
     samples = draw_samples(model, len(y), evaluation.seed, evaluation.batch_size, y)
-    judge = classifier(source.raw, evaluation.weights, model.device)
+    by = classifier(source.raw, evaluation.weights, model.device)
     real = evenly_spaced(source, evaluation.split, evaluation.max_examples)
     if real.y is None:
         raise ValueError(f"{source.name} has no labels; label-accuracy expects them. Choose data with labels.")
-    named, known = (judge.log_probs(judge(source.natural(x))).argmax(1) for x in (samples, real.x.to(model.device)))
+    named, known = (by.log_probs(by(source.natural(x))).argmax(1) for x in (samples, real.x.to(model.device)))
     right = named == y.cpu()
     by_label = [round(float(right[y.cpu() == label].float().mean()), 4) for label in y.unique().tolist()]
-    protocol = f"{len(y)} samples of labels in turn, named by {judge.protocol}"
+    protocol = f"{len(y)} samples of labels in turn, named by {by.protocol}"
     data = describe(source, evaluation.split, len(known), evaluation.max_examples)
     return Result.of(
         share(right), f"{protocol}; {data}", {"by label": by_label}, references={"real": share(known == real.y)}

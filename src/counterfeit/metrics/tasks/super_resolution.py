@@ -1,4 +1,4 @@
-"""How well pictures that were made small are enlarged: beside the truth, and beside bicubic and nearest pixels.
+"""How well pictures that were made small are upscaled: beside the truth, and beside bicubic and nearest pixels.
 
 Squared errors favour the mean of all that a picture may have been, which is blurred; sharpness and the distance of
 features say what that costs.

@@ -114,13 +114,13 @@ def compute_accuracy(model: Generator, source: Source, evaluation: Evaluation) -
     found = there_and_back(
         model, evenly_spaced(source, evaluation.split, evaluation.max_examples, device=model.device), evaluation
     )
-    judge = classifier(source, evaluation.weights, model.device)
-    named = {name: judge.log_probs(judge(x)).argmax(1) for name, x in (("there", found.there), ("data", found.x))}
+    by = classifier(source, evaluation.weights, model.device)
+    named = {name: by.log_probs(by(x)).argmax(1) for name, x in (("there", found.there), ("data", found.x))}
     right = {
         "there": named["there"] == found.to.cpu(), "real": named["data"] == found.y.cpu(),
         "identity": named["data"] == found.to.cpu(),
     }  # fmt: skip
-    protocol = f"domains in turn, named by {judge.protocol}; {_described(source, evaluation, found)}"
+    protocol = f"domains in turn, named by {by.protocol}; {_described(source, evaluation, found)}"
     references = {name: share(values) for name, values in right.items() if name != "there"}
     details = _told(found, model.spec.classes)
     warnings = (HOLLOW,) if "hollow" in details else ()

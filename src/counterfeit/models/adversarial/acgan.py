@@ -1,7 +1,7 @@
 """Conditional adversarial nets whose discriminator also names the class.
 
 References:
-    Conditional Image Synthesis with LatentRegressor Classifier GANs, Odena et al., 2016 (arXiv 1610.09585).
+    Conditional Image Synthesis with Auxiliary Classifier GANs, Odena et al., 2016 (arXiv 1610.09585).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class ACGAN(SamplingGAN):
     """Auxiliary classifier adversarial nets: both players want the class of every image to be seen.
 
     References:
-        Conditional Image Synthesis with LatentRegressor Classifier GANs, Odena et al., 2016 (arXiv 1610.09585).
+        Conditional Image Synthesis with Auxiliary Classifier GANs, Odena et al., 2016 (arXiv 1610.09585).
 
     Arguments:
         spec: what the data are: gray or RGB images with labels.

@@ -132,7 +132,7 @@ class BiGAN(SamplingGAN):
     ) -> None:  # fmt: skip
         if settings.objective not in MIRRORED:
             known = ", ".join(sorted(MIRRORED))
-            raise ValueError(f"objective {settings.objective} came; pairs are judged by one of {known}. Change it.")
+            raise ValueError(f"objective {settings.objective} came; pairs are separated by one of {known}. Change it.")
         code = prior.noise_dim + bigan.categories
         discriminator = PairDiscriminator(nets.discriminator(spec, outputs=bigan.units), code, bigan.units)
         super().__init__(spec, nets.generator(spec, code), discriminator, prior, settings)
@@ -141,7 +141,7 @@ class BiGAN(SamplingGAN):
         self.undivided += views.undivided() if bigan.categories else ()
 
     def generate(self, real: Batch) -> Fake:
-        """As many samples as there are data, the discriminator told their codes, and of data those inferred."""
+        """As many samples as there are data, conditioned on their codes, and data on those inferred."""
         z = self.prior(len(real.x))
         return Fake(self.generator(z), z, z, self.infer(real.x))
 
@@ -165,10 +165,10 @@ class BiGAN(SamplingGAN):
         return super().discriminator_outputs(x, z + noise * torch.randn_like(z) if noise else z)
 
     def gradient_penalty(self, real: Tensor, fake: Fake, clock: Clock) -> Losses:
-        """The weighted penalty on the slope in pairs; none where this step has none.
+        """The weighted penalty on the gradient in pairs; none where this step has none.
 
-        In codes, of which no paper says it, slopes are per half a standard deviation: halved, as in images. Per a whole
-        one they held the discriminator back, at twice the distance of samples from data.
+        In codes, of which no paper says it, gradients are per half a standard deviation: halved, as in images. Per a
+        whole one they held the discriminator back, at twice the distance of samples from data.
         """
         dims, (real_z, fake_z) = self.spec.dims, cast(tuple[Tensor, Tensor], fake.conditioning())
 

@@ -1,4 +1,4 @@
-"""Conditional adversarial nets: both players are told the label.
+"""Conditional adversarial nets: both players are conditioned on the label.
 
 References:
     Conditional Generative Adversarial Nets, Mirza and Osindero, 2014 (arXiv 1411.1784).
@@ -18,7 +18,7 @@ __all__ = ["CGAN"]
 
 
 class CGAN(SamplingGAN):
-    """Conditional adversarial nets: the generator draws from p(x | y), and the discriminator judges pairs (x, y).
+    """Conditional adversarial nets: the generator draws from p(x | y), and the discriminator separates pairs (x, y).
 
     References:
         Conditional Generative Adversarial Nets, Mirza and Osindero, 2014 (arXiv 1411.1784).
@@ -26,7 +26,7 @@ class CGAN(SamplingGAN):
 
     Arguments:
         spec: what the data are: gray or RGB images with labels.
-        condition: how the discriminator is told the label: as channels of the image, or projected on its features.
+        condition: how the discriminator sees the label: as channels of the image, or projected on its features.
         nets: sizes and norms of both players.
         prior: over the noise in a code.
         settings: what the game is played for, and what keeps it stable.

@@ -115,7 +115,7 @@ class InpaintingGAN(SamplingGAN):
         self.score_weight = score_weight
 
     def generate(self, real: Batch) -> Fake:
-        """As many completions as there are data, two of each in the first half, told the mask."""
+        """As many completions as there are data, two of each in the first half, conditioned on the mask."""
         n, half = len(real.x), (len(real.x) + 1) // 2
         x, mask = real.x[:half], random_masks(half, self.spec.shape, self.device)
         x, mask = (torch.cat([twice, twice])[:n] for twice in (x, mask))
@@ -125,7 +125,7 @@ class InpaintingGAN(SamplingGAN):
     def discriminator_outputs(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """The discriminator's outputs on images `x` and masks `y`, (B, 1), moved alike while training.
 
-        Nothing is known where `y` is None: images are judged as samples of the whole are.
+        Nothing is known where `y` is None: images are taken as samples of the whole are.
         """
         return super().discriminator_outputs(x, torch.zeros_like(x) if y is None else y)
 

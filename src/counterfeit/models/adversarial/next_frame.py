@@ -39,8 +39,8 @@ class NextFrame(PairedGAN):
 
     Arguments:
         spec: what the data are: videos (frames, C, H, W) in [0, 1].
-        context_frames: frames that are seen in training; it foresees the others.
-        teacher_forcing: share of training over which true frames, read in the place of foreseen ones, become rarer;
+        context_frames: frames that are seen in training; it predicts the others.
+        teacher_forcing: share of training over which true frames, read in the place of predicted ones, become rarer;
             0 for none.
         width: channels of the recurrent state, which lies at a quarter of the sides.
         discriminator_width: channels of the discriminator after its first convolution.
@@ -49,7 +49,7 @@ class NextFrame(PairedGAN):
         settings: what the game is played for, and what keeps it stable.
 
     Raises:
-        ValueError: where the data are no videos, their sides are no multiples of 4, or no frame is left to foresee.
+        ValueError: where the data are no videos, their sides are no multiples of 4, or no frame is left to predict.
 
     Example:
         >>> NextFrame(Spec((8, 1, 16, 16)), width=4).predict(torch.rand(2, 3, 1, 16, 16), steps=10).shape
@@ -92,7 +92,7 @@ class NextFrame(PairedGAN):
         yield from super().updates(draw, clock)
 
     def generate(self, real: Batch) -> Tensor:
-        """The videos of a minibatch with all but their first frames foreseen."""
+        """The videos of a minibatch with all but their first frames predicted."""
         x = real.x
         context, truth = x.tensor_split([self.context_frames], 1)
         steps = truth.shape[1]
@@ -100,13 +100,13 @@ class NextFrame(PairedGAN):
         return torch.cat([context, self.generator(context, steps, truth, forced)], 1)
 
     def errors(self, x: Tensor, fake: Tensor) -> Losses:
-        """The mean squared error of the frames foreseen."""
+        """The mean squared error of the predicted frames."""
         return {"frames": (fake - x)[:, self.context_frames :].square().mean()}
 
     def predict(self, x: Tensor, steps: int) -> Tensor:
         """The `steps` frames that follow the frames `x`, (B, any number, C, H, W), as (B, steps, C, H, W).
 
-        Each is foreseen from all before it, whether given or foreseen.
+        Each is predicted from all before it, whether given or predicted.
         """
         given = max(1, x.shape[1]) if isinstance(x, Tensor) and x.ndim == 5 else self.context_frames
         replace(self.spec, shape=(given, *self.spec.shape[1:])).check(x, "NextFrame.predict")

@@ -73,7 +73,7 @@ class Text2Image(SamplingGAN):
         self.caption_dim = caption_dim
         hardest = {"model.mismatch": mismatch, "model.crossing": crossing}  # of a minibatch
         self.undivided += tuple(name for name, weight in hardest.items() if weight)
-        self.conditional = True  # both players are told what belongs to an image, though it is no label
+        self.conditional = True  # both players are conditioned on what belongs to an image, though it is no label
         self.captions: Tensor
         self.register_buffer("captions", torch.zeros(KEPT, spec.max_tokens, dtype=torch.int64))
 

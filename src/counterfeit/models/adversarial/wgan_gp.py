@@ -16,7 +16,7 @@ __all__ = ["WGANGP"]
 
 
 class WGANGP(DCGAN):
-    """Wasserstein adversarial nets: a critic whose slope is held at 1 estimates the Earth mover's distance.
+    """Wasserstein adversarial nets: a critic whose gradient norm is held at 1 estimates the Earth mover's distance.
 
     References:
         Wasserstein GAN, Arjovsky et al., 2017 (arXiv 1701.07875).
@@ -30,6 +30,6 @@ class WGANGP(DCGAN):
         torch.Size([2, 1, 28, 28])
     """
 
-    default_nets = ConvPlayers(discriminator_norm="none")  # batch norms would make a slope depend on other examples
+    default_nets = ConvPlayers(discriminator_norm="none")  # batch norms would make a gradient depend on other examples
     default_prior = Prior(noise_dim=128)
     default_settings = GANSettings(objective="wasserstein", discriminator_steps=5, penalty="gradient")

@@ -18,7 +18,7 @@ from counterfeit.core import Batch, Spec
 from counterfeit.models.adversarial.shared.alternating import GANSettings, Losses
 from counterfeit.models.adversarial.shared.paired_gan import PairedGAN
 from counterfeit.nets.conv import ConvDiscriminator
-from counterfeit.nets.enlarging import Enlarger, UpscalingPlayers, shrink
+from counterfeit.nets.upscaling import Upscaler, UpscalingPlayers, shrink
 
 __all__ = ["SRGAN"]
 
@@ -53,7 +53,7 @@ class SRGAN(PairedGAN):
         torch.Size([2, 3, 40, 48])
     """
 
-    generator: Enlarger
+    generator: Upscaler
     discriminator: ConvDiscriminator
 
     def __init__(
@@ -71,7 +71,7 @@ class SRGAN(PairedGAN):
         self.factor, self.pixel_weight, self.feature_weight = factor, pixel_weight, feature_weight
 
     def generate(self, real: Batch) -> Tensor:
-        """The images of a minibatch, made small and enlarged again."""
+        """The images of a minibatch, made small and upscaled again."""
         return self.generator(shrink(real.x, self.factor))
 
     def errors(self, x: Tensor, fake: Tensor) -> Losses:
@@ -87,5 +87,5 @@ class SRGAN(PairedGAN):
     def upscale(self, x: Tensor) -> Tensor:
         """Pictures in [0, 1], (B, C, H, W) of any size, as (B, C, factor H, factor W)."""
         shape = tuple(x.shape[2:]) if isinstance(x, Tensor) and x.ndim == 4 else self.spec.shape[1:]
-        replace(self.spec, shape=(self.spec.shape[0], *shape)).check(x, "SRGAN.enlarge")
+        replace(self.spec, shape=(self.spec.shape[0], *shape)).check(x, "SRGAN.upscale")
         return self.generator(x).clamp(0, 1)

@@ -30,7 +30,7 @@ class Sent(NamedTuple):
 
 
 class StarGAN(AlternatingGAN[Sent]):
-    """StarGAN: one generator, told which domain to go to, and a discriminator that also names the domain.
+    """StarGAN: one generator, conditioned on the domain to go to, and a discriminator that also names the domain.
 
     The domains are the data's classes.
 

@@ -1,4 +1,4 @@
-"""The figure of a model that enlarges: small, bicubic, upscaled, truth."""
+"""The figure of a model that upscales: small, bicubic, upscaled, truth."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ WIDTH = 700  # pixels of a row of images
 
 
 def upscalings(run: Run, width: int) -> Figure:
-    """Test pictures in the pixels that the model was given, bicubic, enlarged by it, and true, a row each."""
+    """Test pictures in the pixels that the model was given, bicubic, upscaled by it, and true, a row each."""
     across = grids.columns(run, width)
     found = upscaled(run.model, evenly_spaced(run.source, "test", across).x, seed=grids.SEED)
-    names = ("made small, its pixels repeated", "bicubic", "enlarged by the model", "the truth")
+    names = ("made small, its pixels repeated", "bicubic", "upscaled by the model", "the truth")
     bands = [tile(run.source.natural(row).cpu(), across) for row in found]
     return Figure(
         "upscalings",

@@ -1,4 +1,4 @@
-"""The figure of a model that foresees videos: the true video above what was foreseen."""
+"""The figure of a model that predicts videos: the true video above what was predicted."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ def predictions(run: Run) -> Figure:
     videos = evenly_spaced(run.source, "test", VIDEOS).x
     found = predicted(run.model, videos, seed=grids.SEED)
     given, steps = found.given.shape[1], found.truth.shape[1]
-    blank = torch.full_like(found.given, 0.5)  # gray: nothing is foreseen there
+    blank = torch.full_like(found.given, 0.5)  # gray: nothing is predicted there
     rows = [*zip(videos.to(found.model.device), torch.cat([blank, found.model], 1), strict=True)]
     pixels = grids.stacked([(above.cpu(), below.cpu()) for above, below in rows])
     return Figure(
         "predictions",
-        "Videos foreseen",
+        "Predicted videos",
         f"Upper row of each pair: a video of the test split, evenly spaced through it. Lower row: the {steps} frames "
-        f"that the model foresees from the first {given}, each from those before.",
-        f"{len(videos)} videos, each above what was foreseen of it.",
+        f"that the model predicts from the first {given}, each from those before.",
+        f"{len(videos)} videos, each above what was predicted of it.",
         Picture(encode_png(pixels), ".png", crisp=True),
     )
 

@@ -56,8 +56,8 @@ class GANSettings:
             of the data, [0, 1] of images.
         label_smoothing: by how much less than 1 data are called data, where the discriminator gives probabilities.
         weight_clip: the discriminator's weights are kept in ±`weight_clip` (WGAN's first means); 0 leaves them free.
-        penalty: on the slope of the discriminator: gradient (WGAN-GP), r1, r2, dragan. As in their papers, slopes at
-            images are per unit of [-1, 1], half of those per unit of [0, 1].
+        penalty: on the gradient of the discriminator: gradient (WGAN-GP), r1, r2, dragan. As in their papers, gradients
+            at images are per unit of [-1, 1], half of those per unit of [0, 1].
         penalty_weight: its weight.
         penalty_every: steps between penalties, whose weight is multiplied by it.
         augment: random changes to everything the discriminator sees: flip, color, translation, cutout, affine.
@@ -111,7 +111,7 @@ class GANSettings:
         return loss + label_smoothing(on_real, self.label_smoothing) if self.label_smoothing else loss
 
     def gradient_penalty(self, critic: Critic, real: Tensor, fake: Tensor, step: int, unit: float = 1.0) -> Losses:
-        """The weighted penalty on the slope of `critic` per `unit` of its input; none where `step` has none."""
+        """The weighted penalty on the gradient of `critic` per `unit` of its input; none where `step` has none."""
         if self.penalty == "none" or step % self.penalty_every:
             return {}
         weight = self.penalty_weight * self.penalty_every
@@ -176,7 +176,7 @@ class AlternatingGAN(Model, Generic[Made]):
         """The generator's move; the discriminator's weights get no gradient in it."""
 
     def penalty(self, critic: Critic, real: Tensor, fake: Tensor, clock: Clock) -> Losses:
-        """The weighted penalty on the slope of `critic`; none where this step has none.
+        """The weighted penalty on the gradient of `critic`; none where this step has none.
 
         Slopes of bounded data are per unit of [-1, 1], in which papers give images, whatever a net makes of them.
         """

@@ -54,11 +54,11 @@ class PairedGAN(AlternatingGAN[Tensor]):
         """Named and weighted errors of what was made in the place of `x`, scalars."""
 
     def generator_update(self, real: Batch, fake: Tensor) -> Update:
-        """The generator descends its errors, and imitates data where there is a game."""
+        """The generator descends its errors, and an adversarial loss where there is a game."""
         losses = self.errors(real.x, fake)
         if self.adversarial_weight:
-            imitation = self.objective.generator(self.discriminator_outputs(fake)[:, :1])
-            losses["adversarial"] = self.adversarial_weight * imitation
+            adversarial = self.objective.generator(self.discriminator_outputs(fake)[:, :1])
+            losses["adversarial"] = self.adversarial_weight * adversarial
         return Update.of("generator", losses)
 
     def discriminator_update(self, real: Batch, fake: Tensor, clock: Clock) -> Update:

@@ -26,8 +26,8 @@ POOLING = (nn.BatchNorm1d, nn.BatchNorm2d, MinibatchDeviation, MinibatchDiscrimi
 class Fake(NamedTuple):
     """Samples in training: `x`, (B, *shape), made from the codes `z`, (B, code_dim).
 
-    The discriminator is told `y`, (B, …), beside them, and beside data the same, or `real_y` where it is given: labels
-    where the game is conditional, codes where data have some too.
+    The discriminator is conditioned on `y`, (B, …), with samples, and with data on the same, or on `real_y` where it
+    is given: labels where the game is conditional, codes where data have some too.
     """
 
     x: Tensor
@@ -36,7 +36,7 @@ class Fake(NamedTuple):
     real_y: Tensor | None = None
 
     def conditioning(self) -> tuple[Tensor | None, Tensor | None]:
-        """What the discriminator is told beside data and beside samples, without gradients."""
+        """What the discriminator is conditioned on beside data and beside samples, without gradients."""
         on_real = self.y if self.real_y is None else self.real_y
         return None if on_real is None else on_real.detach(), None if self.y is None else self.y.detach()
 
@@ -51,7 +51,7 @@ class SamplingGAN(AlternatingGAN[Fake]):
             the objective's use. Its `features`, (B, features), are asked for where the objective is a function of them.
         prior: over the noise in a code, which a conditional game lets the label follow, one-hot.
         settings: what the game is played for, and what keeps it stable.
-        conditional: whether both players are told labels.
+        conditional: whether both players are conditioned on labels.
 
     Raises:
         ValueError: where a conditional game has data without labels.
@@ -148,7 +148,7 @@ class SamplingGAN(AlternatingGAN[Fake]):
         return on_real, on_fake
 
     def augmented(self, x: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """What the discriminator in training sees of examples `x`, (B, *shape), and of what it is told, `y`."""
+        """What the discriminator in training sees of examples `x`, (B, *shape), and of their conditioning, `y`."""
         return self.settings.augmented(x), y
 
     def _features(self, x: Tensor, y: Tensor | None) -> Tensor:
@@ -156,7 +156,7 @@ class SamplingGAN(AlternatingGAN[Fake]):
         return self.discriminator.features(*shown)  # type: ignore[operator]
 
     def gradient_penalty(self, real: Tensor, fake: Fake, clock: Clock) -> Losses:
-        """The weighted penalty on the slope of the discriminator; none where this step has none."""
+        """The weighted penalty on the gradient of the discriminator; none where this step has none."""
         y = fake.conditioning()[0]
         return self.penalty(lambda x: self.discriminator_outputs(x, y)[:, :1], real, fake.x, clock)
 

@@ -21,7 +21,7 @@ from torch.nn.functional import interpolate
 from counterfeit.core import Net, Spec
 from counterfeit.nets.conv import ConvDiscriminator, ConvNorm
 
-__all__ = ["Enlarger", "UpscalingPlayers", "bicubic", "shrink"]
+__all__ = ["Upscaler", "UpscalingPlayers", "bicubic", "shrink"]
 
 
 def shrink(x: Tensor, factor: int) -> Tensor:
@@ -54,7 +54,7 @@ class Residual(nn.Module):
         return h + self.body(h)
 
 
-class Enlarger(Net):
+class Upscaler(Net):
     """Images (B, C, H, W) of any size -> (B, C, factor H, factor W): what is added to bicubic ones.
 
     Residual blocks work on the small image; pixel shuffle then doubles the sides, once for each two in `factor`.
@@ -69,7 +69,7 @@ class Enlarger(Net):
     def __init__(self, channels: int, width: int, blocks: int, factor: int) -> None:
         super().__init__()
         if factor not in (2, 4):
-            raise ValueError(f"factor={factor} came; 2 or 4 is expected. Enlarge twice for more.")
+            raise ValueError(f"factor={factor} came; 2 or 4 is expected. Upscale twice for more.")
         self.factor = factor
         self.first = nn.Conv2d(channels, width, 3, padding=1)
         self.body = nn.Sequential(*(Residual(width) for _ in range(blocks)), nn.Conv2d(width, width, 3, padding=1))
@@ -94,7 +94,7 @@ def _doubling(width: int) -> nn.Conv2d:
 
 @dataclass(frozen=True)
 class UpscalingPlayers:
-    """The sizes of a generator that enlarges pictures, and of a discriminator of large ones.
+    """The sizes of a generator that upscales pictures, and of a discriminator of large ones.
 
     Arguments:
         width: channels of the generator.
@@ -108,9 +108,9 @@ class UpscalingPlayers:
     discriminator_width: int = 32
     discriminator_norm: ConvNorm = "none"
 
-    def generator(self, spec: Spec, factor: int) -> Enlarger:
+    def generator(self, spec: Spec, factor: int) -> Upscaler:
         """Pictures (B, C, H, W) -> (B, C, factor H, factor W)."""
-        return Enlarger(spec.shape[0], self.width, self.blocks, factor)
+        return Upscaler(spec.shape[0], self.width, self.blocks, factor)
 
     def discriminator(self, spec: Spec) -> ConvDiscriminator:
         """Pictures (B, C, H, W) -> (B, 1)."""

@@ -23,7 +23,7 @@ from counterfeit.metrics.representation.reconstruction import psnr
 from counterfeit.metrics.tasks.super_resolution import SUPER_RESOLUTION, feature_distance
 from counterfeit.metrics.tasks.video_prediction import PREDICTION
 from counterfeit.models.translation.srgan import SRGAN
-from counterfeit.nets.enlarging import Enlarger, bicubic, shrink
+from counterfeit.nets.upscaling import Upscaler, bicubic, shrink
 from counterfeit.report.comparison.compare import best
 from flat import flat
 
@@ -84,7 +84,7 @@ def test_making_small_removes_what_small_pictures_cannot_hold():
 
 @pytest.mark.parametrize("factor", [2, 4])
 def test_a_net_whose_last_layer_is_silent_is_bicubic(factor):
-    net, x = Enlarger(3, 4, 2, factor), torch.rand(2, 3, 5, 7)
+    net, x = Upscaler(3, 4, 2, factor), torch.rand(2, 3, 5, 7)
     torch.nn.init.zeros_(net.last.weight)
     torch.nn.init.zeros_(net.last.bias)
     assert net(x).shape == (2, 3, 5 * factor, 7 * factor)
@@ -166,15 +166,15 @@ def test_what_is_measured_is_what_the_functions_say():
     assert feature_distance(truth, truth, pixels(SPEC)).tolist() == [0.0] * 40
 
 
-def test_any_picture_of_the_right_channels_is_enlarged():
+def test_any_picture_of_the_right_channels_is_upscaled():
     model = small().eval()
     assert model.upscale(torch.rand(2, 1, 5, 9)).shape == (2, 1, 10, 18)
-    with pytest.raises(ValueError, match=r"\(2, 3, 8, 8\); SRGAN.enlarge expects \(B, 1, 8, 8\)"):
+    with pytest.raises(ValueError, match=r"\(2, 3, 8, 8\); SRGAN.upscale expects \(B, 1, 8, 8\)"):
         model.upscale(torch.rand(2, 3, 8, 8))
 
 
 def test_new_pixels_are_equal_before_training():
-    net = Enlarger(1, 4, 1, 2)
+    net = Upscaler(1, 4, 1, 2)
     h = net.ups[:2](torch.randn(2, 4, 5, 5))
     assert torch.equal(h[..., ::2, ::2].repeat_interleave(2, 2).repeat_interleave(2, 3), h)
 
@@ -190,7 +190,7 @@ def test_the_common_check_sees_the_fault(how, words, monkeypatch):
         "range": lambda x: upscale(x) + 1,
         "size": lambda x: upscale(x)[..., 1:],
     }
-    checks.enlarging(model)
+    checks.upscaling(model)
     monkeypatch.setattr(model, "upscale", wrong[how])
     with pytest.raises(AssertionError, match=words):
-        checks.enlarging(model)
+        checks.upscaling(model)
