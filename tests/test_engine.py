@@ -25,7 +25,7 @@ from counterfeit.data.source import Source
 from counterfeit.engine import checkpoint
 from counterfeit.engine.distributed import Processes
 from counterfeit.engine.events import Events, Meter, Progress, read_events
-from counterfeit.engine.fit import Display, DivergedError, Interrupted, fit
+from counterfeit.engine.fit import Display, DivergedError, Interrupted, Validator, fit
 from counterfeit.engine.step import Stepper, learning_rate, limit, momentum
 from counterfeit.nets.growing import EqualLinear
 from counterfeit.nets.translation import DomainNorm
@@ -292,16 +292,12 @@ def patient(tmp_path, values, **settings):
     """Train with those values of validation, one a save at every second step; returns where it stopped."""
     (tmp_path / "checkpoints").mkdir(exist_ok=True)
     rest = iter(values)
-
-    def validate(_):
-        value = next(rest)
-        return value, value
-
+    chooses = Validator(lambda _: next(rest), "higher")
     train = Train(
         batch_size=4, save_every=2, log_every=2, tensorboard=False, monitor="parzen",
         **{"steps": 20, "patience": 3, "lr": 0.01, "milestones": False, **settings},
     )  # fmt: skip
-    return fit(tmp_path, Quadratic(), Points(), train, validate, resume=True, display=Display(progress=False))
+    return fit(tmp_path, Quadratic(), Points(), train, chooses, resume=True, display=Display(progress=False))
 
 
 @pytest.mark.parametrize(
@@ -420,7 +416,7 @@ def test_what_was_learnt_is_kept_where_its_validation_fails(tmp_path, error):
             Quadratic(),
             Points(),
             Train(steps=8, save_every=4, batch_size=4),
-            fails,
+            Validator(fails, "higher"),
             display=Display(progress=False),
         )
     assert [path.name for path in checkpoint.checkpoints(tmp_path)] == ["step-00000004"]
@@ -575,3 +571,8 @@ def test_tensorboard_gets_grids_validation_and_settings(tmp_path):
     content = board.SummaryMetadata("_hparams_/session_start_info").plugin_data.content
     assert b"train.batch_size" in content
     assert b"model.noise_dim" in content
+
+
+def test_a_lower_number_scores_higher_where_lower_is_better():
+    assert Validator(lambda _: 3.0, "lower").score(3.0) == -3.0 < Validator(lambda _: 3.0, "lower").score(2.0)
+    assert Validator(lambda _: 3.0, "higher").score(3.0) == 3.0

@@ -443,3 +443,13 @@ def test_a_result_comes_back_from_json_as_it_was_written() -> None:
     assert back.references == found.references
     assert (back.estimate, back.note, back.warning) == (found.estimate, found.note, found.warning)
     assert {*back.details} == {"seed", "histogram", "samples"}
+
+
+def test_given_samples_start_again_with_every_evaluation_and_not_with_a_mode() -> None:
+    given = FixedSamples(Spec((1,), "real"), InMemory(torch.arange(10.0)[:, None]), "ten")
+    first = given.sample(6)
+    given.eval()
+    given.train()
+    assert sorted(torch.cat([first, given.sample(4)]).flatten().tolist()) == list(range(10))
+    given.restart()
+    assert sorted(given.sample(10).flatten().tolist()) == list(range(10))

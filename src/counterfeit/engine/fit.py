@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 
@@ -30,11 +30,33 @@ from counterfeit.engine.previews import picture, pictured
 from counterfeit.engine.signals import Signals
 from counterfeit.engine.step import Stepper
 
-__all__ = ["Display", "DivergedError", "Interrupted", "LateError", "Summary", "Trainer", "UnhealthyError", "fit"]
+__all__ = [
+    "Display", "DivergedError", "Interrupted", "LateError", "Summary", "Trainer", "UnhealthyError", "Validator",
+    "fit",
+]  # fmt: skip
 
 ALONE = Processes()
 ROLLBACKS = 3  # at most, each with half the learning rate
-Validate = Callable[[Model], tuple[float, float]]
+
+
+class Validator(NamedTuple):
+    """What chooses among checkpoints.
+
+    Arguments:
+        measure: model in evaluation mode -> a number.
+        better: which direction of it is better.
+
+    Example:
+        >>> Validator(lambda model: 3.0, "lower").score(3.0)
+        -3.0
+    """
+
+    measure: Callable[[Model], float]
+    better: Literal["higher", "lower"]
+
+    def score(self, value: float) -> float:
+        """The number, turned so that higher is better."""
+        return -value if self.better == "lower" else value
 
 
 class DivergedError(RuntimeError):
@@ -90,18 +112,18 @@ class Trainer:
         model: on its device.
         source: what to train on.
         train: how.
-        validate: a model's value on the validation split and its score, higher being better; None for none.
+        validator: what measures a model on the validation split; None for none.
         processes: those that share the work.
         resume: go on from the newest checkpoint; from the start where there is none.
         display: what is shown of it.
     """
 
     def __init__(
-        self, run: Path, model: Model, source: Source, train: Train, validate: Validate | None,
+        self, run: Path, model: Model, source: Source, train: Train, validator: Validator | None,
         processes: Processes, resume: bool, display: Display,
     ) -> None:  # fmt: skip
         self.run, self.model, self.source, self.asked = run, model, source, train
-        self.validate, self.processes, self.meter, self.signals = validate, processes, Meter(), Signals()
+        self.validator, self.processes, self.meter, self.signals = validator, processes, Meter(), Signals()
         self.state: dict[str, Any] = {
             "step": 0, "position": 0, "seconds": 0.0, "cpu_seconds": 0.0, "rollbacks": 0, "meter": self.meter.state(),
             "top": None, "stale": 0,
@@ -269,10 +291,10 @@ class Trainer:
 
     @torch.no_grad()
     def _validate(self, step: int) -> float | None:
-        if self.validate is None:
+        if self.validator is None:
             return None
         try:
-            value, score = self.validate(self.stepper.average.model().eval())
+            value = self.validator.measure(self.stepper.average.model().eval())
         except ValueError as error:  # of samples that are all the same, for instance: training may mend it
             why = " ".join(str(error).split())
             if self.events:
@@ -281,11 +303,11 @@ class Trainer:
             return None
         if self.events:
             self.events.write(step, {f"valid/{self.train.monitor}": value})
-        return score if math.isfinite(score) else None
+        return self.validator.score(value) if math.isfinite(value) else None
 
     def _weigh(self, step: int, score: float | None, due: bool) -> None:
         """Count validations without gain; one on a signal does not count."""
-        if self.validate is None or not due:
+        if self.validator is None or not due:
             return
         gained = score is not None and (self.state["top"] is None or score > self.state["top"])
         self.state |= {"top": score, "stale": 0} if gained else {"stale": self.state["stale"] + 1}
@@ -341,7 +363,7 @@ class Trainer:
 
 
 def fit(
-    run: Path, model: Model, source: Source, train: Train, validate: Validate | None = None,
+    run: Path, model: Model, source: Source, train: Train, validator: Validator | None = None,
     processes: Processes = ALONE, resume: bool = False, display: Display = SHOWN,
 ) -> Summary:  # fmt: skip
     """Train `model` on `source` into the run folder `run`, which holds a folder `checkpoints`; see `Trainer`.
@@ -352,7 +374,7 @@ def fit(
         UnhealthyError: where the doctor found a failure and `train.doctor` is "stop", or nothing to go back to is left.
         LateError: where an input proves bad after the first step, such as a picture that cannot be decoded.
     """
-    trainer = Trainer(run, model, source, train, validate, processes, resume, display)
+    trainer = Trainer(run, model, source, train, validator, processes, resume, display)
     try:
         with trainer.signals:
             return trainer.loop()

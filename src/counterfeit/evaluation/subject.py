@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -40,18 +40,16 @@ class FixedSamples(Generator):
     def __init__(self, spec: Spec, examples: Examples, name: str) -> None:
         super().__init__(spec)
         self.examples, self.name = examples, name
-        self.left = torch.empty(0, dtype=torch.int64)
-        self.train()
+        self.left, self.fresh = torch.empty(0, dtype=torch.int64), True
 
     @property
     def device(self) -> torch.device:
         """The CPU: it has no parameters."""
         return torch.device("cpu")
 
-    def train(self, mode: bool = True) -> Self:
-        """Start again with all samples, as every draw of a metric does that puts its model in evaluation mode."""
+    def restart(self) -> None:
+        """Hand out all samples again, in another order; every evaluation begins so."""
         self.fresh = True
-        return super().train(mode)
 
     def sample(self, n: int, y: Tensor | None = None) -> Tensor:
         """The next `n` samples, (n, *shape), none of them twice.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -19,11 +19,21 @@ __all__ = ["BATCH", "Drawn", "draw", "draw_samples", "evaluating"]
 BATCH = 1_000  # examples handed to a model at once
 
 
+@runtime_checkable
+class Restarts(Protocol):
+    """Hands out what there is once, until it starts again."""
+
+    def restart(self) -> None:
+        """Start again."""
+
+
 @contextmanager
 def evaluating(model: Generator, seed: int) -> Iterator[None]:
-    """`model` in evaluation mode, without gradients and under `seed`; every module's mode is restored after."""
+    """`model` in evaluation mode, from its start, without gradients and under `seed`; modes are restored after."""
     training = {module: module.training for module in model.modules()}
     model.eval()
+    if isinstance(model, Restarts):
+        model.restart()
     try:
         with torch.no_grad(), seeded(mix(seed, len(SPLITS)), model.device):  # mixed: data may be made from a plain seed
             yield

@@ -21,7 +21,7 @@ from counterfeit.data.sources.kept import KEPT, keep, kept_name
 from counterfeit.engine import checkpoint
 from counterfeit.engine.device import pick_device
 from counterfeit.engine.distributed import Processes, processes
-from counterfeit.engine.fit import Display, LateError, Summary, Validate, fit
+from counterfeit.engine.fit import Display, LateError, Summary, Validator, fit
 from counterfeit.engine.lock import locked
 from counterfeit.engine.work import work
 from counterfeit.evaluation.measure import metric_of, refusal
@@ -122,9 +122,8 @@ def _go_on(folder: RunFolder, changes: Mapping[str, Any], group: Processes, show
 def _fit(folder: RunFolder, model: Model, source: Source, group: Processes, resume: bool, show: bool) -> Summary:
     config = folder.config
     with using(folder.threads):
-        validate = validator(config, source)
         display = Display(show, config.to_dict())
-        return fit(folder.path, model, source, config.train, validate, group, resume, display)
+        return fit(folder.path, model, source, config.train, validator(config, source), group, resume, display)
 
 
 def _threads(train: Train, model: Model, source: Source) -> tuple[int | None, str]:
@@ -179,24 +178,22 @@ def _validated(name: str) -> Metric:
     return metric_of(name) or registry.metric(name)
 
 
-def validator(config: Config, source: Source) -> Validate | None:
+def validator(config: Config, source: Source) -> Validator | None:
     """What measures a model on the validation split, as the settings say; None where they ask for nothing."""
     if config.train.monitor is None:
         return None
     name, metric = config.train.monitor, _validated(config.train.monitor)
     samples = config.train.monitor_samples
     evaluation: Evaluation = dataclasses.replace(config.evaluate, split="valid", samples=samples)
-    sign = -1.0 if metric.better == "lower" else 1.0
 
-    def validate(model: Model) -> tuple[float, float]:
+    def measure(model: Model) -> float:
         answer = metric.measure(model, source, evaluation)
         found = answer if isinstance(answer, Result) else answer[name]
         if isinstance(found, str):
             raise ValueError(found)
-        value = found.value
-        return value, sign * value
+        return found.value
 
-    return validate
+    return Validator(measure, "lower" if metric.better == "lower" else "higher")
 
 
 def _same_data(trained_on: str | None, source: Source) -> None:

@@ -37,7 +37,7 @@ class Tally:
     """
 
     def __init__(self, real: Tensor, fake: Tensor, near_real: Near, near_fake: Near, k: int, wide: int) -> None:
-        self.real, self.fake, self.k = real, fake, wide
+        self.real, self.fake, self.neighbours = real, fake, wide
         (self.small, self.wide), (self.around,) = radii(real, near_real, k, wide), radii(fake, near_fake, k)
         self.precise, self.counts = torch.zeros(len(fake), dtype=torch.bool), torch.zeros(len(fake), dtype=torch.int64)
         self.recalled, self.covered = torch.zeros(2, len(real), dtype=torch.bool)
@@ -69,11 +69,11 @@ class Tally:
     def scores(self) -> tuple[float, float, float, float]:
         """Precision, recall, density, coverage."""
         precision, recall, coverage = (float(x.double().mean()) for x in (self.precise, self.recalled, self.covered))
-        return precision, recall, int(self.counts.sum()) / (self.k * len(self.counts)), coverage
+        return precision, recall, int(self.counts.sum()) / (self.neighbours * len(self.counts)), coverage
 
     def variance(self) -> float:
         """Of the density, as far as it comes of the draw of samples, which are independent given the real examples."""
-        return float((self.counts.double() / self.k).var()) / len(self.counts)
+        return float((self.counts.double() / self.neighbours).var()) / len(self.counts)
 
 
 class Half:
@@ -92,7 +92,7 @@ class Half:
 
     def __init__(self, near_real: Near, near_fake: Near, i: Tensor, j: Tensor, k: int, wide: int) -> None:
         n, m = len(near_real.squares), len(near_fake.squares)
-        self.i, self.j, self.k = i, j, wide
+        self.i, self.j, self.neighbours = i, j, wide
         self.mine, self.sampled = torch.zeros(n, dtype=torch.bool), torch.zeros(m, dtype=torch.bool)
         self.mine[i], self.sampled[j] = True, True
         others = (~self.mine).nonzero()[:, 0]
@@ -127,5 +127,5 @@ class Half:
         Halves share none, so their densities differ, squared, by twice the variance of one, which is twice that of the
         whole; but for what is due to the draw of samples, in which they share all.
         """
-        difference = self.difference.double() / self.k
+        difference = self.difference.double() / self.neighbours
         return (float(difference.mean()) ** 2 - float(difference.var()) / len(difference)) / 4
