@@ -379,13 +379,21 @@ def _log_volume(f: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
 
 @asks(Autoregressive, Density)
 def causality(small: Any) -> None:
-    """The gradient of a conditional is zero in what it predicts and in all that comes after, and not before it."""
+    """A conditional moves, by gradient or by a flipped bit, with what comes before it, and with nothing else."""
     small.eval()
     dims, order = small.spec.dims, getattr(small, "order", torch.arange(small.spec.dims))
+    binary = small.spec.kind == "binary"
     with seeded(0):
-        x = torch.rand(dims).round() if small.spec.kind == "binary" else torch.rand(dims)
-    with_respect = jacobian(lambda v: small.conditionals(v.view(1, *small.spec.shape)).view(dims, -1), x)
-    reach = with_respect.abs().amax(1)[order][:, order]  # (D, D): of output i to input j, in order
+        x = torch.rand(dims).round() if binary else torch.rand(dims)
+
+    def conditionals(v: Tensor) -> Tensor:
+        return small.conditionals(v.view(-1, *small.spec.shape)).reshape(len(v), dims, -1)
+
+    moved = jacobian(lambda v: conditionals(v[None])[0], x).abs().amax(1)  # (D, D): of output i to input j
+    if binary:  # tables have no gradient
+        before, *after = conditionals(torch.cat([x[None], (x - torch.eye(dims)).abs()]))
+        moved = moved + torch.stack([((one - before).abs() > 1e-6).any(1) for one in after], 1)
+    reach = moved[order][:, order]
     i, j = torch.where(reach.triu() > 0)
     assert not len(i), f"conditional {int(i[0])} sees value {int(j[0])}, which is not before it"
     assert bool((reach.tril(-1) > 0).any()), "no conditional sees any value before it"

@@ -1,0 +1,1 @@
+"""Autoregressive models: exact likelihoods by the chain rule, one value after another."""

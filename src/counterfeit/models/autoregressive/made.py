@@ -1,0 +1,114 @@
+"""The masked autoencoder for distribution estimation, of one mask or of many.
+
+References:
+    MADE: Masked Autoencoder for Distribution Estimation, Germain, Gregor, Murray & Larochelle, 2015 (arXiv 1502.03509).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from counterfeit.core import Spec
+from counterfeit.models.autoregressive.shared.chain import Chain, State
+from counterfeit.models.autoregressive.shared.conditionals import Bernoulli
+from counterfeit.models.autoregressive.shared.model import Autoregressive, expect
+from counterfeit.models.autoregressive.shared.orders import OrderName, ordering
+from counterfeit.models.autoregressive.shared.tables import BINARY
+from counterfeit.nets.masked import MaskedActivation, MaskedMLP, degrees
+
+__all__ = ["MADE"]
+
+
+class MADE(Autoregressive):
+    """A masked autoencoder: one pass gives all conditionals, since masks leave each output what is before it.
+
+    With several masks, every step trains one in turn, and the density is the mixture of all.
+
+    References:
+        MADE: Masked Autoencoder for Distribution Estimation, Germain et al., 2015 (arXiv 1502.03509).
+
+    Arguments:
+        spec: what the data are; binary.
+        hidden: sizes of the hidden layers.
+        activation: of the hidden layers.
+        dropout: rate at the hidden layers.
+        masks: how many; each lets the hidden units see other values (connectivity-agnostic training).
+        order_agnostic: whether each mask also has an order of its own.
+        order: of the values, by which some are before others; of the first mask where each has its own.
+        order_seed: of random orders and of masks.
+
+    Raises:
+        ValueError: where data are not binary, or no mask or a layer without units is asked for.
+
+    Example:
+        >>> MADE(Spec((1, 8, 8), "binary")).log_prob(torch.ones(2, 1, 8, 8)).shape
+        torch.Size([2])
+    """
+
+    places: Tensor
+
+    def __init__(
+        self, spec: Spec, hidden: tuple[int, ...] = (500,), activation: MaskedActivation = "relu", dropout: float = 0.0,
+        masks: int = 1, order_agnostic: bool = False, order: OrderName = "raster", order_seed: int = 0,
+    ) -> None:  # fmt: skip
+        expect(spec, "binary", "MADE", BINARY)
+        if masks < 1:
+            raise ValueError(f"masks={masks} came; at least one mask is expected. The paper's numbers are 1 and 32.")
+        super().__init__(spec)
+        self.net, self.chains, self.dropout = MaskedMLP(spec.dims, hidden, activation, dropout), masks, dropout
+        names: list[OrderName] = ["random" if order_agnostic and k else order for k in range(masks)]
+        orders = [ordering(spec.shape, name, order_seed + k) for k, name in enumerate(names)]
+        self.register_buffer("places", torch.stack(orders))
+        every = [degrees(spec.dims, hidden, order_seed + k) for k in range(masks)]
+        for i, layer in enumerate(zip(*every, strict=True)):
+            self.register_buffer(f"degrees{i}", torch.stack(layer))  # (masks, units)
+
+    def chain(self, k: int) -> MADEChain:
+        """The conditionals under mask number `k`."""
+        hidden = [self.get_buffer(f"degrees{i}")[k] for i in range(len(self.net.layers) - 1)]
+        return MADEChain(self.net, self.places[k], hidden)
+
+    def encode(self, x: Tensor) -> Tensor:
+        """The last hidden layer under the first mask, (B, units)."""
+        self.spec.check(x, "MADE.encode")
+        chain = self.chain(0)
+        return self.net.features(x.flatten(1), chain.rank, chain.hidden)
+
+
+class MADEChain(Chain):
+    """The conditionals of a MADE under one mask; remembered are x and the hidden units that have seen all they may.
+
+    A unit of degree d is computed once, when the d-th value comes: all values together cost one pass.
+    """
+
+    def __init__(self, net: MaskedMLP, order: Tensor, hidden: list[Tensor]) -> None:
+        super().__init__(order, Bernoulli())
+        self.net, self.hidden = net, hidden
+        self.rank = torch.empty_like(order).index_copy(0, order, torch.arange(1, len(order) + 1, device=order.device))
+        self.groups: list[tuple[Tensor, ...]] | None = None
+
+    def parameters(self, x: Tensor) -> Tensor:
+        """Log-odds of every value, (B, D) -> (B, D)."""
+        return self.net(x, self.rank, self.hidden)
+
+    def begin(self, n: int) -> State:
+        """No values, and no units."""
+        if self.groups is None:
+            counts = [torch.bincount(degree, minlength=len(self.places) + 1).tolist() for degree in self.hidden]
+            self.groups = [degree.argsort().split(count) for degree, count in zip(self.hidden, counts, strict=True)]
+        sizes = [len(self.places), *map(len, self.hidden)]
+        return tuple(torch.zeros(n, size, device=self.order.device) for size in sizes)
+
+    def ask(self, state: State, i: int) -> Tensor:
+        """What the units of lower degree say, (n,): those of others are still 0."""
+        last, place = self.net.linears[-1], self.places[i]
+        return state[-1] @ last.weight[place] + last.bias[place]
+
+    def take(self, state: State, i: int, value: Tensor) -> State:
+        """The units of degree i + 1, layer by layer."""
+        state[0][:, self.places[i]] = value
+        for layer, before, h, group in zip(self.net.linears, state, state[1:], self.groups or [], strict=False):
+            if len(units := group[i + 1]):
+                h[:, units] = self.net.activation(before @ layer.weight[units].mT + layer.bias[units])
+        return state

@@ -1,0 +1,91 @@
+"""What every autoregressive model does with its chains: likelihoods, samples and completions."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from counterfeit.core import Clock, Draw, Kind, Model, Spec, Update, check_request
+from counterfeit.models.autoregressive.shared.chain import PARTICLES, Chain, draw, fill
+from counterfeit.nets.masks import check_mask
+
+__all__ = ["Autoregressive", "expect"]
+
+WEIGHED = 4  # chains at most that a completion chooses from
+
+
+def expect(spec: Spec, kind: Kind, who: str, remedy: str) -> None:
+    """Raise a ValueError unless data are of a kind."""
+    if spec.kind != kind:
+        raise ValueError(f"the data are of kind {spec.kind!r}; {who} expects {kind}. {remedy}")
+
+
+class Autoregressive(Model):
+    """A mixture, with equal weights, of one or several chains of conditionals.
+
+    Subclasses implement `chain`, and `training_log_prob` where they descend another objective than their density.
+    """
+
+    chains: int = 1
+    """How many chains there are."""
+
+    @abstractmethod
+    def chain(self, k: int) -> Chain:
+        """Chain number `k`, which reads the weights as they are now."""
+
+    def training_log_prob(self, x: Tensor, clock: Clock) -> Tensor:
+        """What is raised in training for the examples `x`, (B, D), in nats, (B,): that of each chain in turn."""
+        return self.chain(clock.step % self.chains).log_prob(x)
+
+    def updates(self, draw: Draw, clock: Clock) -> Iterator[Update]:
+        """One player: descend the negative log-likelihood."""
+        loss = -self.training_log_prob(draw().x.flatten(1), clock).mean()
+        yield Update(loss, logs={"loss": loss.detach()})
+
+    @property
+    def order(self) -> Tensor:
+        """Places of the values from the first to the last, int64 (D,), in the first chain."""
+        return self.chain(0).order
+
+    def conditionals(self, x: Tensor) -> Tensor:
+        """Parameters of the first chain's conditional of every value of `x`: (B, *shape) or (B, *shape, parameters)."""
+        return self.chain(0).parameters(x.flatten(1)).unflatten(1, self.spec.shape)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """Exact log-likelihood in nats, (B,)."""
+        self.spec.check(x, f"{type(self).__name__}.log_prob")
+        every = torch.stack([self.chain(k).log_prob(x.flatten(1)) for k in range(self.chains)])
+        return every.logsumexp(0) - math.log(self.chains)
+
+    @torch.no_grad()
+    def sample(self, n: int, y: Tensor | None = None) -> Tensor:
+        """Draw `n` examples, (n, *shape), one value after another, each by a chain drawn at random."""
+        check_request(n, y)
+        which = torch.randint(self.chains, (n,), device=self.device)
+        x = torch.empty(n, self.spec.dims, device=self.device)
+        for k in which.unique().tolist():
+            x[which == k] = draw(self.chain(k), int((which == k).sum()))
+        return x.unflatten(1, self.spec.shape)
+
+    @torch.no_grad()
+    def complete(self, x: Tensor, mask: Tensor) -> Tensor:
+        """A draw of what is missing given the rest, (B, *shape); `mask` is 1 where `x` is known.
+
+        Exact where the known values come first in the order; else one of several particles, chosen by how likely they
+        make the known values that come later.
+        """
+        who = f"{type(self).__name__}.complete"
+        self.spec.check(x, who)
+        known = check_mask(mask, x, who)
+        return self.filled(x.flatten(1), known.flatten(1)).unflatten(1, self.spec.shape)
+
+    def filled(self, x: Tensor, known: Tensor) -> Tensor:
+        """Draw what is missing of `x` where `known` is 0, both (B, D), by chains as likely as they find the rest."""
+        some = torch.randperm(self.chains)[:WEIGHED].tolist()
+        draws, evidence = zip(*(fill(self.chain(k), x, known, PARTICLES) for k in some), strict=True)
+        chosen = torch.multinomial(torch.stack(evidence, 1).softmax(1), 1)[:, 0]
+        return torch.stack(draws, 1)[torch.arange(len(x)), chosen]
