@@ -56,7 +56,7 @@ def stepping(name: str, threads: int) -> tuple[Callable[[], object], int, float]
     """What makes one step of a recipe, the threads it takes, and MFLOP of a product."""
     recipe = catalogue.recipe(name)
     config = configure(recipe, merge(recipe.settings, {"train": {"device": "cpu"}}))
-    source = catalogue.source(config.data)
+    config, source = catalogue.training_data(config)
     model = build(config, source, CPU)
     needed, train = work(model, source, config.train), config.train
     pieces = train.micro_batches

@@ -24,6 +24,7 @@ from torch import Tensor
 from torch.distributions import Independent, Normal
 from torch.nn.functional import softplus
 
+from counterfeit.common.estimate import Estimate
 from counterfeit.common.files import write_json
 from counterfeit.common.numerics import mean_and_error
 from counterfeit.common.seeding import seeded
@@ -33,7 +34,7 @@ from counterfeit.metrics.coverage.birthday_paradox import support_size
 from counterfeit.metrics.coverage.memorization import ratio
 from counterfeit.metrics.coverage.mode_coverage import mode_coverage
 from counterfeit.metrics.features.kid import kernel_distance
-from counterfeit.metrics.features.prdc import Score, expected_coverage, prdc
+from counterfeit.metrics.features.prdc import expected_coverage, prdc
 from counterfeit.metrics.likelihood.ais import rbm
 from counterfeit.metrics.likelihood.annealing import annealed_importance, geometric, schedule
 from counterfeit.metrics.likelihood.mcmc import HMC
@@ -181,7 +182,7 @@ def neighbourhoods() -> Iterator[Case]:
     """Precision, recall, density and coverage: what is sought is their expectation at as many examples."""
     n = 300
 
-    def scores(d: int, shift: float, resamples: int = 0) -> dict[str, Score]:
+    def scores(d: int, shift: float, resamples: int = 0) -> dict[str, Estimate]:
         return prdc(torch.randn(n, d), torch.randn(n, d) + shift, resamples=resamples)
 
     def interval(name: str, d: int, shift: float) -> Interval:

@@ -140,7 +140,7 @@ CASES = (
 def run(case: Case, seed: int, folder: Path) -> Outcome:
     """Train, and read what the doctor said."""
     config = catalogue.configure(catalogue.recipe(case.recipe), nest({**QUICK, **case.settings, "train.seed": seed}))
-    source = catalogue.source(config.data)
+    config, source = catalogue.training_data(config)
     source = Few(source, case.few) if case.few else source
     model = build(config, source, torch.device("cpu"))
     if case.spoil:

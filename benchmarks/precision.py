@@ -34,7 +34,7 @@ def curves(variant: str, seed: int, steps: int) -> Tensor:
     precision = "bf16" if variant == "bf16" else "fp32"
     settings = {"train": {"precision": precision, "seed": seed}}
     config = catalogue.configure(catalogue.recipe(RECIPE), settings)
-    source = catalogue.source(config.data)
+    config, source = catalogue.training_data(config)
     examples = source.split("train")
     model = build(config, source, torch.device("cpu"))
     torch.manual_seed(seed)

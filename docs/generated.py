@@ -29,6 +29,7 @@ from counterfeit import catalogue, cli
 from counterfeit.common.numbers import number
 from counterfeit.config.parse import groups
 from counterfeit.config.settings import SECTIONS
+from counterfeit.core import CAPABILITIES
 from counterfeit.report.html.figure import save
 from counterfeit.report.theory import topic as theory
 
@@ -146,7 +147,7 @@ def metrics() -> str:
 def capabilities() -> str:
     """Every capability, its methods, and the models that have it."""
     rows = []
-    for protocol in catalogue.CAPABILITIES:
+    for protocol in CAPABILITIES:
         methods = [f"`{name}{_arguments(f)}`" for name, f in vars(protocol).items() if _is_method(name, f)]
         owners = [f"`{name}`" for name, cls in catalogue.models().items() if catalogue.able(cls, protocol)]
         rows.append((f"`{protocol.__name__}`", inspect.getdoc(protocol), methods, owners))

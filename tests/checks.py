@@ -49,6 +49,7 @@ from counterfeit.common.seeding import seeded
 from counterfeit.config.nested import dump, merge
 from counterfeit.config.settings import Config
 from counterfeit.core import (
+    CAPABILITIES,
     Bounds,
     Completes,
     Decodes,
@@ -423,7 +424,7 @@ def _takers(model: Model) -> Iterator[tuple[Callable[..., Tensor], list[Any]]]:
     others["steps"] = 2
     told = (2,) if model.spec.classes else (2, model.spec.max_tokens)
     others["y"] = torch.zeros(told).long() if model.spec.classes or model.spec.vocabulary else None
-    limited = [c for c in catalogue.CAPABILITIES if c is not Upscales]  # which takes any size: see `upscaling`
+    limited = [c for c in CAPABILITIES if c is not Upscales]  # which takes any size: see `upscaling`
     for capability in (c for c in limited if isinstance(model, c)):
         for name, method in inspect.getmembers(capability, inspect.isfunction):
             taken = [*inspect.signature(method).parameters][1:]

@@ -52,7 +52,7 @@ class Bench:
     @cached_property
     def source(self) -> Source:
         """What they train on."""
-        return catalogue.source(self.config.data)
+        return catalogue.training_data(self.config)[1]
 
     @property
     def model(self) -> Model:
@@ -62,8 +62,11 @@ class Bench:
     @property
     def small(self) -> Model:
         """Untrained, on data small enough to enumerate or to integrate over."""
-        with seeded(0):
-            return catalogue.model_class(self.config.model)(small_spec(self.source.spec), **self.config.arguments)
+        try:
+            with seeded(0):
+                return catalogue.model_class(self.config.model)(small_spec(self.source.spec), **self.config.arguments)
+        except ValueError as error:
+            raise AssertionError(f"it takes no data so small: {error}") from None
 
     @property
     def folder(self) -> Path:

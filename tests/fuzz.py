@@ -368,7 +368,7 @@ def configured(path: Path, _: random.Random) -> None:
     config = configure(catalogue.recipe(str(path)))
     if any(size > 10_000 for size in _numbers(config.to_dict()["model"])):
         return  # a net that only a large machine can hold
-    build(config, catalogue.source(config.data), CPU)
+    build(*catalogue.training_data(config), CPU)
 
 
 def _numbers(tree: Any) -> Iterator[float]:

@@ -23,7 +23,7 @@ from counterfeit.engine.fit import Display, fit
 
 def weights(config: Config, folder: Path, group: Processes) -> dict[str, Tensor]:
     """The parameters after training by `config`."""
-    source = catalogue.source(config.data)
+    config, source = catalogue.training_data(config)
     model = build(config, source, torch.device("cpu"))
     folder.mkdir(exist_ok=True)
     fit(folder, model, source, config.train, None, group, display=Display(progress=False))

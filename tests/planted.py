@@ -14,6 +14,7 @@ from counterfeit.data.source import InMemory, Source
 from counterfeit.data.sources.captioned_shapes import Captioned
 from counterfeit.metrics.features.extractors import FeatureExtractor
 from counterfeit.models.autoencoding.vae import VAE
+from counterfeit.nets.coder import CoderNets
 
 SMALL = Spec((1, 2, 3), "binary")
 LINE = Spec((2,), "real")
@@ -276,7 +277,7 @@ class Bounded(VAE):
     def __init__(self, spec: Spec = SMALL) -> None:
         with torch.random.fork_rng([]):
             torch.manual_seed(0)
-            super().__init__(spec, latent_dim=2, hidden=(8,))
+            super().__init__(spec, latent_dim=2, nets=CoderNets(hidden=(8,)))
         self.decoder.last.weight.data.mul_(8)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import importlib
+import pkgutil
 import re
 import subprocess
 import sys
@@ -19,12 +21,12 @@ TREES = {
     for path in sorted(PACKAGE.rglob("*.py"))
 }
 ROOMS = (
-    "core", "losses", "transforms", "nets", "models", "theory", "common", "data", "config", "catalogue", "inference",
-    "engine", "metrics", "evaluation", "listing", "run", "report", "cli", "studio",
+    "core", "likelihoods", "losses", "transforms", "nets", "models", "theory", "common", "data", "config", "catalogue",
+    "inference", "engine", "metrics", "evaluation", "listing", "run", "report", "cli", "studio",
 )  # fmt: skip
 COLLECTIONS = ("data/sources", "inference", "report/figures", "cli")  # one file a source, ability, figure or verb
 FILES, LINES = 16, 400  # at most: files of a folder, lines of a file
-PURE = ROOMS[:5]
+PURE = ROOMS[:6]
 UNPICKLES = {"cloudpickle", "dill", "joblib", "marshal", "pickle", "shelve"}
 RUNS_DATA = {"eval", "exec", "compile", "torch.load", "yaml.load", "yaml.full_load", "yaml.unsafe_load"}
 HEAVY = {"jsonargparse", "matplotlib", "pooch", "rich", "scipy", "tensorboard"}
@@ -114,6 +116,18 @@ def test_every_folder_says_what_it_holds() -> None:
     inits = {folder: TREES.get(f"{folder}/__init__.py") for folder in sorted(folders)}
     bare = [folder for folder, tree in inits.items() if tree is None or not ast.get_docstring(tree)]
     assert not bare, f"{', '.join(bare)}: an __init__.py is missing, or its line that says what the folder holds"
+
+
+def test_scripts_import_what_there_is() -> None:
+    """Benchmarks, examples and the documentation's scripts, which no other test runs whole."""
+    root, lost = PACKAGE.parent.parent, []
+    for path in sorted(path for folder in ("benchmarks", "docs", "examples") for path in (root / folder).glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("counterfeit"):
+                module = importlib.import_module(str(node.module))
+                found = {*dir(module), *(part.name for part in pkgutil.iter_modules(getattr(module, "__path__", [])))}
+                lost += [f"{path.name}: {node.module}.{one.name}" for one in node.names if one.name not in found]
+    assert not lost
 
 
 def test_imports_are_absolute() -> None:

@@ -14,7 +14,7 @@ import planted
 from checks import CHECKS
 from conftest import Bench
 from counterfeit import catalogue
-from counterfeit.catalogue import Recipe
+from counterfeit.catalogue import Recipe, building, recipe_files
 from counterfeit.config.settings import Config
 from counterfeit.core import Model
 from counterfeit.engine.distributed import Processes
@@ -58,7 +58,8 @@ TRAINED = [
 
 def bench_of(cls: type[Model], monkeypatch: pytest.MonkeyPatch, folder: Path) -> Bench:
     """A bench of a model that the catalogue does not know."""
-    monkeypatch.setattr(catalogue, "model_class", lambda name: cls)
+    for module in (catalogue, building, recipe_files):
+        monkeypatch.setattr(module, "model_class", lambda name: cls)
     return Bench(RECIPE, lambda: folder, None)
 
 

@@ -145,6 +145,24 @@ def test_options_and_classes_of_the_recipes_data_do_not_reach_other_data():
     assert OWN.settings["data"]["options"]
 
 
+def test_nothing_is_binarized_that_did_not_ask_for_it():
+    recipe = catalogue.recipe("vae")
+    assert configure(recipe).data.transforms == ("binarize",)
+    config, source = catalogue.training_data(configure(recipe, settings(data__name="captioned-shapes")))
+    assert (config.data.transforms, source.spec.kind) == ((), "image")
+    asked = configure(recipe, settings(data__name="captioned-shapes", data__transforms="binarize"))
+    config, source = catalogue.training_data(asked)
+    assert (config.data.transforms, source.spec.kind) == (("binarize",), "binary")
+
+
+def test_a_model_names_the_transforms_that_it_expects(monkeypatch):
+    monkeypatch.setattr(catalogue.model_class("vae"), "transforms", {"image": ("dequantize", "logit")})
+    config, source = catalogue.training_data(configure(catalogue.recipe("vae-mnist"), settings(data__name="digits")))
+    assert (config.data.transforms, source.spec.kind) == (("dequantize", "logit"), "real")
+    config, source = catalogue.training_data(configure(catalogue.recipe("vae-mnist"), settings(data__name="ring")))
+    assert (config.data.transforms, source.spec.kind) == ((), "real")
+
+
 def test_options_and_classes_given_for_other_data_are_theirs():
     mine = {"data": {"options": {"memory": 5}, "classes": "a,b"}}
     for layers in ((mine, settings(data__name="pictures/")), (settings(data__name="pictures/"), mine)):

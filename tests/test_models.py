@@ -23,10 +23,11 @@ from counterfeit.engine.step import Stepper
 from counterfeit.losses import OBJECTIVES
 from counterfeit.models.adversarial.gan import GAN
 from counterfeit.models.adversarial.shared.alternating import GANSettings
-from counterfeit.models.autoencoding.vae import VAE, kl_to_standard_normal, log_normal
+from counterfeit.models.autoencoding.vae import VAE, KLSettings, kl_to_standard_normal, log_normal
 from counterfeit.transforms import build
 from flat import flat
 
+CLOCK = Clock(0, 10)
 IMAGES, BITS = Spec((1, 4, 4)), Spec((1, 2, 3), "binary")
 
 
@@ -44,7 +45,7 @@ def gan(**arguments) -> GAN:
 
 def vae(**arguments) -> VAE:
     """An untrained VAE whose decoder heeds the code, so that its bounds differ."""
-    model = VAE(BITS, **{"latent_dim": 2, "hidden": (8,)} | arguments)
+    model = flat(VAE, BITS, **{"latent_dim": 2, "hidden": (8,)} | arguments)
     model.decoder.last.weight.data.mul_(8)
     return model
 
@@ -231,7 +232,7 @@ def test_generator_learns_a_gaussian():
 def test_kl_is_that_of_two_normal_distributions():
     loc, log_scale = torch.randn(5, 3), torch.randn(5, 3)
     expected = kl_divergence(Normal(loc, log_scale.exp()), Normal(0.0, 1.0)).sum(1)
-    torch.testing.assert_close(kl_to_standard_normal(loc, log_scale), expected)
+    torch.testing.assert_close(kl_to_standard_normal(loc, log_scale).sum(-1), expected)
 
 
 def test_kl_is_the_mean_log_ratio():
@@ -239,7 +240,7 @@ def test_kl_is_the_mean_log_ratio():
     z = loc + log_scale.exp() * torch.randn(400_000, 2)
     ratio = log_normal(z, loc, log_scale) - log_normal(z, torch.zeros(2), torch.zeros(2))
     error = float(ratio.std()) / len(ratio) ** 0.5
-    assert float(ratio.mean()) == pytest.approx(float(kl_to_standard_normal(loc, log_scale)), abs=4 * error)
+    assert float(ratio.mean()) == pytest.approx(float(kl_to_standard_normal(loc, log_scale).sum()), abs=4 * error)
 
 
 def test_log_normal_is_that_of_torch():
@@ -255,7 +256,7 @@ def test_elbo_is_the_mean_log_likelihood_less_the_divergence():
         logits = model.decoder(z.flatten(0, 1)).view(20_000, 4, -1)
         likelihood = -bernoulli(logits, x.flatten(1).expand_as(logits), reduction="none").sum(2).mean(0)
     mean, error = repeated(model.elbo, x, 20_000)
-    expected = likelihood.double() - kl_to_standard_normal(loc, log_scale)
+    expected = likelihood.double() - kl_to_standard_normal(loc, log_scale).sum(-1)
     assert bool(((mean - expected).abs() < 6 * error).all())
 
 
@@ -337,14 +338,40 @@ def test_codes_are_means_of_the_posterior():
     torch.testing.assert_close(model.encode(x), model.posterior(x)[0])
 
 
-def test_other_data_than_binary_are_refused():
+def test_a_bernoulli_decoder_refuses_other_data_than_binary():
     with pytest.raises(ValueError, match="Add `binarize`"):
-        VAE(IMAGES)
+        VAE(IMAGES, likelihood="bernoulli")
+
+
+@pytest.mark.parametrize(("kind", "name"), [("image", "logistic"), ("image", "categorical"), ("image", "gaussian"),
+    ("real", "gaussian"), ("real", "student"), ("binary", "bernoulli")])  # fmt: skip
+def test_a_vae_of_any_likelihood_bounds_the_same_integral(kind, name):
+    """The importance-weighted bound with many samples, and the mean likelihood under the prior, meet at log p(x)."""
+    model = flat(VAE, Spec((3, 1, 2), kind), latent_dim=1, hidden=(8,), likelihood=name)
+    x = torch.rand(3, 3, 1, 2)
+    x = x.round() if kind == "binary" else (255 * x).round() / 255
+    with torch.no_grad():
+        z = torch.linspace(-8, 8, 4_001)[:, None]
+        log_p = torch.stack([model.p.of_examples(one.expand(len(z), -1, -1, -1), model.decoder(z)) for one in x])
+        prior = -0.5 * (z[:, 0].square() + math.log(2 * math.pi))
+        exact = (log_p + prior).logsumexp(1) + math.log(16 / 4_000)
+        torch.testing.assert_close(model.iwae(x, 20_000), exact, atol=0.03, rtol=0)
+        assert bool((repeated(model.elbo, x, 500)[0] < exact + 0.01).all())
+        model.spec.check(model.sample(5), "samples")
+        model.spec.check(model.decode(model.prior(5)), "means", values=kind != "binary")
+
+
+def test_free_bits_cost_nothing_up_to_their_number():
+    kl = torch.tensor([[0.1, 2.0], [0.3, 4.0]])  # means 0.2 and 3
+    assert float(KLSettings(free_bits=0.5).cost(kl, CLOCK)) == pytest.approx(3.5)
+    assert float(KLSettings(beta=2.0).cost(kl, CLOCK)) == pytest.approx(6.4)
+    with pytest.raises(ValueError, match="at least 0"):
+        KLSettings(free_bits=-1.0)
 
 
 def test_autoencoder_learns_the_digits():
     source = transformed(Digits(), build(["binarize"]))
-    model, x = VAE(source.spec, latent_dim=4, hidden=(32,)), source.split("test").first(250).x
+    model, x = flat(VAE, source.spec, latent_dim=4, hidden=(32,)), source.split("test").first(250).x
     before = float(model.elbo(x).mean().detach())
     train(model, source, 150, lr=3e-3)
     assert before == pytest.approx(-64 * math.log(2), abs=3)  # an untrained decoder knows nothing

@@ -165,13 +165,13 @@ ODD = {
 NEEDS = {  # a line that says what is missing, where data lack what a model is about
     "labels": r"labels|classes came.*expects 2", "captions": "without captions",
     "videos": "numbered frames|frames; 15 are",
-    "binary": "Add `binarize`", "pair": "3 classes came; CycleGAN expects 2",
+    "pair": "3 classes came; CycleGAN expects 2",
 }  # fmt: skip
 OWN = {"train.steps": 1, "train.save_every": 1, "train.batch_size": 4, "train.tensorboard": False, "train.threads": 1}
 LACKING = {
     **dict.fromkeys(("acgan", "cgan", "classifier", "semi-supervised-gan", "stargan"), "labels"),
     **dict.fromkeys(("cyclegan", "cyclegan-cifar10"), "labels"),
-    "text2image": "captions", "next-frame": "videos", "vae-mnist": "binary",
+    "text2image": "captions", "next-frame": "videos",
 }  # fmt: skip
 
 

@@ -203,7 +203,7 @@ def test_splits_are_datasets():
 
 
 def test_splits_with_transforms_are_datasets_too():
-    split = catalogue.source(catalogue.Data("digits", transforms=("flatten",))).split("test")
+    split = catalogue.source(Data("digits", transforms=("flatten",))).split("test")
     assert split[0].x.shape == (64,)
     assert len([*split]) == len(split)
 

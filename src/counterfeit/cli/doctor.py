@@ -69,8 +69,7 @@ def _recipe(name: str, device: str, as_json: bool) -> int:
     from counterfeit.engine.device import pick_device
     from counterfeit.engine.environment import step_seconds
 
-    config = catalogue.configure(catalogue.recipe(name))
-    source = catalogue.source(config.data)
+    config, source = catalogue.training_data(catalogue.configure(catalogue.recipe(name)))
     model = build(config, source, pick_device(device))
     seconds = {one: step_seconds(model, source, replace(config.train, precision=one)) for one in ("fp32", "bf16")}
     gain = seconds["fp32"] / seconds["bf16"]

@@ -18,7 +18,10 @@ from typing import Any, Literal, get_args
 from counterfeit.common.spelling import nearest
 from counterfeit.config.nested import plain
 
-__all__ = ["Config", "Data", "Evaluation", "FeatureName", "OptimizerSettings", "Train"]
+__all__ = ["AUTO", "Config", "Data", "Evaluation", "FeatureName", "OptimizerSettings", "Train"]
+
+AUTO = "auto"
+"""Stands for the transforms that the model expects."""
 
 
 @dataclass(frozen=True)
@@ -31,14 +34,15 @@ class Data:
         range: LOW,HIGH: the values of files that are black and white; auto: all that integers can hold, all of floats.
         frames: length of a video, where the data are videos; null where they are not.
         every: of a video, every so many frames are kept.
-        transforms: applied to every batch, by name: binarize, dequantize, logit, symmetric, flatten.
+        transforms: applied to every batch, by name: binarize, dequantize, logit, symmetric, flatten; auto: what the
+            model expects of data of this kind, as a flow dequantized pictures.
         options: further arguments of the source.
         classes: only these classes, by name, in this order; all where none are named.
     """
 
     name: str = "digits"
     size: int | None = None
-    transforms: tuple[str, ...] = ()
+    transforms: tuple[str, ...] = (AUTO,)
     options: dict[str, Any] = field(default_factory=dict)
     classes: tuple[str, ...] = ()
     range: str | tuple[float, float] = "auto"

@@ -162,6 +162,8 @@ class Generator(nn.Module):
 
     conditional: bool = False
     """Whether it is conditioned on the labels of data, also where it discriminates."""
+    levels: bool = False
+    """Whether its likelihoods are even over each of the 256 levels of 8-bit values, or are those of such values."""
 
     def __init__(self, spec: Spec) -> None:
         super().__init__()
@@ -176,6 +178,8 @@ class Generator(nn.Module):
 class Model(Generator, ABC):
     """A generative model, which can be trained."""
 
+    transforms: Mapping[Kind, tuple[str, ...]] = {}
+    """Names of the transforms that data of a kind pass through before the model sees them, where nobody says others."""
     undivided: tuple[str, ...] = ()
     """Its settings by which a loss is no mean over examples, and would be another of a minibatch in pieces."""
 

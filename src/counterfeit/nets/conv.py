@@ -62,14 +62,18 @@ def halvings(spec: Spec, smallest: int = 4) -> int:
 class ConvGenerator(Net):
     """Codes (B, code_dim) -> images (B, C, H, W) in [0, 1]: transposed convolutions, each doubling the sides.
 
+    Or parameters of each value, (B, C, H, W, parameters), of which a likelihood is made.
+
     Arguments:
         spec: what the data are; sides of 28, 32, 64 or any that can be halved.
         code_dim: size of a code.
         width: channels before the last convolution; every smaller level has twice those of the next.
+        parameters: of each value; 0 for images.
     """
 
-    def __init__(self, spec: Spec, code_dim: int, width: int) -> None:
+    def __init__(self, spec: Spec, code_dim: int, width: int, parameters: int = 0) -> None:
         super().__init__()
+        self.parameters_of_each = parameters
         levels = halvings(spec)
         channels = widths(width, levels)[::-1]
         self.start = (channels[0], *(side >> levels for side in spec.shape[1:]))
@@ -83,12 +87,15 @@ class ConvGenerator(Net):
         ]  # fmt: skip
         self.project, self.norm = first, nn.BatchNorm2d(self.start[0])
         self.body = nn.Sequential(nn.ReLU(inplace=True), *ups)
-        self.last = nn.ConvTranspose2d(channels[-1], spec.shape[0], 4, 2, 1)
+        self.last = nn.ConvTranspose2d(channels[-1], spec.shape[0] * max(1, parameters), 4, 2, 1)
         initialize(self)
 
     def forward(self, z: Tensor) -> Tensor:
-        """(B, code_dim) -> (B, C, H, W)."""
-        return self.last(self.body(self.norm(self.project(z).unflatten(1, self.start)))).float().sigmoid()
+        """(B, code_dim) -> (B, C, H, W), or (B, C, H, W, parameters)."""
+        h = self.last(self.body(self.norm(self.project(z).unflatten(1, self.start)))).float()
+        if not self.parameters_of_each:
+            return h.sigmoid()
+        return h.unflatten(1, (-1, self.parameters_of_each)).movedim(2, -1)
 
 
 @dataclass(frozen=True)

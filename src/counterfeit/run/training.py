@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from counterfeit import catalogue
-from counterfeit.catalogue import Recipe, configure
+from counterfeit.catalogue import Recipe
 from counterfeit.common.progress import console
 from counterfeit.common.threads import available, using
 from counterfeit.config.nested import write_yaml
-from counterfeit.config.settings import Config, Data, Evaluation, Train
+from counterfeit.config.settings import Config, Evaluation, Train
 from counterfeit.core import Model
 from counterfeit.data.source import Source
-from counterfeit.data.sources.kept import KEPT, keep, kept_name
+from counterfeit.data.sources.kept import keep, kept_name
 from counterfeit.engine import checkpoint
 from counterfeit.engine.device import pick_device
 from counterfeit.engine.distributed import Processes, processes
@@ -41,14 +41,9 @@ def begin(
         ValueError: for a setting, data or folder that cannot be used, in one line; then no folder is left.
     """
     device = pick_device(config.train.device)
-    if config.data.name == KEPT and chosen.beside:
-        adopted = catalogue.source(Data(KEPT), chosen.beside)
-    source = catalogue.source(config.data, adopted=adopted)
-    model = catalogue.build(config, source, device)
+    config, source, model = catalogue.prepare(chosen, config, device, adopted)
     group = processes()
     _check(config, model, source, group)
-    if chosen.fingerprint and config.data == configure(chosen).data:
-        _same_data(chosen.fingerprint, source)
     threads, why = _threads(config.train, model, source)
     description = config.to_dict() | describe(chosen, source, model) | {"threads": threads}
     path = create(out, config.recipe, group)
@@ -102,7 +97,7 @@ def _check_start(folder: RunFolder, anew: bool) -> None:
 def _go_on(folder: RunFolder, changes: Mapping[str, Any], group: Processes, show: bool) -> tuple[Source, Summary]:
     folder.config = config = folder.configure(changes)
     source = catalogue.source(config.data, folder.path)
-    _same_data(folder.description.get("source", {}).get("fingerprint"), source)
+    catalogue.same_data(folder.description.get("source", {}).get("fingerprint"), source)
     model = catalogue.build(config, source, pick_device(config.train.device))
     _check(config, model, source, group)
     if checkpoint.checkpoints(folder.path) and folder.state["step"] > config.train.steps:
@@ -194,11 +189,3 @@ def validator(config: Config, source: Source) -> Validator | None:
         return found.value
 
     return Validator(measure, "lower" if metric.better == "lower" else "higher")
-
-
-def _same_data(trained_on: str | None, source: Source) -> None:
-    if trained_on and trained_on != source.fingerprint:
-        raise ValueError(
-            f"{source.name} has fingerprint {source.fingerprint}; the run was trained on {trained_on}. "
-            "Restore the data, or train anew."
-        )

@@ -78,7 +78,7 @@ def _average(
     n = min(evaluation.max_examples or len(examples), len(examples))
     with evaluating(model, evaluation.seed):
         batches = spaced(n, len(examples)).split(batch_size)
-        discrete = source.spec.kind != "binary" and on_levels(examples[batches[0]].x)
+        discrete = not model.levels and source.spec.kind != "binary" and on_levels(examples[batches[0]].x)
         xs = (examples[index].x.to(model.device) for index in batches)
         values = torch.cat([score(x) + source.log_det(x) for x in xs])
     value, error = mean_and_error(values)

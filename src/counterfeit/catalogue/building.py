@@ -1,0 +1,86 @@
+"""Builds a run's data and model from settings."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from counterfeit.catalogue.classes import model_class
+from counterfeit.catalogue.data_sources import source as find
+from counterfeit.catalogue.recipe_files import Recipe, configure
+from counterfeit.common.seeding import mix, seeded
+from counterfeit.config.settings import AUTO, Config, Data
+from counterfeit.core import Model
+from counterfeit.data.source import Source, transformed
+from counterfeit.data.sources.kept import KEPT
+from counterfeit.transforms import build as chain
+
+__all__ = ["build", "prepare", "same_data", "training_data"]
+
+
+def training_data(config: Config, beside: Path | None = None, adopted: Source | None = None) -> tuple[Config, Source]:
+    """The settings, with the transforms named that the model expects where they say `auto`, and their source.
+
+    Arguments:
+        config: the settings.
+        beside: as of `source`.
+        adopted: as of `source`.
+    """
+    found = find(config.data, beside, adopted)
+    if AUTO not in config.data.transforms:
+        return config, found
+    expected = model_class(config.model).transforms.get(found.spec.kind, ())
+    names = [each for name in config.data.transforms for each in (expected if name == AUTO else (name,))]
+    data = replace(config.data, transforms=tuple(names))
+    return replace(config, data=data), transformed(found.raw, chain(names)) if names else found
+
+
+def prepare(
+    chosen: Recipe, config: Config, device: torch.device, adopted: Source | None = None
+) -> tuple[Config, Source, Model]:
+    """What a recipe's training by `config` needs: the settings with all transforms named, the data, a model.
+
+    Raises:
+        ValueError: where the recipe is a run's, which was trained on other data of the same name.
+    """
+    if config.data.name == KEPT and chosen.beside:
+        adopted = find(Data(KEPT), chosen.beside)
+    same = chosen.fingerprint and config.data == configure(chosen).data
+    config, found = training_data(config, adopted=adopted)
+    if same:
+        same_data(chosen.fingerprint, found)
+    return config, found, build(config, found, device)
+
+
+def same_data(trained_on: str | None, found: Source) -> None:
+    """Refuse other data than those that a run was trained on, whose fingerprint that is."""
+    if trained_on and trained_on != found.fingerprint:
+        raise ValueError(
+            f"{found.name} has fingerprint {found.fingerprint}; the run was trained on {trained_on}. "
+            "Restore the data, or train anew."
+        )
+
+
+def build(config: Config, source: Source, device: torch.device) -> Model:
+    """The model of the settings for that source, with initial weights by the seed."""
+    with seeded(mix(config.train.seed, 0x5EED)), _small_enough():
+        model = model_class(config.model)(source.spec, **config.arguments)
+    # of convolutions' weights: up to twice as fast
+    return model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+@contextmanager
+def _small_enough() -> Iterator[None]:
+    """A line where a model's settings ask for more than can be held, or counted."""
+    try:
+        yield
+    except (MemoryError, OverflowError, RuntimeError, TypeError) as error:
+        reason = " ".join(str(error).split())
+        if not isinstance(error, (MemoryError, OverflowError)) and not re.search(r"(?i)overflow|allocate", reason):
+            raise
+        raise ValueError(f"the model's settings ask for more than memory holds ({reason[:120]}). Lower them.") from None

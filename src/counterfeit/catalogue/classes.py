@@ -1,0 +1,108 @@
+"""Finds every model, and what a class of models can do.
+
+A model is the concrete `Model` of a file in `models/`, named after the file. Classes of one's own are handed over.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from counterfeit.common.discovery import by_name, concrete, modules
+from counterfeit.common.spelling import nearest, summary
+from counterfeit.core import CAPABILITIES, Model
+
+__all__ = ["UnknownClassError", "able", "capabilities", "model_class", "models", "own", "summaries"]
+
+
+@cache
+def models() -> dict[str, type[Model]]:
+    """Every model by name: that of its file, so that `wgan_gp.py` is `wgan-gp`."""
+    return by_name(
+        (path.rpartition(".")[2].replace("_", "-"), cls)
+        for path in modules("counterfeit.models")
+        for cls in filter(_complete, concrete(importlib.import_module(path), Model).values())
+    )
+
+
+def _complete(cls: type) -> bool:
+    """Whether a spec is all a class needs; what a family shares needs more."""
+    parameters = inspect.signature(cls).parameters.values()
+    return [p.name for p in parameters if p.default is p.empty] == ["spec"]
+
+
+class UnknownClassError(ValueError):
+    """A run is of a class of one's own that nobody has handed over."""
+
+
+OWN: dict[str, type[Model]] = {}
+"""Classes of models that were handed over, by `module:Class`."""
+
+
+def own(model: type[Model] | str) -> str:
+    """Make a class of one's own known, and return the name that runs of it bear, `module:Class`.
+
+    Arguments:
+        model: the class; or `module:Class`, which imports that module, and so runs its code.
+
+    Raises:
+        ValueError: there is none, it is no model, or it needs more than a spec.
+
+    Example:
+        >>> own("counterfeit.models.autoencoding.vae:VAE")
+        'counterfeit.models.autoencoding.vae:VAE'
+    """
+    cls = _imported(model) if isinstance(model, str) else model
+    if not (inspect.isclass(cls) and issubclass(cls, Model)) or inspect.isabstract(cls):
+        raise ValueError(f"{model!r} came; a class of models, which implements `updates`, is expected. Name another.")
+    if not _complete(cls):
+        raise ValueError(f"{cls.__name__} needs more than a spec; give every other argument a default.")
+    name = f"{cls.__module__}:{cls.__qualname__}"
+    OWN[name] = cls
+    return name
+
+
+def _imported(name: str) -> Any:
+    module, colon, attribute = name.partition(":")
+    if not (module and colon and attribute):
+        raise ValueError(f"{name!r} came; module:Class is expected, such as models.mine:Mine.")
+    sys.path.insert(0, str(Path.cwd()))  # as python itself does for a script
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
+        raise ValueError(f"{name} cannot be imported ({error}). Run where it can, or set PYTHONPATH.") from None
+    finally:
+        sys.path.pop(0)
+
+
+def model_class(name: str) -> type[Model]:
+    """The model of that name, or one of one's own that was handed over."""
+    if ":" in name:
+        if name not in OWN:
+            said = f"{name} is a class of somebody's own, and a folder alone never runs code"
+            how = f"--model-class {name}, or model={name.rpartition(':')[2]} in Python"
+            raise UnknownClassError(f"{said}. Give it: {how}.")
+        return OWN[name]
+    if name not in models():
+        raise ValueError(f"model {name!r} is unknown; {nearest(name, summaries(), 'counterfeit list models')}")
+    return models()[name]
+
+
+def summaries() -> dict[str, str]:
+    """What each model says of itself."""
+    return {name: summary(cls) for name, cls in models().items()}
+
+
+def capabilities(cls: type) -> tuple[str, ...]:
+    """Names of what a model can do."""
+    return tuple(c.__name__ for c in CAPABILITIES if able(cls, c))
+
+
+def able(cls: type, capability: type) -> bool:
+    """Whether a class has the methods of a capability; what else that holds is set when a model is made."""
+    methods = (name for name, _ in inspect.getmembers(capability, inspect.isfunction) if not name.startswith("_"))
+    return all(hasattr(cls, name) for name in methods)
