@@ -22,6 +22,7 @@ from conftest import Bench
 from counterfeit import catalogue
 from counterfeit.catalogue import Recipe, configure, recipe
 from counterfeit.config.nested import load_yaml, merge, nest
+from counterfeit.config.settings import Data
 
 QUICK = {"train.batch_size": 8, "train.tensorboard": False, "train.threads": 1, "train.save_every": 1}
 CODE = '''

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -142,7 +143,9 @@ def _drawn(draw: Callable[[Any], None], theme: Theme, size: tuple[float, float],
     from matplotlib.figure import Figure
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-    with matplotlib.rc_context(_style(theme)):
+    with matplotlib.rc_context(_style(theme)), warnings.catch_warnings():
+        # a busy machine takes a second for a legend, and matplotlib says so whatever else takes it
+        warnings.filterwarnings("ignore", "Creating legend with loc")
         figure = Figure(size, layout="constrained")
         axes = figure.subplots(1, columns)
         for one in np.ravel(axes):
