@@ -14,10 +14,9 @@ from counterfeit.catalogue.classes import model_class
 from counterfeit.catalogue.data_sources import source as find
 from counterfeit.catalogue.recipe_files import Recipe, configure
 from counterfeit.common.seeding import mix, seeded
-from counterfeit.config.settings import AUTO, Config, Data
+from counterfeit.config.settings import AUTO, Config
 from counterfeit.core import Model
 from counterfeit.data.source import Source, transformed
-from counterfeit.data.sources.kept import KEPT
 from counterfeit.transforms import build as chain
 
 __all__ = ["build", "prepare", "same_data", "training_data"]
@@ -48,8 +47,6 @@ def prepare(
     Raises:
         ValueError: where the recipe is a run's, which was trained on other data of the same name.
     """
-    if config.data.name == KEPT and chosen.beside:
-        adopted = find(Data(KEPT), chosen.beside)
     same = chosen.fingerprint and config.data == configure(chosen).data
     config, found = training_data(config, adopted=adopted)
     if same:

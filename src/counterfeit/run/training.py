@@ -17,7 +17,7 @@ from counterfeit.config.nested import write_yaml
 from counterfeit.config.settings import Config, Evaluation, Train
 from counterfeit.core import Model
 from counterfeit.data.source import Source
-from counterfeit.data.sources.kept import keep, kept_name
+from counterfeit.data.sources.kept import KEPT, Kept, keep, kept_name
 from counterfeit.engine import checkpoint
 from counterfeit.engine.device import pick_device
 from counterfeit.engine.distributed import Processes, processes
@@ -41,6 +41,8 @@ def begin(
         ValueError: for a setting, data or folder that cannot be used, in one line; then no folder is left.
     """
     device = pick_device(config.train.device)
+    if config.data.name == KEPT and chosen.beside:
+        adopted = Kept(chosen.beside / kept_name())
     config, source, model = catalogue.prepare(chosen, config, device, adopted)
     group = processes()
     _check(config, model, source, group)

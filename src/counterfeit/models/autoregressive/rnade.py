@@ -6,6 +6,8 @@ References:
 
 from __future__ import annotations
 
+from types import MappingProxyType
+
 import torch
 from torch import Tensor
 from torch.nn.functional import softplus
@@ -49,6 +51,7 @@ class RNADE(Autoregressive):
         torch.Size([3])
     """
 
+    transforms = MappingProxyType({"image": ("dequantize", "logit")})
     places: Tensor
     loc: Tensor
     std: Tensor
