@@ -165,7 +165,8 @@ ODD = {
 NEEDS = {  # a line that says what is missing, where data lack what a model is about
     "labels": r"labels|classes came.*expects 2", "captions": "without captions",
     "videos": "numbered frames|frames; 15 are",
-    "binary": "Add `binarize`", "changes": "values that change are expected", "pair": "3 classes came; CycleGAN expects 2",
+    "binary": "Add `binarize`", "changes": "values that change are expected",
+    "pair": "3 classes came; CycleGAN expects 2",
 }  # fmt: skip
 OWN = {"train.steps": 1, "train.save_every": 1, "train.batch_size": 4, "train.tensorboard": False, "train.threads": 1}
 LACKING = {
