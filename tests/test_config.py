@@ -8,6 +8,7 @@ from PIL import Image
 from counterfeit import catalogue
 from counterfeit.catalogue import Recipe, configure
 from counterfeit.config.nested import dump, load_yaml, nest
+from counterfeit.config.parse import changed as changed_settings
 from counterfeit.config.parse import command
 from counterfeit.config.settings import Train
 
@@ -161,6 +162,17 @@ def test_a_model_names_the_transforms_that_it_expects(monkeypatch):
     assert (config.data.transforms, source.spec.kind) == (("dequantize", "logit"), "real")
     config, source = catalogue.training_data(configure(catalogue.recipe("vae-mnist"), settings(data__name="ring")))
     assert (config.data.transforms, source.spec.kind) == ((), "real")
+
+
+def test_transforms_that_a_model_expects_are_no_change_of_its_recipe(monkeypatch):
+    recipe = catalogue.recipe("vae-mnist")
+    config, _ = catalogue.training_data(configure(recipe, settings(data__name="digits")))
+    assert {*changed_settings(config, catalogue.usual(recipe, config))} == {"data.name"}
+    config, _ = catalogue.training_data(configure(recipe, settings(data__name="digits", data__transforms="binarize")))
+    assert {*changed_settings(config, catalogue.usual(recipe, config))} == {"data.name", "data.transforms"}
+    monkeypatch.setattr(catalogue.model_class("vae"), "transforms", {"image": ("dequantize", "logit")})
+    config, _ = catalogue.training_data(configure(recipe, settings(data__name="digits")))
+    assert {*changed_settings(config, catalogue.usual(recipe, config))} == {"data.name"}
 
 
 def test_options_and_classes_given_for_other_data_are_theirs():

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -19,7 +20,7 @@ from counterfeit.core import Model
 from counterfeit.data.source import Source, transformed
 from counterfeit.transforms import build as chain
 
-__all__ = ["build", "prepare", "same_data", "training_data"]
+__all__ = ["build", "prepare", "same_data", "training_data", "usual"]
 
 
 def training_data(config: Config, beside: Path | None = None, adopted: Source | None = None) -> tuple[Config, Source]:
@@ -37,6 +38,18 @@ def training_data(config: Config, beside: Path | None = None, adopted: Source | 
     names = [each for name in config.data.transforms for each in (expected if name == AUTO else (name,))]
     data = replace(config.data, transforms=tuple(names))
     return replace(config, data=data), transformed(found.raw, chain(names)) if names else found
+
+
+def usual(chosen: Recipe, config: Config, *layers: Mapping[str, Any]) -> Config:
+    """The recipe's own settings, with `layers` over them, for comparison with those of a run of it.
+
+    Transforms that the recipe leaves to the model are the run's, if the model expects them of data of some kind.
+    """
+    own = configure(chosen, *layers)
+    expected = {(), *model_class(config.model).transforms.values()}
+    if own.data.transforms != (AUTO,) or config.data.transforms not in expected:
+        return own
+    return replace(own, data=replace(own.data, transforms=config.data.transforms))
 
 
 def prepare(

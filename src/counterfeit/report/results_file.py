@@ -82,7 +82,7 @@ def _metrics(results: Mapping[str, Result]) -> dict[str, Any]:
 def _of_run(run: Trained | None) -> dict[str, Any]:
     if not run:
         return {}
-    state, usual = run.state, catalogue.configure(catalogue.recipe(run.config.recipe))
+    state, usual = run.state, catalogue.usual(catalogue.recipe(run.config.recipe), run.config)
     return {
         "command": f"{command(run.config, usual)} --out {shlex.quote(str(run.path))}",
         "seed": run.config.train.seed,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from counterfeit import catalogue
-from counterfeit.catalogue import UnknownClassError, configure
+from counterfeit.catalogue import UnknownClassError
 from counterfeit.common.numbers import measured
 from counterfeit.config.parse import changed
 from counterfeit.engine.checkpoint import checkpoints
@@ -72,5 +72,9 @@ def _settings(run: Run) -> list[str]:
     recipe = catalogue.recipes().get(run.config.recipe)
     if recipe is None or recipe.model != run.config.model:
         return []
-    told = [f"{key} {value}" for key, value in changed(run.config, configure(recipe)).items() if key != "data.name"]
+    told = [
+        f"{key} {value}"
+        for key, value in changed(run.config, catalogue.usual(recipe, run.config)).items()
+        if key != "data.name"
+    ]
     return told[:SETTINGS] + ([f"and {len(told) - SETTINGS} more"] if len(told) > SETTINGS else [])

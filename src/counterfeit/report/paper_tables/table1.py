@@ -77,7 +77,7 @@ def _label(run: Run) -> str:
     recipe = catalogue.recipes().get(run.config.recipe)
     if recipe is None:
         return run.name
-    usual = catalogue.configure(recipe, {"train": {"seed": run.config.train.seed}})
+    usual = catalogue.usual(recipe, run.config, {"train": {"seed": run.config.train.seed}})
     same = recipe.name in RECIPES or command(run.config, usual) == command(usual, usual)
     own = f"{run.name} (changed)" if run.name in catalogue.recipes() else run.name
     return recipe.name if same else own
