@@ -14,29 +14,29 @@ from torch import Tensor
 
 from counterfeit.theory.information import Unit, in_unit
 
-__all__ = ["Estimate", "cross_entropy", "entropy", "jsd", "kl"]
+__all__ = ["SampleMean", "cross_entropy", "entropy", "jsd", "kl"]
 
 LogDensity = Callable[[Tensor], Tensor]
 
 
-class Estimate(NamedTuple):
+class SampleMean(NamedTuple):
     """A mean over samples and its standard error."""
 
     value: float
     error: float
 
 
-def entropy(log_p: LogDensity, x: Tensor, unit: Unit = "nats") -> Estimate:
+def entropy(log_p: LogDensity, x: Tensor, unit: Unit = "nats") -> SampleMean:
     """Differential entropy -E_p log p from draws `x` of p, (N, …)."""
     return cross_entropy(log_p, x, unit)
 
 
-def cross_entropy(log_q: LogDensity, x: Tensor, unit: Unit = "nats") -> Estimate:
+def cross_entropy(log_q: LogDensity, x: Tensor, unit: Unit = "nats") -> SampleMean:
     """Cross-entropy -E_p log q from draws `x` of p, (N, …); p itself need not be known."""
     return _estimate(unit, -log_q(x))
 
 
-def kl(log_p: LogDensity, log_q: LogDensity, x: Tensor, unit: Unit = "nats") -> Estimate:
+def kl(log_p: LogDensity, log_q: LogDensity, x: Tensor, unit: Unit = "nats") -> SampleMean:
     """Kullback-Leibler divergence E_p log p/q from draws `x` of p, (N, …).
 
     Example:
@@ -48,7 +48,7 @@ def kl(log_p: LogDensity, log_q: LogDensity, x: Tensor, unit: Unit = "nats") -> 
     return _estimate(unit, log_p(x) - log_q(x))
 
 
-def jsd(log_p: LogDensity, log_q: LogDensity, x: Tensor, y: Tensor, unit: Unit = "nats") -> Estimate:
+def jsd(log_p: LogDensity, log_q: LogDensity, x: Tensor, y: Tensor, unit: Unit = "nats") -> SampleMean:
     """Jensen-Shannon divergence from draws `x` of p, (N, …), and `y` of q, (M, …)."""
 
     def against_mixture(log_own: LogDensity, points: Tensor) -> Tensor:
@@ -57,10 +57,10 @@ def jsd(log_p: LogDensity, log_q: LogDensity, x: Tensor, y: Tensor, unit: Unit =
     return _estimate(unit, 0.5 * against_mixture(log_p, x), 0.5 * against_mixture(log_q, y))
 
 
-def _estimate(unit: Unit, *samples: Tensor) -> Estimate:
+def _estimate(unit: Unit, *samples: Tensor) -> SampleMean:
     """The sum of the means of independent `samples`, (N,) each."""
     if not all(len(values) > 1 for values in samples):
         raise ValueError("fewer than two draws came; more are expected, to tell an error. Draw some thousands.")
     columns = [in_unit(values.detach().double(), unit) for values in samples]
     variance = sum(float(values.var()) / len(values) for values in columns)
-    return Estimate(sum(float(values.mean()) for values in columns), math.sqrt(variance))
+    return SampleMean(sum(float(values.mean()) for values in columns), math.sqrt(variance))

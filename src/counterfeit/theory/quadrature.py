@@ -18,7 +18,7 @@ from counterfeit.theory.information import Unit, in_unit
 
 __all__ = [
     "LogDensity",
-    "OptimizerSettings",
+    "QuadratureRule",
     "cross_entropy",
     "entropy",
     "jsd",
@@ -34,7 +34,7 @@ ORDER = 10  # of the Gauss-Legendre rule in a panel
 TOLERANCE = 1e-4  # by which the integral of a density may miss one
 
 
-class OptimizerSettings(NamedTuple):
+class QuadratureRule(NamedTuple):
     """Nodes `x` and `weights`, float64 (N,) each: ∫ f(x) dx is about ∑ weights f(x)."""
 
     x: Tensor
@@ -45,7 +45,7 @@ class OptimizerSettings(NamedTuple):
         return (self.weights * values).sum()
 
 
-def rule(low: float, high: float, panels: int = 100) -> OptimizerSettings:
+def rule(low: float, high: float, panels: int = 100) -> QuadratureRule:
     """Gauss-Legendre quadrature on [low, high] with ten nodes in each of `panels` equal parts.
 
     Example:
@@ -57,26 +57,26 @@ def rule(low: float, high: float, panels: int = 100) -> OptimizerSettings:
         raise ValueError(f"[{low}, {high}] in {panels} panels came; low < high and at least one panel are expected.")
     nodes, weights = map(torch.from_numpy, np.polynomial.legendre.leggauss(ORDER))
     edges, half = torch.linspace(low, high, panels + 1, dtype=torch.float64), (high - low) / panels / 2
-    return OptimizerSettings((edges[:-1, None] + half * (nodes + 1)).flatten(), (half * weights).repeat(panels))
+    return QuadratureRule((edges[:-1, None] + half * (nodes + 1)).flatten(), (half * weights).repeat(panels))
 
 
-def entropy(log_p: LogDensity, line: OptimizerSettings, unit: Unit = "nats") -> Tensor:
+def entropy(log_p: LogDensity, line: QuadratureRule, unit: Unit = "nats") -> Tensor:
     """Differential entropy -∫ p log p, scalar."""
     return cross_entropy(log_p, log_p, line, unit)
 
 
-def cross_entropy(log_p: LogDensity, log_q: LogDensity, line: OptimizerSettings, unit: Unit = "nats") -> Tensor:
+def cross_entropy(log_p: LogDensity, log_q: LogDensity, line: QuadratureRule, unit: Unit = "nats") -> Tensor:
     """Cross-entropy -∫ p log q, scalar."""
     return in_unit(-_mean(_at(log_p, line), log_q(line.x).double(), line), unit)
 
 
-def kl(log_p: LogDensity, log_q: LogDensity, line: OptimizerSettings, unit: Unit = "nats") -> Tensor:
+def kl(log_p: LogDensity, log_q: LogDensity, line: QuadratureRule, unit: Unit = "nats") -> Tensor:
     """Kullback-Leibler divergence ∫ p log p/q, scalar."""
     a, b = _at(log_p, line), _at(log_q, line)
     return in_unit(_mean(a, a - b, line), unit)
 
 
-def jsd(log_p: LogDensity, log_q: LogDensity, line: OptimizerSettings, unit: Unit = "nats") -> Tensor:
+def jsd(log_p: LogDensity, log_q: LogDensity, line: QuadratureRule, unit: Unit = "nats") -> Tensor:
     """Jensen-Shannon divergence, scalar.
 
     Example:
@@ -89,7 +89,7 @@ def jsd(log_p: LogDensity, log_q: LogDensity, line: OptimizerSettings, unit: Uni
     return in_unit(0.5 * (_mean(a, a - middle, line) + _mean(b, b - middle, line)), unit)
 
 
-def moments(log_p: LogDensity, line: OptimizerSettings) -> tuple[Tensor, Tensor]:
+def moments(log_p: LogDensity, line: QuadratureRule) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation, scalars."""
     p = _at(log_p, line).exp()
     mean = line.integrate(p * line.x)
@@ -127,7 +127,7 @@ def pushed(values: Tensor, weights: Tensor, edges: Tensor) -> Tensor:
     return (below @ weights.double()).diff()
 
 
-def _at(log_p: LogDensity, line: OptimizerSettings) -> Tensor:
+def _at(log_p: LogDensity, line: QuadratureRule) -> Tensor:
     values = log_p(line.x).double()
     total = float(line.integrate(values.exp()).detach())
     if not abs(total - 1) < TOLERANCE:
@@ -136,7 +136,7 @@ def _at(log_p: LogDensity, line: OptimizerSettings) -> Tensor:
     return values
 
 
-def _mean(log_p: Tensor, values: Tensor, line: OptimizerSettings) -> Tensor:
+def _mean(log_p: Tensor, values: Tensor, line: QuadratureRule) -> Tensor:
     """∫ p f, in which p = 0 wins over an infinite f."""
     p = log_p.exp()
     return line.integrate(torch.where(p > 0, p * values, 0.0))

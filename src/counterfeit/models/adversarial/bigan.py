@@ -27,12 +27,12 @@ from counterfeit.models.adversarial.shared.views import Views
 from counterfeit.nets.conv import ConvDiscriminator, ConvPlayers
 from counterfeit.nets.mlp import MLP
 
-__all__ = ["BiGAN", "BiGANSettings", "PairDiscriminator"]
+__all__ = ["BiGAN", "BiGANSettings", "CodeDiscriminator"]
 
 MIRRORED = {"non-saturating", "minimax", "hinge", "wasserstein"}  # data's part is that of samples with the other sign
 
 
-class PairDiscriminator(Net):
+class CodeDiscriminator(Net):
     """Examples (B, *shape) and codes (B, code_dim) -> (B, 1): each seen by itself, then both together.
 
     Arguments:
@@ -134,7 +134,7 @@ class BiGAN(SamplingGAN):
             known = ", ".join(sorted(MIRRORED))
             raise ValueError(f"objective {settings.objective} came; pairs are separated by one of {known}. Change it.")
         code = prior.noise_dim + bigan.categories
-        discriminator = PairDiscriminator(nets.discriminator(spec, outputs=bigan.units), code, bigan.units)
+        discriminator = CodeDiscriminator(nets.discriminator(spec, outputs=bigan.units), code, bigan.units)
         super().__init__(spec, nets.generator(spec, code), discriminator, prior, settings)
         self.nets, self.bigan, self.categories, self.views = nets, bigan, bigan.categories, views
         self.encoder = bigan.encoder(spec, prior.noise_dim)

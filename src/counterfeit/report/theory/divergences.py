@@ -16,7 +16,7 @@ from counterfeit.report.theory.topic import Evidence, Lesson, drawn, informed
 from counterfeit.theory import gaussian, montecarlo, quadrature
 from counterfeit.theory.gaussian import Gaussian
 from counterfeit.theory.information import Unit, in_unit
-from counterfeit.theory.montecarlo import Estimate
+from counterfeit.theory.montecarlo import SampleMean
 
 __all__ = ["lesson"]
 
@@ -36,7 +36,7 @@ def lesson(unit: Unit, seed: int) -> Lesson:
     return Lesson(tuple(findings), (figure,), protocol)
 
 
-def _rows(seed: int) -> Iterator[tuple[str, float, float, Estimate]]:
+def _rows(seed: int) -> Iterator[tuple[str, float, float, SampleMean]]:
     """Each quantity in closed form (JSD, which has none, by quadrature), by quadrature and by samples, in nats."""
     p, q = (Gaussian(mean, std**2) for mean, std in (P, Q))
     log_p, log_q, line = _normal(*P), _normal(*Q), quadrature.rule(-25.0, 25.0)
@@ -55,7 +55,7 @@ def _rows(seed: int) -> Iterator[tuple[str, float, float, Estimate]]:
         yield name, float(exact), float(integral), estimate
 
 
-def _findings(unit: Unit, name: str, exact: float, integral: float, estimate: Estimate) -> Iterator[Evidence]:
+def _findings(unit: Unit, name: str, exact: float, integral: float, estimate: SampleMean) -> Iterator[Evidence]:
     if name != NAMES[-1]:
         yield informed(unit, f"{name} by quadrature", integral, exact, 1e-9)
     yield informed(unit, f"{name} by samples", estimate.value, exact, SIGMAS * estimate.error)
