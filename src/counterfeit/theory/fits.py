@@ -16,13 +16,13 @@ from torch import Tensor
 from torch.distributions import Normal
 
 from counterfeit.theory import quadrature
-from counterfeit.theory.quadrature import LogDensity, OptimizerSettings
+from counterfeit.theory.quadrature import LogDensity, QuadratureRule
 
 __all__ = ["By", "Fit", "fit_gaussian"]
 
 By = Literal["kl", "reverse-kl", "jsd"]
 
-DIVERGENCES: Mapping[By, Callable[[LogDensity, LogDensity, OptimizerSettings], Tensor]] = {
+DIVERGENCES: Mapping[By, Callable[[LogDensity, LogDensity, QuadratureRule], Tensor]] = {
     "kl": quadrature.kl,
     "reverse-kl": lambda log_p, log_q, line: quadrature.kl(log_q, log_p, line),
     "jsd": quadrature.jsd,
@@ -37,7 +37,7 @@ class Fit(NamedTuple):
     divergence: float
 
 
-def fit_gaussian(log_p: LogDensity, by: By, line: OptimizerSettings) -> Fit:
+def fit_gaussian(log_p: LogDensity, by: By, line: QuadratureRule) -> Fit:
     """The Gaussian with the least divergence from a density that was found from many starts on the line.
 
     Arguments:
