@@ -7,6 +7,5 @@ from counterfeit.catalogue.recipe_files import SETTINGS, Recipe, configure, reci
 
 __all__ = [
     "SETTINGS", "Recipe", "UnknownClassError", "able", "build", "capabilities", "configure", "model_class", "models",
-    "own", "prepare", "recipe", "recipes", "same_data", "source", "sources", "training_data",
-    "usual",
+    "own", "prepare", "recipe", "recipes", "same_data", "source", "sources", "training_data", "usual",
 ]  # fmt: skip

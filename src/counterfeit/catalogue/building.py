@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -23,15 +22,14 @@ from counterfeit.transforms import build as chain
 __all__ = ["build", "prepare", "same_data", "training_data", "usual"]
 
 
-def training_data(config: Config, beside: Path | None = None, adopted: Source | None = None) -> tuple[Config, Source]:
+def training_data(config: Config, adopted: Source | None = None) -> tuple[Config, Source]:
     """The settings, with the transforms named that the model expects where they say `auto`, and their source.
 
     Arguments:
         config: the settings.
-        beside: as of `source`.
         adopted: as of `source`.
     """
-    found = find(config.data, beside, adopted)
+    found = find(config.data, adopted=adopted)
     if AUTO not in config.data.transforms:
         return config, found
     expected = model_class(config.model).transforms.get(found.spec.kind, ())
@@ -61,7 +59,7 @@ def prepare(
         ValueError: where the recipe is a run's, which was trained on other data of the same name.
     """
     same = chosen.fingerprint and config.data == configure(chosen).data
-    config, found = training_data(config, adopted=adopted)
+    config, found = training_data(config, adopted)
     if same:
         same_data(chosen.fingerprint, found)
     return config, found, build(config, found, device)

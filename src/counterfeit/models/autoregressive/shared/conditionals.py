@@ -11,7 +11,8 @@ from abc import ABC, abstractmethod
 
 import torch
 from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits
+
+from counterfeit.likelihoods import LIKELIHOODS
 
 __all__ = ["Bernoulli", "Conditional", "GaussianMixture"]
 
@@ -33,11 +34,11 @@ class Bernoulli(Conditional):
 
     def log_prob(self, parameters: Tensor, x: Tensor) -> Tensor:
         """Log-likelihood of 0s and 1s in nats, (…)."""
-        return -binary_cross_entropy_with_logits(parameters, x, reduction="none")
+        return LIKELIHOODS["bernoulli"].log_prob(x, parameters.unsqueeze(-1))
 
     def sample(self, parameters: Tensor) -> Tensor:
         """0s and 1s, (…)."""
-        return (torch.rand_like(parameters) < parameters.sigmoid()).to(parameters.dtype)
+        return LIKELIHOODS["bernoulli"].sample(parameters.unsqueeze(-1))
 
 
 class GaussianMixture(Conditional):
