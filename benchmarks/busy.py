@@ -5,12 +5,14 @@
 With `--threads 0` a step takes as many threads as its work is worth, whatever the recipe says; with 2, both cores. A
 fair share of two cores beside one rival is one and a third, so that a step with one thread takes hardly longer than
 alone, and one with two threads, whose every operation waits for the slower one, ten times as long or more. Rounds
-alternate; a time is the median over rounds.
+alternate; a time is the median over rounds. Rows of recipes that are not named stay in the file as they are; recipes
+whose data are not here are left out.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import statistics
 import subprocess
@@ -25,7 +27,7 @@ import torch
 
 from counterfeit import catalogue
 from counterfeit.catalogue import build, configure
-from counterfeit.common.files import write_json
+from counterfeit.common.files import DataError, write_json
 from counterfeit.common.threads import using
 from counterfeit.config.nested import merge
 from counterfeit.core import Clock
@@ -88,6 +90,14 @@ def measured(name: str, threads: int, rounds: int, least: float) -> dict[str, An
     return {"recipe": name, "threads": threads, "mflop": each, "idle": idle, "busy": busy, "ratio": busy / idle}
 
 
+def merged(path: Path, command: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the file holds of other recipes, and `rows` in place of those of the same recipes."""
+    before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"commands": [], "rows": []}
+    kept = {row["recipe"]: row for row in before["rows"]} | {row["recipe"]: row for row in rows}
+    commands = [*(one for one in before["commands"] if one != command), command]
+    return {"name": "busy", "commands": commands, "machine": machine(), "rows": [kept[name] for name in sorted(kept)]}
+
+
 def main() -> None:
     """Measure, print a table and keep it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -102,13 +112,17 @@ def main() -> None:
     print(f"{'recipe':<22} threads  MFLOP each  idle (ms)  busy (ms)  ratio")
     rows = []
     for name in args.recipes or catalogue.recipes():
-        rows.append(row := measured(name, args.threads, args.rounds, args.seconds))
+        try:
+            rows.append(row := measured(name, args.threads, args.rounds, args.seconds))
+        except DataError as error:
+            print(f"{name:<22} left out: {error}", flush=True)
+            continue
         times = f"{row['mflop']:>10.3g} {1e3 * row['idle']:>10.3g} {1e3 * row['busy']:>10.3g} {row['ratio']:>6.2f}"
         print(f"{name:<22} {row['threads']:>7} {times}", flush=True)
     if args.out:
         options = f"--rounds {args.rounds} --seconds {args.seconds:g} --threads {args.threads}"
-        command = f"python benchmarks/busy.py {options}"
-        write_json(args.out, {"command": command, "machine": machine(), "load": os.getloadavg(), "rows": rows})
+        command = " ".join(("python benchmarks/busy.py", *args.recipes, options))
+        write_json(args.out, merged(args.out, command, rows))
 
 
 if __name__ == "__main__":

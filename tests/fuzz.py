@@ -336,7 +336,7 @@ def looked_at(folder: Path, run_of: Callable[[Path], Run], _: random.Random) -> 
     """What a report says in words, and the curves."""
     run = run_of(folder)
     facts.facts(run), facts.goals(run), facts.measurements(run), facts.summary(run)
-    doctors.told(run)
+    doctors.findings(run)
     plot.panels(run.events)
 
 

@@ -346,7 +346,7 @@ def test_values_that_never_change_are_named():
 @pytest.mark.parametrize("scaled", [False, True])
 def test_prefixes_in_tiles_are_those_of_a_loop(told, scaled):
     d = 2 * TILE + 5
-    net, x, order = PrefixNet(d, 6, 2, told=told, scaled=scaled), torch.rand(3, d), torch.randperm(d)
+    net, x, order = PrefixNet(d, 6, 2, masked=told, scaled=scaled), torch.rand(3, d), torch.randperm(d)
     found = net(x, order)
     a, expected = net.bias.expand(3, -1), []
     for i, place in enumerate(order):

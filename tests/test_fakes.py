@@ -28,7 +28,7 @@ from counterfeit.metrics.tasks import caption_attributes
 from counterfeit.metrics.tasks.caption_attributes import ATTRIBUTES
 from counterfeit.metrics.tasks.translation import DOMAIN_ACCURACY, TRANSLATION
 from counterfeit.report.comparison.compare import compare, notes
-from counterfeit.report.run_page.facts import judged
+from counterfeit.report.run_page.facts import compared
 from planted import painted
 
 N = 400
@@ -141,7 +141,7 @@ def verdicts(recipe: str, x: torch.Tensor) -> list[bool | None]:
     config, goals = catalogue.configure(catalogue.recipe(recipe)), catalogue.recipe(recipe).targets
     names = [goal["metric"] for goal in goals]
     found = subject(config.data.name, x).evaluate(*names, features=config.evaluate.features, resamples=2)
-    return [judged(goal, found).reached for goal in goals]
+    return [compared(goal, found).reached for goal in goals]
 
 
 @pytest.mark.parametrize(("recipe", "fake"), [*goals_on("digits", "grid")])
@@ -163,7 +163,7 @@ def test_only_new_data_reach_the_distance_that_a_classifier_of_digits_sees(fake:
     (goal,) = catalogue.recipe("dcgan").targets
     x = evenly_spaced(source_of("digits"), "valid").x if fake == "new data" else fakes("digits")[fake]
     entry = subject("digits", x).evaluate("fid", features="classifier", resamples=2)["fid"]
-    assert judged(goal, {"fid": entry}).reached == reaches
+    assert compared(goal, {"fid": entry}).reached == reaches
 
 
 @MNIST
@@ -173,7 +173,7 @@ def test_none_reaches_a_likelihood_on_mnist(fake: str) -> None:
     goals = [goal for name, _ in goals_on("mnist") for goal in catalogue.recipe(name).targets]
     goals = [goal for goal in goals if goal["metric"] == "parzen"]
     assert len(goals) >= 2
-    assert not any(judged(goal, {"parzen": entry}).reached for goal in goals)
+    assert not any(compared(goal, {"parzen": entry}).reached for goal in goals)
 
 
 class Fake(Model):
@@ -227,7 +227,7 @@ def test_no_translation_reaches_a_goal(recipe: str, fake: str) -> None:
     entries = {row: result for row, result in found.items() if isinstance(result, Result)}
     goals = [goal for goal in chosen.targets if goal["metric"] in entries]
     assert goals
-    assert not any(judged(goal, entries).reached for goal in goals)
+    assert not any(compared(goal, entries).reached for goal in goals)
 
 
 class Truth(Fake):
@@ -253,7 +253,7 @@ def test_only_the_truth_reaches_the_domains_asked_for(recipe: str, fake: str, re
     model = Truth(source, fake) if reaches else Translator(source, fake)
     entry = DOMAIN_ACCURACY.compute(model, source, Evaluation(max_examples=200))
     (goal,) = [goal for goal in catalogue.recipe(recipe).targets if goal["metric"] == "domain-accuracy"]
-    assert judged(goal, {"domain-accuracy": entry}).reached == reaches
+    assert compared(goal, {"domain-accuracy": entry}).reached == reaches
     if "a class" in fake:
         assert entry.value > goal["value"]
         assert entry.details["told_apart"] == pytest.approx(0.5, abs=0.03)
@@ -267,7 +267,7 @@ def test_only_what_is_asked_reaches_the_attributes(monkeypatch: pytest.MonkeyPat
     found = ATTRIBUTES.compute(Painter(source, fake), source, Evaluation(samples=300))
     goals = catalogue.recipe("text2image").targets
     assert len(goals) == 2
-    assert {judged(goal, found).reached for goal in goals} == {reaches}
+    assert {compared(goal, found).reached for goal in goals} == {reaches}
 
 
 NAMED = {

@@ -17,7 +17,7 @@ from counterfeit.data.sources.toy import Gaussian2D, Grid, Ring, TwoMoons
 from counterfeit.engine.doctor.sample_statistics import reference
 from counterfeit.metrics.coverage.birthday_paradox import SUPPORT, closest_pairs, support_size
 from counterfeit.metrics.coverage.mode_coverage import MODES, mode_coverage
-from counterfeit.transforms import Affine, Chain
+from counterfeit.transforms import Affine, Composition
 
 
 class Drawn(Model):
@@ -96,7 +96,7 @@ def test_samples_near_no_mode():
 
 def test_modes_are_for_sources_that_name_them():
     assert [MODES.applies(s) for s in (Grid(), TwoMoons(), Gaussian2D(), Pictures())] == [True, False, False, False]
-    assert not MODES.applies(transformed(Grid(), Chain(Affine(0.0, 2.0))))  # its modes lie elsewhere now
+    assert not MODES.applies(transformed(Grid(), Composition(Affine(0.0, 2.0))))  # its modes lie elsewhere now
     with pytest.raises(ValueError, match="names no modes"):
         MODES.compute(Drawn(torch.zeros(3, 1, 4, 4)), Pictures(), Evaluation())
 

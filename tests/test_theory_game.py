@@ -11,7 +11,7 @@ from torch.distributions import Normal
 from counterfeit.losses import OBJECTIVES
 from counterfeit.report.theory.discriminator import LINE as WIDE
 from counterfeit.report.theory.discriminator import PAIRS
-from counterfeit.report.theory.judge import trained
+from counterfeit.report.theory.lone_discriminator import trained
 from counterfeit.theory import fits, game, information, quadrature
 
 LINE = quadrature.rule(-20.0, 20.0, 160)

@@ -14,7 +14,7 @@ from counterfeit.transforms import (
     TRANSFORMS,
     Affine,
     Binarize,
-    Chain,
+    Composition,
     Dequantize,
     Flatten,
     Logit,
@@ -32,7 +32,7 @@ def levels() -> torch.Tensor:
     return torch.arange(256.0).view(-1, 1) / 255
 
 
-SMOOTH = [Affine(0.3, -1.7), Logit(), Logit(1e-6), Flatten(), Chain(), build(["symmetric", "flatten"])]
+SMOOTH = [Affine(0.3, -1.7), Logit(), Logit(1e-6), Flatten(), Composition(), build(["symmetric", "flatten"])]
 
 
 @pytest.mark.parametrize("transform", SMOOTH, ids=lambda t: type(t).__name__)
@@ -53,7 +53,7 @@ def test_inverse_returns_the_input(transform):
 
 def test_chain_adds_log_determinants():
     x = images()
-    chain = Chain(Affine(0.1, 0.5), Logit())
+    chain = Composition(Affine(0.1, 0.5), Logit())
     halved, first = Affine(0.1, 0.5).forward(x)
     assert torch.allclose(chain.forward(x)[1], first + Logit().forward(halved)[1])
 

@@ -21,7 +21,7 @@ from torch.nn.functional import softplus
 
 from counterfeit.core import Kind, Spec
 
-__all__ = ["TRANSFORMS", "Affine", "Binarize", "Chain", "Dequantize", "Flatten", "Logit", "Transform", "build"]
+__all__ = ["TRANSFORMS", "Affine", "Binarize", "Composition", "Dequantize", "Flatten", "Logit", "Transform", "build"]
 
 LEVELS = 256  # of an 8-bit value
 
@@ -161,7 +161,7 @@ class Logit(Transform):
         return ((y.sigmoid() - self.alpha) / self.scale).clamp(0, 1)
 
 
-class Chain(Transform):
+class Composition(Transform):
     """One transform after another; none leaves the data as they are.
 
     Arguments:
@@ -201,7 +201,7 @@ TRANSFORMS: Mapping[str, Callable[[], Transform]] = {
 }
 
 
-def build(names: Sequence[str]) -> Chain:
+def build(names: Sequence[str]) -> Composition:
     """The transforms of those names, in order.
 
     Raises:
@@ -217,7 +217,7 @@ def build(names: Sequence[str]) -> Chain:
             close = difflib.get_close_matches(name, TRANSFORMS, n=1, cutoff=0.5)
             hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(TRANSFORMS)}"
             raise ValueError(f"transform {name!r} is unknown; {hint}")
-    return Chain(*(TRANSFORMS[name]() for name in names))
+    return Composition(*(TRANSFORMS[name]() for name in names))
 
 
 def _zeros(x: Tensor) -> Tensor:

@@ -108,7 +108,7 @@ def subject(path: str, args: argparse.Namespace, data: Data | None) -> Subject:
     if not trained:
         raise ValueError(
             f"{path} is no run folder: it holds no run.yaml. {other_runs(Path(path))} Of samples, say with --data what "
-            "they imitate."
+            "they are compared with."
         )
     run = Run(path, args.checkpoint, args.device)
     return view(run, catalogue.source(data)) if data else run.subject

@@ -109,9 +109,9 @@ def _obstacle(place: Path, folder: bool) -> str:
 
 
 def data_options(parser: argparse.ArgumentParser) -> None:
-    """The data that samples imitate which were made elsewhere."""
+    """The reference data of samples that were made elsewhere."""
     group = parser.add_argument_group("samples made elsewhere")
-    group.add_argument("--data", metavar="DATA", help="the source, folder or zip that they imitate")
+    group.add_argument("--data", metavar="DATA", help="the source, folder or zip that they are compared with")
     group.add_argument("--data.size", metavar="PIXELS", dest="size", type=int, help="resize the data, not the samples")
     group.add_argument("--data.range", metavar="LOW,HIGH", dest="range", help="the values of the data that are 0 and 1")
     group.add_argument("--data.frames", metavar="N", dest="frames", type=int, help="of videos: how long clips are")

@@ -13,12 +13,12 @@ from counterfeit.data.selection import evenly_spaced
 from counterfeit.data.source import Source
 from counterfeit.data.tokenizer import caption, encode
 
-__all__ = ["Rows", "arranged", "captions_in_rows", "conditions"]
+__all__ = ["RequestedRows", "arranged", "captions_in_rows", "conditions"]
 
 COLUMNS = 8  # samples of a caption that nobody asked for
 
 
-class Rows(NamedTuple):
+class RequestedRows(NamedTuple):
     """What samples are asked to be of, in rows.
 
     Arguments:
@@ -84,7 +84,7 @@ def arranged(n: int, labels: int) -> Tensor:
     return (torch.arange(rows) * labels // rows)[:, None].expand(-1, max(1, n // rows))
 
 
-def captions_in_rows(source: Source, split: str, n: int, columns: int = COLUMNS) -> Rows:
+def captions_in_rows(source: Source, split: str, n: int, columns: int = COLUMNS) -> RequestedRows:
     """Captions of a split for `n` samples, evenly spread, in rows of so many `columns` at most.
 
     Raises:
@@ -95,7 +95,7 @@ def captions_in_rows(source: Source, split: str, n: int, columns: int = COLUMNS)
         raise ValueError(f"{source.name} has no captions; some are expected. Ask for one: --caption.")
     counts = [min(columns, n - start) for start in range(0, columns * len(y), columns)]
     texts = [caption(row, source.spec.vocabulary) for row in y]
-    return Rows(y.repeat_interleave(torch.tensor(counts), 0), texts, counts)
+    return RequestedRows(y.repeat_interleave(torch.tensor(counts), 0), texts, counts)
 
 
 def _label(one: Any, source: Source, labels: int) -> int:

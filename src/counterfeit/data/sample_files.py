@@ -110,7 +110,7 @@ def read_samples(path: Path, source: Source) -> Examples:
 
     Arguments:
         path: where they are; a .npz holds them under one of the names that `data.arrays` knows.
-        source: the data that they imitate.
+        source: the data that they are compared with.
 
     Raises:
         DataError: they cannot be read, or are not of the data's shape and range.

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from counterfeit.core import Batch, Spec
-from counterfeit.transforms import Chain
+from counterfeit.transforms import Composition
 
 __all__ = ["Examples", "InMemory", "Source", "Streamed", "fingerprint", "transformed"]
 
@@ -225,7 +225,7 @@ class Source(ABC):
 class _Transformed(Source):
     """A source whose batches pass through a chain of transforms."""
 
-    def __init__(self, raw: Source, chain: Chain) -> None:
+    def __init__(self, raw: Source, chain: Composition) -> None:
         self._raw, self._chain = raw, chain
         self.name, self.summary, self.class_names = raw.name, raw.summary, raw.class_names  # type: ignore[misc]
         self.warning, self.span = raw.warning, raw.span
@@ -257,7 +257,7 @@ class _Transformed(Source):
 
 
 class _Through(Examples):
-    def __init__(self, raw: Examples, chain: Chain) -> None:
+    def __init__(self, raw: Examples, chain: Composition) -> None:
         self.raw, self.chain = raw, chain
 
     def __len__(self) -> int:
@@ -280,7 +280,7 @@ class _Through(Examples):
         return _Through(self.raw.to(device), self.chain)
 
 
-def transformed(source: Source, chain: Chain) -> Source:
+def transformed(source: Source, chain: Composition) -> Source:
     """`source` with every batch passed through `chain`; random transforms draw from the global random state."""
     return _Transformed(source, chain)
 

@@ -31,7 +31,7 @@ def outside(what: Any, data: Any = None) -> Subject:
 
     Arguments:
         what: a folder or zip of pictures, a .npy or .npz file, a split such as "mnist:train"; or an array or a tensor.
-        data: what they imitate, by name or path, as settings, or as `train` takes data; may be left out for a split.
+        data: the reference data, by name or path, as settings, or as `train` takes data; may be left out for a split.
 
     Raises:
         ValueError: where they cannot be read, or are not of the data's shape and range.
@@ -50,8 +50,8 @@ def outside(what: Any, data: Any = None) -> Subject:
         source.spec.check(examples.first(1).x, source.name)
         return Subject(what, FixedSamples(source.spec, examples, what), source, real=True)
     if data is None:
-        raise ValueError(f"{what} came without the data that it imitates. Say which, as in --data mnist.")
-    source = _imitated(data)
+        raise ValueError(f"{what} came without reference data to compare it with. Say which, as in --data mnist.")
+    source = _reference(data)
     return Subject(
         Path(what).name, FixedSamples(source.spec, read_samples(Path(what).expanduser(), source), what), source
     )
@@ -63,7 +63,7 @@ def evaluate(samples: Any, *metrics: str, data: Any = None, **options: Any) -> R
     Arguments:
         samples: as `outside` takes them.
         metrics: names of metrics.
-        data: what the samples imitate.
+        data: the reference data, which the samples are compared with.
         options: any field of `Evaluation`, such as split="valid" or seed=1.
 
     Example:
@@ -74,8 +74,8 @@ def evaluate(samples: Any, *metrics: str, data: Any = None, **options: Any) -> R
     return outside(samples, data).evaluate(*metrics, **options)
 
 
-def _imitated(data: Any) -> Source:
-    """The data that samples imitate."""
+def _reference(data: Any) -> Source:
+    """The data that samples are compared with."""
     if isinstance(data, (str, Path, Data)):
         return catalogue.source(data if isinstance(data, Data) else str(data))
     return adopt(data)
@@ -88,6 +88,6 @@ def _array(what: Any, data: Any) -> Subject:
         came = f"{type(what).__name__} came"
         raise ValueError(f"{came}; an array, a tensor, or the path of samples is expected. Convert it.")
     if data is None:
-        raise ValueError("samples came without the data that they imitate. Say which, as in data='mnist'.")
-    source = _imitated(data)
+        raise ValueError("samples came without reference data to compare them with. Say which, as in data='mnist'.")
+    source = _reference(data)
     return Subject("samples", FixedSamples(source.spec, Array(rows, source, "the array"), "the array"), source)

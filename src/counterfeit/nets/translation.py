@@ -57,11 +57,11 @@ class Layers(nn.Sequential):
     def forward(self, x: Tensor, domain: Tensor | None = None) -> Tensor:
         """(B, C, H, W), and the domains one-hot, (B, domains), where there are any -> (B, …)."""
         for layer in self:
-            x = layer(x, domain) if isinstance(layer, (DomainNorm, Residual)) else layer(x)
+            x = layer(x, domain) if isinstance(layer, (DomainNorm, NormalizedResidual)) else layer(x)
         return x
 
 
-class Residual(nn.Module):
+class NormalizedResidual(nn.Module):
     """Two convolutions with instance norm, added to what came."""
 
     def __init__(self, channels: int, domains: int = 0) -> None:
@@ -110,7 +110,7 @@ class ResnetGenerator(Net):
         )
         convolution = nn.Conv2d(spec.shape[0] + domains, width, 7, 1, 3, padding_mode="reflect", bias=domains > 0)
         first = (convolution, nn.ReLU(inplace=True)) if domains else _layer(convolution, width)
-        body = [Residual(channels[-1], domains) for _ in range(blocks)]
+        body = [NormalizedResidual(channels[-1], domains) for _ in range(blocks)]
         self.body = Layers(*first, *downs, *body, *ups)
         self.last = nn.Conv2d(width, spec.shape[0], 7, 1, 3, padding_mode="reflect")
         initialize(self)

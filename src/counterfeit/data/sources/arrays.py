@@ -34,7 +34,7 @@ X_NAMES, Y_NAMES = ("x", "images", "data", "samples", "arr_0"), ("y", "labels", 
 EPSILON = 1e-6  # beyond [0, 1] by rounding
 
 
-class Rows(NamedTuple):
+class ArrayRows(NamedTuple):
     """Examples (N, *shape), uint8 or float32, what kind they are, and the value that stands for 1."""
 
     x: np.ndarray
@@ -189,7 +189,7 @@ def _splits(held: Mapping[str, np.ndarray], who: str) -> dict[str, Pair]:
     return {name: (held[f"x_{name}"], held.get(f"y_{name}")) for name in SPLITS if f"x_{name}" in held}
 
 
-def _rows(given: Mapping[str, Pair], who: str, span: Span | None) -> dict[str, Rows]:
+def _rows(given: Mapping[str, Pair], who: str, span: Span | None) -> dict[str, ArrayRows]:
     """Rows of every split, of one kind and shape."""
     rows = {name: as_rows(x, who, span) for name, (x, _) in given.items()}
     kinds = [row.kind for row in rows.values()]
@@ -201,7 +201,7 @@ def _rows(given: Mapping[str, Pair], who: str, span: Span | None) -> dict[str, R
     return rows
 
 
-def as_rows(x: np.ndarray, who: str, span: Span | None = None, binary: bool = True) -> Rows:
+def as_rows(x: np.ndarray, who: str, span: Span | None = None, binary: bool = True) -> ArrayRows:
     """An array as examples.
 
     Arguments:
@@ -220,23 +220,23 @@ def as_rows(x: np.ndarray, who: str, span: Span | None = None, binary: bool = Tr
     if x.dtype.kind == "f" and not np.isfinite(x).all():
         raise DataError(f"{who} holds values that are not finite. Clean the data first.")
     if x.ndim <= 2:
-        return Rows(np.asarray(x, np.float32).reshape(len(x), -1), "real")
+        return ArrayRows(np.asarray(x, np.float32).reshape(len(x), -1), "real")
     x = _channels_first(x, who)
     if span is not None:
-        return Rows(to_unit(x, span), "image")
+        return ArrayRows(to_unit(x, span), "image")
     low, high = x.min(), x.max()
     if binary and low >= 0 and high <= 1 and bool(((x == 0) | (x == 1)).all()):
-        return Rows(x.astype(np.uint8), "binary")
+        return ArrayRows(x.astype(np.uint8), "binary")
     return _shades(x, low, high, who)
 
 
-def _shades(x: np.ndarray, low: Any, high: Any, who: str) -> Rows:
+def _shades(x: np.ndarray, low: Any, high: Any, who: str) -> ArrayRows:
     if x.dtype == np.uint16:
-        return Rows((x // 257).astype(np.uint8), "image", 255.0)
+        return ArrayRows((x // 257).astype(np.uint8), "image", 255.0)
     if x.dtype.kind in "iub" and low >= 0 and high <= 255:
-        return Rows(x.astype(np.uint8), "image", 255.0)
+        return ArrayRows(x.astype(np.uint8), "image", 255.0)
     if x.dtype.kind == "f" and low >= -EPSILON and high <= 1 + EPSILON:
-        return Rows(np.asarray(x, np.float32).clip(0, 1), "image")
+        return ArrayRows(np.asarray(x, np.float32).clip(0, 1), "image")
     raise DataError(
         f"{who} holds images with values from {low:g} to {high:g}; integers from 0 to 255 or floats in [0, 1] are "
         f"expected. Say what is black and white: --data.range {low:g},{high:g}, or divide them."
@@ -259,7 +259,7 @@ def _channels_first(x: np.ndarray, who: str) -> np.ndarray:
 
 
 def _labels(
-    ys: Mapping[str, np.ndarray | None], rows: Mapping[str, Rows], who: str
+    ys: Mapping[str, np.ndarray | None], rows: Mapping[str, ArrayRows], who: str
 ) -> tuple[dict[str, Tensor], tuple[str, ...]]:
     """The labels of each split, int64 (N,), and the names of classes; nothing where not every split has labels."""
     if any(y is None for y in ys.values()):
@@ -286,7 +286,7 @@ def _flat(y: np.ndarray, count: int, who: str) -> np.ndarray:
     return y.astype(str) if y.dtype.kind in "US" else y.astype(np.int64)
 
 
-def _memory(rows: Rows, y: Tensor | None) -> InMemory:
+def _memory(rows: ArrayRows, y: Tensor | None) -> InMemory:
     return InMemory(torch.from_numpy(np.ascontiguousarray(rows.x)), y, rows.scale)
 
 
@@ -306,7 +306,7 @@ def _dealt(examples: Mapping[str, InMemory], classes: Sequence[str]) -> tuple[di
     return splits, warning
 
 
-def _dark(rows: Rows, x: np.ndarray, span: Span | None) -> str:
+def _dark(rows: ArrayRows, x: np.ndarray, span: Span | None) -> str:
     """What to say where no image is brighter than a quarter of what its type can hold."""
     if span is not None or rows.kind != "image" or rows.scale != 255.0 or rows.x.max() >= 64:
         return ""

@@ -198,9 +198,9 @@ def _missing(x: Tensor, closest: Tensor, known: Reference) -> dict[str, float]:
         ours, theirs = (torch.bincount(y, minlength=count) / len(y) for y in (known.batch.y[closest], known.batch.y))
     else:
         return {}
-    judged = theirs * len(x) >= EXPECTED
-    total = int(judged.sum())
-    return {"missing": float((ours[judged] == 0).sum()), known.kinds: float(total)} if total > 1 else {}
+    frequent = theirs * len(x) >= EXPECTED
+    total = int(frequent.sum())
+    return {"missing": float((ours[frequent] == 0).sum()), known.kinds: float(total)} if total > 1 else {}
 
 
 def _copies(distances: Tensor, known: Reference) -> dict[str, float]:

@@ -116,7 +116,8 @@ def compare(
 
     Arguments:
         model: one that samples.
-        source: what it imitates; pictures behind transforms that make them something else are compared as pictures.
+        source: the data that it models; pictures behind transforms that make them something else are compared as
+            pictures.
         evaluation: how many, which split, which features.
         chosen: any other extractor in place of the one that `evaluation` names.
     """
@@ -130,7 +131,7 @@ def compare(
 
 
 def drawn(model: Generator, source: Source, evaluation: Evaluation) -> tuple[Tensor, Source]:
-    """Samples as pictures, where the data were pictures before their transforms, and the source that they imitate."""
+    """Samples as pictures, where the data were pictures before their transforms, and what they are compared with."""
     key = ("samples", model, _draw(evaluation))
     samples = once(key, lambda: draw_samples(model, evaluation.samples, evaluation.seed, evaluation.batch_size))
     source.spec.check(samples, source.name, values=False)

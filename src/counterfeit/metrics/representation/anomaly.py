@@ -82,7 +82,7 @@ SCORES: Mapping[str, tuple[type, Score]] = {
 
 
 class Detects(ABC):  # noqa: B024
-    """Gives examples a score of some kind: density, bound, energy, reconstruction or a discriminator's judgement."""
+    """Gives examples a score of some kind: density, bound, energy, reconstruction or a discriminator's logit."""
 
     @classmethod
     def __subclasshook__(cls, other: type) -> bool:

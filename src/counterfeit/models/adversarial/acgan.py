@@ -1,5 +1,8 @@
 """Conditional adversarial nets whose discriminator also names the class.
 
+Where a conditional discriminator is told the label and asks whether an image has it, this one is not told: it says
+itself which class it sees, and the generator is rewarded for images whose class can be seen.
+
 References:
     Conditional Image Synthesis with Auxiliary Classifier GANs, Odena et al., 2016 (arXiv 1610.09585).
 """
@@ -22,13 +25,17 @@ __all__ = ["ACGAN"]
 class ACGAN(SamplingGAN):
     """Auxiliary classifier adversarial nets: both players want the class of every image to be seen.
 
+    The discriminator maximizes L_S + L_C, the log-likelihood of the source (data or samples) and that of the class;
+    the generator maximizes L_C - L_S.
+
     References:
         Conditional Image Synthesis with Auxiliary Classifier GANs, Odena et al., 2016 (arXiv 1610.09585).
 
     Arguments:
         spec: what the data are: gray or RGB images with labels.
         auxiliary_weight: weight of the log-likelihood of the class.
-        nets: sizes and norms of both players.
+        nets: sizes and norms of both players; the discriminator gives the logit of being data and, beside it, one logit
+            for every class.
         prior: over the noise in a code.
         settings: what the game is played for, and what keeps it stable.
 

@@ -111,7 +111,8 @@ class BiGAN(SamplingGAN):
         bigan: how codes are inferred, and what that weighs.
         views: of data, by which categories are found.
         nets: sizes and norms of both players.
-        prior: over the noise in a code.
+        prior: over the noise in a code; the encoder learns to give codes of this distribution, so that any code of
+            data can be compared with it.
         settings: what the game is played for, and what keeps it stable.
 
     Raises:

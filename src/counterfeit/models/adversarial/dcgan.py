@@ -1,5 +1,8 @@
 """Deep convolutional adversarial nets.
 
+The first nets of convolutions alone with which adversarial training was stable: strides in place of pooling, batch
+normalization in both players, and no hidden layer that is fully connected.
+
 References:
     Unsupervised Representation Learning with Deep Convolutional GANs, Radford et al., 2015 (arXiv 1511.06434).
 """

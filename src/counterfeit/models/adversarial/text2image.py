@@ -37,7 +37,8 @@ class Text2Image(SamplingGAN):
         crossing: weight of samples for captions made of the words of two; 0 for none.
         caption_dim: size of a caption's code.
         nets: sizes and norms of both players.
-        prior: over the noise in a code.
+        prior: over the noise in a code, which stands for all that a caption leaves open: pose, place and background
+            of what it names.
         settings: what the game is played for, and what keeps it stable.
 
     Raises:

@@ -42,7 +42,8 @@ class MADE(Autoregressive):
         ValueError: where data are not binary, or no mask or a layer without units is asked for.
 
     Example:
-        >>> MADE(Spec((1, 8, 8), "binary")).log_prob(torch.ones(2, 1, 8, 8)).shape
+        >>> model = MADE(Spec((1, 8, 8), "binary"), hidden=(64,), masks=4)
+        >>> model.log_prob(torch.ones(2, 1, 8, 8)).shape  # of the mixture of four
         torch.Size([2])
     """
 

@@ -57,7 +57,7 @@ class NADE(Autoregressive):
         if orders < 1 or (orders > 1 and not order_agnostic):
             raise ValueError(f"orders={orders} came; 1 is expected, or more with order_agnostic. Set both, or neither.")
         super().__init__(spec)
-        self.net = PrefixNet(spec.dims, hidden, 1, unit, told=order_agnostic)
+        self.net = PrefixNet(spec.dims, hidden, 1, unit, masked=order_agnostic)
         self.order_agnostic, self.chains = order_agnostic, orders
         others = [ordering(spec.shape, "random", order_seed + k) for k in range(1, orders)]
         self.register_buffer("places", torch.stack([ordering(spec.shape, order, order_seed), *others]))

@@ -133,8 +133,8 @@ class CycleGAN(AlternatingGAN[Crossed]):
     def generator_update(self, real: Batch, fake: Crossed) -> Update:  # noqa: ARG002
         """The generators are taken for data (eq. 1), find the way back (eq. 2), and leave what is there already."""
         halved, made = fake
-        imitations = [self.objective.generator(self._outputs(domain, x)) for domain, x in enumerate(made)]
-        losses = {"loss": self.adversarial_weight * torch.stack(imitations).sum()}
+        adversarial = [self.objective.generator(self._outputs(domain, x)) for domain, x in enumerate(made)]
+        losses = {"loss": self.adversarial_weight * torch.stack(adversarial).sum()}
         if self.cycle_weight:
             losses["cycle"] = self.cycle_weight * _distance(self._cross(made), halved.x)
         if self.identity_weight:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from counterfeit.core import labels_of
-from counterfeit.data.conditions import Rows, captions_in_rows, conditions
+from counterfeit.data.conditions import RequestedRows, captions_in_rows, conditions
 from counterfeit.inference.draws import Drawn
 
 __all__ = ["named", "rows_asked"]
@@ -19,7 +19,7 @@ def named(subject: Drawn, label: int) -> str:
 
 def rows_asked(
     subject: Drawn, classes: str | None, per_class: int | None, captions: Sequence[str] | None, n: int
-) -> Rows | None:
+) -> RequestedRows | None:
     """What a command asks for; captions of the data where it asks for nothing and there are some, else None.
 
     Arguments:
@@ -49,5 +49,5 @@ def rows_asked(
         raise ValueError("nothing was asked for; a class or a caption is expected. Name one.")
     counts = [count for _, count in pairs]
     if captions:
-        return Rows(asked, [name for name, _ in pairs], counts)
-    return Rows(asked, [named(subject, int(row[0])) for row in asked.split(counts)], counts)
+        return RequestedRows(asked, [name for name, _ in pairs], counts)
+    return RequestedRows(asked, [named(subject, int(row[0])) for row in asked.split(counts)], counts)

@@ -11,7 +11,7 @@ from counterfeit.core import (
     Samples,
     labels_of,
 )
-from counterfeit.data.conditions import Rows, arranged, captions_in_rows
+from counterfeit.data.conditions import RequestedRows, arranged, captions_in_rows
 from counterfeit.data.images import tile
 from counterfeit.inference.draws import Drawn
 from counterfeit.report.figures import points
@@ -37,7 +37,9 @@ def samples(run: Drawn, width: int = WIDTH, rows: int | None = None) -> Figure:
     if labels_of(run.model) > 1:
         y = arranged(across * min(labels_of(run.model), across), labels_of(run.model))
         texts = [named(run, int(row[0])) for row in y]
-        return _in_rows(run, Rows(y.flatten(), texts, [y.shape[1]] * len(y)), f"{y.shape[1]} samples of each label")
+        return _in_rows(
+            run, RequestedRows(y.flatten(), texts, [y.shape[1]] * len(y)), f"{y.shape[1]} samples of each label"
+        )
     if run.source.spec.vocabulary:
         asked = captions_in_rows(run.source, "test", across * (rows or max(4, across // 2)), across)
         return _in_rows(run, asked, f"{across} samples for each of {len(asked.texts)} test captions")
@@ -48,7 +50,7 @@ def samples(run: Drawn, width: int = WIDTH, rows: int | None = None) -> Figure:
     return Figure("samples", "Samples", caption, f"Grid of {len(x)} samples.", grids.png(run, tile(x, across)))
 
 
-def _in_rows(run: Drawn, rows: Rows, what: str) -> Figure:
+def _in_rows(run: Drawn, rows: RequestedRows, what: str) -> Figure:
     """Rows of samples below what they are of."""
     bands = [tile(row, len(row)) for row in run.sample(len(rows.asked), grids.SEED, rows.asked).split(rows.counts)]
     caption = f"{what} in the order they were drawn (seed {grids.SEED}), none left out."

@@ -1,4 +1,4 @@
-"""What the training doctor told while a run trained, for its page."""
+"""What the training doctor found while a run trained, for its page."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 from counterfeit.report.html.markup import Markup, tag
 from counterfeit.run.run import Run
 
-__all__ = ["options", "told"]
+__all__ = ["findings", "options"]
 
 
-def told(run: Run) -> list[Markup]:
+def findings(run: Run) -> list[Markup]:
     """Findings and rollbacks in the order they came, or that there were none."""
     events = run.events
     notes = [note for event in events for note in (_finding(event), _rollback(event)) if note]

@@ -15,7 +15,15 @@ from counterfeit.metrics.base import Result
 from counterfeit.run.run import Run
 
 __all__ = [
-    "Goal", "Measurement", "duration", "facts", "goals", "judged", "measurement", "measurements", "summary",
+    "Goal",
+    "Measurement",
+    "compared",
+    "duration",
+    "facts",
+    "goals",
+    "measurement",
+    "measurements",
+    "summary",
 ]  # fmt: skip
 
 # details that have a place of their own, or that only programs read
@@ -131,7 +139,7 @@ def goals(run: Run) -> list[Goal]:
         return []
     wanted = [goal for goal in run.description.get("targets", ()) if "metric" in goal and "value" in goal]
     results = {row: Result.from_dict(entry) for row, entry in run.evaluation.items()}
-    return [judged(goal, results) for goal in wanted]
+    return [compared(goal, results) for goal in wanted]
 
 
 def measurements(run: Run) -> list[Measurement]:
@@ -193,7 +201,7 @@ def _checkpoint(run: Run) -> str:
     return f"step {state['step']:,} ({how if run.which == 'best' else run.which})"
 
 
-def judged(goal: Mapping[str, Any], results: Mapping[str, Result]) -> Goal:
+def compared(goal: Mapping[str, Any], results: Mapping[str, Result]) -> Goal:
     """Whether a goal of a recipe was reached; what is better than real data in their place, or says of itself
     that it is hollow, reaches none.
 

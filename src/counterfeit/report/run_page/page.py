@@ -15,7 +15,7 @@ from counterfeit.core import Samples
 from counterfeit.report.figures.run_figures import figures
 from counterfeit.report.html.figure import Figure, element, save
 from counterfeit.report.html.markup import Markup, tag
-from counterfeit.report.run_page.doctor import told
+from counterfeit.report.run_page.doctor import findings
 from counterfeit.report.run_page.facts import facts, goals, measurements, summary
 from counterfeit.report.run_page.tables import evaluation_table, goals_table, skipped_list
 from counterfeit.run.run import Run
@@ -68,7 +68,7 @@ def _sections(run: Run, made: Sequence[Figure]) -> Iterable[Markup]:
     measured, skipped = measurements(run), run.skipped
     shown = [evaluation_table(measured)] if measured else [] if skipped else [_unmeasured(run)]
     yield section("Evaluation", *shown, *([skipped_list(skipped)] if skipped else []))
-    yield section("Doctor", *told(run))
+    yield section("Doctor", *findings(run))
     for name, group in groups.items():
         yield panels(name, group)
     yield section("How to go on", *_commands(run))

@@ -13,7 +13,7 @@ from counterfeit.common.seeding import mix
 from counterfeit.core import Batch
 from counterfeit.data.sources.toy import Mixture
 from counterfeit.report.html.plot import Theme
-from counterfeit.report.theory.judge import Judge, trained
+from counterfeit.report.theory.lone_discriminator import LoneDiscriminator, trained
 from counterfeit.report.theory.topic import Evidence, Lesson, drawn, informed
 from counterfeit.theory import game, quadrature
 from counterfeit.theory.information import Unit
@@ -56,13 +56,17 @@ PAIRS: Mapping[str, Pair] = {
 
 def lesson(unit: Unit, seed: int) -> Lesson:
     """Mean absolute error of D, and its value of the game against -log 4 + 2 JSD."""
-    judges = {name: trained(partial(pair.draw, seed), STEPS, seed) for name, pair in PAIRS.items()}
-    findings = [finding for name, judge in judges.items() for finding in _findings(name, judge, unit)]
+    discriminators = {name: trained(partial(pair.draw, seed), STEPS, seed) for name, pair in PAIRS.items()}
+    findings = [
+        finding for name, discriminator in discriminators.items() for finding in _findings(name, discriminator, unit)
+    ]
     caption = (
         "Data p (blue), fakes q (orange), the optimal discriminator p/(p + q) (line) and the trained one (dots): they "
         "agree wherever there is something to see."
     )
-    figure = drawn("discriminator", caption, lambda theme, axes: _draw(judges, theme, axes), (9.6, 2.5), len(PAIRS))
+    figure = drawn(
+        "discriminator", caption, lambda theme, axes: _draw(discriminators, theme, axes), (9.6, 2.5), len(PAIRS)
+    )
     protocol = (
         f"two hidden layers of 64 tanh units, {STEPS:,} steps of Adam on 1,024 fresh draws of each, averaged weights, "
         f"seed {seed}; error in the mean over (p + q)/2 and V(D) by quadrature on [-12, 12]"
@@ -71,9 +75,9 @@ def lesson(unit: Unit, seed: int) -> Lesson:
 
 
 @torch.no_grad()
-def _findings(name: str, judge: Judge, unit: Unit) -> list[Evidence]:
+def _findings(name: str, discriminator: LoneDiscriminator, unit: Unit) -> list[Evidence]:
     log_p, log_q = PAIRS[name].logs(LINE.x)
-    logits, weights = judge.logits(LINE.x), LINE.weights
+    logits, weights = discriminator.logits(LINE.x), LINE.weights
     error = float(game.distance(logits, log_p, log_q, weights))
     twice = float(2 * quadrature.jsd(lambda x: PAIRS[name].logs(x)[0], lambda x: PAIRS[name].logs(x)[1], LINE))
     measured = float(game.value(logits, log_p, log_q, weights) - game.EQUILIBRIUM)
@@ -84,8 +88,8 @@ def _findings(name: str, judge: Judge, unit: Unit) -> list[Evidence]:
 
 
 @torch.no_grad()
-def _draw(judges: Mapping[str, Judge], theme: Theme, axes: Any) -> None:
-    for one, (name, judge) in zip(axes, judges.items(), strict=True):
+def _draw(discriminators: Mapping[str, LoneDiscriminator], theme: Theme, axes: Any) -> None:
+    for one, (name, discriminator) in zip(axes, discriminators.items(), strict=True):
         x = torch.linspace(-5, 5, 301, dtype=torch.float64)
         log_p, log_q = PAIRS[name].logs(x)
         for log, color in ((log_p, theme.curves[0]), (log_q, theme.curves[1])):
@@ -93,6 +97,6 @@ def _draw(judges: Mapping[str, Judge], theme: Theme, axes: Any) -> None:
             one.fill_between(x, log.exp(), color=color, alpha=0.12, linewidth=0)
         one.plot(x, game.optimal_logits(log_p, log_q).sigmoid(), color=theme.curves[2], linewidth=1.4)
         seen = (log_p.exp() + log_q.exp() > 2e-3)[::10]
-        one.plot(x[::10][seen], judge.logits(x[::10][seen]).sigmoid(), "o", color=theme.curves[2], markersize=3)
+        one.plot(x[::10][seen], discriminator.logits(x[::10][seen]).sigmoid(), "o", color=theme.curves[2], markersize=3)
         one.set(title=name, xlim=(-5, 5), ylim=(0, 1.03), xlabel="x")
         one.tick_params(labelleft=one is axes[0])

@@ -11,7 +11,7 @@ from counterfeit.common.seeding import mix
 from counterfeit.core import Batch
 from counterfeit.data.sources.toy import Bimodal1D
 from counterfeit.report.html.plot import Theme
-from counterfeit.report.theory.judge import trained
+from counterfeit.report.theory.lone_discriminator import trained
 from counterfeit.report.theory.topic import Evidence, Lesson, drawn, informed
 from counterfeit.report.theory.traced import CENTERS, CODES, PROTOCOL, SIGMA, Moment, data, traced
 from counterfeit.theory import game
@@ -73,9 +73,9 @@ def _measured(moment: Moment, seed: int) -> float:
         noise = SIGMA * torch.randn(2, size, 1, generator=generator)
         return Batch(source.sample(size, mix(seed, step) % 2**32) + noise[0], fakes + noise[1])
 
-    judge = trained(draw, STEPS, seed)
+    discriminator = trained(draw, STEPS, seed)
     with torch.no_grad():
-        return float(game.value(judge.logits(CENTERS), data().log(), moment.mass.log()))
+        return float(game.value(discriminator.logits(CENTERS), data().log(), moment.mass.log()))
 
 
 def _finding(moment: Moment, value: float, unit: Unit) -> Evidence:

@@ -108,13 +108,13 @@ def fill(chain: Chain, x: Tensor, known: Tensor, particles: int = 1) -> tuple[Te
     n, d = x.shape
     x, known = (torch.where(known == 1, x, 0).repeat_interleave(particles, 0), known.repeat_interleave(particles, 0))
     state, log_w, evidence = chain.begin(len(x)), x.new_zeros(n, particles), x.new_zeros(n)
-    told, free = (known == 1).any(0).tolist(), False
+    given, free = (known == 1).any(0).tolist(), False
     for i, place in enumerate(chain.places):
         asked = chain.ask(state, i)
         value = torch.where(known[:, place] == 1, x[:, place], chain.conditional.sample(asked))
         x[:, place] = value
         state = chain.take(state, i, value)
-        if told[place]:
+        if given[place]:
             log_likelihood = torch.where(known[:, place] == 1, chain.conditional.log_prob(asked, value), 0)
             log_w = log_w + log_likelihood.view(n, particles)
             if free and particles > 1:

@@ -34,7 +34,7 @@ class PrefixNet(Net):
         hidden: units.
         outputs: for each value.
         unit: the nonlinearity g.
-        told: whether the units are also told which values are before: Σ (W_j x_j + U_j).
+        masked: whether the units are also told which values are before: Σ (W_j x_j + U_j).
         scaled: whether a_i is multiplied by a factor of its own, which keeps long sums in range (RNADE).
 
     Example:
@@ -43,7 +43,7 @@ class PrefixNet(Net):
     """
 
     def __init__(
-        self, dims: int, hidden: int, outputs: int, unit: Unit = "sigmoid", told: bool = False, scaled: bool = False
+        self, dims: int, hidden: int, outputs: int, unit: Unit = "sigmoid", masked: bool = False, scaled: bool = False
     ) -> None:  # fmt: skip
         super().__init__()
         if hidden < 1:
@@ -53,7 +53,7 @@ class PrefixNet(Net):
         self.bias = nn.Parameter(torch.zeros(hidden))
         self.out_weight = nn.Parameter(torch.empty(dims, hidden, outputs).uniform_(-(hidden**-0.5), hidden**-0.5))
         self.out_bias = nn.Parameter(torch.zeros(dims, outputs))
-        self.place_weight = nn.Parameter(torch.empty(dims, hidden).uniform_(-bound, bound)) if told else None
+        self.place_weight = nn.Parameter(torch.empty(dims, hidden).uniform_(-bound, bound)) if masked else None
         self.scale = nn.Parameter(1 / (1 + torch.arange(dims, dtype=torch.float32))) if scaled else None
         self.unit: Unit = unit
 

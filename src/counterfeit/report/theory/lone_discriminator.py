@@ -15,12 +15,12 @@ from counterfeit.engine.step import Stepper
 from counterfeit.losses import OBJECTIVES
 from counterfeit.nets.mlp import MLP
 
-__all__ = ["Judge", "trained"]
+__all__ = ["LoneDiscriminator", "trained"]
 
 BATCH, LR, EMA = 1_024, 1e-2, 0.995
 
 
-class Judge(Model):
+class LoneDiscriminator(Model):
     """A discriminator of points on the line, shown examples as `x` and fakes as `y`."""
 
     def __init__(self) -> None:
@@ -40,10 +40,10 @@ class Judge(Model):
         return self.discriminator(x.float()[:, None])[:, 0].double()
 
 
-def trained(draw: Callable[[int, int], Batch], steps: int, seed: int) -> Judge:
+def trained(draw: Callable[[int, int], Batch], steps: int, seed: int) -> LoneDiscriminator:
     """A discriminator after `steps` of the engine on draws, (size, step) -> examples x and fakes y, (size, 1)."""
     with seeded(seed):
-        model = Judge()
+        model = LoneDiscriminator()
         train = Train(
             lr=LR, betas=(0.9, 0.99), schedule="linear", steps=steps, batch_size=BATCH, ema=EMA, device="cpu"
         )  # fmt: skip
@@ -53,6 +53,6 @@ def trained(draw: Callable[[int, int], Batch], steps: int, seed: int) -> Judge:
                 stepper.step([lambda step=step: draw(BATCH, step)], Clock(step, steps))  # type: ignore[misc]
                 bar.update(1)
     averaged = stepper.average.model()
-    if not isinstance(averaged, Judge):
-        raise ValueError(f"{type(averaged).__name__} came; a Judge is expected. Train one.")
+    if not isinstance(averaged, LoneDiscriminator):
+        raise ValueError(f"{type(averaged).__name__} came; a LoneDiscriminator is expected. Train one.")
     return averaged
