@@ -13,7 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv_transpose2d
 
-__all__ = ["DoublingConv2d", "MinibatchDeviation", "MinibatchDiscrimination", "doubled", "incoming", "pixel_norm"]
+__all__ = [
+    "DoublingConv2d", "MinibatchDeviation", "MinibatchDiscrimination", "at_least_float32", "doubled", "incoming",
+    "pixel_norm",
+]  # fmt: skip
 
 
 class DoublingConv2d(nn.Conv2d):
@@ -92,6 +95,16 @@ def pixel_norm(x: Tensor) -> Tensor:
         tensor([[1., 1.]])
     """
     return x * x.float().square().mean(1, keepdim=True).add(1e-8).rsqrt().to(x.dtype)
+
+
+def at_least_float32(x: Tensor) -> Tensor:
+    """What autocast has made shorter in float32; float64 as it came.
+
+    Example:
+        >>> at_least_float32(torch.zeros(1, dtype=torch.bfloat16)).dtype, at_least_float32(torch.zeros(1).double()).dtype
+        (torch.float32, torch.float64)
+    """
+    return x if x.dtype == torch.float64 else x.float()
 
 
 def incoming(layer: nn.Module) -> Iterator[Tensor]:

@@ -15,9 +15,10 @@ from torch import Tensor, nn
 from torch.nn.functional import linear, softplus
 
 from counterfeit.core import Net
+from counterfeit.nets.layers import at_least_float32
 from counterfeit.nets.mlp import Dropout
 
-__all__ = ["ACTIVATIONS", "MaskedActivation", "MaskedMLP", "degrees"]
+__all__ = ["ACTIVATIONS", "MaskedActivation", "MaskedMLP", "OneByOne", "degrees"]
 
 MaskedActivation = Literal["relu", "softplus", "tanh"]
 ACTIVATIONS: Mapping[MaskedActivation, Callable[[Tensor], Tensor]] = {
@@ -38,13 +39,14 @@ def degrees(dims: int, hidden: Sequence[int], seed: int) -> list[Tensor]:
 
 
 class MaskedMLP(Net):
-    """A multilayer perceptron from D values to one output for each, which sees the values of lower rank (eqs. 8, 9).
+    """A multilayer perceptron from D values to outputs for each, which see the values of lower rank (eqs. 8, 9).
 
     Arguments:
         dims: values that come and leave.
         hidden: sizes of the hidden layers.
         activation: after each hidden layer.
         dropout: rate at the hidden layers.
+        outputs: how many for each value.
 
     Raises:
         ValueError: where a layer has no units.
@@ -56,12 +58,13 @@ class MaskedMLP(Net):
     """
 
     def __init__(
-        self, dims: int, hidden: Sequence[int], activation: MaskedActivation = "relu", dropout: float = 0.0
+        self, dims: int, hidden: Sequence[int], activation: MaskedActivation = "relu", dropout: float = 0.0,
+        outputs: int = 1,
     ) -> None:  # fmt: skip
         super().__init__()
         if not hidden or min(hidden) < 1:
             raise ValueError(f"hidden={tuple(hidden)} came; layers of at least one unit are expected. Raise it.")
-        sizes = [dims, *hidden, dims]
+        self.outputs, sizes = outputs, [dims, *hidden, dims * outputs]
         self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
         self.activation, self.dropout = ACTIVATIONS[activation], Dropout(dropout) if dropout else nn.Identity()
 
@@ -71,7 +74,7 @@ class MaskedMLP(Net):
         return cast(list[nn.Linear], [*self.layers])
 
     def forward(self, x: Tensor, rank: Tensor, hidden: Sequence[Tensor]) -> Tensor:
-        """(B, D) -> (B, D).
+        """(B, D) -> (B, D * outputs), those of a value beside each other.
 
         Arguments:
             x: values in their places.
@@ -79,7 +82,8 @@ class MaskedMLP(Net):
             hidden: degrees of the hidden layers' units.
         """
         h, last = self.features(x, rank, hidden), self.linears[-1]
-        return linear(h, last.weight * (rank[:, None] > hidden[-1]), last.bias).float()
+        seen = rank.repeat_interleave(self.outputs)[:, None] > hidden[-1]
+        return at_least_float32(linear(h, last.weight * seen, last.bias))
 
     def features(self, x: Tensor, rank: Tensor, hidden: Sequence[Tensor]) -> Tensor:
         """The last hidden layer, (B, D) -> (B, units)."""
@@ -88,3 +92,40 @@ class MaskedMLP(Net):
             x = linear(x, layer.weight * (degree[:, None] >= before), layer.bias)
             x, before = self.dropout(self.activation(x)), degree
         return x
+
+
+class OneByOne:
+    """What a masked net says of each value as values come in order: all together cost one pass.
+
+    Remembered are x and the hidden units that have seen all they may. A unit of degree d is computed once, when the
+    d-th value comes.
+
+    Arguments:
+        net: reads its weights as they are at each question.
+        order: places of the values from the first to the last, int64 (D,).
+        hidden: degrees of the hidden layers' units.
+    """
+
+    def __init__(self, net: MaskedMLP, order: Tensor, hidden: Sequence[Tensor]) -> None:
+        self.net, self.places = net, cast(list[int], order.tolist())
+        counts = [torch.bincount(degree, minlength=len(self.places) + 1).tolist() for degree in hidden]
+        self.groups = [degree.argsort().split(count) for degree, count in zip(hidden, counts, strict=True)]
+        self.sizes = [len(self.places), *map(len, hidden)]
+
+    def begin(self, n: int) -> tuple[Tensor, ...]:
+        """No values, and no units, of `n` examples: each (n, …); it changes in place."""
+        return tuple(self.net.linears[0].weight.new_zeros(n, size) for size in self.sizes)
+
+    def ask(self, state: tuple[Tensor, ...], i: int) -> Tensor:
+        """What the units of lower degree say of the i-th value, (n, outputs): those of others are still 0."""
+        last, start = self.net.linears[-1], self.places[i] * self.net.outputs
+        rows = slice(start, start + self.net.outputs)
+        return state[-1] @ last.weight[rows].mT + last.bias[rows]
+
+    def take(self, state: tuple[Tensor, ...], i: int, value: Tensor) -> tuple[Tensor, ...]:
+        """The units of degree i + 1, layer by layer, when the i-th values, (n,), have come."""
+        state[0][:, self.places[i]] = value
+        for layer, before, h, group in zip(self.net.linears, state, state[1:], self.groups, strict=False):
+            if len(units := group[i + 1]):
+                h[:, units] = self.net.activation(before @ layer.weight[units].mT + layer.bias[units])
+        return state

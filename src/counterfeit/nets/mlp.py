@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from counterfeit.core import Net, Spec
+from counterfeit.nets.layers import at_least_float32
 
 __all__ = ["MLP", "Activation", "Dropout", "Gated", "MLPGenerator", "MLPPlayers", "Maxout", "Norm"]
 
@@ -127,7 +128,7 @@ class MLP(Net):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, *event) -> (B, outputs)."""
-        return self.last(self.features(x)).float()
+        return at_least_float32(self.last(self.features(x)))
 
 
 class MLPGenerator(Net):

@@ -15,7 +15,7 @@ from counterfeit.models.autoregressive.shared.conditionals import Bernoulli
 from counterfeit.models.autoregressive.shared.model import Autoregressive, expect
 from counterfeit.models.autoregressive.shared.orders import OrderName, ordering
 from counterfeit.models.autoregressive.shared.tables import BINARY
-from counterfeit.nets.masked import MaskedActivation, MaskedMLP, degrees
+from counterfeit.nets.masked import MaskedActivation, MaskedMLP, OneByOne, degrees
 
 __all__ = ["MADE"]
 
@@ -78,16 +78,19 @@ class MADE(Autoregressive):
 
 
 class MADEChain(Chain):
-    """The conditionals of a MADE under one mask; remembered are x and the hidden units that have seen all they may.
+    """The conditionals of a masked net under one mask; what values share is remembered unit by unit.
 
-    A unit of degree d is computed once, when the d-th value comes: all values together cost one pass.
+    Arguments:
+        net: gives the conditionals' parameters.
+        order: places of the values from the first to the last, int64 (D,).
+        hidden: degrees of the hidden layers' units.
     """
 
     def __init__(self, net: MaskedMLP, order: Tensor, hidden: list[Tensor]) -> None:
         super().__init__(order, Bernoulli())
         self.net, self.hidden = net, hidden
         self.rank = torch.empty_like(order).index_copy(0, order, torch.arange(1, len(order) + 1, device=order.device))
-        self.groups: list[tuple[Tensor, ...]] | None = None
+        self.one_by_one: OneByOne | None = None
 
     def parameters(self, x: Tensor) -> Tensor:
         """Log-odds of every value, (B, D) -> (B, D)."""
@@ -95,21 +98,18 @@ class MADEChain(Chain):
 
     def begin(self, n: int) -> State:
         """No values, and no units."""
-        if self.groups is None:
-            counts = [torch.bincount(degree, minlength=len(self.places) + 1).tolist() for degree in self.hidden]
-            self.groups = [degree.argsort().split(count) for degree, count in zip(self.hidden, counts, strict=True)]
-        sizes = [len(self.places), *map(len, self.hidden)]
-        return tuple(torch.zeros(n, size, device=self.order.device) for size in sizes)
+        self.one_by_one = self.one_by_one or OneByOne(self.net, self.order, self.hidden)
+        return self.one_by_one.begin(n)
 
     def ask(self, state: State, i: int) -> Tensor:
-        """What the units of lower degree say, (n,): those of others are still 0."""
-        last, place = self.net.linears[-1], self.places[i]
-        return state[-1] @ last.weight[place] + last.bias[place]
+        """Log-odds of the i-th value, (n,)."""
+        return self._begun.ask(state, i)[:, 0]
 
     def take(self, state: State, i: int, value: Tensor) -> State:
         """The units of degree i + 1, layer by layer."""
-        state[0][:, self.places[i]] = value
-        for layer, before, h, group in zip(self.net.linears, state, state[1:], self.groups or [], strict=False):
-            if len(units := group[i + 1]):
-                h[:, units] = self.net.activation(before @ layer.weight[units].mT + layer.bias[units])
-        return state
+        return self._begun.take(state, i, value)
+
+    @property
+    def _begun(self) -> OneByOne:
+        assert self.one_by_one is not None, "ask and take come after begin"
+        return self.one_by_one

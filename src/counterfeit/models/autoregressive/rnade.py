@@ -19,6 +19,7 @@ from counterfeit.models.autoregressive.shared.model import Autoregressive, expec
 from counterfeit.models.autoregressive.shared.orders import OrderName, ordering
 from counterfeit.models.autoregressive.shared.prefix_chain import PrefixChain
 from counterfeit.models.autoregressive.shared.prefixes import PrefixNet, Unit
+from counterfeit.nets.moments import moments
 
 __all__ = ["RNADE"]
 
@@ -74,15 +75,8 @@ class RNADE(Autoregressive):
     @torch.no_grad()
     def initialize(self, data: Batch) -> None:
         """See the mean and the standard deviation of every value."""
-        x = data.x.flatten(1).double()
-        std, still = x.std(0, correction=0), (x == x[0]).all(0)
-        if bool(still.any()):
-            value = int(still.nonzero()[0])
-            raise ValueError(
-                f"value {value} of the data is {float(x[0, value]):g} everywhere; values that change are expected, "
-                "since a density is as high as it likes there. Leave it out."
-            )
-        self.loc.copy_(x.mean(0))
+        loc, std = moments(data.x.flatten(1))
+        self.loc.copy_(loc)
         self.std.copy_(std)
 
     def chain(self, k: int) -> Chain:  # noqa: ARG002

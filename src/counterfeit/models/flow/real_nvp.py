@@ -1,0 +1,55 @@
+"""Real NVP: affine couplings, of images at several scales.
+
+References:
+    Density Estimation Using Real NVP, Dinh, Sohl-Dickstein & Bengio, 2017 (arXiv 1605.08803).
+"""
+
+from __future__ import annotations
+
+from counterfeit.core import Spec
+from counterfeit.models.flow.shared.coupling import vector_couplings
+from counterfeit.models.flow.shared.elementwise import Affine
+from counterfeit.models.flow.shared.layers import Layer, Norm
+from counterfeit.models.flow.shared.model import Flow
+from counterfeit.models.flow.shared.multi_scale import MultiScale
+
+__all__ = ["RealNVP"]
+
+
+class RealNVP(Flow):
+    """Affine couplings between data and noise: by perceptrons for vectors, by convolutions at several scales for images.
+
+    References:
+        Density Estimation Using Real NVP, Dinh et al., 2017 (arXiv 1605.08803).
+
+    Arguments:
+        spec: what the data are: real values, as vectors of two dimensions or more or as images.
+        hidden: sizes of each coupling's hidden layers, for vectors.
+        couplings: how many, at least 2, for vectors.
+        width: channels of each coupling's convolutions, for images.
+        blocks: residual blocks of each coupling's net, for images.
+        scales: how many at most, for images; each but the last halves the sides, which must be even.
+        scale_bound: of the logarithm of each scale, which grows without end otherwise.
+        norm: after each coupling: none, batch or actnorm.
+
+    Raises:
+        ValueError: where data are not real values of two dimensions or more, or a setting is out of range.
+
+    Example:
+        >>> RealNVP(Spec((1, 8, 8), "real"), width=4, blocks=1).sample(2).shape
+        torch.Size([2, 1, 8, 8])
+    """
+
+    def __init__(
+        self, spec: Spec, hidden: tuple[int, ...] = (128, 128), couplings: int = 8, width: int = 64, blocks: int = 2,
+        scales: int = 3, scale_bound: float = 2.0, norm: Norm = "none",
+    ) -> None:  # fmt: skip
+        images, move, layers = len(spec.shape) == 3, Affine(scale_bound), list[Layer]()
+        if min(width, blocks, scales) < 1:
+            raise ValueError(f"width={width}, blocks={blocks}, scales={scales} came; 1 or more are expected. Raise it.")
+        if images:
+            layers.append(MultiScale(spec.shape, width, blocks, scales, move, norm))
+        else:
+            layers += vector_couplings(spec.dims, couplings, hidden, move, norm)
+        super().__init__(spec, layers, images=images)
+        self.norm = norm

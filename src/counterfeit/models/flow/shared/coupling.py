@@ -1,0 +1,77 @@
+"""Coupling layers: some values stay and say how the others move.
+
+References:
+    NICE: Non-linear Independent Components Estimation, Dinh, Krueger & Bengio, 2015 (arXiv 1410.8516).
+    Density Estimation Using Real NVP, Dinh, Sohl-Dickstein & Bengio, 2017 (arXiv 1605.08803).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from counterfeit.core import Net
+from counterfeit.models.flow.shared.elementwise import Elementwise
+from counterfeit.models.flow.shared.layers import Layer, Norm, normalization
+from counterfeit.nets.mlp import MLP
+
+__all__ = ["Coupling", "vector_couplings"]
+
+
+class Coupling(Layer):
+    """Values under the mask stay; a net that sees them alone says how the others move (Dinh et al., 2017, eq. 9).
+
+    Arguments:
+        kept: 1 for what stays and 0 for what moves, as an event.
+        net: (B, C, …) -> (B, parameters * C, …).
+        elementwise: how single values move.
+    """
+
+    kept: Tensor
+
+    def __init__(self, kept: Tensor, net: Net, elementwise: Elementwise) -> None:
+        super().__init__()
+        self.register_buffer("kept", kept)
+        self.net, self.elementwise = net, elementwise
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Move what does not stay."""
+        y, ladj = self.elementwise.forward(x, self._parameters(x))
+        ladj = torch.where(self.kept == 1, 0, ladj)
+        return torch.where(self.kept == 1, x, y), ladj.flatten(1).sum(1)
+
+    def inverse(self, y: Tensor) -> Tensor:
+        """Move it back: what stays says how."""
+        return torch.where(self.kept == 1, y, self.elementwise.inverse(y, self._parameters(y)))
+
+    def _parameters(self, x: Tensor) -> Tensor:
+        """(B, C, …) -> (B, C, …, parameters)."""
+        return self.net(x * self.kept).unflatten(1, (-1, x.shape[1])).movedim(1, -1)
+
+
+def vector_couplings(
+    dims: int, count: int, hidden: Sequence[int], elementwise: Elementwise, norm: Norm = "none"
+) -> list[Layer]:
+    """Couplings of vectors, (B, D), by multilayer perceptrons; every second value stays, in turn.
+
+    Arguments:
+        dims: D, at least 2.
+        count: how many, at least 2, since each leaves half of the values as they are.
+        hidden: sizes of the hidden layers of each net.
+        elementwise: how single values move.
+        norm: what stands after each.
+
+    Raises:
+        ValueError: where there are too few dimensions or couplings.
+    """
+    if dims < 2:
+        raise ValueError(f"data of {dims} dimension came; couplings expect 2 or more. Take `maf`, which takes one too.")
+    if count < 2:
+        raise ValueError(f"couplings={count} came; 2 or more are expected, since each keeps half the values. Raise it.")
+    even, layers = (torch.arange(dims) % 2 == 0).float(), list[Layer]()
+    for i in range(count):
+        net = MLP(dims, hidden, elementwise.parameters * dims)
+        layers += [Coupling(even if i % 2 == 0 else 1 - even, net, elementwise), *normalization(norm, dims)]
+    return layers

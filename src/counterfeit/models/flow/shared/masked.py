@@ -1,0 +1,141 @@
+"""Masked autoregressive layers: each value moves by what is before it in an order.
+
+References:
+    Masked Autoregressive Flow for Density Estimation, Papamakarios, Pavlakou & Murray, 2017 (arXiv 1705.07057).
+    MADE: Masked Autoencoder for Distribution Estimation, Germain, Gregor, Murray & Larochelle, 2015 (arXiv 1502.03509).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from counterfeit.core import Net, Spec
+from counterfeit.models.autoregressive.shared.orders import OrderName, ordering
+from counterfeit.models.flow.shared.elementwise import Elementwise, Gaussian
+from counterfeit.models.flow.shared.layers import Layer, Norm, normalization
+from counterfeit.nets.masked import MaskedActivation, MaskedMLP, OneByOne, degrees
+
+__all__ = ["MaskedAutoregressive", "MaskedConditioner", "MaskedSettings"]
+
+
+class MaskedConditioner(Net):
+    """What a masked net says of each value given those before it.
+
+    Arguments:
+        order: places of the values from the first to the last, int64 (D,).
+        hidden: sizes of the hidden layers.
+        activation: of the hidden layers.
+        outputs: how many for each value.
+        seed: of the mask.
+    """
+
+    order: Tensor
+    rank: Tensor
+
+    def __init__(
+        self, order: Tensor, hidden: Sequence[int], activation: MaskedActivation, outputs: int, seed: int
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.net = MaskedMLP(len(order), hidden, activation, outputs=outputs)
+        self.register_buffer("order", order)
+        self.register_buffer("rank", order.argsort() + 1)
+        for i, layer in enumerate(degrees(len(order), hidden, seed)):
+            self.register_buffer(f"degrees{i}", layer)
+
+    @property
+    def hidden(self) -> list[Tensor]:
+        """Degrees of the hidden layers' units."""
+        return [self.get_buffer(f"degrees{i}") for i in range(len(self.net.layers) - 1)]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, D) -> (B, D, outputs)."""
+        return self.net(x, self.rank, self.hidden).unflatten(1, (-1, self.net.outputs))
+
+    def one_by_one(self) -> OneByOne:
+        """The same for values that come one after another."""
+        return OneByOne(self.net, self.order, self.hidden)
+
+
+class MaskedAutoregressive(Layer):
+    """Moves each value by parameters that come of the values before it: one pass there, one value at a time back.
+
+    Arguments:
+        conditioner: says the parameters.
+        elementwise: how single values move.
+    """
+
+    def __init__(self, conditioner: MaskedConditioner, elementwise: Elementwise) -> None:
+        super().__init__()
+        self.conditioner, self.elementwise = conditioner, elementwise
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """All values at once, (B, D)."""
+        y, ladj = self.elementwise.forward(x, self.conditioner(x))
+        return y, ladj.sum(1)
+
+    def inverse(self, y: Tensor) -> Tensor:
+        """Value after value; from a cache where no gradient is asked for."""
+        return self.recomputed(y) if torch.is_grad_enabled() else self._cached(y)
+
+    def recomputed(self, y: Tensor) -> Tensor:
+        """The same by a whole pass for every value, which can be differentiated."""
+        x = torch.zeros_like(y)
+        for place in self.conditioner.order:
+            value = self.elementwise.inverse(y[:, place], self.conditioner(x)[:, place])
+            x = x.index_copy(1, place[None], value[:, None])
+        return x
+
+    def _cached(self, y: Tensor) -> Tensor:
+        steps = self.conditioner.one_by_one()
+        state = steps.begin(len(y))
+        for i, place in enumerate(steps.places):
+            state = steps.take(state, i, self.elementwise.inverse(y[:, place], steps.ask(state, i)))
+        return state[0]
+
+
+@dataclass(frozen=True)
+class MaskedSettings:
+    """Layers of a masked autoregressive flow.
+
+    Arguments:
+        layers: how many, at least 1; every second one goes through the values in the opposite order.
+        hidden: sizes of the hidden layers of each masked net.
+        activation: of the hidden layers.
+        scale_bound: of the logarithm of each scale, which grows without end otherwise.
+        norm: between layers: none, batch or actnorm.
+        order: of the values, by which some are before others.
+        order_seed: of a random order, and of masks.
+    """
+
+    layers: int = 5
+    hidden: tuple[int, ...] = (64, 64)
+    activation: MaskedActivation = "relu"
+    scale_bound: float = 3.0
+    norm: Norm = "none"
+    order: OrderName = "raster"
+    order_seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.layers < 1:
+            raise ValueError(f"layers={self.layers} came; at least one is expected. The paper takes 5 and 10.")
+
+    def place(self, spec: Spec, i: int) -> Tensor:
+        """The order of layer `i`: places from the first to the last, int64 (D,)."""
+        order = ordering(spec.shape, self.order, self.order_seed)
+        return order.flip(0) if i % 2 else order
+
+    def conditioner(self, spec: Spec, i: int, outputs: int) -> MaskedConditioner:
+        """The masked net of layer `i`."""
+        return MaskedConditioner(self.place(spec, i), self.hidden, self.activation, outputs, self.order_seed + i)
+
+    def build(self, spec: Spec) -> list[tuple[MaskedAutoregressive, list[Layer]]]:
+        """Every layer, and what stands after it."""
+        move = Gaussian(self.scale_bound)
+        return [
+            (MaskedAutoregressive(self.conditioner(spec, i, move.parameters), move), normalization(self.norm, spec.dims))
+            for i in range(self.layers)
+        ]

@@ -1,0 +1,129 @@
+"""What every flow does with its layers: likelihoods, codes, samples.
+
+References:
+    Normalizing Flows for Probabilistic Modeling and Inference, Papamakarios et al., 2021 (arXiv 1912.02762).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from counterfeit.core import Batch, Clock, Draw, Kind, Model, Spec, Update, check_codes, check_request
+from counterfeit.models.autoregressive.shared.model import expect
+from counterfeit.models.flow.shared.bases import Base, StandardNormal
+from counterfeit.models.flow.shared.layers import ActNorm, Layer, Standardize, back, through
+
+__all__ = ["Flow"]
+
+REAL = "Add `dequantize` and `logit` to data.transforms, or choose points such as two-moons."
+LOOKED_AT = 2048  # examples that actnorm begins by
+
+
+class Flow(Model):
+    """An invertible map of data to noise: log p(x) = log p(z) + log |det dz/dx| for z = f(x).
+
+    The first layer standardizes each value by its mean and its standard deviation in the training data.
+
+    Arguments:
+        spec: what the data are; real values.
+        layers: from the data to the noise.
+        base: distribution of the noise; a standard normal one where None.
+        images: whether layers expect events as they are, and not as vectors.
+
+    Raises:
+        ValueError: where data are not real values.
+    """
+
+    transforms: Mapping[Kind, tuple[str, ...]] = {"image": ("dequantize", "logit")}
+
+    def __init__(
+        self, spec: Spec, layers: Sequence[Layer], base: Base | None = None, images: bool = False
+    ) -> None:  # fmt: skip
+        expect(spec, "real", type(self).__name__, REAL)
+        super().__init__(spec)
+        self.event = spec.shape if images else (spec.dims,)
+        self.maps = nn.ModuleList([Standardize(self.event), *layers])
+        self.base = StandardNormal() if base is None else base
+
+    @torch.no_grad()
+    def initialize(self, data: Batch) -> None:
+        """See the mean and the standard deviation of every value, and, at the places of actnorm, of some examples."""
+        x, first, training = data.x.reshape(-1, *self.event), self.maps[0], self.training
+        assert isinstance(first, Standardize)
+        first.fit(x)
+        norms = [layer for layer in self.modules() if isinstance(layer, ActNorm)]
+        hooks = [norm.register_forward_pre_hook(lambda norm, given: norm.fit(*given)) for norm in norms]
+        if norms:
+            through(self.eval().maps, x[torch.randperm(len(x), device=x.device)[:LOOKED_AT]])
+        for hook in hooks:
+            hook.remove()
+        self.train(training)
+
+    def updates(self, draw: Draw, clock: Clock) -> Iterator[Update]:  # noqa: ARG002
+        """One player: descend the negative log-likelihood."""
+        z, ladj = self._to_noise(draw().x)
+        loss = -(self.base.log_prob(z) + ladj).mean()
+        yield Update(loss, logs={"loss": loss.detach()})
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """Exact log-likelihood in nats, (B,).
+
+        Raises:
+            ValueError: where it is no number, as on data too far from those of training; says which layer fails.
+        """
+        self.spec.check(x, f"{type(self).__name__}.log_prob")
+        z, ladj = self._to_noise(x)
+        value = self.base.log_prob(z) + ladj
+        if bool(value.isnan().any()) or not bool(z.isfinite().all()):
+            self._blame(x)
+        return value
+
+    def encode(self, x: Tensor) -> Tensor:
+        """The noise that becomes each example, (B, D)."""
+        self.spec.check(x, f"{type(self).__name__}.encode")
+        z = self._to_noise(x)[0]
+        if not bool(z.isfinite().all()):
+            self._blame(x)
+        return z
+
+    def decode(self, z: Tensor) -> Tensor:
+        """What noise becomes, (B, *shape)."""
+        check_codes(z, self.spec.dims)
+        return back(list(self.maps), z).reshape(-1, *self.spec.shape)
+
+    def prior(self, n: int) -> Tensor:
+        """Draw noise, (n, D)."""
+        check_request(n)
+        return self.base.sample(next(self.parameters()).new_empty(n, self.spec.dims))
+
+    @torch.no_grad()
+    def sample(self, n: int, y: Tensor | None = None) -> Tensor:
+        """Draw `n` examples, (n, *shape)."""
+        check_request(n, y)
+        return self.decode(self.prior(n))
+
+    def _to_noise(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Noise, (B, D), and log |det dz/dx|, (B,)."""
+        z, ladj = through(self.maps, x.reshape(-1, *self.event))
+        return z.flatten(1), ladj
+
+    def _blame(self, x: Tensor) -> None:
+        """Raise a ValueError that names the first layer, or the base, whose result is not finite."""
+        h, who, reach = x.reshape(-1, *self.event), f"the base {type(self.base).__name__}", float(x.abs().max())
+        for i, layer in enumerate(self.maps):
+            h, ladj = layer(h)
+            if not bool(h.isfinite().all() & ladj.isfinite().all()):
+                who = f"layer {i} ({_name(layer)})"
+                break
+        raise ValueError(
+            f"values up to {reach:.4g} came, for which {who} of {type(self).__name__} gives no finite number; data near "
+            "those of training are expected. Leave out examples that lie far away."
+        )
+
+
+def _name(layer: nn.Module) -> str:
+    inner = getattr(layer, "layer", None)
+    return f"{type(layer).__name__} of {type(inner).__name__}" if inner is not None else type(layer).__name__
