@@ -21,7 +21,10 @@ from torch.nn.functional import softplus
 
 from counterfeit.core import Kind, Spec
 
-__all__ = ["TRANSFORMS", "Affine", "Binarize", "Composition", "Dequantize", "Flatten", "Logit", "Transform", "build"]
+__all__ = [
+    "TRANSFORMS", "Affine", "Binarize", "Composition", "Dequantize", "Flatten", "Logit", "Transform", "build",
+    "moments",
+]  # fmt: skip
 
 LEVELS = 256  # of an 8-bit value
 
@@ -233,3 +236,25 @@ def _of_kind(spec: Spec, who: str, *kinds: Kind) -> Spec:
         expected = " or ".join(kinds)
         raise ValueError(f"the data are of kind {spec.kind!r}; {who} expects {expected}. Leave it out.")
     return spec
+
+
+def moments(x: Tensor) -> tuple[Tensor, Tensor]:
+    """The mean and the standard deviation of every value of training examples, (N, *event): float64 (*event,) each.
+
+    Raises:
+        ValueError: where a value never changes, since a density is as high as it likes there.
+
+    Example:
+        >>> moments(torch.tensor([[1.0, 0.0], [3.0, 4.0]]))
+        (tensor([2., 2.], dtype=torch.float64), tensor([1., 2.], dtype=torch.float64))
+    """
+    still = (x == x[0]).all(0).flatten()
+    if bool(still.any()):
+        value = int(still.nonzero()[0])
+        raise ValueError(
+            f"value {value} of the data is {float(x[0].flatten()[value]):g} everywhere; values that change are "
+            "expected, since a density is as high as it likes there. Leave it out."
+        )
+    mean = x.mean(0, dtype=torch.float64)
+    squares = torch.stack([(part - mean).square().sum(0) for part in x.split(4096)]).sum(0)
+    return mean, (squares / len(x)).sqrt()

@@ -6,6 +6,8 @@ References:
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import torch
 from torch import Tensor
 
@@ -90,7 +92,6 @@ class MADEChain(Chain):
         super().__init__(order, Bernoulli())
         self.net, self.hidden = net, hidden
         self.rank = torch.empty_like(order).index_copy(0, order, torch.arange(1, len(order) + 1, device=order.device))
-        self.one_by_one: OneByOne | None = None
 
     def parameters(self, x: Tensor) -> Tensor:
         """Log-odds of every value, (B, D) -> (B, D)."""
@@ -98,18 +99,18 @@ class MADEChain(Chain):
 
     def begin(self, n: int) -> State:
         """No values, and no units."""
-        self.one_by_one = self.one_by_one or OneByOne(self.net, self.order, self.hidden)
         return self.one_by_one.begin(n)
 
     def ask(self, state: State, i: int) -> Tensor:
         """Log-odds of the i-th value, (n,)."""
-        return self._begun.ask(state, i)[:, 0]
+        return self.one_by_one.ask(state, i)[:, 0]
 
     def take(self, state: State, i: int, value: Tensor) -> State:
         """The units of degree i + 1, layer by layer."""
-        return self._begun.take(state, i, value)
+        return self.one_by_one.take(state, i, value)
 
-    @property
-    def _begun(self) -> OneByOne:
-        assert self.one_by_one is not None, "ask and take come after begin"
-        return self.one_by_one
+    @cached_property
+    def one_by_one(self) -> OneByOne:
+        """What is asked for value after value."""
+
+        return OneByOne(self.net, self.order, self.hidden)

@@ -19,7 +19,7 @@ from counterfeit.models.autoregressive.shared.model import Autoregressive, expec
 from counterfeit.models.autoregressive.shared.orders import OrderName, ordering
 from counterfeit.models.autoregressive.shared.prefix_chain import PrefixChain
 from counterfeit.models.autoregressive.shared.prefixes import PrefixNet, Unit
-from counterfeit.nets.moments import moments
+from counterfeit.transforms import moments
 
 __all__ = ["RNADE"]
 

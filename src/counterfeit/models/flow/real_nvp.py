@@ -17,7 +17,7 @@ __all__ = ["RealNVP"]
 
 
 class RealNVP(Flow):
-    """Affine couplings between data and noise: by perceptrons for vectors, by convolutions at several scales for images.
+    """Affine couplings between data and noise, whose nets are perceptrons for vectors and convolutions for images.
 
     References:
         Density Estimation Using Real NVP, Dinh et al., 2017 (arXiv 1605.08803).

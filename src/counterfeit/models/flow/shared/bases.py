@@ -17,7 +17,7 @@ from torch.nn.functional import logsigmoid
 from counterfeit.models.autoregressive.shared.conditionals import GaussianMixture
 from counterfeit.models.flow.shared.masked import MaskedConditioner
 
-__all__ = ["Base", "StandardLogistic", "StandardNormal", "mixture_base"]
+__all__ = ["Base", "MaskedMixture", "StandardLogistic", "StandardNormal", "mixture_base"]
 
 
 class Base(nn.Module, ABC):

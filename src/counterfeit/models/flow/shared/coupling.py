@@ -38,15 +38,15 @@ class Coupling(Layer):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Move what does not stay."""
-        y, ladj = self.elementwise.forward(x, self._parameters(x))
+        y, ladj = self.elementwise.forward(x, self._raw(x))
         ladj = torch.where(self.kept == 1, 0, ladj)
         return torch.where(self.kept == 1, x, y), ladj.flatten(1).sum(1)
 
     def inverse(self, y: Tensor) -> Tensor:
         """Move it back: what stays says how."""
-        return torch.where(self.kept == 1, y, self.elementwise.inverse(y, self._parameters(y)))
+        return torch.where(self.kept == 1, y, self.elementwise.inverse(y, self._raw(y)))
 
-    def _parameters(self, x: Tensor) -> Tensor:
+    def _raw(self, x: Tensor) -> Tensor:
         """(B, C, …) -> (B, C, …, parameters)."""
         return self.net(x * self.kept).unflatten(1, (-1, x.shape[1])).movedim(1, -1)
 

@@ -7,14 +7,15 @@ References:
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
 
-from counterfeit.nets.moments import moments
+from counterfeit.transforms import moments
 
 __all__ = ["ActNorm", "BatchNorm", "Inverse", "Layer", "Norm", "Standardize", "back", "normalization", "through"]
 
@@ -45,8 +46,7 @@ def through(layers: Iterable[nn.Module], x: Tensor) -> tuple[Tensor, Tensor]:
 def back(layers: Sequence[nn.Module], y: Tensor) -> Tensor:
     """What becomes `y` after all layers in order."""
     for layer in reversed(layers):
-        assert isinstance(layer, Layer)
-        y = layer.inverse(y)
+        y = cast(Layer, layer).inverse(y)
     return y
 
 
@@ -119,7 +119,7 @@ class ActNorm(Layer):
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Shift and scale."""
         y = (x + _along(self.bias, x)) * _along(self.log_scale, x).exp()
-        return y, (self.log_scale.sum() * x[0, 0].numel()).expand(len(x))
+        return y, (self.log_scale.sum() * math.prod(x.shape[2:])).expand(len(x))
 
     def inverse(self, y: Tensor) -> Tensor:
         """Scale and shift back."""
@@ -143,7 +143,7 @@ class BatchNorm(Layer):
         """Normalize, scale and shift."""
         y = self.norm(x) * _along(self.log_scale, x).exp() + _along(self.bias, x)
         var = x.transpose(0, 1).flatten(1).var(1, correction=0) if self.training else self._running[1]
-        ladj = (self.log_scale - 0.5 * (var + self.norm.eps).log()).sum() * x[0, 0].numel()
+        ladj = (self.log_scale - 0.5 * (var + self.norm.eps).log()).sum() * math.prod(x.shape[2:])
         return y, ladj.expand(len(x))
 
     def inverse(self, y: Tensor) -> Tensor:

@@ -135,7 +135,5 @@ class MaskedSettings:
     def build(self, spec: Spec) -> list[tuple[MaskedAutoregressive, list[Layer]]]:
         """Every layer, and what stands after it."""
         move = Gaussian(self.scale_bound)
-        return [
-            (MaskedAutoregressive(self.conditioner(spec, i, move.parameters), move), normalization(self.norm, spec.dims))
-            for i in range(self.layers)
-        ]
+        nets = [self.conditioner(spec, i, move.parameters) for i in range(self.layers)]
+        return [(MaskedAutoregressive(net, move), normalization(self.norm, spec.dims)) for net in nets]

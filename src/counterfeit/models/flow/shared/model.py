@@ -45,19 +45,18 @@ class Flow(Model):
         expect(spec, "real", type(self).__name__, REAL)
         super().__init__(spec)
         self.event = spec.shape if images else (spec.dims,)
-        self.maps = nn.ModuleList([Standardize(self.event), *layers])
+        self.standardize, self.maps = Standardize(self.event), nn.ModuleList(layers)
         self.base = StandardNormal() if base is None else base
 
     @torch.no_grad()
     def initialize(self, data: Batch) -> None:
         """See the mean and the standard deviation of every value, and, at the places of actnorm, of some examples."""
-        x, first, training = data.x.reshape(-1, *self.event), self.maps[0], self.training
-        assert isinstance(first, Standardize)
-        first.fit(x)
+        x, training = data.x.reshape(-1, *self.event), self.training
+        self.standardize.fit(x)
         norms = [layer for layer in self.modules() if isinstance(layer, ActNorm)]
         hooks = [norm.register_forward_pre_hook(lambda norm, given: norm.fit(*given)) for norm in norms]
         if norms:
-            through(self.eval().maps, x[torch.randperm(len(x), device=x.device)[:LOOKED_AT]])
+            through(self.eval().layers, x[torch.randperm(len(x), device=x.device)[:LOOKED_AT]])
         for hook in hooks:
             hook.remove()
         self.train(training)
@@ -92,7 +91,7 @@ class Flow(Model):
     def decode(self, z: Tensor) -> Tensor:
         """What noise becomes, (B, *shape)."""
         check_codes(z, self.spec.dims)
-        return back(list(self.maps), z).reshape(-1, *self.spec.shape)
+        return back(self.layers, z).reshape(-1, *self.spec.shape)
 
     def prior(self, n: int) -> Tensor:
         """Draw noise, (n, D)."""
@@ -105,22 +104,27 @@ class Flow(Model):
         check_request(n, y)
         return self.decode(self.prior(n))
 
+    @property
+    def layers(self) -> list[nn.Module]:
+        """From the data to the noise; the first standardizes."""
+        return [self.standardize, *self.maps]
+
     def _to_noise(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Noise, (B, D), and log |det dz/dx|, (B,)."""
-        z, ladj = through(self.maps, x.reshape(-1, *self.event))
+        z, ladj = through(self.layers, x.reshape(-1, *self.event))
         return z.flatten(1), ladj
 
     def _blame(self, x: Tensor) -> None:
         """Raise a ValueError that names the first layer, or the base, whose result is not finite."""
         h, who, reach = x.reshape(-1, *self.event), f"the base {type(self.base).__name__}", float(x.abs().max())
-        for i, layer in enumerate(self.maps):
+        for i, layer in enumerate(self.layers):
             h, ladj = layer(h)
             if not bool(h.isfinite().all() & ladj.isfinite().all()):
                 who = f"layer {i} ({_name(layer)})"
                 break
         raise ValueError(
-            f"values up to {reach:.4g} came, for which {who} of {type(self).__name__} gives no finite number; data near "
-            "those of training are expected. Leave out examples that lie far away."
+            f"values up to {reach:.4g} came, of which {who} of {type(self).__name__} makes no finite number; data near "
+            "those of training are expected. Leave out what lies far away."
         )
 
 
