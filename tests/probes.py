@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from counterfeit.config.settings import Train
-from counterfeit.core import Clock, Kind, Model, Spec, Update
+from counterfeit.core import Batch, Clock, Kind, Model, Spec, Update
 from counterfeit.data.loader import Stream
 from counterfeit.data.source import Source
 from counterfeit.engine.distributed import Processes
@@ -47,6 +47,18 @@ def gradients_of(model: Model, source: Source, train: Train) -> dict[str, Tensor
     )
     Stepper(model, train, Processes()).step(stream.draws(), Clock(0, train.steps))
     return found
+
+
+def descend(model: Model, x: Tensor, steps: int, lr: float = 1e-2, batch_size: int = 100) -> None:
+    """Train a model of one player on the examples `x` by Adam, whose learning rate falls to 0."""
+    optimizer = torch.optim.Adam(model.parameters(), lr)
+    for step in range(steps):
+        batch = Batch(x[torch.randint(len(x), (batch_size,))])
+        (update,) = model.updates(lambda batch=batch: batch, Clock(step, steps))
+        optimizer.zero_grad()
+        update.loss.backward()
+        optimizer.param_groups[0]["lr"] = lr * (1 - step / steps)
+        optimizer.step()
 
 
 def close(found: Weights, expected: Weights, tolerance: float = 1e-4) -> None:

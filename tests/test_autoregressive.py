@@ -26,6 +26,7 @@ from counterfeit.models.autoregressive.shared.model import Autoregressive
 from counterfeit.models.autoregressive.shared.orders import NAMES, ordering
 from counterfeit.models.autoregressive.shared.prefixes import TILE, PrefixNet
 from counterfeit.nets.masked import MaskedMLP, degrees
+from probes import descend
 
 BITS = Spec((1, 3, 4), "binary")
 STATES = torch.cartesian_prod(*[torch.tensor([0.0, 1.0])] * 12).view(-1, *BITS.shape)
@@ -50,17 +51,6 @@ def made(name: str, spec: Spec = BITS) -> Model:
         for p in model.parameters():  # far from the even coins that nets begin as
             p.data.add_(0.3 * torch.randn_like(p))
     return model.eval()
-
-
-def descend(model: Model, x: Tensor, steps: int, lr: float = 1e-2, batch_size: int = 100) -> None:
-    optimizer = torch.optim.Adam(model.parameters(), lr)
-    for step in range(steps):
-        batch = Batch(x[torch.randint(len(x), (batch_size,))])
-        (update,) = model.updates(lambda batch=batch: batch, Clock(step, steps))
-        optimizer.zero_grad()
-        update.loss.backward()
-        optimizer.param_groups[0]["lr"] = lr * (1 - step / steps)
-        optimizer.step()
 
 
 def total(model: Model) -> float:

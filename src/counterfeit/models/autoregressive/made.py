@@ -112,5 +112,4 @@ class MADEChain(Chain):
     @cached_property
     def one_by_one(self) -> OneByOne:
         """What is asked for value after value."""
-
         return OneByOne(self.net, self.order, self.hidden)

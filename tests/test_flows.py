@@ -1,0 +1,341 @@
+"""Flows: volumes by autograd, inverses, densities that integrate to one, order, splines, known truth."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+from torch.autograd.functional import jacobian
+
+from counterfeit.common.seeding import seeded
+from counterfeit.core import Batch, Spec
+from counterfeit.data.sources.toy import TwoMoons
+from counterfeit.models.flow.iaf import IAF
+from counterfeit.models.flow.maf import MAF
+from counterfeit.models.flow.nice import NICE
+from counterfeit.models.flow.real_nvp import RealNVP
+from counterfeit.models.flow.shared.elementwise import Affine, Gaussian, Shift, Spline
+from counterfeit.models.flow.shared.layers import ActNorm, BatchNorm, Inverse, Standardize
+from counterfeit.models.flow.shared.masked import MaskedSettings
+from counterfeit.models.flow.shared.model import Flow
+from counterfeit.models.flow.shared.multi_scale import MultiScale, checkerboard
+from counterfeit.models.flow.spline_flow import SplineFlow
+from probes import descend
+
+
+def layers(**settings) -> MaskedSettings:
+    return MaskedSettings(**{"layers": 3, "hidden": (12,), "activation": "tanh", **settings})
+
+
+EVERY = {
+    "nice": lambda spec: NICE(spec, (12,), 4),
+    "nice-logistic": lambda spec: NICE(spec, (12,), 4, "logistic"),
+    "real-nvp": lambda spec: RealNVP(spec, (12,), 4),
+    "real-nvp-batch": lambda spec: RealNVP(spec, (12,), 4, norm="batch"),
+    "real-nvp-actnorm": lambda spec: RealNVP(spec, (12,), 4, norm="actnorm"),
+    "maf": lambda spec: MAF(spec, settings=layers()),
+    "maf-batch": lambda spec: MAF(spec, settings=layers(norm="batch", order="random")),
+    "maf-mixture": lambda spec: MAF(spec, 3, layers(layers=2)),
+    "iaf": lambda spec: IAF(spec, layers(norm="actnorm")),
+    "spline-flow": lambda spec: SplineFlow(spec, (12,), 4, 5),
+}
+VECTORS, IMAGES = Spec((5,), "real"), Spec((2, 4, 6), "real")
+OF_IMAGES = {
+    "real-nvp-images": lambda spec: RealNVP(spec, width=4, blocks=1, scales=2, norm="actnorm"),
+    "real-nvp-images-batch": lambda spec: RealNVP(spec, width=4, blocks=1, scales=3, norm="batch"),
+}
+CASES = [(name, VECTORS) for name in EVERY] + [(name, IMAGES) for name in OF_IMAGES]
+NAMES = [name for name, _ in CASES]
+
+
+def made(name: str, spec: Spec, loc: float = 0.0, scale: float = 1.0, noise: float = 0.1) -> Flow:
+    """An untrained flow, far from the identity, of data of that mean and standard deviation."""
+    with seeded(3):
+        model = (EVERY | OF_IMAGES)[name](spec)
+        for p in model.parameters():
+            p.data.add_(noise * torch.randn_like(p))
+        model.initialize(Batch(loc + scale * torch.randn(500, *spec.shape)))
+        for norm in (m for m in model.modules() if isinstance(m, BatchNorm)):
+            norm.norm.running_mean.normal_()
+            norm.norm.running_var.uniform_(0.5, 2)
+    return model.eval()
+
+
+@torch.no_grad()
+def off(model: Flow, x: Tensor) -> float:
+    return float((model.decode(model.encode(x)) - x).abs().max())
+
+
+# Volumes and inverses -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "spec"), CASES, ids=NAMES)
+def test_log_determinant_is_that_of_autograd(name, spec):
+    model = made(name, spec, 3.0, 2.0).double()
+    with seeded(1):
+        x = 3 + 2 * torch.randn(3, *spec.shape, dtype=torch.float64)
+    found = model.log_prob(x) - model.base.log_prob(model.encode(x))
+    for each, value in zip(x, found, strict=True):
+        full = jacobian(lambda v: model.encode(v.view(1, *spec.shape)).flatten(), each.flatten())
+        assert float(value.detach()) == pytest.approx(float(torch.linalg.slogdet(full).logabsdet), abs=1e-8)
+
+
+@pytest.mark.parametrize(("name", "spec"), CASES, ids=NAMES)
+def test_decoding_undoes_encoding_also_far_out(name, spec):
+    model = made(name, spec)
+    with seeded(1):
+        x = torch.randn(200, *spec.shape)
+    assert off(model, x) < 1e-4
+    assert off(model, 8 * x.sign()) < 1e-4
+    assert off(model, 8 * x / x.flatten(1).norm(dim=1).view(-1, *[1] * len(spec.shape))) < 1e-4
+
+
+@pytest.mark.parametrize(("name", "spec"), CASES, ids=NAMES)
+def test_decoding_undoes_encoding_for_data_of_a_large_scale(name, spec):
+    model = made(name, spec, 3.0, 25.0)
+    with seeded(1):
+        x = 3 + 25 * torch.randn(200, *spec.shape)
+    assert off(model, x) < 1e-4
+    assert bool(model.log_prob(x).isfinite().all())
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_a_density_in_the_plane_integrates_to_one(name):
+    model = made(name, Spec((2,), "real")).double()
+    axis = torch.linspace(-16, 16, 801, dtype=torch.float64)
+    with torch.no_grad():
+        total = model.log_prob(torch.cartesian_prod(axis, axis)).exp().sum() * (axis[1] - axis[0]) ** 2
+    assert float(total) == pytest.approx(1, abs=1e-4)
+
+
+@pytest.mark.parametrize("name", ["maf", "maf-batch", "maf-mixture", "iaf"])
+def test_a_density_on_the_line_integrates_to_one(name):
+    model = made(name, Spec((1,), "real")).double()
+    axis = torch.linspace(-30, 30, 20_001, dtype=torch.float64)
+    with torch.no_grad():
+        total = model.log_prob(axis[:, None]).exp().sum() * (axis[1] - axis[0])
+    assert float(total) == pytest.approx(1, abs=1e-4)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_samples_follow_the_density(name):
+    """The mean log-density of samples is minus the entropy, which a grid gives."""
+    model = made(name, Spec((2,), "real"))
+    axis = torch.linspace(-12, 12, 601)
+    with torch.no_grad(), seeded(5):
+        log_prob = model.log_prob(torch.cartesian_prod(axis, axis)).double()
+        expected = (log_prob.exp() * log_prob).sum() * float(axis[1] - axis[0]) ** 2
+        drawn = model.log_prob(model.sample(10_000)).double()
+    assert abs(float(drawn.mean() - expected)) < 5 * float(drawn.std()) / 100
+
+
+# Layers ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("order", ["raster", "random", "reverse"])
+def test_a_masked_layer_sees_what_is_before_and_itself(order):
+    spec, settings = Spec((6,), "real"), layers(layers=2, order=order, hidden=(40, 40))
+    for i, (layer, _) in enumerate(settings.build(spec)):
+        full = jacobian(lambda x, layer=layer: layer(x[None])[0][0], torch.randn(6))
+        places = settings.place(spec, i)
+        ordered = full[places][:, places]
+        assert float(ordered.triu(1).abs().max()) == 0
+        assert bool((ordered.diagonal() > 0).all())
+        assert float(ordered.tril(-1).abs().min()) > 0
+
+
+def test_a_masked_layer_whose_weights_are_zero_is_the_identity():
+    ((layer, _),) = layers(layers=1).build(Spec((3,), "real"))
+    with torch.no_grad():
+        for p in layer.parameters():
+            p.zero_()
+        y, ladj = layer(torch.tensor([[1.0, 2.0, 3.0]]))
+    assert y.tolist() == [[1.0, 2.0, 3.0]]
+    assert float(ladj) == 0
+
+
+def test_every_second_masked_layer_goes_the_opposite_way():
+    settings = layers(order="random")
+    assert torch.equal(settings.place(VECTORS, 0), settings.place(VECTORS, 1).flip(0))
+    assert torch.equal(settings.place(VECTORS, 0), settings.place(VECTORS, 2))
+
+
+@torch.no_grad()
+def test_an_inverse_autoregressive_layer_is_the_inverse_of_a_masked_one():
+    ((layer, _),) = layers(layers=1).build(VECTORS)
+    x = torch.randn(20, 5)
+    y, ladj = layer(x)
+    back, other = Inverse(layer)(y)
+    torch.testing.assert_close(back, x, atol=1e-5, rtol=0)
+    torch.testing.assert_close(other, -ladj, atol=1e-5, rtol=0)
+    torch.testing.assert_close(Inverse(layer).inverse(x), y)
+
+
+def test_the_cache_gives_what_recomputing_gives():
+    ((layer, _),) = layers(layers=1, hidden=(30, 20), order="random").build(VECTORS)
+    y = torch.randn(20, 5)
+    with torch.no_grad():
+        cached = layer.inverse(y)
+    torch.testing.assert_close(cached, layer.recomputed(y).detach(), atol=1e-5, rtol=1e-5)
+
+
+def test_a_likelihood_of_an_iaf_can_be_differentiated():
+    model = made("iaf", VECTORS)
+    model.log_prob(torch.randn(4, 5)).sum().backward()
+    assert all(float(p.grad.abs().max()) > 0 for p in model.parameters())
+
+
+@pytest.mark.parametrize("elementwise", [Shift(), Affine(2.0), Gaussian(2.0), Spline(6, 3.0)])
+def test_elementwise_maps_are_monotone_with_the_slope_that_they_say(elementwise):
+    with seeded(2):
+        raw = 2 * torch.randn(1, elementwise.parameters, dtype=torch.float64).expand(2_001, -1)
+    x = torch.linspace(-5, 5, 2_001, dtype=torch.float64, requires_grad=True)
+    y, ladj = elementwise.forward(x, raw)
+    (slope,) = torch.autograd.grad(y.sum(), x)
+    assert bool((y.detach().diff() > 0).all())
+    torch.testing.assert_close(slope.log(), ladj.detach(), atol=1e-9, rtol=0)
+    torch.testing.assert_close(elementwise.inverse(y.detach(), raw), x.detach(), atol=1e-9, rtol=0)
+
+
+def test_a_spline_is_the_identity_in_the_tails_and_meets_them():
+    spline, raw = Spline(4, 2.0), 3 * torch.randn(1, 11, dtype=torch.float64)
+    x = torch.tensor([-50.0, -2.0, 2.0, 1e6], dtype=torch.float64)
+    y, ladj = spline.forward(x, raw.expand(4, -1))
+    assert torch.equal(y, x)
+    assert torch.equal(ladj, torch.zeros_like(x))
+    near, slope = spline.forward(torch.tensor([-2 + 1e-9, 2 - 1e-9], dtype=torch.float64), raw.expand(2, -1))
+    torch.testing.assert_close(near, x[1:3], atol=1e-8, rtol=0)
+    torch.testing.assert_close(slope, torch.zeros(2, dtype=torch.float64), atol=1e-5, rtol=0)
+
+
+def test_a_spline_whose_parameters_are_zero_is_the_identity():
+    x = torch.linspace(-3, 3, 50)
+    y, ladj = Spline(8, 2.0).forward(x, torch.zeros(50, 23))
+    torch.testing.assert_close(y, x)
+    torch.testing.assert_close(ladj, torch.zeros(50), atol=1e-5, rtol=0)
+
+
+def test_a_checkerboard_has_no_equal_neighbours():
+    board = checkerboard(5, 4)[0]
+    assert bool((board.diff(dim=0).abs() == 1).all() and (board.diff(dim=1).abs() == 1).all())
+
+
+def test_scales_halve_even_sides_and_send_half_of_the_channels_away():
+    assert MultiScale((1, 28, 28), 2, 1, 3, Affine(2.0), "none").shapes == [(2, 14, 14), (4, 7, 7), (4, 7, 7)]
+    assert MultiScale((3, 5, 8), 2, 1, 3, Affine(2.0), "none").shapes == [(3, 5, 8)]
+
+
+def test_actnorm_begins_by_standardizing_what_comes_out_of_the_layer_before():
+    model = RealNVP(VECTORS, (12,), 4, norm="actnorm")
+    x = 7 + 3 * torch.randn(1_000, 5)
+    model.initialize(Batch(x))
+    h = x
+    for layer in model.layers:
+        h = layer(h)[0].detach()
+        if isinstance(layer, (ActNorm, Standardize)):
+            torch.testing.assert_close(h.mean(0), torch.zeros(5), atol=1e-4, rtol=0)
+            torch.testing.assert_close(h.std(0, correction=0), torch.ones(5), atol=1e-4, rtol=0)
+
+
+def test_batch_normalization_counts_the_volume_of_the_minibatch_while_training():
+    layer, x = BatchNorm(3).double(), 5 * torch.randn(50, 3, dtype=torch.float64)
+    y, ladj = layer(x)
+    expected = -0.5 * (x.var(0, correction=0) + layer.norm.eps).log().sum()
+    torch.testing.assert_close(ladj.detach(), expected.expand(50))
+    torch.testing.assert_close(y.detach().std(0, correction=0), torch.ones(3).double(), atol=1e-4, rtol=0)
+
+
+# What runs away -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["real-nvp", "maf", "iaf", "spline-flow"])
+def test_scales_are_bounded_however_large_the_weights(name):
+    model = made(name, Spec((20,), "real"), noise=0.0)
+    for p in model.parameters():
+        p.data.mul_(30)
+    x = torch.randn(50, 20)
+    with torch.no_grad():
+        _, ladj = model._to_noise(x)
+    assert bool(ladj.isfinite().all())
+    assert float(ladj.abs().max()) <= 20 * 4 * 14  # values, layers, the logarithm of the steepest slope
+
+
+@pytest.mark.parametrize("name", ["nice", "real-nvp", "maf", "iaf"])
+def test_data_too_far_away_are_refused_by_the_name_of_the_layer(name):
+    model = made(name, VECTORS)
+    x = torch.zeros(3, 5)
+    x[1] = torch.tensor([3e38, -3e38, 3e38, -3e38, 3e38])
+    for method in (model.log_prob, model.encode):
+        with pytest.raises(ValueError, match=r"values up to 3e\+38 came, of which layer \d+ \(\w+"):
+            method(x)
+
+
+def test_far_data_are_improbable_and_no_error_where_numbers_reach():
+    model = made("spline-flow", VECTORS)
+    assert float(model.log_prob(torch.full((1, 5), 1e4)).detach()) < -1e8
+
+
+def test_values_that_never_change_are_refused():
+    x = torch.randn(50, 5)
+    x[:, 2] = 4
+    with pytest.raises(ValueError, match=r"value 2 of the data is 4 everywhere"):
+        MAF(VECTORS).initialize(Batch(x))
+
+
+@pytest.mark.parametrize("cls", [NICE, RealNVP, MAF, IAF, SplineFlow])
+@pytest.mark.parametrize("kind", ["image", "binary"])
+def test_data_that_are_not_real_are_refused(cls, kind):
+    with pytest.raises(ValueError, match="real"):
+        cls(Spec((1, 2, 2), kind))
+    assert cls.transforms["image"] == ("dequantize", "logit")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: NICE(Spec((1,), "real")),
+        lambda: NICE(VECTORS, couplings=1),
+        lambda: RealNVP(VECTORS, scale_bound=0.0),
+        lambda: RealNVP(VECTORS, scale_bound=math.inf),
+        lambda: RealNVP(IMAGES, blocks=0),
+        lambda: MAF(VECTORS, components=0),
+        lambda: MaskedSettings(layers=0),
+        lambda: SplineFlow(VECTORS, bins=1),
+        lambda: SplineFlow(VECTORS, tail=-1.0),
+    ],
+)
+def test_settings_out_of_range_are_refused(make):
+    with pytest.raises(ValueError, match="expect"):
+        make()
+
+
+# Truth ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("model", "steps", "slack"),
+    [
+        (lambda spec: SplineFlow(spec, (32, 32), 4), 300, 0.12),
+        (lambda spec: MAF(spec, settings=MaskedSettings(layers=5, hidden=(32, 32))), 400, 0.25),
+        (lambda spec: RealNVP(spec, (32, 32), 6), 400, 0.25),
+    ],
+    ids=["spline-flow", "maf", "real-nvp"],
+)
+def test_flows_are_near_the_truth_of_two_moons_and_not_above(model, steps, slack):
+    source = TwoMoons()
+    with seeded(0):
+        flow, test = model(source.spec), source.split("test").x
+        flow.initialize(Batch(source.split("train").x))
+        descend(flow, source.split("train").x, steps, lr=5e-3, batch_size=256)
+    with torch.no_grad():
+        difference = flow.eval().log_prob(test) - source.log_prob(test)
+        error = float(difference.std()) / math.sqrt(len(test))
+        assert float(difference.mean()) < 4 * error
+        assert float(difference.mean()) > -slack
+        with seeded(1):
+            found = source.log_prob(flow.sample(2_000))
+    assert float((found > source.log_prob(test).quantile(0.01)).float().mean()) > 0.8
+    assert off(flow, test[:1_000]) < 1e-4
+
