@@ -26,7 +26,7 @@ from probes import descend
 
 
 def layers(**settings) -> MaskedSettings:
-    return MaskedSettings(**{"layers": 3, "hidden": (12,), "activation": "tanh", **settings})
+    return MaskedSettings(**{"layers": 3, "hidden": (12,), "activation": "relu", **settings})
 
 
 EVERY = {
@@ -104,9 +104,10 @@ def test_decoding_undoes_encoding_for_data_of_a_large_scale(name, spec):
 @pytest.mark.parametrize("name", EVERY)
 def test_a_density_in_the_plane_integrates_to_one(name):
     model = made(name, Spec((2,), "real")).double()
-    axis = torch.linspace(-16, 16, 801, dtype=torch.float64)
+    axis = torch.linspace(-16, 16, 641, dtype=torch.float64)
     with torch.no_grad():
-        total = model.log_prob(torch.cartesian_prod(axis, axis)).exp().sum() * (axis[1] - axis[0]) ** 2
+        parts = torch.cartesian_prod(axis, axis).split(50_000)
+        total = sum(model.log_prob(part).exp().sum() for part in parts) * (axis[1] - axis[0]) ** 2
     assert float(total) == pytest.approx(1, abs=1e-4)
 
 
@@ -136,14 +137,14 @@ def test_samples_follow_the_density(name):
 
 @pytest.mark.parametrize("order", ["raster", "random", "reverse"])
 def test_a_masked_layer_sees_what_is_before_and_itself(order):
-    spec, settings = Spec((6,), "real"), layers(layers=2, order=order, hidden=(40, 40))
+    spec, settings = Spec((6,), "real"), layers(layers=2, order=order, hidden=(40, 40), activation="tanh")
     for i, (layer, _) in enumerate(settings.build(spec)):
         full = jacobian(lambda x, layer=layer: layer(x[None])[0][0], torch.randn(6))
         places = settings.place(spec, i)
         ordered = full[places][:, places]
         assert float(ordered.triu(1).abs().max()) == 0
         assert bool((ordered.diagonal() > 0).all())
-        assert float(ordered.tril(-1).abs().min()) > 0
+        assert float(ordered[torch.ones(6, 6).tril(-1) == 1].abs().min()) > 0
 
 
 def test_a_masked_layer_whose_weights_are_zero_is_the_identity():
@@ -264,7 +265,7 @@ def test_scales_are_bounded_however_large_the_weights(name):
 
 @pytest.mark.parametrize("name", ["nice", "real-nvp", "maf", "iaf"])
 def test_data_too_far_away_are_refused_by_the_name_of_the_layer(name):
-    model = made(name, VECTORS)
+    model = made(name, VECTORS, noise=1.0)
     x = torch.zeros(3, 5)
     x[1] = torch.tensor([3e38, -3e38, 3e38, -3e38, 3e38])
     for method in (model.log_prob, model.encode):
