@@ -339,4 +339,3 @@ def test_flows_are_near_the_truth_of_two_moons_and_not_above(model, steps, slack
             found = source.log_prob(flow.sample(2_000))
     assert float((found > source.log_prob(test).quantile(0.01)).float().mean()) > 0.8
     assert off(flow, test[:1_000]) < 1e-4
-

@@ -101,8 +101,8 @@ def at_least_float32(x: Tensor) -> Tensor:
     """What autocast has made shorter in float32; float64 as it came.
 
     Example:
-        >>> at_least_float32(torch.zeros(1, dtype=torch.bfloat16)).dtype, at_least_float32(torch.zeros(1).double()).dtype
-        (torch.float32, torch.float64)
+        >>> [at_least_float32(torch.zeros(1, dtype=t)).dtype for t in (torch.bfloat16, torch.float64)]
+        [torch.float32, torch.float64]
     """
     return x if x.dtype == torch.float64 else x.float()
 
