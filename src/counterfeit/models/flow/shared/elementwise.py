@@ -19,7 +19,7 @@ from torch.nn.functional import pad, softplus
 
 __all__ = ["Affine", "Elementwise", "Gaussian", "Shift", "Spline", "soft_clamp"]
 
-LEAST = 1e-2  # width and height of a bin, as shares, and slope at a knot: inverses lose few digits in float32
+LEAST = 1e-3  # width and height of a bin, as shares, and slope at a knot
 
 
 def soft_clamp(x: Tensor, bound: float) -> Tensor:

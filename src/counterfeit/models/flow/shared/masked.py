@@ -114,7 +114,7 @@ class MaskedSettings:
     layers: int = 5
     hidden: tuple[int, ...] = (64, 64)
     activation: MaskedActivation = "relu"
-    scale_bound: float = 2.0
+    scale_bound: float = 3.0
     norm: Norm = "none"
     order: OrderName = "raster"
     order_seed: int = 0
