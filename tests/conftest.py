@@ -44,15 +44,19 @@ class Bench:
         needed = [p.name for p in inspect.signature(check).parameters.values() if p.default is p.empty]
         check(**{name: getattr(self, name) for name in needed})
 
-    @cached_property
+    @property
     def config(self) -> Config:
-        """The smoke settings."""
-        return configure(self.recipe, self.recipe.smoke, QUICK)
+        """The smoke settings, with the transforms named that the model expects."""
+        return self._prepared[0]
 
-    @cached_property
+    @property
     def source(self) -> Source:
         """What they train on."""
-        return catalogue.training_data(self.config)[1]
+        return self._prepared[1]
+
+    @cached_property
+    def _prepared(self) -> tuple[Config, Source]:
+        return catalogue.training_data(configure(self.recipe, self.recipe.smoke, QUICK))
 
     @property
     def model(self) -> Model:

@@ -12,12 +12,15 @@ from counterfeit.core import Model, Net
 
 __all__ = ["compile_nets", "outermost"]
 
+GRAPHS = 8  # of one net, as its modes, types and batch sizes differ: what torch allows one function
+
 
 def compile_nets(model: Model, backend: str) -> Callable[[], None] | None:
     """Compile every outermost net in place; returns a check, for after a step, that a graph of each was captured."""
     if backend == "off":
         return None
     missing = dict(enumerate(outermost(model)))
+    _allow_graphs(GRAPHS * len(missing))
     for i, net in list(missing.items()):
         net.compile(backend=_noting(backend, partial(missing.pop, i, None)))
 
@@ -27,6 +30,13 @@ def compile_nets(model: Model, backend: str) -> Callable[[], None] | None:
             raise ValueError(f"train.compile={backend} captured no graph of {names}. Train with train.compile=off.")
 
     return check
+
+
+def _allow_graphs(count: int) -> None:
+    """So many graphs of one function: nets of one class share it, and each has graphs of its own."""
+    limits = torch._dynamo.config
+    limits.recompile_limit = max(limits.recompile_limit, count)
+    limits.accumulated_recompile_limit = max(limits.accumulated_recompile_limit, count)
 
 
 def _noting(backend: str, note: Callable[[], object]) -> Callable[..., Any]:

@@ -7,9 +7,11 @@ References:
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from counterfeit.core import Batch, Clock, Draw, Kind, Model, Spec, Update, check_codes, check_request
 from counterfeit.models.autoregressive.shared.model import expect
@@ -25,7 +27,9 @@ LOOKED_AT = 2048  # examples that actnorm begins by
 class Flow(Model):
     """An invertible map of data to noise: log p(x) = log p(z) + log |det dz/dx| for z = f(x).
 
-    The first layer standardizes each value by its mean and its standard deviation in the training data.
+    The first layer standardizes each value by its mean and its standard deviation in the training data. Training and
+    likelihoods have the precision of the parameters; codes and what they decode to are computed in float64, since
+    layers that stretch space far from the data lose the digits of float32 on the way back.
 
     Arguments:
         spec: what the data are; real values.
@@ -81,28 +85,42 @@ class Flow(Model):
         return value
 
     def encode(self, x: Tensor) -> Tensor:
-        """The noise that becomes each example, (B, D)."""
+        """The noise that becomes each example, float64 (B, D).
+
+        Raises:
+            ValueError: where it is no number; says which layer fails.
+        """
         self.spec.check(x, f"{type(self).__name__}.encode")
-        z = self._to_noise(x)[0]
+        z = self._in_float64(x)
         if not bool(z.isfinite().all()):
             self._blame(x)
         return z
 
     def decode(self, z: Tensor) -> Tensor:
-        """What noise becomes, (B, *shape)."""
+        """What noise becomes, (B, *shape), in the type of the parameters."""
         check_codes(z, self.spec.dims)
-        return back(self.layers, z).reshape(-1, *self.spec.shape)
+        return self._in_float64(z, inverse=True).reshape(-1, *self.spec.shape).to(self.standardize.loc)
 
     def prior(self, n: int) -> Tensor:
-        """Draw noise, (n, D)."""
+        """Draw noise, float64 (n, D)."""
         check_request(n)
-        return self.base.sample(next(self.parameters()).new_empty(n, self.spec.dims))
+        return _wide(self.base.sample(self.standardize.loc.new_empty(n, self.spec.dims)))
 
     @torch.no_grad()
     def sample(self, n: int, y: Tensor | None = None) -> Tensor:
         """Draw `n` examples, (n, *shape)."""
         check_request(n, y)
         return self.decode(self.prior(n))
+
+    def forward(self, h: Tensor, inverse: bool = False) -> Tensor:
+        """The noise of examples, (B, *shape) -> (B, D); or back where `inverse`. In the type of the parameters."""
+        return back(self.layers, h) if inverse else self._to_noise(h)[0]
+
+    def _in_float64(self, h: Tensor, inverse: bool = False) -> Tensor:
+        """The same by parameters and buffers in float64, through which gradients go; the model keeps its own."""
+        tensors = chain(self.named_parameters(), self.named_buffers())
+        wide = {name: _wide(tensor) for name, tensor in tensors if tensor.is_floating_point()}
+        return functional_call(self, wide, (_wide(h), inverse))
 
     @property
     def layers(self) -> list[nn.Module]:
@@ -116,7 +134,11 @@ class Flow(Model):
 
     def _blame(self, x: Tensor) -> None:
         """Raise a ValueError that names the first layer, or the base, whose result is not finite."""
-        h, who, reach = x.reshape(-1, *self.event), f"the base {type(self.base).__name__}", float(x.abs().max())
+        h, who, reach = (
+            x.to(self.standardize.loc).reshape(-1, *self.event),
+            f"the base {type(self.base).__name__}",
+            float(x.abs().max()),
+        )
         for i, layer in enumerate(self.layers):
             h, ladj = layer(h)
             if not bool(h.isfinite().all() & ladj.isfinite().all()):
@@ -126,6 +148,10 @@ class Flow(Model):
             f"values up to {reach:.4g} came, of which {who} of {type(self).__name__} makes no finite number; data near "
             "those of training are expected. Leave out what lies far away."
         )
+
+
+def _wide(x: Tensor) -> Tensor:
+    return x.float() if x.device.type == "mps" else x.double()  # mps has no float64
 
 
 def _name(layer: nn.Module) -> str:
