@@ -98,6 +98,12 @@ def test_runs_are_listed_with_what_sets_them_apart(runs, capsys):
     assert "model.noise_dim 8" not in first["settings"]
 
 
+def test_runs_are_listed_as_wide_as_columns_say(runs, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "70")
+    main(["list", "runs", str(runs)])
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 70
+
+
 def test_a_run_that_trains_now_is_listed_so(runs, capsys):
     capsys.readouterr()
     with locked(runs / "second", Processes()):

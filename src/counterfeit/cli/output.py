@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import sys
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -235,7 +236,7 @@ def show(tables: Sequence[Table], to_markdown: str | None, to_latex: str | None,
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Print a table as wide as the terminal; where it is wider, each row as a few lines."""
+    """Print a table as wide as the terminal, or as COLUMNS says; where it is wider, each row as a few lines."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.measure import Measurement
@@ -245,7 +246,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     view = Table(*(Column(Text(name)) for name in columns), box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for row in rows:
         view.add_row(*(Text(str(cell)) for cell in row))
-    console = Console(width=None if sys.stdout.isatty() else WIDE)
+    console = Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else WIDE)
     needed = Measurement.get(console, console.options.update(width=10_000), view).maximum
     if len(columns) > 1 and console.width < min(WIDE, needed):
         _stacked(columns, rows, console.width)

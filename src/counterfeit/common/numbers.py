@@ -46,8 +46,16 @@ def listed(details: Mapping[str, Any]) -> str:
     """Numbers, and whatever else, by name as one text.
 
     Example:
-        >>> listed({"seed": 0, "high_quality": Estimate(0.5, low=0.4, high=0.6)})
-        'seed 0; high quality 0.50 (0.40 to 0.60)'
+        >>> listed({"seed": 0, "high_quality": Estimate(0.5, low=0.4, high=0.6), "classes": [0.28096, None]})
+        'seed 0; high quality 0.50 (0.40 to 0.60); classes 0.281, –'
     """
-    told = {key: measured(v) if isinstance(v, Estimate) else number(v) for key, v in details.items()}
-    return "; ".join(f"{key.replace('_', ' ')} {text}" for key, text in told.items())
+    return "; ".join(f"{key.replace('_', ' ')} {_any(value)}" for key, value in details.items())
+
+
+def _any(value: Any) -> str:
+    """A number, several, or another thing as text; what is missing as a dash."""
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(_any, value))
+    if value is None:
+        return "–"
+    return measured(value) if isinstance(value, Estimate) else number(value)
