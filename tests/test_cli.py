@@ -261,7 +261,7 @@ def test_bundled_recipe_names():
         (["sample", "RUN", "-n", "0"], "at least 1 is expected"),
         (["train", "gan", "--data", "folder"], "the path of a file or folder"),
         (["train", "gan", "--train.seed", str(2**64)], "less than 2**63"),
-        (["train", "gan", "--train.parts.generator.optimizer", "adma"], "one of adam, adamw, sgd, rmsprop"),
+        (["train", "gan", "--train.parts.generator.optimizer", "adma"], "one of adam, adamw, sgd, rmsprop, adadelta"),
         (["train", "gan", "--model.hidden", "[1"], "a list of integers"),
         (["train", "gan", "--train.lr", ".nan"], "at least 0"),
     ],

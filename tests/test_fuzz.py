@@ -194,6 +194,7 @@ def test_resuming_with_another_optimizer_is_refused(tmp_path):
         ({"optimizer": "sgd"}, set()),
         ({"optimizer": "sgd", "momentum": 0.5}, {"momentum_buffer"}),
         ({"optimizer": "rmsprop"}, {"step", "square_avg"}),
+        ({"optimizer": "adadelta"}, {"step", "square_avg", "acc_delta"}),
     ],
 )
 def test_what_optimizers_remember(rule, names):

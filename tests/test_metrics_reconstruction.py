@@ -14,6 +14,7 @@ from counterfeit.core import Model, Spec, Update
 from counterfeit.data.source import InMemory, Source
 from counterfeit.inference.encoding import Reconstructs
 from counterfeit.metrics.image.ssim import ssim, ssim_parts, window
+from counterfeit.metrics.representation.principal_components import pca
 from counterfeit.metrics.representation.reconstruction import RECONSTRUCTION, mean_squared_error, psnr
 
 # pytorch-msssim 1.0.0, ssim(x, y, data_range=1, size_average=False) of the images of `noise`, float64
@@ -135,3 +136,27 @@ def test_real_values_have_an_error_only():
 def test_the_metric_asks_for_both_ways():
     assert isinstance(Rounds(Spec((2,))), Reconstructs)
     assert not isinstance(nn.Linear(1, 1), Reconstructs)
+
+
+@pytest.mark.parametrize("n", [40, 5])
+def test_principal_components_are_those_of_the_singular_value_decomposition(n):
+    x = torch.randn(n, 2, 4, generator=torch.Generator().manual_seed(0)) * torch.arange(1.0, 5.0)
+    centred = x.flatten(1) - x.flatten(1).mean(0)
+    values = torch.linalg.svdvals(centred)
+    for k in (1, 3):
+        found = pca(x, k)
+        assert torch.allclose(found.directions @ found.directions.T, torch.eye(k), atol=1e-5)
+        lost = (found.reconstruct(x) - x).square().sum()
+        assert float(lost) == pytest.approx(float(values[k:].square().sum()), rel=1e-4)
+    assert torch.allclose(pca(x, 8).reconstruct(x), x, atol=1e-4)
+
+
+def test_examples_that_are_all_equal_have_no_principal_component_but_themselves():
+    x = torch.full((3, 5), 0.3)
+    assert torch.allclose(pca(x, 2).reconstruct(x), x)
+
+
+def test_principal_components_as_many_as_a_codes_numbers_stand_beside_the_error():
+    source = Uniform((4,), "real")
+    found = RECONSTRUCTION.compute(Rounds(source.spec), source, Evaluation())["mse"]
+    assert found.references["pca"].value == pytest.approx(0, abs=1e-10)  # four components of four values

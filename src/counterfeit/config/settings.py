@@ -69,7 +69,7 @@ class OptimizerSettings:
 
     Arguments:
         optimizer: the optimizer.
-        lr: learning rate.
+        lr: learning rate; of Adadelta, which finds its own, a factor that is 1 in its paper.
         betas: decay rates of Adam's moments.
         momentum: of SGD, at the start.
         momentum_final: of SGD, reached linearly after `momentum_steps`; null keeps it constant.
@@ -87,7 +87,7 @@ class OptimizerSettings:
         ema: decay of the exponential moving average of the weights that sampling uses; 0 for none.
     """
 
-    optimizer: Literal["adam", "adamw", "sgd", "rmsprop"] = "adam"
+    optimizer: Literal["adam", "adamw", "sgd", "rmsprop", "adadelta"] = "adam"
     lr: float = 1e-3
     betas: tuple[float, float] = (0.9, 0.999)
     momentum: float = 0.0

@@ -227,6 +227,8 @@ def _optimizer(parameters: list[nn.Parameter], settings: OptimizerSettings) -> t
         )
     if settings.optimizer == "rmsprop":
         return torch.optim.RMSprop(parameters, settings.lr, weight_decay=settings.weight_decay)
+    if settings.optimizer == "adadelta":
+        return torch.optim.Adadelta(parameters, settings.lr, weight_decay=settings.weight_decay)
     kind = torch.optim.Adam if settings.optimizer == "adam" else torch.optim.AdamW
     return kind(parameters, settings.lr, settings.betas, weight_decay=settings.weight_decay, fused=True)
 

@@ -54,7 +54,7 @@ class CoderNets:
     dropout: tuple[float, float] = (0.0, 0.0)
     width: int = 32
 
-    def encoder(self, spec: Spec, outputs: int) -> Net:
+    def encoder(self, spec: Spec, outputs: int) -> MLP | ConvDiscriminator:
         """Examples (B, *shape) -> (B, outputs)."""
         if self.architecture == "conv":
             return ConvDiscriminator(spec, self.width, outputs=outputs)

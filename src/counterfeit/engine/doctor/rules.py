@@ -15,7 +15,7 @@ from counterfeit.engine.doctor.history import PREFIX, Chart
 
 __all__ = ["diagnose", "not_finite"]
 
-USUAL = {"sgd": 0.1, "adam": 1e-3, "adamw": 1e-3, "rmsprop": 1e-3}  # learning rates that seldom overshoot
+USUAL = {"sgd": 0.1, "adam": 1e-3, "adamw": 1e-3, "rmsprop": 1e-3, "adadelta": 1.0}  # seldom overshoot
 
 
 def diagnose(chart: Chart) -> list[Finding]:
