@@ -16,7 +16,7 @@ from counterfeit.models.flow.iaf import IAF
 from counterfeit.models.flow.maf import MAF
 from counterfeit.models.flow.nice import NICE
 from counterfeit.models.flow.real_nvp import RealNVP
-from counterfeit.models.flow.shared.elementwise import Affine, Gaussian, Shift, Spline
+from counterfeit.models.flow.shared.elementwise import CenterScale, ScaleShift, Shift, Spline
 from counterfeit.models.flow.shared.layers import ActNorm, BatchNorm, Inverse, Standardize
 from counterfeit.models.flow.shared.masked import MaskedSettings
 from counterfeit.models.flow.shared.model import Flow
@@ -216,7 +216,7 @@ def test_a_likelihood_of_an_iaf_can_be_differentiated():
     assert all(float(p.grad.abs().max()) > 0 for p in model.parameters())
 
 
-@pytest.mark.parametrize("elementwise", [Shift(), Affine(2.0), Gaussian(2.0), Spline(6, 3.0)])
+@pytest.mark.parametrize("elementwise", [Shift(), ScaleShift(2.0), CenterScale(2.0), Spline(6, 3.0)])
 def test_elementwise_maps_are_monotone_with_the_slope_that_they_say(elementwise):
     with seeded(2):
         raw = 2 * torch.randn(1, elementwise.parameters, dtype=torch.float64).expand(2_001, -1)
@@ -253,8 +253,8 @@ def test_a_checkerboard_has_no_equal_neighbours():
 
 
 def test_scales_halve_even_sides_and_send_half_of_the_channels_away():
-    assert MultiScale((1, 28, 28), 2, 1, 3, Affine(2.0), "none").shapes == [(2, 14, 14), (4, 7, 7), (4, 7, 7)]
-    assert MultiScale((3, 5, 8), 2, 1, 3, Affine(2.0), "none").shapes == [(3, 5, 8)]
+    assert MultiScale((1, 28, 28), 2, 1, 3, ScaleShift(2.0), "none").shapes == [(2, 14, 14), (4, 7, 7), (4, 7, 7)]
+    assert MultiScale((3, 5, 8), 2, 1, 3, ScaleShift(2.0), "none").shapes == [(3, 5, 8)]
 
 
 def test_actnorm_begins_by_standardizing_what_comes_out_of_the_layer_before():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from counterfeit.core import Spec
 from counterfeit.models.flow.shared.coupling import vector_couplings
-from counterfeit.models.flow.shared.elementwise import Affine
+from counterfeit.models.flow.shared.elementwise import ScaleShift
 from counterfeit.models.flow.shared.layers import Layer, Norm
 from counterfeit.models.flow.shared.model import Flow
 from counterfeit.models.flow.shared.multi_scale import MultiScale
@@ -44,7 +44,7 @@ class RealNVP(Flow):
         self, spec: Spec, hidden: tuple[int, ...] = (128, 128), couplings: int = 8, width: int = 64, blocks: int = 2,
         scales: int = 3, scale_bound: float = 2.0, norm: Norm = "none",
     ) -> None:  # fmt: skip
-        images, move, layers = len(spec.shape) == 3, Affine(scale_bound), list[Layer]()
+        images, move, layers = len(spec.shape) == 3, ScaleShift(scale_bound), list[Layer]()
         if min(width, blocks, scales) < 1:
             raise ValueError(f"width={width}, blocks={blocks}, scales={scales} came; 1 or more are expected. Raise it.")
         if images:

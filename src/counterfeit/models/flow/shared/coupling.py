@@ -17,15 +17,48 @@ from counterfeit.models.flow.shared.elementwise import Elementwise
 from counterfeit.models.flow.shared.layers import Layer, Norm, normalization
 from counterfeit.nets.mlp import MLP
 
-__all__ = ["Coupling", "vector_couplings"]
+__all__ = ["MaskedCoupling", "VectorCoupling", "vector_couplings"]
 
 
-class Coupling(Layer):
-    """Values under the mask stay; a net that sees them alone says how the others move (Dinh et al., 2017, eq. 9).
+class VectorCoupling(Layer):
+    """Some values of a vector stay; a net that sees them alone says how the others move (Dinh et al., 2017, eqs. 4, 5).
 
     Arguments:
-        kept: 1 for what stays and 0 for what moves, as an event.
-        net: (B, C, …) -> (B, parameters * C, …).
+        kept: whether each value stays, bool (D,).
+        hidden: sizes of the net's hidden layers.
+        elementwise: how single values move.
+    """
+
+    stay: Tensor
+    move: Tensor
+
+    def __init__(self, kept: Tensor, hidden: Sequence[int], elementwise: Elementwise) -> None:
+        super().__init__()
+        self.register_buffer("stay", kept.nonzero()[:, 0])
+        self.register_buffer("move", (~kept).nonzero()[:, 0])
+        self.net = MLP(len(self.stay), hidden, elementwise.parameters * len(self.move))
+        self.elementwise = elementwise
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Move what does not stay, (B, D)."""
+        y, ladj = self.elementwise.forward(x[:, self.move], self._raw(x))
+        return x.index_copy(1, self.move, y), ladj.sum(1)
+
+    def inverse(self, y: Tensor) -> Tensor:
+        """Move it back: what stays says how."""
+        return y.index_copy(1, self.move, self.elementwise.inverse(y[:, self.move], self._raw(y)))
+
+    def _raw(self, x: Tensor) -> Tensor:
+        """(B, D) -> (B, values that move, parameters)."""
+        return self.net(x[:, self.stay]).unflatten(1, (-1, self.elementwise.parameters))
+
+
+class MaskedCoupling(Layer):
+    """The same for images, whose net sees zeros in place of what moves (Dinh et al., 2017, eq. 9).
+
+    Arguments:
+        kept: 1 for what stays and 0 for what moves, as an image.
+        net: (B, C, H, W) -> (B, parameters * C, H, W).
         elementwise: how single values move.
     """
 
@@ -47,7 +80,7 @@ class Coupling(Layer):
         return torch.where(self.kept == 1, y, self.elementwise.inverse(y, self._raw(y)))
 
     def _raw(self, x: Tensor) -> Tensor:
-        """(B, C, …) -> (B, C, …, parameters)."""
+        """(B, C, H, W) -> (B, C, H, W, parameters)."""
         return self.net(x * self.kept).unflatten(1, (-1, x.shape[1])).movedim(1, -1)
 
 
@@ -70,8 +103,8 @@ def vector_couplings(
         raise ValueError(f"data of {dims} dimension came; couplings expect 2 or more. Take `maf`, which takes one too.")
     if count < 2:
         raise ValueError(f"couplings={count} came; 2 or more are expected, since each keeps half the values. Raise it.")
-    even, layers = (torch.arange(dims) % 2 == 0).float(), list[Layer]()
+    even, layers = torch.arange(dims) % 2 == 0, list[Layer]()
     for i in range(count):
-        net = MLP(dims, hidden, elementwise.parameters * dims)
-        layers += [Coupling(even if i % 2 == 0 else 1 - even, net, elementwise), *normalization(norm, dims)]
+        kept = even if i % 2 == 0 else ~even
+        layers += [VectorCoupling(kept, hidden, elementwise), *normalization(norm, dims)]
     return layers

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad, softplus
 
-__all__ = ["Affine", "Elementwise", "Gaussian", "Shift", "Spline", "soft_clamp"]
+__all__ = ["CenterScale", "Elementwise", "ScaleShift", "Shift", "Spline", "soft_clamp"]
 
 LEAST = 1e-3  # width and height of a bin, as shares, and slope at a knot
 
@@ -61,7 +61,7 @@ class Shift(Elementwise):
         return y - raw[..., 0]
 
 
-class Affine(Elementwise):
+class ScaleShift(Elementwise):
     """y = x exp(s) + t, where s is bounded (Dinh et al., 2017, eq. 4).
 
     Arguments:
@@ -83,7 +83,7 @@ class Affine(Elementwise):
         return (y - raw[..., 1]) * (-soft_clamp(raw[..., 0], self.bound)).exp()
 
 
-class Gaussian(Elementwise):
+class CenterScale(Elementwise):
     """y = (x - mu) exp(-alpha): x is Gaussian where y is N(0, 1) (Papamakarios et al., 2017, eqs. 3 to 5).
 
     Arguments:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from counterfeit.core import Net, Spec
 from counterfeit.models.autoregressive.shared.orders import OrderName, ordering
-from counterfeit.models.flow.shared.elementwise import Elementwise, Gaussian
+from counterfeit.models.flow.shared.elementwise import CenterScale, Elementwise
 from counterfeit.models.flow.shared.layers import Layer, Norm, normalization
 from counterfeit.nets.masked import MaskedActivation, MaskedMLP, OneByOne, degrees
 
@@ -134,6 +134,6 @@ class MaskedSettings:
 
     def build(self, spec: Spec) -> list[tuple[MaskedAutoregressive, list[Layer]]]:
         """Every layer, and what stands after it."""
-        move = Gaussian(self.scale_bound)
+        move = CenterScale(self.scale_bound)
         nets = [self.conditioner(spec, i, move.parameters) for i in range(self.layers)]
         return [(MaskedAutoregressive(net, move), normalization(self.norm, spec.dims)) for net in nets]

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
 from counterfeit.core import Net
-from counterfeit.models.flow.shared.coupling import Coupling
+from counterfeit.models.flow.shared.coupling import MaskedCoupling
 from counterfeit.models.flow.shared.elementwise import Elementwise
 from counterfeit.models.flow.shared.layers import Layer, Norm, back, normalization, through
 from counterfeit.nets.layers import at_least_float32
@@ -136,7 +136,7 @@ def image_couplings(
     layers = list[Layer]()
     for kept in masks:
         net = ResidualConv(channels, width, blocks, elementwise.parameters * channels)
-        layers += [Coupling(kept, net, elementwise), *normalization(norm, channels, images=True)]
+        layers += [MaskedCoupling(kept, net, elementwise), *normalization(norm, channels, images=True)]
     return layers
 
 

@@ -1,0 +1,166 @@
+"""Training of flows beside the package `zuko`: examples a second, and log-likelihoods of the same nets.
+
+    pip install zuko
+    python benchmarks/flows.py [--rounds 7] [--steps 1000] [--seeds 3] [--out results/flows.json]
+
+The masked autoregressive flow has five layers of 64 x 64 units and the spline flow four couplings of 64 x 64 units with
+eight bins on ±5, in both packages. Data are two moons and the bundled digits, dequantized and through the logit, both
+standardized. Each step is a minibatch of 256, its mean negative log-likelihood, its gradient and Adam's step. Rounds
+alternate, on one thread; a ratio is the median over rounds. Then both learn for as many steps from each seed, and their
+log-likelihoods on the test split are compared.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from counterfeit.common.files import write_json
+from counterfeit.common.seeding import seeded
+from counterfeit.core import Batch, Clock, Spec
+from counterfeit.data.source import Source, transformed
+from counterfeit.data.sources.digits import Digits
+from counterfeit.data.sources.toy import TwoMoons
+from counterfeit.models.flow.maf import MAF
+from counterfeit.models.flow.shared.masked import MaskedSettings
+from counterfeit.models.flow.shared.model import Flow
+from counterfeit.models.flow.spline_flow import SplineFlow
+from counterfeit.report.results_file import machine
+from counterfeit.transforms import build
+
+BATCH, STEPS, HIDDEN = 256, 20, (64, 64)
+Row = dict[str, object]
+
+
+class Contender(NamedTuple):
+    """A flow of either package: what learns, and its log-likelihood in nats, (B, D) -> (B,)."""
+
+    module: nn.Module
+    log_prob: Callable[[Tensor], Tensor]
+
+
+def ours(name: str, dims: int) -> Contender:
+    """A flow of this package."""
+    spec = Spec((dims,), "real")
+    flow: Flow = MAF(spec, settings=MaskedSettings(5, HIDDEN)) if name == "maf" else SplineFlow(spec, HIDDEN, 4, 8, 5.0)
+
+    def log_prob(x: Tensor) -> Tensor:
+        if not flow.training:
+            return flow.log_prob(x)
+        (update,) = flow.updates(lambda: Batch(x), Clock(0, 1))
+        return -update.loss[None]
+
+    return Contender(flow, log_prob)
+
+
+def theirs(name: str, dims: int) -> Contender:
+    """The same of zuko."""
+    from zuko.flows import MAF, NICE
+    from zuko.transforms import MonotonicRQSTransform
+
+    if name == "maf":
+        flow = MAF(dims, transforms=5, hidden_features=HIDDEN)
+    else:
+        shapes = [(8,), (8,), (7,)]
+        flow = NICE(dims, transforms=4, hidden_features=HIDDEN, univariate=MonotonicRQSTransform, shapes=shapes)
+    return Contender(flow, lambda x: flow().log_prob(x))
+
+
+PACKAGES = {"ours": ours, "zuko": theirs}
+
+
+def data() -> Iterator[tuple[str, Tensor, Tensor]]:
+    """Name, training and test examples, standardized by the training examples, (N, D)."""
+    sources: dict[str, Source] = {
+        "two-moons": TwoMoons(), "digits": transformed(Digits(), build(["dequantize", "logit", "flatten"]))
+    }  # fmt: skip
+    for name, source in sources.items():
+        with seeded(0):
+            train, test = (source.split(split).first(100_000).x for split in ("train", "test"))
+        loc, std = train.mean(0), train.std(0)
+        yield name, (train - loc) / std, (test - loc) / std
+
+
+def stepper(flow: Contender, x: Tensor, lr: float = 1e-3) -> Callable[[], None]:
+    """A step of training."""
+    adam = torch.optim.Adam(flow.module.parameters(), lr)
+
+    def step() -> None:
+        adam.zero_grad()
+        (-flow.log_prob(x[torch.randint(len(x), (BATCH,))]).mean()).backward()
+        adam.step()
+
+    return step
+
+
+def seconds(step: Callable[[], None]) -> float:
+    """Seconds of the processor a step, over STEPS of them."""
+    start = time.process_time()
+    for _ in range(STEPS):
+        step()
+    return (time.process_time() - start) / STEPS
+
+
+def speed(name: str, x: Tensor, rounds: int) -> Row:
+    """Examples a second of both, and their ratio."""
+    steps = {package: stepper(make(name, x.shape[1]), x) for package, make in PACKAGES.items()}
+    taken = [{package: seconds(step) for package, step in steps.items()} for _ in range(rounds + 1)][1:]
+    ratio = statistics.median(each["zuko"] / each["ours"] for each in taken)
+    return {package: round(BATCH / statistics.median(each[package] for each in taken)) for package in steps} | {
+        "ratio": round(ratio, 3)
+    }
+
+
+def nats(name: str, x: Tensor, test: Tensor, steps: int, seeds: int) -> Row:
+    """Mean test log-likelihoods of both over seeds, and their difference with its standard error."""
+    found: dict[str, list[float]] = {package: [] for package in PACKAGES}
+    for package, make in PACKAGES.items():
+        for seed in range(seeds):
+            with seeded(seed):
+                flow = make(name, x.shape[1])
+                step = stepper(flow, x)
+                for _ in range(steps):
+                    step()
+            flow.module.eval()
+            with torch.no_grad():
+                found[package].append(float(flow.log_prob(test).mean()))
+    means = {f"{package}_nats": round(statistics.mean(values), 4) for package, values in found.items()}
+    error = math.sqrt(sum(statistics.variance(values) / seeds for values in found.values())) if seeds > 1 else math.nan
+    gap = statistics.mean(found["ours"]) - statistics.mean(found["zuko"])
+    return {**means, "difference": round(gap, 4), "error": round(error, 4)}
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--steps", type=int, default=1_000, help="of learning")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--out", type=Path)
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    rows = [
+        {"flow": name, "data": called, **speed(name, x, args.rounds), **nats(name, x, test, args.steps, args.seeds)}
+        for called, x, test in data() for name in ("maf", "spline-flow")
+    ]  # fmt: skip
+    options = f"--rounds {args.rounds} --steps {args.steps} --seeds {args.seeds}"
+    content = {
+        "name": "flows", "commands": [f"python benchmarks/flows.py {options}"], "machine": machine(),
+        "batch": BATCH, "rows": rows,
+    }  # fmt: skip
+    print(json.dumps(content, indent=1))
+    if args.out:
+        write_json(args.out, content)
+
+
+if __name__ == "__main__":
+    main()
