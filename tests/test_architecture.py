@@ -21,12 +21,12 @@ TREES = {
     for path in sorted(PACKAGE.rglob("*.py"))
 }
 ROOMS = (
-    "core", "likelihoods", "losses", "transforms", "nets", "models", "theory", "common", "data", "config", "catalogue",
-    "inference", "engine", "metrics", "evaluation", "listing", "run", "report", "cli", "studio",
+    "core", "likelihoods", "losses", "transforms", "corruption", "nets", "models", "theory", "common", "data", "config",
+    "catalogue", "inference", "engine", "metrics", "evaluation", "listing", "run", "report", "cli", "studio",
 )  # fmt: skip
 COLLECTIONS = ("data/sources", "inference", "report/figures", "cli")  # one file a source, ability, figure or verb
 FILES, LINES = 16, 400  # at most: files of a folder, lines of a file
-PURE = ROOMS[:6]
+PURE = ROOMS[:7]
 UNPICKLES = {"cloudpickle", "dill", "joblib", "marshal", "pickle", "shelve"}
 RUNS_DATA = {"eval", "exec", "compile", "torch.load", "yaml.load", "yaml.full_load", "yaml.unsafe_load"}
 HEAVY = {"jsonargparse", "matplotlib", "pooch", "rich", "scipy", "tensorboard"}

@@ -12,10 +12,13 @@ from torch.distributions import Bernoulli, Normal
 from counterfeit.common.seeding import seeded
 from counterfeit.config.settings import Train
 from counterfeit.core import Batch, Clock, Draw, Spec
+from counterfeit.corruption import CORRUPTIONS, Corruption, corrupt
 from counterfeit.engine.distributed import Processes
 from counterfeit.engine.step import Stepper
 from counterfeit.metrics.representation.principal_components import pca
 from counterfeit.models.autoencoding.autoencoder import Autoencoder
+from counterfeit.models.autoencoding.contractive_autoencoder import ContractiveAutoencoder
+from counterfeit.models.autoencoding.denoising_autoencoder import DenoisingAutoencoder
 from counterfeit.models.autoencoding.shared.code_model import like_rows
 from counterfeit.models.autoencoding.shared.reconstruction import reconstruction
 from flat import flat
@@ -135,3 +138,162 @@ def test_the_first_step_of_adadelta_is_that_of_its_paper():
     for p, start, g in zip(model.parameters(), before, slopes, strict=True):
         expected = -g * (1e-6 / (0.1 * g.square() + 1e-6)).sqrt()  # Zeiler, 2012, algorithm 1, with decay 0.9
         assert torch.allclose(p - start, expected, atol=1e-6)
+
+
+# Contractive autoencoders ---------------------------------------------------------------------------------------------
+
+
+def stacked(**arguments) -> ContractiveAutoencoder:
+    return flat(ContractiveAutoencoder, IMAGES, **{"hidden": (6, 5)} | arguments).requires_grad_(False)
+
+
+def jacobians(model: ContractiveAutoencoder, x: Tensor) -> Tensor:
+    """Of codes in examples, by autograd: (B, hidden, *shape)."""
+    return torch.stack([torch.autograd.functional.jacobian(lambda one: model.encode(one[None])[0], row) for row in x])
+
+
+def test_contraction_is_the_squared_norm_of_the_jacobian():
+    model, x = stacked(hidden=(6,)), torch.rand(5, *IMAGES.shape)
+    expected = jacobians(model, x).flatten(1).square().sum(1)
+    assert torch.allclose(model.layers[0].contraction(model.encode(x)), expected, rtol=1e-4)
+
+
+def test_each_layer_is_contracted_in_its_own_inputs():
+    model, x = stacked(contraction=2.0), torch.rand(5, *IMAGES.shape)
+    below = model.layers[0](x.flatten(1))
+    slopes = torch.autograd.functional.jacobian(lambda h: model.layers[1](h).sum(0), below)  # (hidden, B, inputs)
+    (update,) = model.requires_grad_().updates(always(x), Clock(9, 10))
+    expected = 2.0 * slopes.square().sum((0, 2)).mean()
+    assert float(update.logs["layers.1/contraction"]) == pytest.approx(float(expected), rel=1e-4)
+
+
+def test_layers_are_trained_one_after_the_other():
+    model, x = stacked(hidden=(6, 5, 4)).requires_grad_(), torch.rand(5, *IMAGES.shape)
+    stages = []
+    for step in range(9):
+        (update,) = model.updates(always(x), Clock(step, 9))
+        model.zero_grad()
+        update.loss.backward()
+        reached = {name.split(".")[1] for name, p in model.named_parameters() if p.grad is not None}
+        assert {f"layers.{which}" for which in reached} == {*update.parts}
+        stages += update.parts
+    assert stages == [f"layers.{which}" for which in (0, 0, 0, 1, 1, 1, 2, 2, 2)]
+
+
+def test_steps_go_along_the_tangents_that_the_jacobian_spans():
+    model, x, v = stacked(), torch.rand(4, *IMAGES.shape), torch.randn(4, 5)
+    j = jacobians(model, x).flatten(2)
+    expected = torch.einsum("bhd,bkd,bk->bh", j, j, v)
+    assert torch.allclose(model.along_tangents(model._codes(x), v), expected, atol=1e-6)
+
+
+def test_a_chain_without_noise_rebuilds_again_and_again():
+    model, x = stacked(chain_scale=0.0), torch.rand(4, *IMAGES.shape)
+    assert torch.allclose(model.walk(x), model.decode(model.encode(x)))
+
+
+def test_a_stack_decodes_from_the_top_down():
+    model, z = stacked(), torch.rand(3, 5)
+    first, second = model.layers
+    middle = (z @ second.weight + second.visible_bias).sigmoid()
+    expected = (middle @ first.weight + first.visible_bias).sigmoid().view(-1, *IMAGES.shape)
+    assert torch.allclose(model.decode(z), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(("contraction", "ratio"), [(0.0, (0.5, 2.0)), (0.5, (0.0, 0.05))])
+def test_contraction_lets_codes_hold_still_across_the_data(contraction, ratio):
+    x = torch.zeros(256, 2)
+    x[:, 0] = torch.linspace(-2, 2, 256)  # a line
+    model = flat(ContractiveAutoencoder, Spec((2,), "real"), hidden=(8,), contraction=contraction)
+    descend(model, always(x), 600, lr=0.1)
+    along, across = jacobians(model, x[::32]).square().sum(1).mean(0)
+    assert ratio[0] < float(across / along) < ratio[1]
+
+
+@pytest.mark.parametrize("wrong", [{"hidden": ()}, {"hidden": (3, 0)}, {"contraction": -1.0}, {"chain_steps": -1}])
+def test_stacks_that_cannot_be_are_refused(wrong):
+    with pytest.raises(ValueError, match="are expected"):
+        stacked(**wrong)
+
+
+# Denoising autoencoders -----------------------------------------------------------------------------------------------
+
+
+def test_corruptions_change_as_much_as_they_say():
+    x = torch.full((1, 100_000), 0.4)
+    gaussian = corrupt(x, Spec((100_000,), "real"), "gaussian", 0.3) - x
+    assert float(gaussian.mean()) == pytest.approx(0, abs=0.005)
+    assert float(gaussian.std()) == pytest.approx(0.3, abs=0.005)
+    masked = corrupt(x, Spec((100_000,)), "masking", 0.3)
+    assert float((masked == 0).float().mean()) == pytest.approx(0.3, abs=0.01)
+    peppered = corrupt(x, Spec((100_000,)), "salt-and-pepper", 0.3)
+    shares = [float((peppered == value).float().mean()) for value in (0.0, 1.0, x[0, 0])]
+    assert shares == pytest.approx([0.15, 0.15, 0.7], abs=0.01)
+
+
+@pytest.mark.parametrize("name", CORRUPTIONS)
+@pytest.mark.parametrize("spec", [IMAGES, BITS, REAL], ids=lambda spec: spec.kind)
+def test_corrupted_data_stay_of_their_kind(name, spec):
+    x = torch.rand(20, *spec.shape).round()
+    if spec.kind in CORRUPTIONS[name].kinds:
+        spec.check(corrupt(x, spec, name, 0.5), "it")
+        assert torch.equal(corrupt(x, spec, name, 0.0), x)
+    else:
+        with pytest.raises(ValueError, match=r"one of .* is expected"):
+            flat(DenoisingAutoencoder, spec, corruption=name)
+
+
+@pytest.mark.parametrize(("name", "level"), [("masking", 1.5), ("salt-and-pepper", -0.1), ("gaussian", -1.0)])
+def test_levels_that_are_none_are_refused(name, level):
+    with pytest.raises(ValueError, match="is expected"):
+        Corruption(name, level)
+
+
+def gaussian_denoiser(scale: float, noise: float, **arguments) -> DenoisingAutoencoder:
+    """One linear unit each way, on a Gaussian of that scale; its slope is 1 until it is trained or set."""
+    model = flat(
+        DenoisingAutoencoder, Spec((1,), "real"), latent_dim=1, hidden=(), corruption="gaussian", level=noise,
+        **arguments,
+    )  # fmt: skip
+    for p in model.parameters():
+        p.data.fill_(float(p.ndim > 1))
+    model.initialize(Batch(scale * torch.randn(1_000, 1)))
+    return model
+
+
+def test_a_linear_denoiser_of_a_gaussian_learns_its_posterior_mean():
+    model, scale, noise = gaussian_denoiser(2.0, 1.5), 2.0, 1.5
+    descend(model, lambda: Batch(scale * torch.randn(500, 1)), 300, lr=0.05)
+    slope = model.decode(model.encode(torch.tensor([[1.0], [0.0]])))
+    assert float(slope[0] - slope[1]) == pytest.approx(scale**2 / (scale**2 + noise**2), abs=0.02)
+    left = (scale * noise) ** 2 / (scale**2 + noise**2)  # variance of the posterior
+    assert float(model.residual()) == pytest.approx(left**0.5, rel=0.1)
+
+
+@pytest.mark.parametrize("start", [0.0, 10.0])
+def test_chains_of_the_true_conditional_end_at_the_data(start):
+    scale, noise = 2.0, 1.5
+    model = gaussian_denoiser(scale, noise, chain_steps=40).requires_grad_(False)
+    model.decoder.last.weight.fill_(scale**2 / (scale**2 + noise**2))
+    model.prior = lambda n: start * torch.randn(n, 1)  # wherever they begin
+    x = model.sample(50_000)
+    assert float(x.mean()) == pytest.approx(0, abs=0.1)
+    assert float(x.std()) == pytest.approx(scale, rel=0.08)
+
+
+def test_walking_back_once_is_the_denoising_of_2008():
+    model, x = flat(DenoisingAutoencoder, BITS, latent_dim=3, hidden=(8,)), torch.rand(6, *BITS.shape).round()
+    with seeded(1):
+        (update,) = model.updates(always(x), CLOCK)
+    with seeded(1), torch.no_grad():
+        mean = model.rebuilt(x)
+    expected = -Bernoulli(mean).log_prob(x).flatten(1).sum(1).mean()
+    assert float(update.loss.detach()) == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_walking_back_asks_for_the_example_from_where_chains_stray():
+    model, x = gaussian_denoiser(1.0, 0.0, walkback=3), torch.full((5, 1), 2.0)
+    model.decoder.last.weight.data.fill_(0.5)  # without noise: 2 -> 1, then 1 or thereabouts -> 1/2
+    (update,) = model.updates(always(x), CLOCK)
+    assert float(update.logs["first"]) == pytest.approx(0.5)
+    assert float(update.loss.detach()) > 0.5

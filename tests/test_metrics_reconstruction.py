@@ -16,6 +16,7 @@ from counterfeit.inference.encoding import Reconstructs
 from counterfeit.metrics.image.ssim import ssim, ssim_parts, window
 from counterfeit.metrics.representation.principal_components import pca
 from counterfeit.metrics.representation.reconstruction import RECONSTRUCTION, mean_squared_error, psnr
+from counterfeit.metrics.tasks.denoising import DENOISING
 
 # pytorch-msssim 1.0.0, ssim(x, y, data_range=1, size_average=False) of the images of `noise`, float64
 RECORDED = [-0.02720830549933521, -0.008852802837519113]
@@ -160,3 +161,21 @@ def test_principal_components_as_many_as_a_codes_numbers_stand_beside_the_error(
     source = Uniform((4,), "real")
     found = RECONSTRUCTION.compute(Rounds(source.spec), source, Evaluation())["mse"]
     assert found.references["pca"].value == pytest.approx(0, abs=1e-10)  # four components of four values
+
+
+def test_what_rebuilds_everything_removes_no_noise():
+    source = Uniform()
+    found = DENOISING.compute(Rounds(source.spec, exact=True), source, Evaluation(max_examples=50))
+    assert len(found) == 9
+    for result in found.values():
+        assert result.value == pytest.approx(result.references["noisy"].value)
+    masked = found["denoised-masking-0.3"]
+    assert masked.value == pytest.approx(-10 * math.log10(0.3 / 3), abs=0.3)  # E u² = 1/3
+
+
+def test_bits_have_no_gaussian_noise_to_remove():
+    source = Uniform((6,), "binary")
+    source.split = lambda name: InMemory(torch.rand(50, 6).round())
+    found = DENOISING.compute(Rounds(source.spec), source, Evaluation())
+    assert "came for data of kind 'binary'" in found["denoised-gaussian-0.1"]
+    assert found["denoised-masking-0.1"].value > 0

@@ -65,7 +65,7 @@ def _first(args: argparse.Namespace) -> tuple[Table, list[dict[str, Any]]]:
 
     folder = Path(args.runs)
     runs = find_runs(folder)
-    wanted = ["gan", *(RECIPES if args.train else ())]
+    wanted = ["gan", *(name for names in RECIPES.values() if args.train for name in names)]
     runs += [made for name in wanted if not any(r.config.recipe == name for r in runs) for made in _trained(name, args)]
     with Watch("table1") as watch:
         made = table1(runs, SAMPLES if args.quick else 10_000, watch)

@@ -46,13 +46,28 @@ class Autoencoder(CodeModel):
     def __init__(
         self, spec: Spec, latent_dim: int = 16, error: ErrorName = "auto", nets: CoderNets = CoderNets(),  # noqa: B008
     ) -> None:  # fmt: skip
-        super().__init__(spec, latent_dim, error, nets)
+        super().__init__(spec, latent_dim, error)
+        self.latent_dim, self.nets = latent_dim, nets
+        self.encoder, self.decoder = nets.encoder(spec, latent_dim), nets.decoder(spec, latent_dim, 1)
 
     def updates(self, draw: Draw, clock: Clock) -> Iterator[Update]:  # noqa: ARG002
         """Descend the mean error of reconstructions."""
         x = draw().x
-        loss = self.reconstruct_loss(x, x).mean()
+        loss = self.reconstruction.loss(x, self.raw(self.code(x))).mean()
         yield Update(loss, logs={"loss": loss.detach()})
+
+    def code(self, x: Tensor) -> Tensor:
+        """Examples, (B, *shape) -> codes, (B, latent)."""
+        return self.encoder(x)
+
+    def raw(self, z: Tensor) -> Tensor:
+        """Codes, (B, latent) -> what `reconstruction` makes examples of, (B, *shape, 1)."""
+        return self.decoder(z)
+
+    def features(self, x: Tensor) -> Tensor:
+        """The encoder's last hidden layer, (B, features)."""
+        self.spec.check(x, f"{type(self).__name__}.features")
+        return self.encoder.features(x)
 
     def sample(self, n: int, y: Tensor | None = None) -> Tensor:
         """Draw `n` examples, (n, *shape); `decode(prior(n))` gives their means."""

@@ -26,9 +26,12 @@ from counterfeit.run.run import Run
 __all__ = ["DATA", "RECIPES", "find_runs", "table1"]
 
 DATA = {"mnist": "MNIST", "tfd": "TFD", "digits": "digits"}
-RECIPES = ("gan-mnist-2014", "gan-tfd")  # of the row that this version can measure
+RECIPES: Mapping[str, tuple[str, ...]] = {  # of the rows that this version can measure
+    "cae": ("stacked-contractive-autoencoder",),
+    "gan": ("gan-mnist-2014", "gan-tfd"),
+}
 PROTOCOL = {"samples": 10_000, "split": "test", "max_examples": 0}
-PUBLISHED: Mapping[str, Mapping[str, tuple[float, float]]] = {  # model -> data -> nats and standard error
+PUBLISHED: Mapping[str, Mapping[str, tuple[float, float]]] = {  # row -> data -> nats and standard error
     "dbn": {"mnist": (138, 2), "tfd": (1909, 66)},
     "cae": {"mnist": (121, 1.6), "tfd": (2110, 50)},
     "gsn": {"mnist": (214, 1.1), "tfd": (1890, 29)},
@@ -66,8 +69,8 @@ def table1(runs: Iterable[Run], samples: int = 10_000, tell: Tell | None = None)
             raise ValueError(f"{run.name}: {found.skipped['parzen']}")
         scores.setdefault(_label(run), {}).setdefault(run.config.data.name, []).append(found["parzen"])
     head = [f"{title}, {what}" for title in ("MNIST", "TFD") for what in ("published", "measured")]
-    rows = [_published_row(model, published, scores) for model, published in _published().items()]
-    rows += [_row(name, _estimates(found)) for name, found in scores.items() if name not in RECIPES]
+    rows = [_published_row(row, published, scores) for row, published in _published().items()]
+    rows += [_row(name, _estimates(found)) for name, found in scores.items() if name not in _recipes()]
     rows += [_row(f"{name} (reference)", _references(scores, name)) for name in ("real", "k-means")]
     return Table(["model", *head, "digits, measured"], rows, [*_notes(scores), *map(_cost, runs)])
 
@@ -78,26 +81,32 @@ def _label(run: Run) -> str:
     if recipe is None:
         return run.name
     usual = catalogue.usual(recipe, run.config, {"train": {"seed": run.config.train.seed}})
-    same = recipe.name in RECIPES or command(run.config, usual) == command(usual, usual)
+    same = recipe.name in _recipes() or command(run.config, usual) == command(usual, usual)
     own = f"{run.name} (changed)" if run.name in catalogue.recipes() else run.name
     return recipe.name if same else own
 
 
-def _published() -> dict[str, Mapping[str, tuple[float, float]]]:
-    """Model -> data -> published score, those of models in this version from the goals of their recipes."""
-    goals = {(r.model, r.settings["data"]["name"]): goal for r in map(catalogue.recipe, RECIPES) for goal in r.targets}
-    own: dict[str, dict[str, tuple[float, float]]] = {}
-    for (model, data), goal in goals.items():
-        own.setdefault(model, {})[data] = (goal["value"], goal["error"])
-    return {**PUBLISHED, **own}
+def _recipes() -> list[str]:
+    """Those of all rows."""
+    return [name for names in RECIPES.values() for name in names]
 
 
-def _published_row(model: str, published: Mapping[str, tuple[float, float]], scores: Scores) -> list[Cell]:
-    measured = {data: found for name in RECIPES for data, found in _estimates(scores.get(name, {})).items()}
-    missing = "not measured" if model in catalogue.models() else "not in this version"
-    mine = measured if model == catalogue.recipe(RECIPES[0]).model else {}
-    pairs = [(number(*published[data]), _score(mine.get(data), missing)) for data in ("mnist", "tfd")]
-    return [Cell(NAMES[model]), *(Cell(text) for pair in pairs for text in pair), Cell("–")]
+def _published() -> dict[str, dict[str, tuple[float, float]]]:
+    """Row -> data -> published score; those that a recipe of this version is to reach are its goals."""
+    found = {row: dict(scores) for row, scores in PUBLISHED.items()}
+    for row, names in RECIPES.items():
+        for recipe in map(catalogue.recipe, names):
+            for goal in recipe.targets:
+                found.setdefault(row, {})[recipe.settings["data"]["name"]] = (goal["value"], goal["error"])
+    return found
+
+
+def _published_row(row: str, published: Mapping[str, tuple[float, float]], scores: Scores) -> list[Cell]:
+    names = RECIPES.get(row, ())
+    measured = {data: found for name in names for data, found in _estimates(scores.get(name, {})).items()}
+    missing = "not measured" if names else "not in this version"
+    pairs = [(number(*published[data]), _score(measured.get(data), missing)) for data in ("mnist", "tfd")]
+    return [Cell(NAMES[row]), *(Cell(text) for pair in pairs for text in pair), Cell("–")]
 
 
 def _estimates(found: Mapping[str, Sequence[Result]]) -> dict[str, list[Estimate]]:

@@ -1,4 +1,4 @@
-"""An encoder and a decoder without a distribution of codes, whose place the moments of some codes take.
+"""What encodes and decodes without a distribution of codes, whose place the moments of some codes take.
 
 References:
     From Variational to Deterministic Autoencoders, Ghosh, Sajjadi, Vergari, Black & Schölkopf, 2020 (arXiv 1903.12436):
@@ -7,12 +7,13 @@ References:
 
 from __future__ import annotations
 
+from abc import abstractmethod
+
 import torch
 from torch import Tensor
 
 from counterfeit.core import Batch, Model, Spec, check_codes, check_request, without_statistics
 from counterfeit.models.autoencoding.shared.reconstruction import ErrorName, reconstruction
-from counterfeit.nets.coder import CoderNets
 
 __all__ = ["CodeModel", "like_rows"]
 
@@ -30,27 +31,32 @@ def like_rows(rows: Tensor, n: int) -> Tensor:
 
 
 class CodeModel(Model):
-    """An encoder and a decoder.
+    """What encodes and decodes.
 
-    Nothing in their training says where codes lie. So the model keeps up to 1,000 training examples, and `prior` draws
+    Nothing in its training says where codes lie. So the model keeps up to 1,000 training examples, and `prior` draws
     from the normal distribution with the mean and covariance of their codes, whatever shape their true one has.
 
     Arguments:
         spec: what the data are.
-        latent_dim: size of the code.
+        code_dim: size of a code.
         error: of reconstructions.
-        nets: what encoder and decoder are.
     """
 
     examples: Tensor
 
-    def __init__(self, spec: Spec, latent_dim: int, error: ErrorName, nets: CoderNets) -> None:
+    def __init__(self, spec: Spec, code_dim: int, error: ErrorName) -> None:
         super().__init__(spec)
-        self.latent_dim, self.error, self.nets = latent_dim, error, nets
+        self.code_dim, self.error = code_dim, error
         self.reconstruction = reconstruction(spec, error)
-        self.encoder = nets.encoder(spec, latent_dim)
-        self.decoder = nets.decoder(spec, latent_dim, 1)
         self.register_buffer("examples", torch.rand(KEPT, *spec.shape))
+
+    @abstractmethod
+    def code(self, x: Tensor) -> Tensor:
+        """Examples, (B, *shape) -> codes, (B, code_dim)."""
+
+    @abstractmethod
+    def raw(self, z: Tensor) -> Tensor:
+        """Codes, (B, code_dim) -> what `reconstruction` makes examples of, (B, *shape, 1)."""
 
     @torch.no_grad()
     def initialize(self, data: Batch) -> None:
@@ -58,27 +64,18 @@ class CodeModel(Model):
         positions = torch.arange(KEPT, device=data.x.device) * len(data.x) // KEPT
         self.examples.copy_(data.x[positions])
 
-    def reconstruct_loss(self, x: Tensor, seen: Tensor) -> Tensor:
-        """The error, (B,), of the examples `x` as reconstructed from what was `seen` of them, (B, *shape) each."""
-        return self.reconstruction.loss(x, self.decoder(self.encoder(seen)))
-
     def prior(self, n: int) -> Tensor:
-        """Draw `n` codes, (n, latent), from the normal distribution with the moments of codes of training examples."""
+        """Draw `n` codes, (n, code_dim), from the normal distribution with the moments of training examples' codes."""
         check_request(n)
         with without_statistics(self):
-            return like_rows(self.encoder(self.examples), n)
+            return like_rows(self.code(self.examples), n)
 
     def encode(self, x: Tensor) -> Tensor:
-        """The code of each example, (B, latent)."""
+        """The code of each example, (B, code_dim)."""
         self.spec.check(x, f"{type(self).__name__}.encode")
-        return self.encoder(x)
+        return self.code(x)
 
     def decode(self, z: Tensor) -> Tensor:
         """The reconstruction that each code stands for, (B, *shape)."""
-        check_codes(z, self.latent_dim)
-        return self.reconstruction.mean(self.decoder(z))
-
-    def features(self, x: Tensor) -> Tensor:
-        """The encoder's last hidden layer, (B, features)."""
-        self.spec.check(x, f"{type(self).__name__}.features")
-        return self.encoder.features(x)
+        check_codes(z, self.code_dim)
+        return self.reconstruction.mean(self.raw(z))
