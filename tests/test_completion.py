@@ -36,6 +36,13 @@ SIGMA, MEAN = 0.1, 0.5
 SPEC = Spec((1, 8, 8))
 
 
+def shaped(spec):
+    """Data of that spec, of which nothing else is known."""
+    source = Noise()
+    source.spec = spec
+    return source
+
+
 class Noise(Source):
     """Independent normal values, so that nothing tells of anything else."""
 
@@ -392,7 +399,7 @@ def test_a_board_shows_truth_and_tint():
 
 def test_a_picture_is_binary_where_the_data_are(tmp_path):
     Image.fromarray(np.arange(0, 256, 4, dtype=np.uint8).reshape(8, 8)).save(tmp_path / "a.png")
-    x = read_inputs(tmp_path / "a.png", Spec((1, 8, 8), "binary")).x
+    x = read_inputs(tmp_path / "a.png", shaped(Spec((1, 8, 8), "binary"))).x
     Spec((1, 8, 8), "binary").check(x, "the model")
     assert 0 < float(x.mean()) < 1
 
@@ -402,7 +409,7 @@ def test_transparent_pixels_are_missing(tmp_path):
     rgba[:, :8, 3] = 0
     rgba[..., :3] = 51
     Image.fromarray(rgba).save(tmp_path / "a.png")
-    x, mask = read_inputs(tmp_path / "a.png", SPEC)
+    x, mask, _ = read_inputs(tmp_path / "a.png", shaped(SPEC))
     assert x.shape == mask.shape == (1, 1, 8, 8)
     assert mask.mean(2).flatten().tolist() == [0] * 4 + [1] * 4
     assert float(x[0, 0, 0, 7]) == pytest.approx(0.2)
@@ -411,7 +418,7 @@ def test_transparent_pixels_are_missing(tmp_path):
 def test_pictures_of_a_folder_are_all_known(tmp_path):
     for i in range(3):
         Image.new("L", (20, 12), 50 * i).save(tmp_path / f"{i}.png")
-    x, mask = read_inputs(tmp_path, Spec((3, 8, 8)))
+    x, mask, _ = read_inputs(tmp_path, shaped(Spec((3, 8, 8))))
     assert x.shape == (3, 3, 8, 8)
     assert mask.min() == 1
     assert x[:, 0, 0, 0].tolist() == pytest.approx([0, 50 / 255, 100 / 255])

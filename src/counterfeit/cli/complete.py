@@ -88,13 +88,12 @@ def given(run: Run, args: argparse.Namespace) -> tuple[Tensor, Tensor]:
     """Images, as the model sees them, and masks, (N, C, H, W) both."""
     from counterfeit.data.selection import evenly_spaced
 
-    spec = run.source.spec
     if not args.input:
         x = evenly_spaced(run.source, args.split, args.count, args.seed).x
         kinds = [args.mask] if args.mask else KINDS
         masks = [named(kind, run) for kind in kinds]
         return x, torch.stack([masks[i % len(masks)] for i in range(len(x))])
-    x, mask = read_inputs(args.input, spec, run.source.span)
+    x, mask, _ = read_inputs(args.input, run.source)
     mask = mask * named(args.mask, run) if args.mask else mask
     if bool((mask == 1).all()):
         raise ValueError(f"{args.input} has nothing transparent; something missing is expected. Say what: --mask left.")

@@ -116,7 +116,7 @@ def given(run: Run, args: argparse.Namespace) -> Batch:
 
     if not args.input:
         return evenly_spaced(run.source, args.split, args.count, args.seed)
-    return Batch(read_inputs(args.input, run.source.spec, run.source.span).x)
+    return Batch(read_inputs(args.input, run.source).x)
 
 
 def reconstruct(run: Run, x: Tensor, args: argparse.Namespace) -> float:

@@ -102,7 +102,7 @@ def translated(run: Run, args: argparse.Namespace, to: Sequence[int]) -> list[li
     from counterfeit.inference.translation import few
 
     if args.input:
-        x = read_inputs(args.input, run.source.spec, run.source.span).x
+        x = read_inputs(args.input, run.source).x
     else:
         found = few(run.source, args.split, args.count * run.source.spec.classes)
         x = found.x if len(to) > 1 else found.x[found.y != to[0]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -17,6 +17,8 @@ __all__ = [
     "ROUNDED", "SPARE", "Neighbours", "alike", "bits_per_dim", "centre", "certain", "check_finite", "kmeans",
     "logmeanexp", "mean", "mean_and_error", "nearest", "sharpness", "squared_distances",
 ]  # fmt: skip
+
+N = TypeVar("N", float, Tensor)
 
 TILE = 2**22  # distances at a time: 16 MB, which a third-level cache holds
 SPARE = 3  # candidates beside the k nearest, whose order may be rounded away
@@ -77,11 +79,11 @@ def logmeanexp(x: Tensor, dim: int = -1) -> Tensor:
     return x.logsumexp(dim) - math.log(x.shape[dim])
 
 
-def bits_per_dim(nats: float, dims: int, offset: float = 0.0) -> float:
+def bits_per_dim(nats: N, dims: int, offset: float = 0.0) -> N:
     """A log-likelihood of `nats` over `dims` values as bits per dimension, lower being better.
 
     Arguments:
-        nats: mean log-likelihood of an example.
+        nats: mean log-likelihood of an example, or those of several, (N,).
         dims: number of values in an example.
         offset: bits that one value carries beyond the density: 8 where 8-bit values have a density on [0, 1], else 0.
 

@@ -175,6 +175,10 @@ class Source(ABC):
         """Another source, seen through the transforms of this one."""
         return other
 
+    def transform(self, x: Tensor) -> Tensor:
+        """Examples before any transforms, (B, *raw shape), as a model of this source sees them, (B, *shape)."""
+        return x
+
     def natural(self, x: Tensor) -> Tensor:
         """Examples as a model of this source gives them, (B, *shape), in the unit of the data before any transforms."""
         return x
@@ -240,6 +244,9 @@ class _Transformed(Source):
 
     def alike(self, other: Source) -> Source:
         return _Transformed(other, self._chain)
+
+    def transform(self, x: Tensor) -> Tensor:
+        return self._chain.forward(x)[0]
 
     def natural(self, x: Tensor) -> Tensor:
         return self._chain.inverse(x)

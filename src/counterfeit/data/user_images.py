@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,39 +13,80 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from counterfeit.common.files import DataError
+from counterfeit.common.seeding import seeded
 from counterfeit.core import Spec
 from counterfeit.data.image_files import Pictures, find_pictures
 from counterfeit.data.images import FORMATS, Span, bombs_refused, crop_resize, decode
+from counterfeit.data.sample_files import Array
+from counterfeit.data.source import Source
+from counterfeit.data.sources.arrays import SUFFIXES, chosen_arrays, read_arrays
 
-__all__ = ["Inputs", "read_inputs", "read_mask", "read_whole"]
+__all__ = ["Inputs", "read_examples", "read_inputs", "read_mask", "read_whole"]
 
 HALF = 128  # of 255: what is lighter is white, what is less opaque is transparent
 
 
 class Inputs(NamedTuple):
-    """Pictures `x` in [0, 1] and masks, 0 where a picture is transparent, both (N, C, H, W)."""
+    """Pictures `x` as a model of the data sees them, masks, 0 where a picture is transparent, both (N, *shape), and the
+    files that they are from.
+    """
 
     x: Tensor
     mask: Tensor
+    names: tuple[str, ...]
 
 
-def read_inputs(path: str | Path, spec: Spec, span: Span | None = None) -> Inputs:
-    """Read a picture, or those of a folder or a zip, as images of `spec`: the central square, resized.
+def read_inputs(path: str | Path, source: Source, seed: int = 0) -> Inputs:
+    """Read a picture, or those of a folder or a zip, as examples of a source: the central square, resized.
 
-    Pixels are rounded where the data are binary. `span` is the values that are black and white, as for the data.
+    They pass through the transforms of the source, with noise by `seed` where one draws; where its values are binary,
+    pixels are rounded.
 
     Raises:
         DataError: no such file, no pictures in it, one that is damaged, or one that cannot take the shape of `spec`.
     """
-    pictures, masks, images = _pictures(Path(path).expanduser()), [], []
+    pictures, masks, images, spec = _pictures(Path(path).expanduser()), [], [], source.raw.spec
     with bombs_refused():
         for index in range(len(pictures.names)):
             data, who = pictures.read(index), pictures.where(index)
-            images.append(_image(data, who, spec, span))
+            images.append(_image(data, who, spec, source.span))
             masks.append(_opaque(data, spec))
     x, mask = torch.from_numpy(np.stack(images)), torch.from_numpy(np.stack(masks))
-    x, mask = x.float() / 255, mask.float().unsqueeze(1).expand(-1, *spec.shape).contiguous()
-    return Inputs(x.round() if spec.kind == "binary" else x, mask)
+    x, mask = x.float() / 255, mask.float().unsqueeze(1).expand(-1, *spec.shape).reshape(-1, *source.spec.shape)
+    names = tuple(map(pictures.where, range(len(x))))
+    if source.spec.kind == "binary":
+        return Inputs(x.round().reshape(mask.shape), mask, names)
+    with seeded(seed):
+        return Inputs(source.transform(x), mask, names)
+
+
+def read_examples(paths: Sequence[str | Path], source: Source, seed: int = 0) -> tuple[list[str], Tensor]:
+    """Read pictures, folders or zips of them, and arrays in .npy or .npz files as examples of a source.
+
+    Arguments:
+        paths: where they are.
+        source: the data whose transforms they pass through.
+        seed: of the noise of transforms that draw.
+
+    Returns:
+        What each is called, and all of them as a model of the data sees them, (N, *shape).
+
+    Raises:
+        DataError: a file cannot be read, or its examples are not of the data's shape and range.
+    """
+    names: list[str] = []
+    parts: list[Tensor] = []
+    for path in paths:
+        if Path(path).suffix.lower() in SUFFIXES:
+            rows = Array(chosen_arrays(read_arrays(Path(path).expanduser()), str(path))[0], source.raw, str(path))
+            names += [f"{path}[{i}]" for i in range(len(rows))]
+            with seeded(seed):
+                parts.append(source.transform(rows.first(len(rows)).x))
+        else:
+            inputs = read_inputs(path, source, seed)
+            names += inputs.names
+            parts.append(inputs.x)
+    return names, torch.cat(parts)
 
 
 def read_whole(path: str | Path, channels: int, span: Span | None = None) -> list[Tensor]:
@@ -76,6 +118,8 @@ def read_mask(path: str | Path, spec: Spec) -> Tensor:
 
 
 def _pictures(path: Path) -> Pictures:
+    if not path.exists():
+        raise DataError(f"{path} does not exist. Name a picture, or a folder or zip of pictures.")
     if path.is_file() and path.suffix.lower() != ".zip":
         return Pictures(path.parent, (path.name,), (path.stat().st_size,), False)
     return find_pictures(path)

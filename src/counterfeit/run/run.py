@@ -20,7 +20,7 @@ from counterfeit.common.presentation import html, write_report
 from counterfeit.common.threads import using
 from counterfeit.config.nested import nest
 from counterfeit.config.settings import Config, Evaluation
-from counterfeit.core import Completes, Model, Translates, check_request, labels_of, require
+from counterfeit.core import Batch, Completes, Model, Translates, check_request, labels_of, require
 from counterfeit.data.conditions import arranged
 from counterfeit.data.images import tile
 from counterfeit.data.source import Source
@@ -37,6 +37,7 @@ from counterfeit.inference.ability import Ability, abilities
 from counterfeit.inference.completion import complete
 from counterfeit.inference.draws import draw
 from counterfeit.inference.encoding import decode, encode
+from counterfeit.inference.scoring import Scored, score
 from counterfeit.inference.translation import translate
 from counterfeit.inference.upscaling import upscale
 from counterfeit.metrics.base import Result
@@ -260,6 +261,19 @@ class Run(RunFolder):
         x, label = self._examples(x), self.source.label(str(to))
         with using(self.threads):
             return self._natural(translate(self.model, x, torch.full((len(x),), label), seed=seed))
+
+    def scores(self, x: Any, y: Any = None, by: str | None = None, seed: int = 0) -> Scored:
+        """How usual each of the examples `x`, (N, *shape) as the model sees them, is to it; see `Scored`.
+
+        Arguments:
+            x: the examples.
+            y: their labels, (N,), for the score of a discriminator that asks for them.
+            by: log-density, elbo, energy, reconstruction or discriminator; the best justified of these where None.
+            seed: of whatever the score draws.
+        """
+        batch = Batch(self._examples(x), None if y is None else _tensor("y", y))
+        with using(self.threads):
+            return score(self.model, self.source, batch, by, seed=seed)
 
     def upscale(self, x: Any, seed: int = 0) -> Tensor:
         """The pictures `x`, (N, C, H, W) of any size, in more pixels, (N, C, factor H, factor W), on the CPU.

@@ -22,9 +22,10 @@ from counterfeit.core import Energy, Generator, require
 from counterfeit.data.selection import describe, evenly_spaced, load
 from counterfeit.data.source import Source
 from counterfeit.inference.draws import evaluating
+from counterfeit.inference.scoring import in_bits
 from counterfeit.metrics.base import Metric, Result
 from counterfeit.metrics.likelihood.annealing import LogZ, Path, annealed_importance, geometric, tuned
-from counterfeit.metrics.likelihood.bounds import DISCRETE, in_bits, on_levels
+from counterfeit.metrics.likelihood.bounds import DISCRETE, on_levels
 from counterfeit.metrics.likelihood.mcmc import HMC, DiscreteLangevin, LogDensity
 
 __all__ = ["AIS", "base_rates", "binary", "rbm", "real"]

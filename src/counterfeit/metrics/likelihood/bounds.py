@@ -15,15 +15,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from counterfeit.common.numerics import bits_per_dim, mean_and_error
+from counterfeit.common.numerics import mean_and_error
 from counterfeit.config.settings import Evaluation
 from counterfeit.core import Bounds, Density, Generator, require
 from counterfeit.data.selection import describe, spaced
 from counterfeit.data.source import Source
 from counterfeit.inference.draws import evaluating
+from counterfeit.inference.scoring import in_bits
 from counterfeit.metrics.base import Metric, Result
 
-__all__ = ["BITS_PER_DIM", "DISCRETE", "ELBO", "IWAE", "LOG_LIKELIHOOD", "importance_weighted", "in_bits", "on_levels"]
+__all__ = ["BITS_PER_DIM", "DISCRETE", "ELBO", "IWAE", "LOG_LIKELIHOOD", "importance_weighted", "on_levels"]
 
 VALUES = 2**20  # of decoder output at a time: 4 MB, since what leaves the cache is slower
 DISCRETE = "values repeat, and a density may be as high as it likes there: add dequantize to data.transforms"
@@ -87,17 +88,6 @@ def _average(
         details["bits_per_dim"] = bits
     protocol = f"{what}; nats; {describe(source, evaluation.split, n, evaluation.max_examples)}"
     return Result(value, error, n, protocol, details, warnings=(DISCRETE,) if discrete else ())
-
-
-def in_bits(nats: float, source: Source) -> float | None:
-    """A mean log-likelihood of the data before any transforms in bits per dimension; None where values are unbounded.
-
-    A density on [0, 1] of 8-bit values is 8 bits short of a probability; binary values have one.
-    """
-    if not source.raw.spec.bounded:
-        return None
-    discrete = "binary" in (source.spec.kind, source.raw.spec.kind)
-    return bits_per_dim(nats, source.raw.spec.dims, 0.0 if discrete else 8.0)
 
 
 def on_levels(x: Tensor) -> bool:

@@ -7,9 +7,6 @@ References:
 
 from __future__ import annotations
 
-from abc import ABC
-from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -18,22 +15,18 @@ from torch import Tensor
 from counterfeit import catalogue
 from counterfeit.common.seeding import mix
 from counterfeit.config.settings import Data, Evaluation
-from counterfeit.core import Batch, Bounds, Density, Discriminates, Energy, Generator, require
+from counterfeit.core import Batch, Generator
 from counterfeit.data.selection import describe, evenly_spaced
 from counterfeit.data.source import SPLITS, Source
-from counterfeit.inference.draws import evaluating
-from counterfeit.inference.encoding import Reconstructs, reconstruct
+from counterfeit.inference.scoring import Detects, anomaly_scores, scores_of
 from counterfeit.metrics.base import Metric, Result
-from counterfeit.metrics.representation.reconstruction import mean_squared_error
 from counterfeit.metrics.stats.proportions import interval
 from counterfeit.metrics.stats.rank_tests import average_precision, exceedance
 
-__all__ = ["ANOMALY", "Detection", "Detects", "detect", "shuffled"]
+__all__ = ["ANOMALY", "Detection", "detect", "shuffled"]
 
 QUERIES = 2_000  # examples, and anomalies, at most that are scored
 FEW = 100  # of either, below which a warning is given
-
-Score = Callable[[Generator, Batch], Tensor]  # (B,), the higher the stranger
 
 
 class Detection(NamedTuple):
@@ -48,45 +41,6 @@ class Detection(NamedTuple):
     auroc: float
     error: float | None
     aupr: float
-
-
-def _log_prob(model: Generator, batch: Batch) -> Tensor:
-    return -require(model, Density).log_prob(batch.x)
-
-
-def _elbo(model: Generator, batch: Batch) -> Tensor:
-    return -require(model, Bounds).elbo(batch.x)
-
-
-def _energy(model: Generator, batch: Batch) -> Tensor:
-    return require(model, Energy).energy(batch.x)
-
-
-def _reconstruction(model: Generator, batch: Batch) -> Tensor:
-    return mean_squared_error(batch.x, reconstruct(model, batch.x, len(batch.x)))
-
-
-def _discriminator(model: Generator, batch: Batch) -> Tensor:
-    return -require(model, Discriminates).discriminator_outputs(batch.x, batch.y if model.conditional else None)[:, 0]
-
-
-# A density is what the question is about, a bound and an energy stand for one; an autoencoder may rebuild anything; a
-# discriminator has only seen samples of its own generator
-SCORES: Mapping[str, tuple[type, Score]] = {
-    "log-density": (Density, _log_prob),
-    "elbo": (Bounds, _elbo),
-    "energy": (Energy, _energy),
-    "reconstruction": (Reconstructs, _reconstruction),
-    "discriminator": (Discriminates, _discriminator),
-}
-
-
-class Detects(ABC):  # noqa: B024
-    """Gives examples a score of some kind: density, bound, energy, reconstruction or a discriminator's logit."""
-
-    @classmethod
-    def __subclasshook__(cls, other: type) -> bool:
-        return any(issubclass(other, capability) for capability, _ in SCORES.values())
 
 
 def shuffled(x: Tensor, seed: int = 0) -> Tensor:
@@ -110,18 +64,10 @@ def detect(
         seed: of whatever the scores draw.
     """
     found = {}
-    for name, (capability, score) in SCORES.items():
-        if isinstance(model, capability):
-            with evaluating(model, seed):
-                ours, theirs = (_scores(partial(score, model), batch, batch_size) for batch in (normal, strange))
-            found[name] = Detection(*exceedance(theirs, ours), average_precision(theirs, ours))
+    for name in scores_of(model):
+        ours, theirs = (anomaly_scores(model, batch, name, batch_size, seed) for batch in (normal, strange))
+        found[name] = Detection(*exceedance(theirs, ours), average_precision(theirs, ours))
     return found
-
-
-def _scores(score: Callable[[Batch], Tensor], batch: Batch, batch_size: int) -> Tensor:
-    positions = torch.arange(len(batch.x), device=batch.x.device).split(batch_size)
-    parts = [score(Batch(batch.x[p], None if batch.y is None else batch.y[p])) for p in positions]
-    return torch.cat(parts).cpu()
 
 
 def compute(model: Generator, source: Source, evaluation: Evaluation) -> Result:
