@@ -15,11 +15,14 @@ from counterfeit.core import Batch, Clock, Draw, Spec
 from counterfeit.corruption import CORRUPTIONS, Corruption, corrupt
 from counterfeit.engine.distributed import Processes
 from counterfeit.engine.step import Stepper
+from counterfeit.metrics.representation.code_distance import two_samples
 from counterfeit.metrics.representation.principal_components import pca
+from counterfeit.models.autoencoding.aae import AAE
 from counterfeit.models.autoencoding.autoencoder import Autoencoder
 from counterfeit.models.autoencoding.contractive_autoencoder import ContractiveAutoencoder
 from counterfeit.models.autoencoding.denoising_autoencoder import DenoisingAutoencoder
 from counterfeit.models.autoencoding.shared.code_model import like_rows
+from counterfeit.models.autoencoding.shared.priors import CodePrior
 from counterfeit.models.autoencoding.shared.reconstruction import reconstruction
 from flat import flat
 
@@ -297,3 +300,101 @@ def test_walking_back_asks_for_the_example_from_where_chains_stray():
     (update,) = model.updates(always(x), CLOCK)
     assert float(update.logs["first"]) == pytest.approx(0.5)
     assert float(update.loss.detach()) > 0.5
+
+
+# Adversarial autoencoders ---------------------------------------------------------------------------------------------
+
+CPU = torch.device("cpu")
+
+
+def aae(**arguments) -> AAE:
+    small = {"latent_dim": 2, "hidden": (8,), "discriminator_hidden": (8,)}
+    return flat(AAE, IMAGES, **small | arguments)
+
+
+def test_a_mixture_has_ten_gaussians_around_the_middle():
+    z = CodePrior("mixture", latent_dim=4).draw(100_000, CPU)
+    for plane in z.split(2, 1):
+        assert float(plane.mean(0).abs().max()) < 0.02
+        # E r² = 1.4² + 0.5² + 0.1², evenly in every direction
+        assert torch.allclose(plane.T.cov(), torch.eye(2) * (1.96 + 0.25 + 0.01) / 2, atol=0.03)
+        angle = torch.atan2(plane[:, 1], plane[:, 0]) / (2 * torch.pi) * 10
+        near = (angle - angle.round()).abs() < 0.25  # as far apart as two components would be 1
+        assert float(near.float().mean()) > 0.9
+        shares = torch.bincount(angle.round().long() % 10) / len(z)
+        assert torch.allclose(shares, torch.full((10,), 0.1), atol=0.01)
+
+
+def test_a_swiss_roll_is_as_dense_everywhere_along_its_spiral():
+    z = CodePrior("swiss-roll", latent_dim=2).draw(50_000, CPU)
+    radius = z.norm(dim=1)
+    turned = torch.stack([(4 * torch.pi * radius / 3).cos(), (4 * torch.pi * radius / 3).sin()], 1) * radius[:, None]
+    assert torch.allclose(z, turned, atol=1e-4)  # r = 3 θ / 4π
+    assert torch.allclose(
+        (radius / 3).square().quantile(torch.tensor([0.25, 0.5, 0.75])), torch.tensor([0.25, 0.5, 0.75]), atol=0.01
+    )
+
+
+def test_categories_are_one_hot_and_equally_likely():
+    z = CodePrior(latent_dim=3, categories=4).draw(40_000, CPU)
+    assert z.shape == (40_000, 7)
+    assert torch.equal(z[:, 3:].sum(1), torch.ones(len(z)))
+    assert torch.allclose(z[:, 3:].mean(0), torch.full((4,), 0.25), atol=0.01)
+
+
+@pytest.mark.parametrize("wrong", [{"prior": "mixture", "latent_dim": 3}, {"latent_dim": 0}, {"categories": 1}])
+def test_priors_that_cannot_be_are_refused(wrong):
+    with pytest.raises(ValueError, match="expected"):
+        CodePrior(**wrong)
+
+
+def test_players_of_an_adversarial_autoencoder_descend_what_they_should():
+    model, x = aae(reconstruction_weight=3.0), torch.rand(6, *IMAGES.shape)
+    with torch.no_grad():
+        z = model.encode(x)
+    updates = model.updates(always(x), CLOCK)
+    with seeded(3):
+        told = next(updates)
+    with seeded(3), torch.no_grad():
+        real, fake = model.discriminator(model.prior(6)), model.discriminator(z)
+    expected = -0.5 * (real.sigmoid().log().mean() + (1 - fake.sigmoid()).log().mean())
+    assert float(told.loss.detach()) == pytest.approx(float(expected), rel=1e-5)
+    assert {*torch.autograd.grad(told.loss, [*model.generator.parameters()], allow_unused=True)} == {None}
+    told = next(updates)
+    with torch.no_grad():
+        error = -Bernoulli(model.decode(z), validate_args=False).log_prob(x).mean()
+    expected = -fake.sigmoid().log().mean() + 3 * error
+    assert float(told.loss.detach()) == pytest.approx(float(expected), rel=1e-5)
+    assert told.parts == ("generator", "decoder")
+
+
+def test_style_and_category_are_judged_each_by_itself():
+    model = aae(categories=3)
+    z = model.prior(5)
+    logits = model.discriminator(z)
+    assert logits.shape == (5, 2)
+    other = torch.cat([z[:, :2], z[:, 2:].flip(0) * 0.5], 1)
+    moved = (model.discriminator(other) - logits).abs().amax(0)
+    assert moved[0] == 0
+    assert moved[1] > 0
+
+
+def test_codes_are_brought_to_the_prior():
+    def draw() -> Batch:
+        return Batch(torch.rand(200, 1) ** 4 * torch.tensor([1.0, -2.0]))  # nothing like a Gaussian, on a line
+
+    model = flat(
+        AAE, Spec((2,), "real"), latent_dim=1, hidden=(16,), discriminator_hidden=(16,), instance_noise=0.3
+    )  # fmt: skip
+    before = two_samples(model.encode(draw().x).detach(), model.prior(200))
+    descend(model, draw, 500, lr=5e-3, betas=(0.5, 0.99))
+    x = draw().x
+    after = two_samples(model.encode(x), model.prior(200))
+    assert before.p < 0.01
+    assert after.value < before.value / 10
+    assert float((model.decode(model.encode(x)) - x).square().mean()) < 0.02
+
+
+def test_what_no_discriminator_of_codes_can_use_is_refused():
+    with pytest.raises(ValueError, match="none is expected of codes"):
+        aae(augment=("flip",))
