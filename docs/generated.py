@@ -268,6 +268,9 @@ def measured(*words: str) -> str:
     """A table of files of results against metrics, both by name, with references below and commands behind it."""
     files = {word: found for word in words if (found := _recorded(word))}
     names = [word for word in words if word not in files]
+    for name in names:
+        if not any(name in row["metrics"] for found in files.values() for row in found["rows"]):
+            raise ValueError(f"{name} came; a metric that {', '.join(files)} has is expected.")
     body = [(f"`{name}`", _minutes(found), *(_mean(found, each) for each in names)) for name, found in files.items()]
     references: dict[str, dict[str, str]] = {}
     for metric in names:
