@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.autograd.functional import jacobian
 
 from counterfeit.common.seeding import seeded
-from counterfeit.core import Batch, Spec
+from counterfeit.core import Batch, Clock, Spec
 from counterfeit.data.sources.toy import TwoMoons
 from counterfeit.models.flow.iaf import IAF
 from counterfeit.models.flow.maf import MAF
@@ -20,7 +20,7 @@ from counterfeit.models.flow.shared.elementwise import CenterScale, ScaleShift, 
 from counterfeit.models.flow.shared.layers import ActNorm, BatchNorm, Inverse, Standardize
 from counterfeit.models.flow.shared.masked import MaskedSettings
 from counterfeit.models.flow.shared.model import Flow
-from counterfeit.models.flow.shared.multi_scale import MultiScale, checkerboard
+from counterfeit.models.flow.shared.multi_scale import ImageCouplings, MultiScale, checkerboard
 from counterfeit.models.flow.spline_flow import SplineFlow
 from probes import descend
 
@@ -43,8 +43,8 @@ EVERY = {
 }
 VECTORS, IMAGES = Spec((5,), "real"), Spec((2, 4, 6), "real")
 OF_IMAGES = {
-    "real-nvp-images": lambda spec: RealNVP(spec, width=4, blocks=1, scales=2, norm="actnorm"),
-    "real-nvp-images-batch": lambda spec: RealNVP(spec, width=4, blocks=1, scales=3, norm="batch"),
+    "real-nvp-images": lambda spec: RealNVP(spec, images=ImageCouplings(4, 1, 2), norm="actnorm"),
+    "real-nvp-images-batch": lambda spec: RealNVP(spec, images=ImageCouplings(4, 1, 3), norm="batch"),
 }
 CASES = [(name, VECTORS) for name in EVERY] + [(name, IMAGES) for name in OF_IMAGES]
 NAMES = [name for name, _ in CASES]
@@ -253,8 +253,12 @@ def test_a_checkerboard_has_no_equal_neighbours():
 
 
 def test_scales_halve_even_sides_and_send_half_of_the_channels_away():
-    assert MultiScale((1, 28, 28), 2, 1, 3, ScaleShift(2.0), "none").shapes == [(2, 14, 14), (4, 7, 7), (4, 7, 7)]
-    assert MultiScale((3, 5, 8), 2, 1, 3, ScaleShift(2.0), "none").shapes == [(3, 5, 8)]
+    assert MultiScale((1, 28, 28), ImageCouplings(2, 1, 3), ScaleShift(2.0), "none").shapes == [
+        (2, 14, 14),
+        (4, 7, 7),
+        (4, 7, 7),
+    ]
+    assert MultiScale((3, 5, 8), ImageCouplings(2, 1, 3), ScaleShift(2.0), "none").shapes == [(3, 5, 8)]
 
 
 def test_actnorm_begins_by_standardizing_what_comes_out_of_the_layer_before():
@@ -330,7 +334,7 @@ def test_data_that_are_not_real_are_refused(cls, kind):
         lambda: NICE(VECTORS, couplings=1),
         lambda: RealNVP(VECTORS, scale_bound=0.0),
         lambda: RealNVP(VECTORS, scale_bound=math.inf),
-        lambda: RealNVP(IMAGES, blocks=0),
+        lambda: ImageCouplings(blocks=0),
         lambda: MAF(VECTORS, components=0),
         lambda: MaskedSettings(layers=0),
         lambda: SplineFlow(VECTORS, bins=1),
@@ -340,6 +344,103 @@ def test_data_that_are_not_real_are_refused(cls, kind):
 def test_settings_out_of_range_are_refused(make):
     with pytest.raises(ValueError, match="expect"):
         make()
+
+
+# Labels ---------------------------------------------------------------------------------------------------------------
+
+LABELLED = {
+    "nice": lambda spec: NICE(spec, (12,), 4, conditional=True),
+    "real-nvp": lambda spec: RealNVP(spec, (12,), 4, images=ImageCouplings(4, 1, 2), norm="actnorm", conditional=True),
+    "maf": lambda spec: MAF(spec, settings=layers(conditional=True)),
+    "maf-mixture": lambda spec: MAF(spec, 3, layers(layers=2, conditional=True)),
+    "iaf": lambda spec: IAF(spec, layers(conditional=True)),
+    "spline-flow": lambda spec: SplineFlow(spec, (12,), 4, 5, conditional=True),
+}
+
+
+def labelled(name: str, shape: tuple[int, ...] = (2,)) -> Flow:
+    """An untrained conditional flow of three labels, of which one half, three eighths and one eighth are."""
+    with seeded(3):
+        model = LABELLED[name](Spec(shape, "real", classes=3))
+        for p in model.parameters():
+            p.data.add_(0.1 * torch.randn_like(p))
+        model.initialize(Batch(torch.randn(800, *shape), torch.tensor([0, 0, 0, 0, 1, 1, 1, 2]).repeat(100)))
+    return model.eval()
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", LABELLED)
+def test_a_density_given_a_label_integrates_to_one_and_samples_follow_it(name):
+    """That of all labels together integrates to one where that of each, with its frequency, integrates to this."""
+    model, reach = labelled(name), 12 if name in {"nice", "spline-flow"} else 60
+    axis = torch.linspace(-reach, reach, 601)
+    joint = torch.cat([model.joint(part) for part in torch.cartesian_prod(axis, axis).split(50_000)]).double()
+    weight = joint.exp() * float(axis[1] - axis[0]) ** 2
+    assert weight.sum(0).tolist() == pytest.approx([0.5, 0.375, 0.125], abs=2e-3)
+    for label, frequency in enumerate((0.5, 0.375, 0.125)):
+        with seeded(5):
+            x = model.sample(4_000, torch.full((4_000,), label))
+        expected = float((weight[:, label] * joint[:, label]).sum() / weight[:, label].sum())
+        drawn = model.joint(x)[:, label].double()
+        assert abs(float(drawn.mean()) - expected) < 5 * float(drawn.std()) / math.sqrt(4_000) + 2e-3, frequency
+    together = model.log_prob(x)
+    torch.testing.assert_close(together, model.joint(x).logsumexp(1))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(("name", "shape"), [*((name, (5,)) for name in LABELLED), ("real-nvp", (2, 4, 6))])
+def test_codes_of_conditional_flows_end_with_the_label(name, shape):
+    model = labelled(name, shape)
+    with seeded(1):
+        x = 3 * torch.randn(100, *shape)
+        y = model.joint(x).argmax(1)
+        assert torch.equal(model.prior(50, torch.full((50,), 2))[:, -3:].float(), torch.eye(3)[[2] * 50])
+        assert len(model.prior(200)[:, -3:].unique(dim=0)) == 3
+    z = model.encode(x)
+    assert torch.equal(z[:, -3:].argmax(1), y)
+    assert float((model.decode(z) - x).abs().max()) < 1e-4
+    other = model.decode(torch.cat([z[:, :-3], torch.eye(3, dtype=z.dtype)[(y + 1) % 3]], 1))
+    assert float((other - x).abs().max()) > 0.01
+
+
+@pytest.mark.parametrize("dims", [1, 6])
+def test_every_value_of_a_masked_layer_may_depend_on_the_label(dims):
+    spec = Spec((dims,), "real", classes=3)
+    ((layer, _),) = layers(layers=1, hidden=(30, 20), order="random", conditional=True).build(spec)
+    y, condition = torch.randn(20, dims), torch.eye(3)[torch.randint(3, (20,))]
+    full = jacobian(lambda c: layer.conditioner(y[:1], c[None])[0], condition[0])  # (D, outputs, labels)
+    assert float(full.abs().amax((1, 2)).min()) > 0
+    with torch.no_grad():
+        cached = layer.inverse(y, condition)
+    torch.testing.assert_close(cached, layer.recomputed(y, condition).detach(), atol=1e-5, rtol=1e-5)
+
+
+def test_a_conditional_flow_learns_where_each_label_is():
+    y = torch.randint(2, (2_000,))
+    x = torch.randn(2_000, 2) + torch.tensor([[-3.0, 0.0], [3.0, 1.0]])[y]
+    with seeded(0):
+        model = MAF(Spec((2,), "real", classes=2), settings=layers(conditional=True))
+        model.initialize(Batch(x, y))
+        optimizer = torch.optim.Adam(model.parameters(), 1e-2)
+        for step in range(100):
+            (update,) = model.updates(lambda: Batch(x, y), Clock(step, 100))
+            optimizer.zero_grad()
+            update.loss.backward()
+            optimizer.step()
+        means = torch.stack([model.sample(2_000, torch.full((2_000,), label)).mean(0) for label in (0, 1)])
+    torch.testing.assert_close(means, torch.tensor([[-3.0, 0.0], [3.0, 1.0]]), atol=0.3, rtol=0)
+
+
+def test_labels_that_are_missing_or_out_of_range_are_refused():
+    with pytest.raises(ValueError, match="without labels came"):
+        MAF(VECTORS, settings=MaskedSettings(conditional=True))
+    model = labelled("maf")
+    with pytest.raises(ValueError, match="0 to 2 are expected"):
+        model.sample(2, torch.tensor([0, 3]))
+    with pytest.raises(ValueError, match="no labels came"):
+        model.initialize(Batch(torch.randn(10, 2)))
+    with pytest.raises(ValueError, match="samples without labels"):
+        made("maf", VECTORS).sample(2, torch.tensor([0, 1]))
 
 
 # Truth ----------------------------------------------------------------------------------------------------------------

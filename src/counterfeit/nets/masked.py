@@ -47,6 +47,7 @@ class MaskedMLP(Net):
         activation: after each hidden layer.
         dropout: rate at the hidden layers.
         outputs: how many for each value.
+        conditions: numbers that each example's condition has, which every value may depend on.
 
     Raises:
         ValueError: where a layer has no units.
@@ -59,13 +60,14 @@ class MaskedMLP(Net):
 
     def __init__(
         self, dims: int, hidden: Sequence[int], activation: MaskedActivation = "relu", dropout: float = 0.0,
-        outputs: int = 1,
+        outputs: int = 1, conditions: int = 0,
     ) -> None:  # fmt: skip
         super().__init__()
         if not hidden or min(hidden) < 1:
             raise ValueError(f"hidden={tuple(hidden)} came; layers of at least one unit are expected. Raise it.")
         self.outputs, sizes = outputs, [dims, *hidden, dims * outputs]
         self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
+        self.conditions = nn.Linear(conditions, hidden[0] + sizes[-1], bias=False) if conditions else None
         self.activation, self.dropout = ACTIVATIONS[activation], Dropout(dropout) if dropout else nn.Identity()
 
     @property
@@ -73,25 +75,42 @@ class MaskedMLP(Net):
         """Every layer, the last of which gives the outputs."""
         return cast(list[nn.Linear], [*self.layers])
 
-    def forward(self, x: Tensor, rank: Tensor, hidden: Sequence[Tensor]) -> Tensor:
+    def forward(
+        self, x: Tensor, rank: Tensor, hidden: Sequence[Tensor], condition: Tensor | None = None
+    ) -> Tensor:  # fmt: skip
         """(B, D) -> (B, D * outputs), those of a value beside each other.
 
         Arguments:
             x: values in their places.
             rank: of each value in the order, from 1 on, int64 (D,).
             hidden: degrees of the hidden layers' units.
+            condition: of each example, (B, conditions), where there is one.
         """
-        h, last = self.features(x, rank, hidden), self.linears[-1]
+        first, direct = self.shifts(condition)
+        h, last = self.features(x, rank, hidden, first), self.linears[-1]
         seen = rank.repeat_interleave(self.outputs)[:, None] > hidden[-1]
-        return at_least_float32(linear(h, last.weight * seen, last.bias))
+        return at_least_float32(_plus(linear(h, last.weight * seen, last.bias), direct))
 
-    def features(self, x: Tensor, rank: Tensor, hidden: Sequence[Tensor]) -> Tensor:
-        """The last hidden layer, (B, D) -> (B, units)."""
+    def features(
+        self, x: Tensor, rank: Tensor, hidden: Sequence[Tensor], shift: Tensor | None = None
+    ) -> Tensor:  # fmt: skip
+        """The last hidden layer, (B, D) -> (B, units), where `shift`, (B, units), is added to the first."""
         before = rank
         for layer, degree in zip(self.linears[:-1], hidden, strict=True):
-            x = linear(x, layer.weight * (degree[:, None] >= before), layer.bias)
-            x, before = self.dropout(self.activation(x)), degree
+            x = _plus(linear(x, layer.weight * (degree[:, None] >= before), layer.bias), shift)
+            x, before, shift = self.dropout(self.activation(x)), degree, None
         return x
+
+    def shifts(self, condition: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
+        """What a condition adds to the first hidden layer, (B, units), and to the outputs, (B, D * outputs)."""
+        if condition is None or self.conditions is None:
+            return None, None
+        units = self.linears[0].out_features
+        return self.conditions(condition).tensor_split([units], 1)
+
+
+def _plus(x: Tensor, shift: Tensor | None) -> Tensor:
+    return x if shift is None else x + shift
 
 
 class OneByOne:
@@ -104,9 +123,13 @@ class OneByOne:
         net: reads its weights as they are at each question.
         order: places of the values from the first to the last, int64 (D,).
         hidden: degrees of the hidden layers' units.
+        condition: of each example, where there is one.
     """
 
-    def __init__(self, net: MaskedMLP, order: Tensor, hidden: Sequence[Tensor]) -> None:
+    def __init__(
+        self, net: MaskedMLP, order: Tensor, hidden: Sequence[Tensor], condition: Tensor | None = None
+    ) -> None:  # fmt: skip
+        self.shift, self.direct = net.shifts(condition)
         self.net, self.places = net, cast(list[int], order.tolist())
         counts = [torch.bincount(degree, minlength=len(self.places) + 1).tolist() for degree in hidden]
         self.groups = [degree.argsort().split(count) for degree, count in zip(hidden, counts, strict=True)]
@@ -120,12 +143,16 @@ class OneByOne:
         """What the units of lower degree say of the i-th value, (n, outputs): those of others are still 0."""
         last, start = self.net.linears[-1], self.places[i] * self.net.outputs
         rows = slice(start, start + self.net.outputs)
-        return state[-1] @ last.weight[rows].mT + last.bias[rows]
+        said = state[-1] @ last.weight[rows].mT + last.bias[rows]
+        return _plus(said, None if self.direct is None else self.direct[:, rows])
 
     def take(self, state: tuple[Tensor, ...], i: int, value: Tensor) -> tuple[Tensor, ...]:
         """The units of degree i + 1, layer by layer, when the i-th values, (n,), have come."""
         state[0][:, self.places[i]] = value
+        shift = self.shift
         for layer, before, h, group in zip(self.net.linears, state, state[1:], self.groups, strict=False):
             if len(units := group[i + 1]):
-                h[:, units] = self.net.activation(before @ layer.weight[units].mT + layer.bias[units])
+                raw = before @ layer.weight[units].mT + layer.bias[units]
+                h[:, units] = self.net.activation(_plus(raw, None if shift is None else shift[:, units]))
+            shift = None
         return state

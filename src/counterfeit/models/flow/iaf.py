@@ -36,5 +36,5 @@ class IAF(Flow):
         layers = list[Layer]()
         for layer, after in settings.build(spec):
             layers += [Inverse(layer), *after]
-        super().__init__(spec, layers)
+        super().__init__(spec, layers, conditional=settings.conditional)
         self.settings = settings

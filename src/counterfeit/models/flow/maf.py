@@ -41,5 +41,7 @@ class MAF(Flow):
             raise ValueError(f"components={components} came; at least one Gaussian is expected. The paper takes 10.")
         layers = [part for layer, after in settings.build(spec) for part in (layer, *after)]
         last = settings.conditioner(spec, settings.layers, 3 * components) if components > 1 else None
-        super().__init__(spec, layers, mixture_base(last, components) if last else None)
+        super().__init__(
+            spec, layers, mixture_base(last, components) if last else None, conditional=settings.conditional
+        )
         self.settings = settings

@@ -51,6 +51,7 @@ class NICE(Flow):
         hidden: sizes of each coupling's hidden layers.
         couplings: how many, at least 2; the paper takes 4.
         base: distribution of the noise; the paper takes the logistic one for MNIST.
+        conditional: whether the nets see the label, and `sample` takes one.
 
     Raises:
         ValueError: where data are not real values of two dimensions or more.
@@ -62,8 +63,8 @@ class NICE(Flow):
 
     def __init__(
         self, spec: Spec, hidden: tuple[int, ...] = (128, 128), couplings: int = 4,
-        base: Literal["gaussian", "logistic"] = "gaussian",
+        base: Literal["gaussian", "logistic"] = "gaussian", conditional: bool = False,
     ) -> None:  # fmt: skip
-        layers = vector_couplings(spec.dims, couplings, hidden, Shift())
+        layers = vector_couplings(spec.dims, couplings, hidden, Shift(), "none", spec.classes if conditional else 0)
         noise = StandardLogistic() if base == "logistic" else StandardNormal()
-        super().__init__(spec, [*layers, Scaling(spec.dims)], noise)
+        super().__init__(spec, [*layers, Scaling(spec.dims)], noise, conditional=conditional)

@@ -28,6 +28,7 @@ class SplineFlow(Flow):
         bins: pieces of each spline.
         tail: where splines end and the identity begins, in standard deviations of the data.
         norm: between couplings: none, batch or actnorm.
+        conditional: whether the nets see the label, and `sample` takes one.
 
     Raises:
         ValueError: where data are not real values of two dimensions or more, or a setting is out of range.
@@ -40,7 +41,9 @@ class SplineFlow(Flow):
 
     def __init__(
         self, spec: Spec, hidden: tuple[int, ...] = (64, 64), couplings: int = 6, bins: int = 8, tail: float = 4.0,
-        norm: Norm = "none",
+        norm: Norm = "none", conditional: bool = False,
     ) -> None:  # fmt: skip
-        super().__init__(spec, vector_couplings(spec.dims, couplings, hidden, Spline(bins, tail), norm))
+        classes = spec.classes if conditional else 0
+        layers = vector_couplings(spec.dims, couplings, hidden, Spline(bins, tail), norm, classes)
+        super().__init__(spec, layers, conditional=conditional)
         self.norm = norm

@@ -17,7 +17,18 @@ from torch import Tensor, nn
 
 from counterfeit.transforms import moments
 
-__all__ = ["ActNorm", "BatchNorm", "Inverse", "Layer", "Norm", "Standardize", "back", "normalization", "through"]
+__all__ = [
+    "ActNorm",
+    "BatchNorm",
+    "Conditioned",
+    "Inverse",
+    "Layer",
+    "Norm",
+    "Standardize",
+    "back",
+    "normalization",
+    "through",
+]
 
 Norm = Literal["none", "batch", "actnorm"]
 
@@ -34,37 +45,49 @@ class Layer(nn.Module, ABC):
         """What becomes `y`."""
 
 
-def through(layers: Iterable[nn.Module], x: Tensor) -> tuple[Tensor, Tensor]:
+class Conditioned(Layer):
+    """A layer whose map may depend on a condition of each example, such as its label, one-hot (B, C)."""
+
+    @abstractmethod
+    def forward(self, x: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """What `x`, (B, *event), becomes, and log |det dy/dx| of each example in nats, (B,)."""
+
+    @abstractmethod
+    def inverse(self, y: Tensor, condition: Tensor | None = None) -> Tensor:
+        """What becomes `y`."""
+
+
+def through(layers: Iterable[nn.Module], x: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """`x` after all layers in order, and the sum of their logarithms, (B,)."""
     total = x.new_zeros(len(x))
     for layer in layers:
-        x, ladj = layer(x)
+        x, ladj = layer(x, condition) if isinstance(layer, Conditioned) else layer(x)
         total = total + ladj
     return x, total
 
 
-def back(layers: Sequence[nn.Module], y: Tensor) -> Tensor:
+def back(layers: Sequence[nn.Module], y: Tensor, condition: Tensor | None = None) -> Tensor:
     """What becomes `y` after all layers in order."""
     for layer in reversed(layers):
-        y = cast(Layer, layer).inverse(y)
+        y = layer.inverse(y, condition) if isinstance(layer, Conditioned) else cast(Layer, layer).inverse(y)
     return y
 
 
-class Inverse(Layer):
+class Inverse(Conditioned):
     """A layer the other way round: what was the way to the noise is the way to the data."""
 
-    def __init__(self, layer: Layer) -> None:
+    def __init__(self, layer: Conditioned) -> None:
         super().__init__()
         self.layer = layer
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """The layer's inverse; its logarithm is that of the layer there, with the other sign."""
-        y = self.layer.inverse(x)
-        return y, -self.layer(y)[1]
+        y = self.layer.inverse(x, condition)
+        return y, -self.layer(y, condition)[1]
 
-    def inverse(self, y: Tensor) -> Tensor:
+    def inverse(self, y: Tensor, condition: Tensor | None = None) -> Tensor:
         """The layer."""
-        return self.layer(y)[0]
+        return self.layer(y, condition)[0]
 
 
 class Standardize(Layer):

@@ -16,7 +16,7 @@ from torch import Tensor
 from counterfeit.core import Net, Spec
 from counterfeit.models.autoregressive.shared.orders import OrderName, ordering
 from counterfeit.models.flow.shared.elementwise import CenterScale, Elementwise
-from counterfeit.models.flow.shared.layers import Layer, Norm, normalization
+from counterfeit.models.flow.shared.layers import Conditioned, Layer, Norm, normalization
 from counterfeit.nets.masked import MaskedActivation, MaskedMLP, OneByOne, degrees
 
 __all__ = ["MaskedAutoregressive", "MaskedConditioner", "MaskedSettings"]
@@ -31,16 +31,18 @@ class MaskedConditioner(Net):
         activation: of the hidden layers.
         outputs: how many for each value.
         seed: of the mask.
+        conditions: numbers that each example's condition has, which every value may depend on.
     """
 
     order: Tensor
     rank: Tensor
 
     def __init__(
-        self, order: Tensor, hidden: Sequence[int], activation: MaskedActivation, outputs: int, seed: int
+        self, order: Tensor, hidden: Sequence[int], activation: MaskedActivation, outputs: int, seed: int,
+        conditions: int = 0,
     ) -> None:  # fmt: skip
         super().__init__()
-        self.net = MaskedMLP(len(order), hidden, activation, outputs=outputs)
+        self.net = MaskedMLP(len(order), hidden, activation, outputs=outputs, conditions=conditions)
         self.register_buffer("order", order)
         self.register_buffer("rank", order.argsort() + 1)
         for i, layer in enumerate(degrees(len(order), hidden, seed)):
@@ -51,16 +53,16 @@ class MaskedConditioner(Net):
         """Degrees of the hidden layers' units."""
         return [self.get_buffer(f"degrees{i}") for i in range(len(self.net.layers) - 1)]
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
         """(B, D) -> (B, D, outputs)."""
-        return self.net(x, self.rank, self.hidden).unflatten(1, (-1, self.net.outputs))
+        return self.net(x, self.rank, self.hidden, condition).unflatten(1, (-1, self.net.outputs))
 
-    def one_by_one(self) -> OneByOne:
+    def one_by_one(self, condition: Tensor | None = None) -> OneByOne:
         """The same for values that come one after another."""
-        return OneByOne(self.net, self.order, self.hidden)
+        return OneByOne(self.net, self.order, self.hidden, condition)
 
 
-class MaskedAutoregressive(Layer):
+class MaskedAutoregressive(Conditioned):
     """Moves each value by parameters that come of the values before it: one pass there, one value at a time back.
 
     Arguments:
@@ -72,25 +74,25 @@ class MaskedAutoregressive(Layer):
         super().__init__()
         self.conditioner, self.elementwise = conditioner, elementwise
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """All values at once, (B, D)."""
-        y, ladj = self.elementwise.forward(x, self.conditioner(x))
+        y, ladj = self.elementwise.forward(x, self.conditioner(x, condition))
         return y, ladj.sum(1)
 
-    def inverse(self, y: Tensor) -> Tensor:
+    def inverse(self, y: Tensor, condition: Tensor | None = None) -> Tensor:
         """Value after value; from a cache where no gradient is asked for."""
-        return self.recomputed(y) if torch.is_grad_enabled() else self._cached(y)
+        return self.recomputed(y, condition) if torch.is_grad_enabled() else self._cached(y, condition)
 
-    def recomputed(self, y: Tensor) -> Tensor:
+    def recomputed(self, y: Tensor, condition: Tensor | None = None) -> Tensor:
         """The same by a whole pass for every value, which can be differentiated."""
         x = torch.zeros_like(y)
         for place in self.conditioner.order:
-            value = self.elementwise.inverse(y[:, place], self.conditioner(x)[:, place])
+            value = self.elementwise.inverse(y[:, place], self.conditioner(x, condition)[:, place])
             x = x.index_copy(1, place[None], value[:, None])
         return x
 
-    def _cached(self, y: Tensor) -> Tensor:
-        steps = self.conditioner.one_by_one()
+    def _cached(self, y: Tensor, condition: Tensor | None) -> Tensor:
+        steps = self.conditioner.one_by_one(condition)
         state = steps.begin(len(y))
         for i, place in enumerate(steps.places):
             state = steps.take(state, i, self.elementwise.inverse(y[:, place], steps.ask(state, i)))
@@ -109,6 +111,7 @@ class MaskedSettings:
         norm: between layers: none, batch or actnorm.
         order: of the values, by which some are before others.
         order_seed: of a random order, and of masks.
+        conditional: whether the nets see the label, and `sample` takes one.
     """
 
     layers: int = 5
@@ -118,6 +121,7 @@ class MaskedSettings:
     norm: Norm = "none"
     order: OrderName = "raster"
     order_seed: int = 0
+    conditional: bool = False
 
     def __post_init__(self) -> None:
         if self.layers < 1:
@@ -128,12 +132,13 @@ class MaskedSettings:
         order = ordering(spec.shape, self.order, self.order_seed)
         return order.flip(0) if i % 2 else order
 
-    def conditioner(self, spec: Spec, i: int, outputs: int) -> MaskedConditioner:
+    def conditioner(self, spec: Spec, i: int, outputs: int, conditions: int = 0) -> MaskedConditioner:
         """The masked net of layer `i`."""
-        return MaskedConditioner(self.place(spec, i), self.hidden, self.activation, outputs, self.order_seed + i)
+        place, seed = self.place(spec, i), self.order_seed + i
+        return MaskedConditioner(place, self.hidden, self.activation, outputs, seed, conditions)
 
     def build(self, spec: Spec) -> list[tuple[MaskedAutoregressive, list[Layer]]]:
         """Every layer, and what stands after it."""
-        move = CenterScale(self.scale_bound)
-        nets = [self.conditioner(spec, i, move.parameters) for i in range(self.layers)]
+        move, conditions = CenterScale(self.scale_bound), spec.classes if self.conditional else 0
+        nets = [self.conditioner(spec, i, move.parameters, conditions) for i in range(self.layers)]
         return [(MaskedAutoregressive(net, move), normalization(self.norm, spec.dims)) for net in nets]

@@ -12,8 +12,9 @@ from itertools import chain
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.nn.functional import one_hot
 
-from counterfeit.core import Batch, Clock, Draw, Kind, Model, Spec, Update, check_codes, check_request
+from counterfeit.core import Batch, Clock, Draw, Kind, Model, Spec, Update, check_codes, check_labels, check_request
 from counterfeit.models.autoregressive.shared.model import expect
 from counterfeit.models.flow.shared.bases import Base, StandardNormal
 from counterfeit.models.flow.shared.layers import ActNorm, Layer, Standardize, back, through
@@ -36,111 +37,146 @@ class Flow(Model):
         layers: from the data to the noise.
         base: distribution of the noise; a standard normal one where None.
         images: whether layers expect events as they are, and not as vectors.
+        conditional: whether layers see labels, one-hot: then log p(x | y) is learned, and log p(x) sums over labels.
 
     Raises:
-        ValueError: where data are not real values.
+        ValueError: where data are not real values, or have no labels and the flow is conditional.
     """
+
+    frequencies: Tensor
 
     transforms: Mapping[Kind, tuple[str, ...]] = {"image": ("dequantize", "logit")}
 
     def __init__(
-        self, spec: Spec, layers: Sequence[Layer], base: Base | None = None, images: bool = False
+        self, spec: Spec, layers: Sequence[Layer], base: Base | None = None, images: bool = False,
+        conditional: bool = False,
     ) -> None:  # fmt: skip
         expect(spec, "real", type(self).__name__, REAL)
+        if conditional and spec.classes < 1:
+            raise ValueError("data without labels came; a conditional model expects labels. Choose data with classes.")
         super().__init__(spec)
+        self.conditional, self.labels = conditional, spec.classes if conditional else 0
+        if conditional:
+            self.register_buffer("frequencies", torch.full((spec.classes,), 1 / spec.classes))
         self.event = spec.shape if images else (spec.dims,)
         self.standardize, self.maps = Standardize(self.event), nn.ModuleList(layers)
         self.base = StandardNormal() if base is None else base
 
     @torch.no_grad()
     def initialize(self, data: Batch) -> None:
-        """See the mean and the standard deviation of every value, and, at the places of actnorm, of some examples."""
+        """See the moments of every value, how frequent labels are, and, at the places of actnorm, some examples."""
         x, training = data.x.reshape(-1, *self.event), self.training
         self.standardize.fit(x)
+        if self.labels:
+            y = check_labels(data.y, len(x), self.labels)
+            self.frequencies.copy_(torch.bincount(y, minlength=self.labels) / len(y))
         norms = [layer for layer in self.modules() if isinstance(layer, ActNorm)]
         hooks = [norm.register_forward_pre_hook(lambda norm, given: norm.fit(*given)) for norm in norms]
         if norms:
-            through(self.eval().layers, x[torch.randperm(len(x), device=x.device)[:LOOKED_AT]])
+            some = torch.randperm(len(x), device=x.device)[:LOOKED_AT]
+            self.eval()._to_noise(x[some], self._condition(data.labels[some]) if self.labels else None)
         for hook in hooks:
             hook.remove()
         self.train(training)
 
     def updates(self, draw: Draw, clock: Clock) -> Iterator[Update]:  # noqa: ARG002
-        """One player: descend the negative log-likelihood."""
-        z, ladj = self._to_noise(draw().x)
+        """One player: descend the negative log-likelihood, given the label where the flow is conditional."""
+        batch = draw()
+        z, ladj = self._to_noise(batch.x, self._condition(batch.labels) if self.labels else None)
         loss = -(self.base.log_prob(z) + ladj).mean()
         yield Update(loss, logs={"loss": loss.detach()})
 
     def log_prob(self, x: Tensor) -> Tensor:
-        """Exact log-likelihood in nats, (B,).
+        """Exact log-likelihood in nats, (B,): of all labels together, where the flow is conditional.
 
         Raises:
             ValueError: where it is no number, as on data too far from those of training; says which layer fails.
         """
         self.spec.check(x, f"{type(self).__name__}.log_prob")
-        z, ladj = self._to_noise(x)
-        value = self.base.log_prob(z) + ladj
-        if bool(value.isnan().any()) or not bool(z.isfinite().all()):
-            self._blame(x)
-        return value
+        return self.joint(x).logsumexp(1) if self.labels else self._log_prob(x, None)
+
+    def joint(self, x: Tensor) -> Tensor:
+        """Joint log-likelihood with each label in nats, (B, labels), by a pass each; p(y) is the label's frequency."""
+        every = torch.arange(self.labels, device=x.device)
+        given = [self._log_prob(x, self._condition(y.expand(len(x)))) for y in every]
+        return torch.stack(given, 1) + self.frequencies.log()
 
     def encode(self, x: Tensor) -> Tensor:
-        """The noise that becomes each example, float64 (B, D).
+        """The noise that becomes each example, float64 (B, D); then its likeliest label, one-hot, where there are some.
 
         Raises:
             ValueError: where it is no number; says which layer fails.
         """
         self.spec.check(x, f"{type(self).__name__}.encode")
-        z = self._in_float64(x)
+        condition = self._condition(self.joint(x).argmax(1)) if self.labels else None
+        z = self._in_float64(x, condition)
         if not bool(z.isfinite().all()):
-            self._blame(x)
-        return z
+            self._blame(x, condition)
+        return z if condition is None else torch.cat([z, condition.to(z)], 1)
 
     def decode(self, z: Tensor) -> Tensor:
-        """What noise becomes, (B, *shape), in the type of the parameters."""
-        check_codes(z, self.spec.dims)
-        return self._in_float64(z, inverse=True).reshape(-1, *self.spec.shape).to(self.standardize.loc)
+        """What codes become, (B, *shape), in the type of the parameters."""
+        check_codes(z, self.spec.dims + self.labels)
+        noise, condition = z.tensor_split([self.spec.dims], 1)
+        x = self._in_float64(noise, condition if self.labels else None, inverse=True)
+        return x.reshape(-1, *self.spec.shape).to(self.standardize.loc)
 
-    def prior(self, n: int) -> Tensor:
-        """Draw noise, float64 (n, D)."""
+    def prior(self, n: int, y: Tensor | None = None) -> Tensor:
+        """Draw codes, float64 (n, D + labels): noise, then the labels `y`, (n,), one-hot where there are labels.
+
+        Labels are as frequent as in the data where `y` is None.
+        """
         check_request(n)
-        return _wide(self.base.sample(self.standardize.loc.new_empty(n, self.spec.dims)))
+        z = _wide(self.base.sample(self.standardize.loc.new_empty(n, self.spec.dims)))
+        if not self.labels:
+            return z
+        y = torch.multinomial(self.frequencies, n, replacement=True) if y is None else y
+        return torch.cat([z, self._condition(y).to(z)], 1)
 
     @torch.no_grad()
     def sample(self, n: int, y: Tensor | None = None) -> Tensor:
-        """Draw `n` examples, (n, *shape)."""
-        check_request(n, y)
-        return self.decode(self.prior(n))
+        """Draw `n` examples, (n, *shape), of the labels `y`, (n,), where there are labels and they are given."""
+        check_request(n, y if not self.labels else None)
+        y = None if y is None else check_labels(y, n, self.labels).to(self.device)
+        return self.decode(self.prior(n, y))
 
-    def forward(self, h: Tensor, inverse: bool = False) -> Tensor:
+    def forward(self, h: Tensor, condition: Tensor | None = None, inverse: bool = False) -> Tensor:
         """The noise of examples, (B, *shape) -> (B, D); or back where `inverse`. In the type of the parameters."""
-        return back(self.layers, h) if inverse else self._to_noise(h)[0]
+        return back(self.layers, h, condition) if inverse else self._to_noise(h, condition)[0]
 
-    def _in_float64(self, h: Tensor, inverse: bool = False) -> Tensor:
+    def _in_float64(self, h: Tensor, condition: Tensor | None, inverse: bool = False) -> Tensor:
         """The same by parameters and buffers in float64, through which gradients go; the model keeps its own."""
         tensors = chain(self.named_parameters(), self.named_buffers())
         wide = {name: _wide(tensor) for name, tensor in tensors if tensor.is_floating_point()}
-        return functional_call(self, wide, (_wide(h), inverse))
+        return functional_call(self, wide, (_wide(h), None if condition is None else _wide(condition), inverse))
 
     @property
     def layers(self) -> list[nn.Module]:
         """From the data to the noise; the first standardizes."""
         return [self.standardize, *self.maps]
 
-    def _to_noise(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def _condition(self, y: Tensor) -> Tensor:
+        """Labels, (B,), as layers see them: one-hot, (B, labels)."""
+        return one_hot(y, self.labels).to(self.standardize.loc)
+
+    def _log_prob(self, x: Tensor, condition: Tensor | None) -> Tensor:
+        z, ladj = self._to_noise(x, condition)
+        value = self.base.log_prob(z) + ladj
+        if bool(value.isnan().any()) or not bool(z.isfinite().all()):
+            self._blame(x, condition)
+        return value
+
+    def _to_noise(self, x: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Noise, (B, D), and log |det dz/dx|, (B,)."""
-        z, ladj = through(self.layers, x.reshape(-1, *self.event))
+        z, ladj = through(self.layers, x.reshape(-1, *self.event), condition)
         return z.flatten(1), ladj
 
-    def _blame(self, x: Tensor) -> None:
+    def _blame(self, x: Tensor, condition: Tensor | None) -> None:
         """Raise a ValueError that names the first layer, or the base, whose result is not finite."""
-        h, who, reach = (
-            x.to(self.standardize.loc).reshape(-1, *self.event),
-            f"the base {type(self.base).__name__}",
-            float(x.abs().max()),
-        )
+        h, who, reach = x.to(self.standardize.loc), f"the base {type(self.base).__name__}", float(x.abs().max())
+        h = h.reshape(-1, *self.event)
         for i, layer in enumerate(self.layers):
-            h, ladj = layer(h)
+            h, ladj = through([layer], h, condition)
             if not bool(h.isfinite().all() & ladj.isfinite().all()):
                 who = f"layer {i} ({_name(layer)})"
                 break

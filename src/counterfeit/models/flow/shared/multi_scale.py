@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -16,10 +17,10 @@ from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 from counterfeit.core import Net
 from counterfeit.models.flow.shared.coupling import MaskedCoupling
 from counterfeit.models.flow.shared.elementwise import Elementwise
-from counterfeit.models.flow.shared.layers import Layer, Norm, back, normalization, through
+from counterfeit.models.flow.shared.layers import Conditioned, Layer, Norm, back, normalization, through
 from counterfeit.nets.layers import at_least_float32
 
-__all__ = ["MultiScale", "checkerboard", "image_couplings"]
+__all__ = ["ImageCouplings", "MultiScale", "checkerboard", "image_couplings"]
 
 
 def checkerboard(height: int, width: int) -> Tensor:
@@ -31,6 +32,26 @@ def checkerboard(height: int, width: int) -> Tensor:
                  [0., 1., 0.]]])
     """
     return ((torch.arange(height)[:, None] + torch.arange(width) + 1) % 2).float()[None]
+
+
+@dataclass(frozen=True)
+class ImageCouplings:
+    """Couplings of images.
+
+    Arguments:
+        width: channels of each coupling's convolutions, for images.
+        blocks: residual blocks of each coupling's net, for images.
+        scales: how many at most, for images; each but the last halves the sides, which must be even.
+    """
+
+    width: int = 64
+    blocks: int = 2
+    scales: int = 3
+
+    def __post_init__(self) -> None:
+        if min(self.width, self.blocks, self.scales) < 1:
+            came = f"width={self.width}, blocks={self.blocks}, scales={self.scales} came"
+            raise ValueError(f"{came}; 1 or more are expected. Raise it.")
 
 
 class ResidualConv(Net):
@@ -73,27 +94,26 @@ class Squeeze(Layer):
         return pixel_shuffle(y, 2)
 
 
-class MultiScale(Layer):
+class MultiScale(Conditioned):
     """Images to noise, (B, C, H, W) -> (B, D): half of the channels leaves after each scale but the last (eqs. 14-16).
 
     Arguments:
         shape: of an image, (C, H, W).
-        width: channels of the convolutions.
-        blocks: residual blocks of each coupling's net.
-        scales: how many at most; each but the last needs even sides.
+        sizes: of the nets, and how many scales.
         elementwise: how single values move.
         norm: what stands after each coupling.
+        conditions: numbers that each example's condition has.
     """
 
     def __init__(
-        self, shape: Sequence[int], width: int, blocks: int, scales: int, elementwise: Elementwise, norm: Norm
-    ) -> None:  # fmt: skip
+        self, shape: Sequence[int], sizes: ImageCouplings, elementwise: Elementwise, norm: Norm, conditions: int = 0
+    ) -> None:
         super().__init__()
         channels, height, width_ = shape
         self.shapes: list[tuple[int, int, int]] = []  # of what leaves after each scale
         self.scales = nn.ModuleList()
-        build = lambda c, masks: image_couplings(c, masks, width, blocks, elementwise, norm)  # noqa: E731
-        while len(self.scales) < scales - 1 and height % 2 == width_ % 2 == 0:
+        build = lambda c, masks: image_couplings(c, masks, sizes, elementwise, norm, conditions)  # noqa: E731
+        while len(self.scales) < sizes.scales - 1 and height % 2 == width_ % 2 == 0:
             layers = build(channels, _checkerboards(height, width_, 3))
             channels, height, width_ = 4 * channels, height // 2, width_ // 2
             layers += [Squeeze(), *build(channels, _stripes(channels, 3))]
@@ -103,24 +123,24 @@ class MultiScale(Layer):
         self.scales.append(nn.ModuleList(build(channels, _checkerboards(height, width_, 4))))
         self.shapes.append((channels, height, width_))
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """To noise, what left first in front."""
         left, total = list[Tensor](), x.new_zeros(len(x))
         for i, scale in enumerate(self.layers):
-            x, ladj = through(scale, x)
+            x, ladj = through(scale, x, condition)
             total = total + ladj
             if i < len(self.scales) - 1:
                 x, out = x.chunk(2, 1)
                 left.append(out.flatten(1))
         return torch.cat([*left, x.flatten(1)], 1), total
 
-    def inverse(self, y: Tensor) -> Tensor:
+    def inverse(self, y: Tensor, condition: Tensor | None = None) -> Tensor:
         """To images."""
         parts = y.split([math.prod(shape) for shape in self.shapes], 1)
         *left, x = [part.unflatten(1, shape) for part, shape in zip(parts, self.shapes, strict=True)]
-        x = back(self.layers[-1], x)
+        x = back(self.layers[-1], x, condition)
         for scale, out in zip(reversed(self.layers[:-1]), reversed(left), strict=True):
-            x = back(scale, torch.cat([x, out], 1))
+            x = back(scale, torch.cat([x, out], 1), condition)
         return x
 
     @property
@@ -130,12 +150,13 @@ class MultiScale(Layer):
 
 
 def image_couplings(
-    channels: int, masks: Sequence[Tensor], width: int, blocks: int, elementwise: Elementwise, norm: Norm
+    channels: int, masks: Sequence[Tensor], sizes: ImageCouplings, elementwise: Elementwise, norm: Norm,
+    conditions: int = 0,
 ) -> list[Layer]:  # fmt: skip
     """A coupling of images of so many channels for each mask of what stays."""
     layers = list[Layer]()
     for kept in masks:
-        net = ResidualConv(channels, width, blocks, elementwise.parameters * channels)
+        net = ResidualConv(channels + conditions, sizes.width, sizes.blocks, elementwise.parameters * channels)
         layers += [MaskedCoupling(kept, net, elementwise), *normalization(norm, channels, images=True)]
     return layers
 
