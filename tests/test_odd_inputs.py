@@ -171,6 +171,7 @@ NEEDS = {  # a line that says what is missing, where data lack what a model is a
 OWN = {"train.steps": 1, "train.save_every": 1, "train.batch_size": 4, "train.tensorboard": False, "train.threads": 1}
 LACKING = {
     **dict.fromkeys(("acgan", "cgan", "classifier", "semi-supervised-gan", "stargan"), "labels"),
+    "semi-supervised-aae": "labels",
     **dict.fromkeys(("cyclegan", "cyclegan-cifar10"), "labels"),
     "text2image": "captions", "next-frame": "videos",
     **dict.fromkeys(("full-table", "independent", "markov"), "binary"),

@@ -79,7 +79,8 @@ def compute(model: Generator, source: Source, evaluation: Evaluation) -> Result:
         one, other = able.prior(len(z)), able.prior(len(z))
     found, floor = two_samples(z, one, evaluation.seed), two_samples(other, one, evaluation.seed)
     what = f"squared maximum mean discrepancy of codes and as many draws of the prior, {z.shape[1]} numbers each"
-    protocol = f"{what}, mean of Gaussian kernels of 1, 1/2 and 1/4 of the median distance; {describe(source, evaluation.split, len(x))}"
+    how = "mean of Gaussian kernels of 1, 1/2 and 1/4 of the median distance"
+    protocol = f"{what}, {how}; {describe(source, evaluation.split, len(x))}"
     return Result(
         found.value, found.spread, len(x), protocol, {"p": found.p, "seed": evaluation.seed},
         references={"prior": Estimate(floor.value, floor.spread, len(z))},

@@ -14,8 +14,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from counterfeit.core import Batch, Clock, Draw, Spec, Update, check_labels, without_statistics
+from counterfeit.core import Batch, Clock, Draw, Spec, Update, without_statistics
 from counterfeit.models.adversarial.shared.alternating import GANSettings, Losses
+from counterfeit.models.adversarial.shared.labelled import choose_labelled, labelled_count
 from counterfeit.models.adversarial.shared.prior import Prior
 from counterfeit.models.adversarial.shared.sampling_gan import Fake, SamplingGAN
 from counterfeit.models.adversarial.shared.views import Views
@@ -23,7 +24,6 @@ from counterfeit.nets.conv import ConvPlayers
 
 __all__ = ["SemiSupervisedGAN"]
 
-EACH = 10  # labelled examples of a class, where nobody says how many
 NETS = ConvPlayers(discriminator_norm="none", dropout=0.3)
 SETTINGS = GANSettings(objective="feature-matching", resample_noise=False)
 
@@ -71,14 +71,8 @@ class SemiSupervisedGAN(SamplingGAN):
         views: Views = Views(), adversarial: bool = True, nets: ConvPlayers = NETS,  # noqa: B008
         prior: Prior = Prior(), settings: GANSettings = SETTINGS,  # noqa: B008
     ) -> None:  # fmt: skip
-        if spec.classes < 1:
-            raise ValueError("data without labels came; a classifier expects labels. Choose data with classes.")
         self.all_there = num_labelled is not None
-        num_labelled = EACH * spec.classes if num_labelled is None else num_labelled
-        if num_labelled < spec.classes or num_labelled % spec.classes:
-            raise ValueError(
-                f"num_labelled={num_labelled} came; a multiple of {spec.classes} classes is expected. Change it."
-            )
+        num_labelled = labelled_count(num_labelled, spec.classes)
         if not supervised_weight >= 0:
             raise ValueError(f"supervised_weight={supervised_weight} came; at least 0 is expected. Raise it.")
         generator, discriminator = nets.generator(spec, prior.noise_dim), nets.discriminator(spec, spec.classes)
@@ -92,20 +86,10 @@ class SemiSupervisedGAN(SamplingGAN):
     @torch.no_grad()
     def initialize(self, data: Batch) -> None:
         """Choose the examples whose labels are looked at, as many of each class; all others stay hidden."""
-        y = check_labels(data.y, len(data.x), self.spec.classes)
-        shuffled = torch.randperm(len(y), device=y.device)
         share = len(self.labelled_y) // self.spec.classes
-        chosen = [shuffled[y[shuffled] == label][:share] for label in range(self.spec.classes)]
-        if not self.all_there and all(map(len, chosen)):  # few examples are looked at as often as many
-            chosen = [some[torch.arange(share, device=y.device) % len(some)] for some in chosen]
-        if any(len(some) < share for some in chosen):
-            raise ValueError(
-                f"a class with {min(map(len, chosen))} training examples came; at least {share} of each are expected. "
-                f"Lower `num_labelled`."
-            )
-        positions = torch.cat(chosen)
+        positions = choose_labelled(data, share, self.spec.classes, repeat=not self.all_there)
         self.labelled_x.copy_(data.x[positions])
-        self.labelled_y.copy_(y[positions])
+        self.labelled_y.copy_(data.labels[positions])
 
     def updates(self, draw: Draw, clock: Clock) -> Iterator[Update]:
         """The game of Algorithm 1, or a step of the discriminator as a classifier where it is not played."""

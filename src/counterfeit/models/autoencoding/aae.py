@@ -6,6 +6,8 @@ References:
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -16,7 +18,7 @@ from counterfeit.models.autoencoding.shared.reconstruction import ErrorName, rec
 from counterfeit.nets.coder import CoderNets
 from counterfeit.nets.mlp import MLP
 
-__all__ = ["AAE", "PriorDiscriminator"]
+__all__ = ["AAE", "AAESettings", "PriorDiscriminator"]
 
 
 class PriorDiscriminator(Net):
@@ -37,6 +39,29 @@ class PriorDiscriminator(Net):
         return torch.cat([judge(part) for judge, part in zip(self.judges, z.split(self.sizes, 1), strict=True)], 1)
 
 
+@dataclass(frozen=True)
+class AAESettings:
+    """How an adversarial autoencoder rebuilds examples, and what judges its codes.
+
+    Arguments:
+        error: of reconstructions: squared, or the cross-entropy of values in [0, 1]; auto: the latter where it can be.
+        reconstruction_weight: weight of the error, mean over values, beside the game.
+        discriminator_hidden: sizes of the hidden layers of what judges codes.
+
+    Raises:
+        ValueError: where the weight is negative.
+    """
+
+    error: ErrorName = "auto"
+    reconstruction_weight: float = 10.0
+    discriminator_hidden: tuple[int, ...] = (256, 256)
+
+    def __post_init__(self) -> None:
+        if not self.reconstruction_weight >= 0:
+            came = f"reconstruction_weight={self.reconstruction_weight} came"
+            raise ValueError(f"{came}; at least 0 is expected. Raise it.")
+
+
 class AAE(AlternatingGAN[Tensor]):
     """An adversarial autoencoder: codes of all data together are to look like draws of a prior to a discriminator.
 
@@ -50,9 +75,7 @@ class AAE(AlternatingGAN[Tensor]):
     Arguments:
         spec: what the data are.
         codes: the prior.
-        error: of reconstructions: squared, or the cross-entropy of values in [0, 1]; auto: the latter where it can be.
-        reconstruction_weight: weight of the error, mean over values, beside the game.
-        discriminator_hidden: sizes of the hidden layers of what judges codes.
+        aae: how examples are rebuilt, and what judges codes.
         nets: what encoder and decoder are.
         settings: what the game is played for, and what keeps it stable.
 
@@ -66,20 +89,16 @@ class AAE(AlternatingGAN[Tensor]):
     """
 
     def __init__(
-        self, spec: Spec, codes: CodePrior = CodePrior(), error: ErrorName = "auto",  # noqa: B008
-        reconstruction_weight: float = 10.0, discriminator_hidden: tuple[int, ...] = (256, 256),
+        self, spec: Spec, codes: CodePrior = CodePrior(), aae: AAESettings = AAESettings(),  # noqa: B008
         nets: CoderNets = CoderNets(), settings: GANSettings = GANSettings(),  # noqa: B008
     ) -> None:  # fmt: skip
         if settings.augment:
             raise ValueError(f"augment={settings.augment} came; none is expected of codes. Leave it out.")
-        if not reconstruction_weight >= 0:
-            raise ValueError(f"reconstruction_weight={reconstruction_weight} came; at least 0 is expected. Raise it.")
         encoder = nets.encoder(spec, codes.code_dim)
-        super().__init__(spec, encoder, PriorDiscriminator(codes, discriminator_hidden), settings)
+        super().__init__(spec, encoder, PriorDiscriminator(codes, aae.discriminator_hidden), settings)
         self.decoder = nets.decoder(spec, codes.code_dim, 1)
-        self.reconstruction, self.codes = reconstruction(spec, error), codes
-        self.error, self.reconstruction_weight, self.nets = error, reconstruction_weight, nets
-        self.discriminator_hidden = discriminator_hidden
+        self.reconstruction, self.codes = reconstruction(spec, aae.error), codes
+        self.aae, self.nets = aae, nets
 
     def generate(self, real: Batch) -> Tensor:
         """Codes of data, (B, code_dim), with gradients: the style, and the probability of each category."""
@@ -97,11 +116,16 @@ class AAE(AlternatingGAN[Tensor]):
         """The encoder lets its codes pass for draws of the prior; it and the decoder rebuild the data of them."""
         error = self.reconstruction.loss(real.x, self.decoder(fake)).mean() / self.spec.dims
         judged = self.objective.generator(self.discriminator(self.settings.augmented(fake)))
-        losses = {"loss": judged, "reconstruction": self.reconstruction_weight * error}
+        losses = {"loss": judged, "reconstruction": self.aae.reconstruction_weight * error}
         return Update.of(("generator", "decoder"), losses)
 
-    def _code(self, x: Tensor) -> Tensor:
+    def read(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The style, (B, latent), and the logits of the categories, (B, categories), of each example."""
         style, logits = self.generator(x).split([self.codes.latent_dim, self.codes.categories], 1)
+        return style, logits
+
+    def _code(self, x: Tensor) -> Tensor:
+        style, logits = self.read(x)
         return torch.cat([style, logits.softmax(1)], 1) if self.codes.categories else style
 
     def prior(self, n: int) -> Tensor:

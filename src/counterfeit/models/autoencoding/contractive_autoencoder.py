@@ -82,7 +82,7 @@ class ContractiveAutoencoder(CodeModel):
 
     def __init__(
         self, spec: Spec, hidden: tuple[int, ...] = (1_000,), contraction: float = 0.1, error: ErrorName = "auto",
-        chain_steps: int = 20, chain_scale: float = 1.0,
+        chain_steps: int = 10, chain_scale: float = 0.3,
     ) -> None:  # fmt: skip
         if min(hidden, default=0) < 1 or chain_steps < 0 or not min(contraction, chain_scale) >= 0:
             came = f"hidden={hidden}, contraction={contraction}, chain_steps={chain_steps}, chain_scale={chain_scale}"
@@ -125,18 +125,22 @@ class ContractiveAutoencoder(CodeModel):
             z = self._reconstruction(len(self.layers) - stage).mean(layer.decode(z).unsqueeze(-1))
         return first.decode(z).unflatten(1, (*self.spec.shape, 1))
 
+    def prior(self, n: int) -> Tensor:
+        """The codes, (n, hidden), at which `n` chains end."""
+        h = self.like_codes(n)
+        for _ in range(self.chain_steps):
+            h = self.walk(self.decode(h))
+        return h
+
     def sample(self, n: int, y: Tensor | None = None) -> Tensor:
         """The ends of `n` chains, (n, *shape): means of examples, of which binary ones are drawn."""
         check_request(n, y)
-        x = self.decode(self.prior(n))
-        for _ in range(self.chain_steps):
-            x = self.walk(x)
-        return self.reconstruction.drawn(x)
+        return self.reconstruction.drawn(self.decode(self.prior(n)))
 
     def walk(self, x: Tensor) -> Tensor:
-        """One step of each chain, g(h + J Jᵀ ε): (B, *shape) -> (B, *shape) (2012, algorithm 1)."""
+        """The codes h + J Jᵀ ε of examples, (B, *shape), which decode to the next of each chain (2012, algorithm 1)."""
         h = self._codes(x)
-        return self.decode(h[-1] + self.along_tangents(h, self.chain_scale * torch.randn_like(h[-1])))
+        return h[-1] + self.along_tangents(h, self.chain_scale * torch.randn_like(h[-1]))
 
     def along_tangents(self, codes: list[Tensor], v: Tensor) -> Tensor:
         """J Jᵀ v of the Jacobian J of the last layer's codes in the data, by products with weights alone.

@@ -76,18 +76,21 @@ class DenoisingAutoencoder(Autoencoder):
         loss = torch.stack(losses).mean()
         yield Update(loss, logs={"loss": loss.detach(), "first": losses[0].detach()})
 
-    def sample(self, n: int, y: Tensor | None = None) -> Tensor:
-        """The ends of `n` chains, (n, *shape), the last step a mean where the data are pictures.
+    def prior(self, n: int) -> Tensor:
+        """The codes, (n, latent), at which `n` chains end: those of corrupted examples.
 
         They start at decoded draws from the normal distribution with the moments of the codes of training examples.
         """
-        check_request(n, y)
-        mean, scale = self.decode(self.prior(n)), self.residual()
-        x = self.draw(mean, scale)
+        z, scale = self.like_codes(n), self.residual()
         for _ in range(self.chain_steps):
-            mean = self.rebuilt(x)
-            x = self.draw(mean, scale)
-        return mean if self.spec.kind == "image" else x
+            z = self.code(self.noise(self.draw(self.decode(z), scale), self.spec))
+        return z
+
+    def sample(self, n: int, y: Tensor | None = None) -> Tensor:
+        """The ends of `n` chains, (n, *shape): draws of P(x | x̃), or its means where the data are pictures."""
+        check_request(n, y)
+        mean = self.decode(self.prior(n))
+        return mean if self.spec.kind == "image" else self.draw(mean, self.residual())
 
     def rebuilt(self, x: Tensor) -> Tensor:
         """The mean of P(x | x̃) after a corruption of each of `x`, (B, *shape)."""

@@ -33,8 +33,8 @@ def like_rows(rows: Tensor, n: int) -> Tensor:
 class CodeModel(Model):
     """What encodes and decodes.
 
-    Nothing in its training says where codes lie. So the model keeps up to 1,000 training examples, and `prior` draws
-    from the normal distribution with the mean and covariance of their codes, whatever shape their true one has.
+    Nothing in its training says where codes lie. So the model keeps up to 1,000 training examples, and `like_codes`
+    draws from the normal distribution with the mean and covariance of their codes, whatever shape their true one has.
 
     Arguments:
         spec: what the data are.
@@ -64,11 +64,15 @@ class CodeModel(Model):
         positions = torch.arange(KEPT, device=data.x.device) * len(data.x) // KEPT
         self.examples.copy_(data.x[positions])
 
-    def prior(self, n: int) -> Tensor:
+    def like_codes(self, n: int) -> Tensor:
         """Draw `n` codes, (n, code_dim), from the normal distribution with the moments of training examples' codes."""
         check_request(n)
         with without_statistics(self):
             return like_rows(self.code(self.examples), n)
+
+    def prior(self, n: int) -> Tensor:
+        """Draw `n` codes, (n, code_dim), which `sample` decodes."""
+        return self.like_codes(n)
 
     def encode(self, x: Tensor) -> Tensor:
         """The code of each example, (B, code_dim)."""
