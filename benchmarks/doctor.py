@@ -100,7 +100,7 @@ class Outcome:
 GAN = {"train.steps": 2_000, "train.save_every": 250}
 VAE = {"train.steps": 1_500, "train.save_every": 250}
 PLANE = {**TOY, **GAN, NOISE: 0.1}
-ALIKE, DEAF = ("mode-collapse", "dead-units"), ("posterior-collapse", "mode-collapse")
+ALIKE, DEAF = ("mode-collapse", "dead-units", "off-data"), ("posterior-collapse", "mode-collapse")
 CASES = (
     Case("gan, whole recipe", "gan", {}),
     Case("gan", "gan", GAN),
@@ -114,9 +114,9 @@ CASES = (
     Case("six codes", "gan", GAN, "mode-collapse", spoil=few_points),
     Case("noise of size 1", "gan", {**GAN, "model.noise_dim": 1, NOISE: 0.0}, "mode-collapse"),
     Case("grid, hasty generator", "gan-bimodal", {**PLANE, "data.name": "grid", "model.noise_dim": 1, NOISE: 0.0,
-         "train.parts.generator.lr": 3e-3}, "mode-collapse", ("dead-units",)),
+         "train.parts.generator.lr": 3e-3}, "mode-collapse", ("dead-units", "off-data")),
     Case("ring, hasty generator", "gan-bimodal", {**PLANE, "data.name": "ring", "model.noise_dim": 2, NOISE: 0.0,
-         "train.parts.generator.lr": 5e-3}, "mode-collapse", ("dead-units",)),
+         "train.parts.generator.lr": 5e-3}, "mode-collapse", ("dead-units", "off-data")),
     Case("slow generator", "gan", {**GAN, NOISE: 0.0, "train.parts.generator.lr": 1e-6}, "discriminator-won", ALIKE),
     Case("minimax, 3 discriminator steps", "gan", {**GAN, NOISE: 0.0, OBJECTIVE: "minimax", STEPS: 3,
          "model.norm": "none", "train.parts.generator.lr": 1e-5}, "discriminator-won", ALIKE),
@@ -132,7 +132,10 @@ CASES = (
     Case("vae on 30 examples", "vae", {**VAE, "train.batch_size": 30}, "memorization", few=30),
     Case("vae, lr 0.03", "vae", {**VAE, "train.lr": 0.03}, "dead-units", DEAF),
     Case("drowned generator", "gan", {**GAN, "model.norm": "none"}, "dead-units", ("mode-collapse",
-         "discriminator-won"), spoil=drowned),
+         "discriminator-won", "off-data"), spoil=drowned),
+    Case("grid, ended early", "gan-grid", {"train.steps": 400, "train.save_every": 100}, "off-data"),
+    Case("vae, ended early", "vae", {"train.steps": 300, "train.save_every": 100}, "posterior-collapse",
+         ("dead-units",)),
     Case("drowned vae", "vae", VAE, "dead-units", DEAF, spoil=drowned),
 )  # fmt: skip
 

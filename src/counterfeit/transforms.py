@@ -22,8 +22,8 @@ from torch.nn.functional import softplus
 from counterfeit.core import Kind, Spec
 
 __all__ = [
-    "TRANSFORMS", "Affine", "Binarize", "Composition", "Dequantize", "Flatten", "Logit", "Transform", "build",
-    "moments",
+    "TRANSFORMS", "Affine", "Binarize", "Composition", "Dequantize", "Flatten", "Logit", "Standardize", "Transform",
+    "build", "moments",
 ]  # fmt: skip
 
 LEVELS = 256  # of an 8-bit value
@@ -43,6 +43,10 @@ class Transform(ABC):
     @abstractmethod
     def inverse(self, y: Tensor) -> Tensor:
         """The batch that `y` came from."""
+
+    def fit(self, examples: Callable[[], Tensor]) -> bool:  # noqa: ARG002
+        """See the training examples, (N, *event), where the transform depends on them; whether it does."""
+        return False
 
 
 class Affine(Transform):
@@ -164,6 +168,37 @@ class Logit(Transform):
         return ((y.sigmoid() - self.alpha) / self.scale).clamp(0, 1)
 
 
+class Standardize(Transform):
+    """y = (x - mean) / std, by the mean and the standard deviation of every value in training.
+
+    A value that never changes in training is shifted alone.
+    """
+
+    loc: Tensor
+    scale: Tensor
+
+    def fit(self, examples: Callable[[], Tensor]) -> bool:
+        """See the mean and the standard deviation of training examples."""
+        x = examples()
+        self.loc = x.mean(0, dtype=torch.float64)
+        scale = torch.stack([(part - self.loc).square().sum(0) for part in x.split(4096)]).sum(0).div(len(x)).sqrt()
+        self.scale = torch.where((x == x[0]).all(0), torch.ones_like(scale), scale)
+        return True
+
+    def spec(self, spec: Spec) -> Spec:
+        """Real values of the same shape."""
+        return replace(spec, kind="real")
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Shift and scale; what is subtracted and divided by is float64."""
+        y = (x - self.loc.to(x.device)) / self.scale.to(x.device)
+        return y.to(x.dtype), _zeros(x) - self.scale.log().sum().to(x)
+
+    def inverse(self, y: Tensor) -> Tensor:
+        """Scale and shift back."""
+        return (y * self.scale.to(y.device) + self.loc.to(y.device)).to(y.dtype)
+
+
 class Composition(Transform):
     """One transform after another; none leaves the data as they are.
 
@@ -188,6 +223,13 @@ class Composition(Transform):
             ladj = ladj + change
         return x, ladj
 
+    def fit(self, examples: Callable[[], Tensor]) -> bool:
+        """Fit each that depends on the training examples to what those before it make of them."""
+        for i, transform in enumerate(self.transforms):
+            before = Composition(*self.transforms[:i])
+            transform.fit(lambda before=before: before.forward(examples())[0])  # type: ignore[misc]
+        return True
+
     def inverse(self, y: Tensor) -> Tensor:
         """In the opposite order."""
         for transform in reversed(self.transforms):
@@ -200,6 +242,7 @@ TRANSFORMS: Mapping[str, Callable[[], Transform]] = {
     "dequantize": Dequantize,
     "flatten": Flatten,
     "logit": Logit,
+    "standardize": Standardize,
     "symmetric": partial(Affine, -1.0, 2.0),
 }
 

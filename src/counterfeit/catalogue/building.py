@@ -12,10 +12,11 @@ import torch
 
 from counterfeit.catalogue.classes import model_class
 from counterfeit.catalogue.data_sources import source as find
+from counterfeit.catalogue.data_sources import sources
 from counterfeit.catalogue.recipe_files import Recipe, configure
 from counterfeit.common.seeding import mix, seeded
 from counterfeit.config.settings import AUTO, Config
-from counterfeit.core import Model
+from counterfeit.core import Bounds, Density, Model
 from counterfeit.data.source import Source, transformed
 from counterfeit.transforms import build as chain
 
@@ -32,7 +33,7 @@ def training_data(config: Config, adopted: Source | None = None) -> tuple[Config
     found = find(config.data, adopted=adopted)
     if AUTO not in config.data.transforms:
         return config, found
-    expected = model_class(config.model).transforms.get(found.spec.kind, ())
+    expected = model_class(config.model).transforms.get(found.spec.kind, found.expected_transforms)
     names = [each for name in config.data.transforms for each in (expected if name == AUTO else (name,))]
     data = replace(config.data, transforms=tuple(names))
     return replace(config, data=data), transformed(found.raw, chain(names)) if names else found
@@ -45,6 +46,7 @@ def usual(chosen: Recipe, config: Config, *layers: Mapping[str, Any]) -> Config:
     """
     own = configure(chosen, *layers)
     expected = {(), *model_class(config.model).transforms.values()}
+    expected |= {tuple(one.expected_transforms) for one in sources().values()}
     if own.data.transforms != (AUTO,) or config.data.transforms not in expected:
         return own
     return replace(own, data=replace(own.data, transforms=config.data.transforms))
@@ -62,7 +64,14 @@ def prepare(
     config, found = training_data(config, adopted)
     if same:
         same_data(chosen.fingerprint, found)
-    return config, found, build(config, found, device)
+    model = build(config, found, device)
+    if found.raw.constant and isinstance(model, (Density, Bounds)):
+        names = ", ".join(map(repr, found.raw.constant))
+        raise ValueError(
+            f"{config.data.name}: {names} never changes in training; values that change are expected, since a density "
+            "is as high as it likes there. Take the others: data.options.columns."
+        )
+    return config, found, model
 
 
 def same_data(trained_on: str | None, found: Source) -> None:

@@ -19,6 +19,7 @@ from counterfeit.data.sources.arrays import SUFFIXES, Arrays
 from counterfeit.data.sources.captioned_folder import CaptionedFolder
 from counterfeit.data.sources.folder import Folder
 from counterfeit.data.sources.kept import KEPT, Kept, kept_name
+from counterfeit.data.sources.table import TABLES, Table
 from counterfeit.data.sources.video_folder import Videos
 from counterfeit.transforms import build as chain
 
@@ -65,6 +66,8 @@ def _named(data: Data, beside: Path | None) -> tuple[type[Source], Path | None]:
         return cls, None
     if path.suffix.lower() in SUFFIXES:
         return Arrays, path
+    if path.suffix.lower() in TABLES:
+        return Table, path
     if path.exists() or "/" in data.name or path.suffix.lower() == ".zip":
         return Videos if data.frames else CaptionedFolder if CaptionedFolder.has_captions(path) else Folder, path
     known = nearest(data.name, {name: cls.summary for name, cls in sources().items()}, "counterfeit list data")

@@ -60,9 +60,15 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
 
 
 def _show(source: Source, out: Path) -> int:
+    from counterfeit.data.images import save_png
     from counterfeit.report.export import write_samples
+    from counterfeit.report.figures.pairs import plotted_pairs
 
     n = 64 if len(source.raw.spec.shape) > 1 else 2_000  # of points, a cloud
+    if len(source.raw.spec.shape) == 1 and source.raw.spec.dims > 2:
+        save_png(out, plotted_pairs(source.split("train").first(n).x, source.value_names))
+        say(f"{source.name}: {out}")
+        return 0
     say(f"{source.name}: {write_samples(source.split('train').first(n).x, out)}")
     return 0
 

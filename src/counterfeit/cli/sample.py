@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from counterfeit.cli.options import run_options, samples_writable
+from counterfeit.cli.options import run_options, samples_writable, writable
 from counterfeit.cli.output import counted, say
 from counterfeit.common.files import dumps
 
@@ -33,7 +33,9 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-n", "--n", type=int, help="how many (default: 64)")
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same samples (default: 0)")
     parser.add_argument(
-        "--out", help="a .png grid, a .npy array, or a folder for single pictures (default: RUN/samples.png)"
+        "--out",
+        help="a .png grid, a .npy array, a folder for single pictures, or a .csv or .parquet of a table's columns "
+        "(default: RUN/samples.png, or .csv of tables)",
     )
     group = parser.add_argument_group("what samples show; as frequent as in the data where nothing is asked")
     group.add_argument("--class", metavar="A,B", dest="classes", help="classes, by name or number")
@@ -54,7 +56,7 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
 
     _agree(args)
     source = Run(args.run, args.checkpoint, args.device)
-    place = Path(args.out) if args.out else source.path / "samples.png"
+    place = Path(args.out) if args.out else source.path / f"samples{'.csv' if _is_table(source) else '.png'}"
     if args.interpolate is not None:
         count, out = _walk(source, args, place)
         what = f"{counted(count, 'walk')} between codes"
@@ -82,7 +84,32 @@ def _agree(args: argparse.Namespace) -> None:
             raise ValueError(f"{option} {getattr(args, name)} came; at least {low} is expected. Raise it.")
 
 
+def _is_table(source: Run) -> bool:
+    from counterfeit.data.sources.table import Table
+
+    return isinstance(source.source.raw, Table)
+
+
+def _rows(source: Run, args: argparse.Namespace, place: Path) -> tuple[int, Path]:
+    """Samples as the rows of a table with the columns of the data."""
+    from counterfeit.data.sources.table import Table, write_table
+
+    table, n = source.source.raw, args.n or 64
+    if not isinstance(table, Table):
+        raise ValueError(f"{place} came; {source.name} was not trained on a table. Choose a .npy or a .png.")
+    writable(str(place))
+    y = [name.strip() for name in args.classes.split(",")] if args.classes else None
+    write_table(
+        table.decode(source.sample(n, args.seed, None if y is None else [y[i % len(y)] for i in range(n)])), place
+    )
+    return n, place
+
+
 def _sample(source: Run, args: argparse.Namespace, place: Path) -> tuple[int, Path]:
+    from counterfeit.data.sources.table import TABLES
+
+    if place.suffix.lower() in TABLES:
+        return _rows(source, args, place)
     from counterfeit.report.export import write_rows, write_samples
     from counterfeit.report.figures.label_rows import rows_asked
 

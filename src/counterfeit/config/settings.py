@@ -29,13 +29,13 @@ class Data:
     """What to train on.
 
     Arguments:
-        name: a source (`counterfeit list data`), or the path of a folder or zip of images.
+        name: a source (`counterfeit list data`), or the path of pictures, videos, arrays or a table.
         size: side of the images in pixels; null keeps a source's own size.
         range: LOW,HIGH: the values of files that are black and white; auto: all that integers can hold, all of floats.
         frames: length of a video, where the data are videos; null where they are not.
         every: of a video, every so many frames are kept.
-        transforms: applied to every batch, by name: binarize, dequantize, logit, symmetric, flatten; auto: what the
-            model expects of data of this kind, as a flow dequantized pictures.
+        transforms: applied to every batch, by name: binarize, dequantize, logit, symmetric, standardize, flatten; auto:
+            what the model expects of data of this kind, as a flow dequantized pictures.
         options: further arguments of the source.
         classes: only these classes, by name, in this order; all where none are named.
     """

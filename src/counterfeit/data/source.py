@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from counterfeit.common.seeding import seeded
 from counterfeit.core import Batch, Spec
 from counterfeit.transforms import Composition
 
@@ -166,10 +167,21 @@ class Source(ABC):
     def split(self, name: str) -> Examples:
         """The examples of the split "train", "valid" or "test"; cached, so cheap to call again."""
 
+    expected_transforms: Sequence[str] = ()
+    """Transforms that a model meets these data behind where settings leave them to it and it asks for none itself."""
+
     @property
     def raw(self) -> Source:
         """The source before any transforms."""
         return self
+
+    value_names: Sequence[str] = ()
+    """What each value of an example is called, where they have names."""
+
+    @property
+    def constant(self) -> Sequence[str]:
+        """Names of what never changes in training, of which there can be no density, where values have names."""
+        return ()
 
     def alike(self, other: Source) -> Source:
         """Another source, seen through the transforms of this one."""
@@ -226,13 +238,18 @@ class Source(ABC):
         return fingerprint(*(self.split(name) for name in SPLITS))
 
 
+LOOKED_AT = 1_000_000  # training examples, at most, that transforms are fitted to
+
+
 class _Transformed(Source):
     """A source whose batches pass through a chain of transforms."""
 
     def __init__(self, raw: Source, chain: Composition) -> None:
         self._raw, self._chain = raw, chain
+        with seeded(0):
+            chain.fit(lambda: raw.split("train").first(LOOKED_AT).x)
         self.name, self.summary, self.class_names = raw.name, raw.summary, raw.class_names  # type: ignore[misc]
-        self.warning, self.span = raw.warning, raw.span
+        self.warning, self.span, self.value_names = raw.warning, raw.span, raw.value_names
         self.spec = chain.spec(raw.spec)
 
     def split(self, name: str) -> Examples:

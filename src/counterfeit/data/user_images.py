@@ -20,6 +20,7 @@ from counterfeit.data.images import FORMATS, Span, bombs_refused, crop_resize, d
 from counterfeit.data.sample_files import Array
 from counterfeit.data.source import Source
 from counterfeit.data.sources.arrays import SUFFIXES, chosen_arrays, read_arrays
+from counterfeit.data.sources.table import TABLES, Table, read_table
 
 __all__ = ["Inputs", "read_examples", "read_inputs", "read_mask", "read_whole"]
 
@@ -61,7 +62,7 @@ def read_inputs(path: str | Path, source: Source, seed: int = 0) -> Inputs:
 
 
 def read_examples(paths: Sequence[str | Path], source: Source, seed: int = 0) -> tuple[list[str], Tensor]:
-    """Read pictures, folders or zips of them, and arrays in .npy or .npz files as examples of a source.
+    """Read pictures, folders or zips of them, arrays in .npy or .npz files, and tables as examples of a source.
 
     Arguments:
         paths: where they are.
@@ -78,10 +79,14 @@ def read_examples(paths: Sequence[str | Path], source: Source, seed: int = 0) ->
     parts: list[Tensor] = []
     for path in paths:
         if Path(path).suffix.lower() in SUFFIXES:
-            rows = Array(chosen_arrays(read_arrays(Path(path).expanduser()), str(path))[0], source.raw, str(path))
-            names += [f"{path}[{i}]" for i in range(len(rows))]
+            array = Array(chosen_arrays(read_arrays(Path(path).expanduser()), str(path))[0], source.raw, str(path))
+            names += [f"{path}[{i}]" for i in range(len(array))]
             with seeded(seed):
-                parts.append(source.transform(rows.first(len(rows)).x))
+                parts.append(source.transform(array.first(len(array)).x))
+        elif Path(path).suffix.lower() in TABLES and isinstance(source.raw, Table):
+            rows = source.raw.encode(read_table(path))
+            names += [f"{path}[{i}]" for i in range(len(rows))]
+            parts.append(source.transform(rows))
         else:
             inputs = read_inputs(path, source, seed)
             names += inputs.names

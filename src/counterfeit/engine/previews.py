@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -26,6 +28,9 @@ def means(model: Model, n: int) -> Tensor:
     raise ValueError(f"{type(model).__name__} does not sample; a model that samples is expected.")
 
 
+EXTENT = 4.5  # of the part of the plane in which points are drawn, to each side
+
+
 def pictured(model: Model) -> bool:
     """Whether there is a picture of what the model does."""
     return isinstance(model, (Samples, *(one.needs for one in abilities() if one.preview)))
@@ -38,7 +43,7 @@ def picture(model: Model, source: Source, n: int) -> NDArray[np.uint8]:
     labels shows a row of each, and one that takes captions a row below each of some.
     """
     if len(source.raw.spec.shape) == 1:
-        return histogram(source.natural(means(model, 50 * n)).cpu())
+        return histogram(source.natural(means(model, 50 * n)).cpu(), _reach(source))
     for one in abilities():
         if one.preview and isinstance(model, one.needs):
             rows = one.preview(model, source, n)
@@ -53,14 +58,26 @@ def picture(model: Model, source: Source, n: int) -> NDArray[np.uint8]:
     return tile(source.natural(means(model, n)).cpu())
 
 
-def histogram(x: Tensor, extent: float = 4.5, size: int = 128) -> NDArray[np.uint8]:
-    """Points (N, 1) or (N, 2) within ±extent as a density picture, dark where they are many."""
-    edges = torch.linspace(-extent, extent, size + 1)
+def _reach(source: Source) -> Sequence[tuple[float, float]]:
+    """The part of the plane, or of the line, in which points are drawn: ±4.5 where the data lie in it."""
+    x = source.raw.split("valid").first(1_000).x[:, :2].float()
+    if bool((x.abs() <= EXTENT).all()):
+        return [(-EXTENT, EXTENT)] * x.shape[1]
+    low, high = x.amin(0), x.amax(0)
+    room = 0.25 * (high - low).clamp(min=1e-6)
+    return list(zip((low - room).tolist(), (high + room).tolist(), strict=True))
+
+
+def histogram(
+    x: Tensor, within: Sequence[tuple[float, float]] = ((-EXTENT, EXTENT),) * 2, size: int = 128
+) -> NDArray[np.uint8]:
+    """Points (N, 1) or (N, 2), or the first two values of others, as a density picture, dark where they are many."""
+    edges = [torch.linspace(*ends, size + 1) for ends in within]
     if x.shape[1] == 1:
-        counts = torch.histc(x.flatten(), size, -extent, extent)
+        counts = torch.histc(x.flatten(), size, *within[0])
         height = counts / counts.max().clamp(min=1)
         filled = height[None, :] >= torch.linspace(1, 0, size)[:, None]
         return (255 * (1 - 0.8 * filled.float())).to(torch.uint8).numpy()
-    counts = torch.histogramdd(x[:, :2].float(), bins=[edges, edges]).hist.T.flip(0)
+    counts = torch.histogramdd(x[:, :2].float(), bins=edges).hist.T.flip(0)
     dark = (counts / counts.max().clamp(min=1)).sqrt()
     return (255 * (1 - dark)).round().to(torch.uint8).numpy()

@@ -23,7 +23,7 @@ def extent(*points: Tensor) -> list[tuple[float, float]]:
     """The range of each coordinate that nearly all of `points`, (N, D) each, lie in, with a margin."""
     ends = [torch.stack([p.quantile(0.001, 0), p.quantile(0.999, 0)]) for p in points]
     low, high = torch.stack([e[0] for e in ends]).amin(0), torch.stack([e[1] for e in ends]).amax(0)
-    room = MARGIN * (high - low).clamp(min=1e-6)
+    room = torch.maximum(MARGIN * (high - low), 1e-3 * high.abs().clamp(min=1e-3))
     return list(zip((low - room).tolist(), (high + room).tolist(), strict=True))
 
 

@@ -116,29 +116,33 @@ def _mark(axes: Any, series: Series, best: Callable[[Sequence[float]], float], t
     axes.set_title(f"best {value:.5g} at step {step:,.0f}".replace("-", "−"), loc="right", color=theme.curves[1])
 
 
-def svg(draw: Callable[[Any], None], theme: Theme, size: tuple[float, float] = (3.8, 2.5), columns: int = 1) -> bytes:
+def svg(
+    draw: Callable[[Any], None], theme: Theme, size: tuple[float, float] = (3.8, 2.5), columns: int = 1, rows: int = 1
+) -> bytes:
     """What `draw` draws on matplotlib axes of `size` inches, without a ground; the same bytes every time.
 
-    With several `columns`, `draw` is handed an array of axes side by side.
+    With several `columns`, or several `rows` of them, `draw` is handed an array of axes.
     """
     buffer = io.BytesIO()
-    with _drawn(draw, theme, size, columns) as figure:
+    with _drawn(draw, theme, size, columns, rows) as figure:
         figure.savefig(buffer, format="svg", transparent=True, dpi=200, metadata={"Date": None, "Creator": None})
     return buffer.getvalue()
 
 
 def pixels(
-    draw: Callable[[Any], None], theme: Theme, size: tuple[float, float] = (3.8, 2.5), columns: int = 1
+    draw: Callable[[Any], None], theme: Theme, size: tuple[float, float] = (3.8, 2.5), columns: int = 1, rows: int = 1
 ) -> np.ndarray:
     """The same as pixels on the ground of the theme, uint8 (H, W, 3)."""
     buffer = io.BytesIO()
-    with _drawn(draw, theme, size, columns) as figure:
+    with _drawn(draw, theme, size, columns, rows) as figure:
         figure.savefig(buffer, format="png", facecolor=theme.ground, dpi=144)
     return np.asarray(Image.open(buffer).convert("RGB"))
 
 
 @contextmanager
-def _drawn(draw: Callable[[Any], None], theme: Theme, size: tuple[float, float], columns: int) -> Iterator[Any]:
+def _drawn(
+    draw: Callable[[Any], None], theme: Theme, size: tuple[float, float], columns: int, rows: int = 1
+) -> Iterator[Any]:
     import matplotlib
     from matplotlib.figure import Figure
     from matplotlib.ticker import FuncFormatter, MaxNLocator
@@ -147,7 +151,7 @@ def _drawn(draw: Callable[[Any], None], theme: Theme, size: tuple[float, float],
         # a busy machine takes a second for a legend, and matplotlib says so whatever else takes it
         warnings.filterwarnings("ignore", "Creating legend with loc")
         figure = Figure(size, layout="constrained")
-        axes = figure.subplots(1, columns)
+        axes = figure.subplots(rows, columns)
         for one in np.ravel(axes):
             one.xaxis.set_major_locator(MaxNLocator(5))
             one.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.6g}".replace("-", "−")))
