@@ -16,7 +16,7 @@ from torch.nn.functional import cross_entropy
 
 from counterfeit.core import Batch, Clock, Draw, Spec, Update, without_statistics
 from counterfeit.models.adversarial.shared.alternating import GANSettings, Losses
-from counterfeit.models.adversarial.shared.labelled import choose_labelled, labelled_count
+from counterfeit.models.adversarial.shared.labelled import FewLabels, labelled_count
 from counterfeit.models.adversarial.shared.prior import Prior
 from counterfeit.models.adversarial.shared.sampling_gan import Fake, SamplingGAN
 from counterfeit.models.adversarial.shared.views import Views
@@ -28,7 +28,7 @@ NETS = ConvPlayers(discriminator_norm="none", dropout=0.3)
 SETTINGS = GANSettings(objective="feature-matching", resample_noise=False)
 
 
-class SemiSupervisedGAN(SamplingGAN):
+class SemiSupervisedGAN(FewLabels, SamplingGAN):
     """Semi-supervised adversarial nets: the discriminator tells K classes of data, and samples as one more.
 
     It has K outputs l; an image is data with probability Z / (Z + 1), Z = sum exp(l), so that fixing the output of the
@@ -63,16 +63,12 @@ class SemiSupervisedGAN(SamplingGAN):
         torch.Size([2, 10])
     """
 
-    labelled_x: Tensor
-    labelled_y: Tensor
-
     def __init__(
         self, spec: Spec, num_labelled: int | None = None, supervised_weight: float = 1.0,
         views: Views = Views(), adversarial: bool = True, nets: ConvPlayers = NETS,  # noqa: B008
         prior: Prior = Prior(), settings: GANSettings = SETTINGS,  # noqa: B008
     ) -> None:  # fmt: skip
-        self.all_there = num_labelled is not None
-        num_labelled = labelled_count(num_labelled, spec.classes)
+        labelled_count(num_labelled, spec.classes)
         if not supervised_weight >= 0:
             raise ValueError(f"supervised_weight={supervised_weight} came; at least 0 is expected. Raise it.")
         generator, discriminator = nets.generator(spec, prior.noise_dim), nets.discriminator(spec, spec.classes)
@@ -80,16 +76,7 @@ class SemiSupervisedGAN(SamplingGAN):
         self.nets = nets
         self.supervised_weight, self.views, self.adversarial = supervised_weight, views, adversarial
         self.undivided += views.undivided()
-        self.register_buffer("labelled_x", torch.zeros(num_labelled, *spec.shape))
-        self.register_buffer("labelled_y", torch.arange(num_labelled) % spec.classes)
-
-    @torch.no_grad()
-    def initialize(self, data: Batch) -> None:
-        """Choose the examples whose labels are looked at, as many of each class; all others stay hidden."""
-        share = len(self.labelled_y) // self.spec.classes
-        positions = choose_labelled(data, share, self.spec.classes, repeat=not self.all_there)
-        self.labelled_x.copy_(data.x[positions])
-        self.labelled_y.copy_(data.labels[positions])
+        self.hold_labelled(num_labelled)
 
     def updates(self, draw: Draw, clock: Clock) -> Iterator[Update]:
         """The game of Algorithm 1, or a step of the discriminator as a classifier where it is not played."""

@@ -14,7 +14,7 @@ from torch.nn.functional import cross_entropy
 
 from counterfeit.core import Batch, Spec, Update
 from counterfeit.models.adversarial.shared.alternating import GANSettings
-from counterfeit.models.adversarial.shared.labelled import choose_labelled, labelled_count
+from counterfeit.models.adversarial.shared.labelled import FewLabels, labelled_count
 from counterfeit.models.autoencoding.aae import AAE, AAESettings
 from counterfeit.models.autoencoding.shared.priors import CodePrior
 from counterfeit.nets.coder import CoderNets
@@ -22,7 +22,7 @@ from counterfeit.nets.coder import CoderNets
 __all__ = ["SemiSupervisedAAE"]
 
 
-class SemiSupervisedAAE(AAE):
+class SemiSupervisedAAE(FewLabels, AAE):
     """A semi-supervised adversarial autoencoder: codes are a class, some of which are known, and a style.
 
     Of the labels, only those of `num_labelled` training examples are ever looked at, as many of each class, drawn by
@@ -51,15 +51,12 @@ class SemiSupervisedAAE(AAE):
         torch.Size([2, 10])
     """
 
-    labelled_x: Tensor
-    labelled_y: Tensor
-
     def __init__(
         self, spec: Spec, num_labelled: int | None = None, supervised_weight: float = 1.0,
         codes: CodePrior = CodePrior(), aae: AAESettings = AAESettings(), nets: CoderNets = CoderNets(),  # noqa: B008
         settings: GANSettings = GANSettings(),  # noqa: B008
     ) -> None:  # fmt: skip
-        count = labelled_count(num_labelled, spec.classes)
+        labelled_count(num_labelled, spec.classes)
         if codes.categories not in (0, spec.classes):
             came = f"categories={codes.categories} came for data of {spec.classes} classes"
             raise ValueError(f"{came}; as many are expected. Leave it out.")
@@ -67,17 +64,8 @@ class SemiSupervisedAAE(AAE):
             raise ValueError(f"supervised_weight={supervised_weight} came; at least 0 is expected. Raise it.")
         codes = replace(codes, categories=spec.classes)
         super().__init__(spec, codes, aae, nets, settings)
-        self.supervised_weight, self.all_there = supervised_weight, num_labelled is not None
-        self.register_buffer("labelled_x", torch.zeros(count, *spec.shape))
-        self.register_buffer("labelled_y", torch.arange(count) % spec.classes)
-
-    @torch.no_grad()
-    def initialize(self, data: Batch) -> None:
-        """Choose the examples whose labels are looked at, as many of each class; all others stay hidden."""
-        share = len(self.labelled_y) // self.spec.classes
-        positions = choose_labelled(data, share, self.spec.classes, repeat=not self.all_there)
-        self.labelled_x.copy_(data.x[positions])
-        self.labelled_y.copy_(data.labels[positions])
+        self.supervised_weight = supervised_weight
+        self.hold_labelled(num_labelled)
 
     def generator_update(self, real: Batch, fake: Tensor) -> Update:
         """What an adversarial autoencoder descends, and the negative log-likelihood of labels (section 5)."""

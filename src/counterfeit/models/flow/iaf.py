@@ -1,5 +1,8 @@
 """Inverse autoregressive flows: a masked autoregressive flow the other way round.
 
+Each value of the data depends on the noise before it, and not on the values before it, so that all of them are drawn at
+once; the noise of given data is found value after value.
+
 References:
     Improving Variational Inference with Inverse Autoregressive Flow, Kingma et al., 2016 (arXiv 1606.04934).
 """
@@ -17,8 +20,12 @@ __all__ = ["IAF"]
 class IAF(Flow):
     """Inverse autoregressive layers: samples in one pass, likelihoods value after value.
 
+    The paper makes posteriors of variational autoencoders more flexible by such layers, of which only samples and their
+    own likelihoods are asked, and both come in one pass.
+
     References:
         Improving Variational Inference with Inverse Autoregressive Flow, Kingma et al., 2016 (arXiv 1606.04934).
+        Masked Autoregressive Flow for Density Estimation, Papamakarios et al., 2017 (arXiv 1705.07057), section 3.2.
 
     Arguments:
         spec: what the data are; real values of few dimensions, since a step of training takes a pass for each.

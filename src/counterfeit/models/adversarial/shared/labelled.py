@@ -1,15 +1,41 @@
-"""The few training examples whose labels a semi-supervised model may look at."""
+"""What semi-supervised models share: the few training examples whose labels they may look at."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from counterfeit.core import Batch, check_labels
+from counterfeit.core import Batch, Model, check_labels
 
-__all__ = ["EACH", "choose_labelled", "labelled_count"]
+__all__ = ["EACH", "FewLabels", "choose_labelled", "labelled_count"]
 
 EACH = 10  # labelled examples of a class, where nobody says how many
+
+
+class FewLabels(Model):
+    """A model that sees the labels of a few training examples, which it holds, and no others."""
+
+    labelled_x: Tensor
+    labelled_y: Tensor
+
+    def hold_labelled(self, num_labelled: int | None) -> None:
+        """Make room for so many examples; for ten of each class, some repeated where it has fewer, where None.
+
+        Raises:
+            ValueError: where the data have no classes, or it is no multiple of them.
+        """
+        spec, count = self.spec, labelled_count(num_labelled, self.spec.classes)
+        self.all_there = num_labelled is not None
+        self.register_buffer("labelled_x", torch.zeros(count, *spec.shape))
+        self.register_buffer("labelled_y", torch.arange(count) % spec.classes)
+
+    @torch.no_grad()
+    def initialize(self, data: Batch) -> None:
+        """Choose the examples whose labels are looked at, as many of each class; all others stay hidden."""
+        share = len(self.labelled_y) // self.spec.classes
+        positions = choose_labelled(data, share, self.spec.classes, repeat=not self.all_there)
+        self.labelled_x.copy_(data.x[positions])
+        self.labelled_y.copy_(data.labels[positions])
 
 
 def labelled_count(num_labelled: int | None, classes: int) -> int:
