@@ -271,7 +271,7 @@ def test_wrong_words_are_one_clear_line(tmp_path: Path, capsys: pytest.CaptureFi
     for words, says in {
         (file,): "say with --data", (file, "--data", ""): "data.name: ''", (file, "--data.size", "8"): "without --data",
         (file, "--data", "digits", "--metrics", "elbo"): "asks for a model that has Bounds; x.npy has Samples",
-        (file, "--data", "digits", "--samples", "61"): "holds 60", ("digits:half",): "without the data",
+        (file, "--data", "digits", "--samples", "61"): "holds 60", ("digits:half",): "without reference data",
         ("digits:test", "--metrics", "nearest", "--seeds", "0"): "at least 1",
     }.items():  # fmt: skip
         assert says in fails(capsys, "evaluate", *words)

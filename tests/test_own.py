@@ -245,7 +245,8 @@ def test_arrays_are_evaluated():
     assert cf.evaluate(x.numpy(), "nearest", data=cf.source("digits"))["nearest"].value == 0
     assert cf.evaluate(x.numpy(), "nearest", data=(x, [0, 1] * 20))["nearest"].n == 40
     narrow = x[..., :5]
-    for some, data, said in ((7, "digits", "an array, a tensor"), (x, None, "imitate"), (narrow, "digits", "shape")):
+    wrong = ((7, "digits", "an array, a tensor"), (x, None, "reference data"), (narrow, "digits", "shape"))
+    for some, data, said in wrong:
         with pytest.raises(ValueError, match=said):
             cf.evaluate(some, "nearest", data=data)
 
