@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from counterfeit.common.numerics import mean_squared_error
 from counterfeit.common.seeding import seeded
 from counterfeit.config.settings import Evaluation
 from counterfeit.core import Model, Spec, Update
@@ -16,7 +17,7 @@ from counterfeit.data.source import InMemory, Source
 from counterfeit.inference.encoding import Reconstructs
 from counterfeit.metrics.image.ssim import ssim, ssim_parts, window
 from counterfeit.metrics.representation.principal_components import pca
-from counterfeit.metrics.representation.reconstruction import RECONSTRUCTION, mean_squared_error, psnr
+from counterfeit.metrics.representation.reconstruction import RECONSTRUCTION, psnr
 from counterfeit.metrics.tasks.denoising import DENOISING
 
 # pytorch-msssim 1.0.0, ssim(x, y, data_range=1, size_average=False) of the images of `noise`, float64

@@ -44,9 +44,8 @@ class Transform(ABC):
     def inverse(self, y: Tensor) -> Tensor:
         """The batch that `y` came from."""
 
-    def fit(self, examples: Callable[[], Tensor]) -> bool:  # noqa: ARG002
-        """See the training examples, (N, *event), where the transform depends on them; whether it does."""
-        return False
+    def fit(self, examples: Callable[[], Tensor]) -> None:  # noqa: B027
+        """See the training examples, (N, *event), where the transform depends on them."""
 
 
 class Affine(Transform):
@@ -177,13 +176,11 @@ class Standardize(Transform):
     loc: Tensor
     scale: Tensor
 
-    def fit(self, examples: Callable[[], Tensor]) -> bool:
+    def fit(self, examples: Callable[[], Tensor]) -> None:
         """See the mean and the standard deviation of training examples."""
         x = examples()
-        self.loc = x.mean(0, dtype=torch.float64)
-        scale = torch.stack([(part - self.loc).square().sum(0) for part in x.split(4096)]).sum(0).div(len(x)).sqrt()
-        self.scale = torch.where((x == x[0]).all(0), torch.ones_like(scale), scale)
-        return True
+        self.loc, scale = _mean_and_std(x)
+        self.scale = torch.where(_still(x), torch.ones_like(scale), scale)
 
     def spec(self, spec: Spec) -> Spec:
         """Real values of the same shape."""
@@ -223,12 +220,11 @@ class Composition(Transform):
             ladj = ladj + change
         return x, ladj
 
-    def fit(self, examples: Callable[[], Tensor]) -> bool:
+    def fit(self, examples: Callable[[], Tensor]) -> None:
         """Fit each that depends on the training examples to what those before it make of them."""
         for i, transform in enumerate(self.transforms):
             before = Composition(*self.transforms[:i])
             transform.fit(lambda before=before: before.forward(examples())[0])  # type: ignore[misc]
-        return True
 
     def inverse(self, y: Tensor) -> Tensor:
         """In the opposite order."""
@@ -291,13 +287,22 @@ def moments(x: Tensor) -> tuple[Tensor, Tensor]:
         >>> moments(torch.tensor([[1.0, 0.0], [3.0, 4.0]]))
         (tensor([2., 2.], dtype=torch.float64), tensor([1., 2.], dtype=torch.float64))
     """
-    still = (x == x[0]).all(0).flatten()
+    still = _still(x).flatten()
     if bool(still.any()):
         value = int(still.nonzero()[0])
         raise ValueError(
             f"value {value} of the data is {float(x[0].flatten()[value]):g} everywhere; values that change are "
             "expected, since a density is as high as it likes there. Leave it out."
         )
+    return _mean_and_std(x)
+
+
+def _mean_and_std(x: Tensor) -> tuple[Tensor, Tensor]:
     mean = x.mean(0, dtype=torch.float64)
     squares = torch.stack([(part - mean).square().sum(0) for part in x.split(4096)]).sum(0)
     return mean, (squares / len(x)).sqrt()
+
+
+def _still(x: Tensor) -> Tensor:
+    """Which values never change, bool (*event,)."""
+    return (x == x[0]).all(0)

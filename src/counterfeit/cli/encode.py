@@ -121,9 +121,9 @@ def given(run: Run, args: argparse.Namespace) -> Batch:
 
 def reconstruct(run: Run, x: Tensor, args: argparse.Namespace) -> float:
     """Write the first images above what their codes decode to; the mean squared error of all of them."""
+    from counterfeit.common.numerics import mean_squared_error
     from counterfeit.data.images import save_png
     from counterfeit.inference.encoding import reconstruct
-    from counterfeit.metrics.representation.reconstruction import mean_squared_error
     from counterfeit.report.html.grids import stacked
 
     y = reconstruct(run.model, x, 1_000, args.seed).cpu()

@@ -15,7 +15,7 @@ from counterfeit.common.threads import using, worth
 
 __all__ = [
     "ROUNDED", "SPARE", "Neighbours", "alike", "bits_per_dim", "centre", "certain", "check_finite", "kmeans",
-    "logmeanexp", "mean", "mean_and_error", "nearest", "sharpness", "squared_distances",
+    "logmeanexp", "mean", "mean_and_error", "mean_squared_error", "nearest", "sharpness", "squared_distances",
 ]  # fmt: skip
 
 N = TypeVar("N", float, Tensor)
@@ -77,6 +77,14 @@ def logmeanexp(x: Tensor, dim: int = -1) -> Tensor:
         tensor(1000.)
     """
     return x.logsumexp(dim) - math.log(x.shape[dim])
+
+
+def mean_squared_error(x: Tensor, y: Tensor) -> Tensor:
+    """Mean squared difference of each pair of examples, (B, *shape) -> (B,)."""
+    if x.shape != y.shape:
+        raise ValueError(f"shapes {tuple(x.shape)} and {tuple(y.shape)} came; equal ones are expected. Reshape one.")
+    x, y = alike(x, y)  # differences of integers would wrap round
+    return (x - y).square().flatten(1).mean(1)
 
 
 def bits_per_dim(nats: N, dims: int, offset: float = 0.0) -> N:

@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeVar
 import torch
 from torch import Tensor
 
-from counterfeit.common.numerics import bits_per_dim
+from counterfeit.common.numerics import bits_per_dim, mean_squared_error
 from counterfeit.core import Batch, Bounds, Density, Discriminates, Energy, Generator, require
 from counterfeit.data.source import Source
 from counterfeit.inference.draws import BATCH, evaluating
@@ -41,7 +41,7 @@ def _energy(model: Generator, batch: Batch) -> Tensor:
 
 def _reconstruction(model: Generator, batch: Batch) -> Tensor:
     both = require(model, Reconstructs)
-    return (batch.x - both.decode(both.encode(batch.x))).square().flatten(1).mean(1)
+    return mean_squared_error(batch.x, both.decode(both.encode(batch.x)))
 
 
 def _discriminator(model: Generator, batch: Batch) -> Tensor:

@@ -120,7 +120,7 @@ class Table(Source):
             raise DataError(
                 f"{who} has no column of values; one at least is expected. Name it in data.options.columns."
             )
-        self._who, self._missing = who, missing
+        self._who = who
         held = _without_gaps(held, [*taken, *filter(None, (label, split))], who, missing)
         self.columns = [_column(name, held[name], name in categorical, who) for name in taken]
         self.value_names = [name for column in self.columns for name in column.value_names]

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from counterfeit.common.estimate import Estimate
-from counterfeit.common.numerics import alike, mean_and_error
+from counterfeit.common.numerics import mean_and_error, mean_squared_error
 from counterfeit.config.settings import Evaluation
 from counterfeit.core import Generator
 from counterfeit.data.selection import describe, evenly_spaced
@@ -23,18 +23,10 @@ from counterfeit.metrics.base import Metric, Result
 from counterfeit.metrics.image.ssim import ssim, window
 from counterfeit.metrics.representation.principal_components import pca
 
-__all__ = ["RECONSTRUCTION", "mean_squared_error", "psnr"]
+__all__ = ["RECONSTRUCTION", "psnr"]
 
 PERFECT = 100.0  # dB, of images that are equal
 FITTED, WIDE = 20_000, 2_000  # training examples at most that PCA sees, and those of more values than the latter
-
-
-def mean_squared_error(x: Tensor, y: Tensor) -> Tensor:
-    """Mean squared difference of each pair of examples, (B, *shape) -> (B,)."""
-    if x.shape != y.shape:
-        raise ValueError(f"shapes {tuple(x.shape)} and {tuple(y.shape)} came; equal ones are expected. Reshape one.")
-    x, y = alike(x, y)  # differences of integers would wrap round
-    return (x - y).square().flatten(1).mean(1)
 
 
 def psnr(x: Tensor, y: Tensor) -> Tensor:
