@@ -16,6 +16,7 @@ from counterfeit.models.flow.iaf import IAF
 from counterfeit.models.flow.maf import MAF
 from counterfeit.models.flow.nice import NICE
 from counterfeit.models.flow.real_nvp import RealNVP
+from counterfeit.models.flow.shared import model as flows
 from counterfeit.models.flow.shared.elementwise import CenterScale, ScaleShift, Shift, Spline
 from counterfeit.models.flow.shared.layers import ActNorm, BatchNorm, Inverse, Standardize
 from counterfeit.models.flow.shared.masked import MaskedSettings
@@ -124,6 +125,26 @@ def test_codes_are_exact_and_leave_the_model_as_it_is(name, spec):
     z.square().sum().backward()
     maps = [p for key, p in model.named_parameters() if not key.startswith("base.")]
     assert all(p.grad is not None and p.grad.dtype == torch.float32 and bool(p.grad.isfinite().all()) for p in maps)
+
+
+@pytest.mark.parametrize(("name", "spec"), CASES, ids=NAMES)
+def test_codes_in_pieces_are_those_of_the_whole(name, spec, monkeypatch):
+    """Convolutions in float64 take many times their memory, so that few examples pass at once."""
+    model, x = made(name, spec).eval(), torch.randn(5, *spec.shape)
+    with torch.no_grad():
+        z, back = model.encode(x), model.decode(model.encode(x))
+        monkeypatch.setattr(flows, "AT_ONCE", 2 * spec.dims)
+        torch.testing.assert_close(model.encode(x), z, atol=1e-12, rtol=0)
+        torch.testing.assert_close(model.decode(z), back, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize(("name", "spec"), CASES, ids=NAMES)
+def test_draws_are_what_their_codes_decode_to_but_for_rounding(name, spec):
+    model = made(name, spec, noise=0.02).eval()
+    with seeded(5):
+        x = model.sample(20)
+    with torch.no_grad(), seeded(5):
+        torch.testing.assert_close(model.decode(model.prior(20)), x, atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("name", EVERY)

@@ -23,6 +23,7 @@ __all__ = ["Flow"]
 
 REAL = "Add `dequantize` and `logit` to data.transforms, or choose points such as two-moons."
 LOOKED_AT = 2048  # examples that actnorm begins by
+AT_ONCE = 2**18  # values that pass in float64 at once, in which convolutions take many times their memory
 
 
 class Flow(Model):
@@ -117,9 +118,13 @@ class Flow(Model):
     def decode(self, z: Tensor) -> Tensor:
         """What codes become, (B, *shape), in the type of the parameters."""
         check_codes(z, self.spec.dims + self.labels)
-        noise, condition = z.tensor_split([self.spec.dims], 1)
-        x = self._in_float64(noise, condition if self.labels else None, inverse=True)
+        x = self._in_float64(*self._parts(z), inverse=True)
         return x.reshape(-1, *self.spec.shape).to(self.standardize.loc)
+
+    def _parts(self, z: Tensor) -> tuple[Tensor, Tensor | None]:
+        """The noise and the condition of codes, (B, D + labels)."""
+        noise, condition = z.tensor_split([self.spec.dims], 1)
+        return noise, condition if self.labels else None
 
     def prior(self, n: int, y: Tensor | None = None) -> Tensor:
         """Draw codes, float64 (n, D + labels): noise, then the labels `y`, (n,), one-hot where there are labels.
@@ -135,10 +140,14 @@ class Flow(Model):
 
     @torch.no_grad()
     def sample(self, n: int, y: Tensor | None = None) -> Tensor:
-        """Draw `n` examples, (n, *shape), of the labels `y`, (n,), where there are labels and they are given."""
+        """Draw `n` examples, (n, *shape), of the labels `y`, (n,), where there are labels and they are given.
+
+        In the type of the parameters, several times as fast as `decode`, from which draws differ by its rounding.
+        """
         check_request(n, y if not self.labels else None)
         y = None if y is None else check_labels(y, n, self.labels).to(self.device)
-        return self.decode(self.prior(n, y))
+        noise, condition = self._parts(self.prior(n, y).to(self.standardize.loc))
+        return self(noise, condition, inverse=True).reshape(-1, *self.spec.shape)
 
     def forward(self, h: Tensor, condition: Tensor | None = None, inverse: bool = False) -> Tensor:
         """The noise of examples, (B, *shape) -> (B, D); or back where `inverse`. In the type of the parameters."""
@@ -148,7 +157,10 @@ class Flow(Model):
         """The same by parameters and buffers in float64, through which gradients go; the model keeps its own."""
         tensors = chain(self.named_parameters(), self.named_buffers())
         wide = {name: _wide(tensor) for name, tensor in tensors if tensor.is_floating_point()}
-        return functional_call(self, wide, (_wide(h), None if condition is None else _wide(condition), inverse))
+        rows = len(h) if self.training else max(1, AT_ONCE // self.spec.dims)  # norms that learn want whole minibatches
+        given = [None] * len(h) if condition is None else _wide(condition).split(rows)
+        pieces = zip(_wide(h).split(rows), given, strict=False)
+        return torch.cat([functional_call(self, wide, (x, condition, inverse)) for x, condition in pieces])
 
     @property
     def layers(self) -> list[nn.Module]:
