@@ -3,6 +3,7 @@
 References:
     NICE: Non-linear Independent Components Estimation, Dinh, Krueger & Bengio, 2015 (arXiv 1410.8516).
     Density Estimation Using Real NVP, Dinh, Sohl-Dickstein & Bengio, 2017 (arXiv 1605.08803).
+    Improving Variational Inference with Inverse Autoregressive Flow, Kingma et al., 2016 (arXiv 1606.04934).
     Masked Autoregressive Flow for Density Estimation, Papamakarios, Pavlakou & Murray, 2017 (arXiv 1705.07057).
     Neural Spline Flows, Durkan, Bekasov, Murray & Papamakarios, 2019 (arXiv 1906.04032).
 """
@@ -15,9 +16,9 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad, softplus
+from torch.nn.functional import logsigmoid, pad, softplus
 
-__all__ = ["CenterScale", "Elementwise", "ScaleShift", "Shift", "Spline", "soft_clamp"]
+__all__ = ["CenterScale", "Elementwise", "GatedShift", "ScaleShift", "Shift", "Spline", "soft_clamp"]
 
 LEAST = 1e-3  # width and height of a bin, as shares, and slope at a knot
 
@@ -103,6 +104,32 @@ class CenterScale(Elementwise):
     def inverse(self, y: Tensor, raw: Tensor) -> Tensor:
         """A value of that mean and standard deviation."""
         return y * soft_clamp(raw[..., 0], self.bound).exp() + raw[..., 1]
+
+
+class GatedShift(Elementwise):
+    """y = gate x + (1 - gate) m, where the gate is a sigmoid (Kingma et al., 2016, algorithm 1).
+
+    It never stretches, so that a chain of them is stable, and begins near the identity.
+
+    Arguments:
+        bias: what is added to a gate's parameter before the sigmoid; the paper takes 1 to 2.
+    """
+
+    parameters = 2
+
+    def __init__(self, bias: float) -> None:
+        self.bias = bias
+
+    def forward(self, x: Tensor, raw: Tensor) -> tuple[Tensor, Tensor]:
+        """A mean of the value and m."""
+        log_gate = logsigmoid(raw[..., 0] + self.bias)
+        gate = log_gate.exp()
+        return gate * x + (1 - gate) * raw[..., 1], log_gate
+
+    def inverse(self, y: Tensor, raw: Tensor) -> Tensor:
+        """The value of which it is the mean."""
+        gate = (raw[..., 0] + self.bias).sigmoid()
+        return (y - (1 - gate) * raw[..., 1]) / gate
 
 
 class Bin(NamedTuple):
