@@ -61,7 +61,8 @@ class KLSettings:
     def cost(self, kl: Tensor, clock: Clock) -> Tensor:
         """What is descended for a minibatch's divergences, (B, D), in nats an example."""
         rise = min(1.0, (clock.step + 1) / (self.kl_warmup_fraction * clock.steps)) if self.kl_warmup_fraction else 1.0
-        return self.beta * rise * kl.mean(0).clamp(min=self.free_bits).sum()
+        kl = kl.mean(0).clamp(min=self.free_bits) if self.free_bits else kl.mean(0)  # an estimate may be negative
+        return self.beta * rise * kl.sum()
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ class VAE(Model):
     def __init__(
         self, spec: Spec, latent_dim: int = 16, likelihood: LikelihoodName = "auto", nets: CoderNets = CoderNets(),  # noqa: B008
         kl: KLSettings = KLSettings(), flow: PosteriorFlow = PosteriorFlow(),  # noqa: B008
-        missing: MissingSettings = MissingSettings(), conditional: bool = False,  # noqa: B008
+        missing: MissingSettings = MissingSettings(), conditional: bool = False,
     ) -> None:  # fmt: skip
         if conditional and spec.classes < 1:
             raise ValueError("data without labels came; a conditional model expects labels. Choose data with classes.")
@@ -194,7 +195,9 @@ class VAE(Model):
         self.spec.check(x, "VAE.iwae")
         if k < 1:
             raise ValueError(f"k={k} came; at least one importance sample is expected. Ask for k >= 1.")
-        return self._of_all_labels(x, k) if self.labels and y is None else self._weighted(x, k, self._checked(y, len(x)))
+        if self.labels and y is None:
+            return self._of_all_labels(x, k)
+        return self._weighted(x, k, self._checked(y, len(x)))
 
     def _weighted(self, x: Tensor, k: int, y: Tensor | None) -> Tensor:
         """The bound with `k` samples of log p(x), or log p(x | y), (B,)."""

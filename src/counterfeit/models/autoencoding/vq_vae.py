@@ -93,7 +93,7 @@ class VQVAE(Model):
         return self.codebook.nearest(self.encoder(x))
 
     def elbo(self, x: Tensor) -> Tensor:
-        """log p(x | codes) + log p(codes) for the encoder's codes, in nats, (B,) (section 3.2).
+        """Log p(x | codes) + log p(codes) for the encoder's codes, in nats, (B,) (section 3.2).
 
         A bound, since log p(x) sums over all grids of codes: the evidence lower bound of a posterior without spread.
         """

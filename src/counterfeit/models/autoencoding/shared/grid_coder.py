@@ -7,6 +7,7 @@ References:
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from torch import Tensor, nn
 from torch.nn.functional import pad
@@ -87,7 +88,7 @@ class GridEncoder(Net):
         sizes = [spec.shape[0], *[nets.width] * nets.halvings]
         downs = [
             layer
-            for before, after in zip(sizes, sizes[1:], strict=False)
+            for before, after in pairwise(sizes)
             for layer in (nn.Conv2d(before, after, 4, 2, 1), nn.ReLU(inplace=True))
         ]
         self.body = nn.Sequential(*downs, nn.Conv2d(nets.width, nets.width, 3, padding=1), *nets.body())

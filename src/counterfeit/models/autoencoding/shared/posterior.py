@@ -66,7 +66,7 @@ class PosteriorFlow:
     flows: int = 0
     flow_hidden: tuple[int, ...] = (320,)
     context_dim: int = 64
-    gate_bias: float = 1.5
+    gate_bias: float = 2.0
 
     def __post_init__(self) -> None:
         if self.flows < 0 or self.context_dim < 1:
@@ -127,13 +127,16 @@ class Posterior(nn.Module):
         return self.draw(raw, torch.zeros_like(raw[:, : self.latent_dim]))
 
     def log_prob(self, z: Tensor, raw: Tensor) -> Tensor:
-        """Log q(z | x) of any codes, (B, D), in nats, (B,); through transforms one dimension after another."""
+        """Log q(z | x) of any codes, (B, D), in nats, (B,); through transforms one dimension after another.
+
+        Minus infinity of codes so far out that the way back overflows.
+        """
         loc, log_scale, context = self._parts(raw)
         ladj = torch.zeros_like(loc[:, 0])
         for layer in reversed(self._layers):
             z = layer.inverse(z, context)
             ladj = ladj + layer(z, context)[1]
-        return log_normal(z, loc, log_scale) - ladj
+        return (log_normal(z, loc, log_scale) - ladj).nan_to_num(nan=-math.inf, neginf=-math.inf)
 
     @property
     def _layers(self) -> list[MaskedAutoregressive]:
