@@ -182,6 +182,8 @@ class Model(Generator, ABC):
     """Names of the transforms that data of a kind pass through before the model sees them, where nobody says others."""
     undivided: tuple[str, ...] = ()
     """Its settings by which a loss is no mean over examples, and would be another of a minibatch in pieces."""
+    shows_samples: bool = False
+    """Whether samples are shown while it trains, also where it does something else with given images."""
 
     @abstractmethod
     def updates(self, draw: Draw, clock: Clock) -> Iterator[Update]:

@@ -44,7 +44,7 @@ def picture(model: Model, source: Source, n: int) -> NDArray[np.uint8]:
     """
     if len(source.raw.spec.shape) == 1:
         return histogram(source.natural(means(model, 50 * n)).cpu(), _reach(source))
-    for one in abilities():
+    for one in () if model.shows_samples else abilities():
         if one.preview and isinstance(model, one.needs):
             rows = one.preview(model, source, n)
             return tile(source.natural(rows.flatten(0, 1)).cpu(), rows.shape[1])

@@ -125,6 +125,8 @@ class VAE(Model):
         torch.Size([2])
     """
 
+    shows_samples = True
+
     def __init__(
         self, spec: Spec, latent_dim: int = 16, likelihood: LikelihoodName = "auto", nets: CoderNets = CoderNets(),  # noqa: B008
         kl: KLSettings = KLSettings(), flow: PosteriorFlow = PosteriorFlow(),  # noqa: B008
