@@ -167,14 +167,14 @@ NEEDS = {  # a line that says what is missing, where data lack what a model is a
     "labels": r"labels|classes came.*expects 2", "captions": "without captions",
     "videos": "numbered frames|frames; 15 are",
     "binary": "Add `binarize`", "changes": "values that change are expected",
-    "pair": "3 classes came; CycleGAN expects 2",
+    "pair": "3 classes came; CycleGAN expects 2", "sound": "expects real. Choose sound",
 }  # fmt: skip
 OWN = {"train.steps": 1, "train.save_every": 1, "train.batch_size": 4, "train.tensorboard": False, "train.threads": 1}
 LACKING = {
     **dict.fromkeys(("acgan", "cgan", "classifier", "semi-supervised-gan", "stargan"), "labels"),
     "semi-supervised-aae": "labels",
     **dict.fromkeys(("cyclegan", "cyclegan-cifar10"), "labels"),
-    "text2image": "captions", "next-frame": "videos",
+    "text2image": "captions", "next-frame": "videos", "wavenet": "sound",
     **dict.fromkeys(("full-table", "independent", "markov"), "binary"),
     **{name: "binary" for name in catalogue.recipes() if name.startswith(("fvsbn", "nade", "made"))},
 }  # fmt: skip

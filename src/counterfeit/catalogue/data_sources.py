@@ -19,6 +19,7 @@ from counterfeit.data.sources.arrays import SUFFIXES, Arrays
 from counterfeit.data.sources.captioned_folder import CaptionedFolder
 from counterfeit.data.sources.folder import Folder
 from counterfeit.data.sources.kept import KEPT, Kept, kept_name
+from counterfeit.data.sources.sounds import Sounds, holds_sounds
 from counterfeit.data.sources.table import TABLES, Table
 from counterfeit.data.sources.video_folder import Videos
 from counterfeit.transforms import build as chain
@@ -37,7 +38,7 @@ def sources() -> dict[str, type[Source]]:
 
 
 def source(data: Data | str, beside: Path | None = None, adopted: Source | None = None) -> Source:
-    """The source that settings name: by its name, or by the path of pictures, videos or arrays.
+    """The source that settings name: by its name, or by the path of pictures, videos, sounds or arrays.
 
     Transforms that the settings leave to a model, which is not known here, are left out.
 
@@ -69,9 +70,16 @@ def _named(data: Data, beside: Path | None) -> tuple[type[Source], Path | None]:
     if path.suffix.lower() in TABLES:
         return Table, path
     if path.exists() or "/" in data.name or path.suffix.lower() == ".zip":
-        return Videos if data.frames else CaptionedFolder if CaptionedFolder.has_captions(path) else Folder, path
+        return _folder_of(path, data), path
     known = nearest(data.name, {name: cls.summary for name, cls in sources().items()}, "counterfeit list data")
     raise ValueError(f"data {data.name!r} is neither a source nor a path; {known}")
+
+
+def _folder_of(path: Path, data: Data) -> type[Source]:
+    """The source that reads a folder or zip, by what it holds."""
+    if holds_sounds(path):
+        return Sounds
+    return Videos if data.frames else CaptionedFolder if CaptionedFolder.has_captions(path) else Folder
 
 
 def _construct(cls: type[Source], path: Path | None, data: Data) -> Source:

@@ -28,7 +28,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     """What the verb takes beside data settings."""
     parser.add_argument("action", choices=("check", "show", "download"), help="read it all, picture it, or fetch it")
     parser.add_argument(
-        "name", metavar="NAME", help="a source from `counterfeit list data`, or a folder or zip of images"
+        "name", metavar="NAME", help="a source from `counterfeit list data`, or a folder or zip of images or sounds"
     )
     parser.add_argument("--out", default="data.png", help="the picture that `show` writes (default: data.png)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -69,7 +69,7 @@ def _show(source: Source, out: Path) -> int:
         save_png(out, plotted_pairs(source.split("train").first(n).x, source.value_names))
         say(f"{source.name}: {out}")
         return 0
-    say(f"{source.name}: {write_samples(source.split('train').first(n).x, out)}")
+    say(f"{source.name}: {write_samples(source.split('train').first(n).x, out, rate=source.rate)}")
     return 0
 
 

@@ -72,8 +72,13 @@ def writable(path: str | None, folder: bool = False) -> Path | None:
     return place
 
 
-def samples_writable(path: str | None, default: Path) -> tuple[Path, bool]:
+def samples_writable(path: str | None, default: Path, rate: int | None = None) -> tuple[Path, bool]:
     """Where samples go, and whether that is a folder, checked before any work is done for them.
+
+    Arguments:
+        path: that was asked for, if any.
+        default: where they go otherwise.
+        rate: samples a second, where they are sound.
 
     Raises:
         ValueError: nothing can be written there, or nothing writes samples so.
@@ -82,7 +87,7 @@ def samples_writable(path: str | None, default: Path) -> tuple[Path, bool]:
 
     out = Path(path) if path else default
     folder = out.is_dir() or not out.suffix
-    writer(out)
+    writer(out, rate)
     writable(path or str(out), folder)
     return out, folder
 

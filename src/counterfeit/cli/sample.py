@@ -1,4 +1,4 @@
-"""Draw samples from a run: as a picture, as single pictures, as an array, or as walks between codes."""
+"""Draw samples from a run: as a picture, as single pictures, as sound, as an array, or as walks between codes."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same samples (default: 0)")
     parser.add_argument(
         "--out",
-        help="a .png grid, a .npy array, a folder for single pictures, or a .csv or .parquet of a table's columns "
-        "(default: RUN/samples.png, or .csv of tables)",
+        help="a .png grid, a .npy array, a folder for single pictures or sounds, a .wav of all sounds, or a .csv or "
+        ".parquet of a table's columns (default: RUN/samples.png, .wav of sound, .csv of tables)",
     )
     group = parser.add_argument_group("what samples show; as frequent as in the data where nothing is asked")
     group.add_argument("--class", metavar="A,B", dest="classes", help="classes, by name or number")
@@ -56,7 +56,7 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
 
     _agree(args)
     source = Run(args.run, args.checkpoint, args.device)
-    place = Path(args.out) if args.out else source.path / f"samples{'.csv' if _is_table(source) else '.png'}"
+    place = Path(args.out) if args.out else source.path / f"samples{_suffix(source)}"
     if args.interpolate is not None:
         count, out = _walk(source, args, place)
         what = f"{counted(count, 'walk')} between codes"
@@ -84,10 +84,11 @@ def _agree(args: argparse.Namespace) -> None:
             raise ValueError(f"{option} {getattr(args, name)} came; at least {low} is expected. Raise it.")
 
 
-def _is_table(source: Run) -> bool:
+def _suffix(source: Run) -> str:
+    """Of the file that samples go to where no other is named."""
     from counterfeit.data.sources.table import Table
 
-    return isinstance(source.source.raw, Table)
+    return ".csv" if isinstance(source.source.raw, Table) else ".wav" if source.source.raw.rate else ".png"
 
 
 def _rows(source: Run, args: argparse.Namespace, place: Path) -> tuple[int, Path]:
@@ -113,12 +114,13 @@ def _sample(source: Run, args: argparse.Namespace, place: Path) -> tuple[int, Pa
     from counterfeit.report.export import write_rows, write_samples
     from counterfeit.report.figures.label_rows import rows_asked
 
-    n, (out, _) = args.n or 64, samples_writable(str(place), place)
+    rate = source.source.raw.rate
+    n, (out, _) = args.n or 64, samples_writable(str(place), place, rate)
     rows = rows_asked(source, args.classes, args.per_class, args.caption, n)
     if rows is None:
-        return n, write_samples(source.sample(n, args.seed, mean=args.mean), out, source.source.span)
+        return n, write_samples(source.sample(n, args.seed, mean=args.mean), out, source.source.span, rate)
     x = source.sample(len(rows.asked), args.seed, rows.asked)
-    return len(x), write_rows(x, rows.texts, rows.counts, out, source.source.span)
+    return len(x), write_rows(x, rows.texts, rows.counts, out, source.source.span, rate)
 
 
 def _walk(source: Run, args: argparse.Namespace, place: Path) -> tuple[int, Path]:

@@ -36,7 +36,7 @@ PRINTED = 5  # examples at each end
 def options(parser: argparse.ArgumentParser) -> None:
     """What the verb takes."""
     parser.add_argument("run", metavar="RUN", help="a run folder of a model with a density, bound, energy or codes")
-    parser.add_argument("files", metavar="FILE", nargs="*", help="pictures, folders or zips of them, .npy or .npz")
+    parser.add_argument("files", metavar="FILE", nargs="*", help="pictures, WAVs, folders or zips of them, .npy, .npz")
     parser.add_argument("--split", default="test", choices=("train", "valid", "test"), help="where no file is named")
     parser.add_argument("--count", type=int, help="how many of the split, evenly spaced (default: all)")
     parser.add_argument(

@@ -29,7 +29,7 @@ class Data:
     """What to train on.
 
     Arguments:
-        name: a source (`counterfeit list data`), or the path of pictures, videos, arrays or a table.
+        name: a source (`counterfeit list data`), or the path of pictures, videos, sounds, arrays or a table.
         size: side of the images in pixels; null keeps a source's own size.
         range: LOW,HIGH: the values of files that are black and white; auto: all that integers can hold, all of floats.
         frames: length of a video, where the data are videos; null where they are not.

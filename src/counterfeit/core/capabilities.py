@@ -22,6 +22,7 @@ __all__ = [
     "Energy",
     "Initializes",
     "Labelled",
+    "LooksBack",
     "Predicts",
     "Samples",
     "Scores",
@@ -60,6 +61,14 @@ class Labelled(Samples, Protocol):
 
     labels: int
     """How many labels there are to ask for; 0 for none."""
+
+
+@runtime_checkable
+class LooksBack(Protocol):
+    """Predicts each value from a limited number of those before it."""
+
+    receptive_field: int
+    """How many."""
 
 
 def require(model: Generator, capability: type[C]) -> C:

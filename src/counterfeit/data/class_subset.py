@@ -48,7 +48,7 @@ class _Chosen(Source):
         if len({*self.labels}) < max(1, len(names)):
             raise ValueError(f"data.classes: {', '.join(names)} came; different classes are expected. Name each once.")
         self.name, self.summary = whole.name, whole.summary  # type: ignore[misc]
-        self.warning, self.span = whole.warning, whole.span
+        self.warning, self.span, self.rate = whole.warning, whole.span, whole.rate
         self.spec = replace(whole.spec, classes=len(self.labels))
         self.kept: dict[str, Examples] = {}
 

@@ -1,10 +1,10 @@
-"""The pictures of a folder or a zip: their names, and the bytes of each. Nothing is ever extracted to disk."""
+"""The pictures, or sounds, of a folder or a zip: names, and the bytes of each. Nothing is ever extracted to disk."""
 
 from __future__ import annotations
 
 import os
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -12,7 +12,7 @@ from threading import Lock
 
 from counterfeit.common.files import UNREADABLE, DataError
 
-__all__ = ["Pictures", "find_beside", "find_pictures"]
+__all__ = ["Pictures", "find_beside", "find_files", "find_pictures", "is_picture"]
 
 SUFFIXES = frozenset({
     ".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp",
@@ -83,14 +83,29 @@ def find_pictures(path: str | Path) -> Pictures:
     Raises:
         DataError: there is no such folder or zip, it cannot be read, or holds no pictures.
     """
+    kinds = ", ".join(sorted(suffix[1:] for suffix in SUFFIXES))
+    return find_files(path, is_picture, "pictures", f" with files of these kinds: {kinds}")
+
+
+def find_files(path: str | Path, wanted: Callable[[str], bool], what: str, kinds: str = "") -> Pictures:
+    """List the files of a folder, at any depth, or of a zip, whose names are wanted.
+
+    Arguments:
+        path: the folder or zip.
+        wanted: whether a file of that name, with its folders, is meant; hidden ones never are.
+        what: they are, in a message.
+        kinds: that are expected, in a message.
+
+    Raises:
+        DataError: there is no such folder or zip, it cannot be read, or holds no such files.
+    """
     path = Path(path).expanduser()
     if not path.exists():
-        raise DataError(f"{path} does not exist. Give a folder or a zip of pictures.")
+        raise DataError(f"{path} does not exist. Give a folder or a zip of {what}.")
     files = _walk(path) if path.is_dir() else _entries(path)
-    entries = sorted({name: length for name, length in files if _is_picture(name)}.items())
+    entries = sorted({name: length for name, length in files if wanted(name) and not _hidden(name)}.items())
     if not entries:
-        kinds = ", ".join(sorted(suffix[1:] for suffix in SUFFIXES))
-        raise DataError(f"{path} holds no pictures. Give a folder or a zip with files of these kinds: {kinds}.")
+        raise DataError(f"{path} holds no {what}. Give a folder or a zip{kinds or f' of {what}'}.")
     names, lengths = zip(*entries, strict=True)
     return Pictures(path, names, lengths, not path.is_dir())
 
@@ -114,9 +129,13 @@ def find_beside(path: Path, name: str) -> Pictures | None:
     return Pictures(path, (entry,), (length,), True)
 
 
-def _is_picture(name: str) -> bool:
-    hidden = name.startswith((".", "__MACOSX/")) or "/." in name
-    return os.path.splitext(name)[1].lower() in SUFFIXES and not hidden
+def is_picture(name: str) -> bool:
+    """Whether a file is one by its name."""
+    return os.path.splitext(name)[1].lower() in SUFFIXES
+
+
+def _hidden(name: str) -> bool:
+    return name.startswith((".", "__MACOSX/")) or "/." in name
 
 
 def _walk(root: Path) -> Iterator[tuple[str, int]]:

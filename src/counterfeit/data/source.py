@@ -163,6 +163,9 @@ class Source(ABC):
     span: tuple[float, float] | None = None
     """The values of the files that 0 and 1 stand for, where these are not all that the files' type can hold."""
 
+    rate: int | None = None
+    """Samples a second where examples are sound, (channels, T) in [-1, 1]; None elsewhere."""
+
     @abstractmethod
     def split(self, name: str) -> Examples:
         """The examples of the split "train", "valid" or "test"; cached, so cheap to call again."""
@@ -249,7 +252,7 @@ class _Transformed(Source):
         with seeded(0):
             chain.fit(lambda: raw.split("train").first(LOOKED_AT).x)
         self.name, self.summary, self.class_names = raw.name, raw.summary, raw.class_names  # type: ignore[misc]
-        self.warning, self.span, self.value_names = raw.warning, raw.span, raw.value_names
+        self.warning, self.span, self.rate, self.value_names = raw.warning, raw.span, raw.rate, raw.value_names
         self.spec = chain.spec(raw.spec)
 
     def split(self, name: str) -> Examples:

@@ -20,6 +20,7 @@ from counterfeit.data.images import FORMATS, Span, bombs_refused, crop_resize, d
 from counterfeit.data.sample_files import Array
 from counterfeit.data.source import Source
 from counterfeit.data.sources.arrays import SUFFIXES, chosen_arrays, read_arrays
+from counterfeit.data.sources.sounds import read_clips
 from counterfeit.data.sources.table import TABLES, Table, read_table
 
 __all__ = ["Inputs", "read_examples", "read_inputs", "read_mask", "read_whole"]
@@ -62,7 +63,7 @@ def read_inputs(path: str | Path, source: Source, seed: int = 0) -> Inputs:
 
 
 def read_examples(paths: Sequence[str | Path], source: Source, seed: int = 0) -> tuple[list[str], Tensor]:
-    """Read pictures, folders or zips of them, arrays in .npy or .npz files, and tables as examples of a source.
+    """Read pictures, sounds, folders or zips of them, arrays in .npy or .npz files, or tables as examples of a source.
 
     Arguments:
         paths: where they are.
@@ -83,6 +84,11 @@ def read_examples(paths: Sequence[str | Path], source: Source, seed: int = 0) ->
             names += [f"{path}[{i}]" for i in range(len(array))]
             with seeded(seed):
                 parts.append(source.transform(array.first(len(array)).x))
+        elif source.raw.rate is not None:
+            called, clips = read_clips(path, source.raw.rate, source.raw.spec)
+            names += called
+            with seeded(seed):
+                parts.append(source.transform(clips))
         elif Path(path).suffix.lower() in TABLES and isinstance(source.raw, Table):
             rows = source.raw.encode(read_table(path))
             names += [f"{path}[{i}]" for i in range(len(rows))]

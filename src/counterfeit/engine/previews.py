@@ -13,6 +13,7 @@ from counterfeit.core import Decodes, Model, Samples, labels_of, require
 from counterfeit.data.conditions import arranged, captions_in_rows
 from counterfeit.data.images import tile
 from counterfeit.data.labelled_images import below_texts
+from counterfeit.data.sounds import shown
 from counterfeit.data.source import Source
 from counterfeit.inference.ability import abilities
 
@@ -39,12 +40,15 @@ def pictured(model: Model) -> bool:
 def picture(model: Model, source: Source, n: int) -> NDArray[np.uint8]:
     """What the model does with about `n` images, as 8-bit pixels: a grid of samples, or their histogram for points.
 
+    Sounds are shown as waveforms.
+
     A model that works on given images is shown those of the validation split, the same at every call; one that takes
     labels shows a row of each, and one that takes captions a row below each of some.
     """
     if len(source.raw.spec.shape) == 1:
         return histogram(source.natural(means(model, 50 * n)).cpu(), _reach(source))
-    for one in () if model.shows_samples else abilities():
+    rate = source.raw.rate
+    for one in () if model.shows_samples or (rate and isinstance(model, Samples)) else abilities():
         if one.preview and isinstance(model, one.needs):
             rows = one.preview(model, source, n)
             return tile(source.natural(rows.flatten(0, 1)).cpu(), rows.shape[1])
@@ -54,8 +58,9 @@ def picture(model: Model, source: Source, n: int) -> NDArray[np.uint8]:
         return below_texts(texts, [tile(row, len(row)) for row in x.split(counts)], "#000000", "#ffffff")
     if labels := labels_of(model):
         y = arranged(n, labels)  # a row of each
-        return tile(source.natural(require(model, Samples).sample(y.numel(), y.flatten())).cpu(), y.shape[1])
-    return tile(source.natural(means(model, n)).cpu())
+        x = source.natural(require(model, Samples).sample(y.numel(), y.flatten())).cpu()
+        return tile(shown(x, rate), y.shape[1])
+    return tile(shown(source.natural(means(model, n)).cpu(), rate))
 
 
 def _reach(source: Source) -> Sequence[tuple[float, float]]:

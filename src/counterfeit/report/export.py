@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from counterfeit.common.files import atomic
 from counterfeit.data.images import Span, from_unit, save_png, tile, to_uint8
+from counterfeit.data.sounds import encode_wav, shown, waveforms
 from counterfeit.data.sources.arrays import SUFFIXES
 from counterfeit.report.figures.points import plotted
 from counterfeit.report.html.texts import labelled
@@ -19,14 +21,16 @@ __all__ = ["write_codes", "write_pictures", "write_rows", "write_samples", "writ
 ACROSS = 16  # images of a row with a name, at most
 
 
-def write_samples(x: Tensor, out: Path, span: Span | None = None) -> Path:
-    """Write samples to a file, or as single pictures into a new folder.
+def write_samples(x: Tensor, out: Path, span: Span | None = None, rate: int | None = None) -> Path:
+    """Write samples to a file, or as single pictures or sounds into a new folder.
 
     Arguments:
         x: samples in the data's natural unit, (N, *shape).
-        out: a .png, for a grid of images, videos in rows or a histogram of points; a .npy or .npz (array `x`), for the
-            values; or a path without suffix, for a folder of 00000.png, 00001.png, ….
+        out: a .png, for a grid of images or waveforms, videos in rows or a histogram of points; a .wav, for sounds one
+            after the other; a .npy or .npz (array `x`), for the values; or a path without suffix, for a folder of
+            00000.png, 00001.png, …, or 00000.wav, ….
         span: the values that 0 and 1 stand for in arrays, where the data's files have a range of their own.
+        rate: samples a second, where they are sound.
 
     Returns:
         `out`.
@@ -35,12 +39,13 @@ def write_samples(x: Tensor, out: Path, span: Span | None = None) -> Path:
         ValueError: where samples of this shape cannot be written so.
     """
     arrays = out.suffix.lower() in SUFFIXES and not out.is_dir()
-    writer(out)(from_unit(x, span) if arrays and span else x, out)
+    writer(out, rate)(from_unit(x, span) if arrays and span else x, out)
     return out
 
 
 def write_rows(
-    x: Tensor, texts: Sequence[str], counts: Sequence[int], out: Path, span: Span | None = None
+    x: Tensor, texts: Sequence[str], counts: Sequence[int], out: Path, span: Span | None = None,
+    rate: int | None = None,
 ) -> Path:  # fmt: skip
     """Write samples as `write_samples` does; in a .png of images, each row below what it is of.
 
@@ -50,27 +55,29 @@ def write_rows(
         counts: how many samples each row has.
         out: as for `write_samples`.
         span: likewise.
+        rate: likewise.
     """
-    if out.suffix.lower() != ".png" or out.is_dir() or not _images(x):
-        return write_samples(x, out, span)
-    bands = [tile(row, min(len(row), ACROSS)) for row in x.split([*counts])]
+    if out.suffix.lower() != ".png" or out.is_dir() or not (_images(x) or rate):
+        return write_samples(x, out, span, rate)
+    bands = [tile(row, min(len(row), ACROSS)) for row in shown(x, rate).split([*counts])]
     with atomic(out) as part:
         part.write_bytes(labelled(texts, bands, "#000000", "#ffffff"))
     return out
 
 
-def writer(out: Path) -> Callable[[Tensor, Path], None]:
-    """What writes samples to a path, by its suffix.
+def writer(out: Path, rate: int | None = None) -> Callable[[Tensor, Path], None]:
+    """What writes samples to a path, by its suffix: sounds where they have a rate.
 
     Raises:
         ValueError: where nothing does, or it is a folder that already holds something.
     """
     writers: dict[str, Callable[[Tensor, Path], None]] = {".png": _grid, ".npy": _array, ".npz": _arrays, "": _folder}
+    if rate is not None:
+        writers |= {".png": _waveforms, ".wav": partial(_sound, rate=rate), "": partial(_sounds, rate=rate)}
     suffix = "" if out.is_dir() else out.suffix.lower()
     if suffix not in writers:
-        raise ValueError(
-            f"{out} ends in {suffix}; .png, .npy, .npz or a folder's name is expected. Choose another --out."
-        )
+        known = ", ".join([known for known in writers if known])
+        raise ValueError(f"{out} ends in {suffix}; {known} or a folder's name is expected. Choose another --out.")
     if not suffix:
         _check_vacant(out)
     return writers[suffix]
@@ -116,6 +123,20 @@ def _grid(x: Tensor, out: Path) -> None:
             "W), points (N, 1) or (N, 2). Choose a .npy as --out."
         )
     save_png(out, tile(x) if _images(x) else plotted(x))
+
+
+def _waveforms(x: Tensor, out: Path) -> None:
+    save_png(out, tile(waveforms(x)))
+
+
+def _sound(x: Tensor, out: Path, rate: int) -> None:
+    with atomic(out) as part:
+        part.write_bytes(encode_wav(x, rate))
+
+
+def _sounds(x: Tensor, out: Path, rate: int) -> None:
+    for index, one in enumerate(x):
+        _sound(one[None], out / f"{index:05d}.wav", rate)
 
 
 def _array(x: Tensor, out: Path) -> None:

@@ -23,6 +23,7 @@ from counterfeit.config.settings import Config, Evaluation
 from counterfeit.core import Batch, Completes, Model, Translates, check_request, labels_of, require
 from counterfeit.data.conditions import arranged
 from counterfeit.data.images import tile
+from counterfeit.data.sounds import shown
 from counterfeit.data.source import Source
 from counterfeit.data.sources.arrays import adopt
 from counterfeit.data.sources.kept import KEPT
@@ -60,8 +61,8 @@ def train(
 
     Arguments:
         recipe: name of a recipe; path of a YAML file, or what it would hold; or a class of models of your own.
-        data: in place of the recipe's: a source or its name, the path of pictures, videos or arrays, an array, a
-            tensor, a pair of examples and labels, or a torch `Dataset`. What has no name or path is kept in the run
+        data: in place of the recipe's: a source or its name, the path of pictures, videos, sounds or arrays, an array,
+            a tensor, a pair of examples and labels, or a torch `Dataset`. What has no name or path is kept in the run
             folder.
         out: the run folder; `runs/<recipe>-<time>` where None.
         steps: training steps, in place of the recipe's.
@@ -200,7 +201,7 @@ class Run(RunFolder):
             return draw(self, n, seed, y, mean)
 
     def grid(self, n: int = 64, seed: int = 0, y: Any = None) -> Image.Image:
-        """`n` samples as one picture: a grid of images, or a histogram of points.
+        """`n` samples as one picture: a grid of images or waveforms, or a histogram of points.
 
         Arguments:
             n: how many.
@@ -208,13 +209,15 @@ class Run(RunFolder):
             y: as for `sample`; a model that takes labels shows a row of each where None.
 
         Raises:
-            ValueError: the samples are neither images nor points.
+            ValueError: the samples are neither images, points nor sounds.
         """
         if y is None and labels_of(self.model):
             rows = arranged(n, labels_of(self.model))
-            return Image.fromarray(tile(self.sample(rows.numel(), seed, rows.flatten()), rows.shape[1]))
+            x = self.sample(rows.numel(), seed, rows.flatten())
+            return Image.fromarray(tile(shown(x, self.source.raw.rate), rows.shape[1]))
         x = self.sample(n, seed, y, mean=True)
-        return Image.fromarray(histogram(x) if x.ndim == 2 and x.shape[1] <= 2 else tile(x))
+        points = x.ndim == 2 and x.shape[1] <= 2
+        return Image.fromarray(histogram(x) if points else tile(shown(x, self.source.raw.rate)))
 
     def encode(self, x: Any, seed: int = 0) -> Tensor:
         """The codes of examples `x`, as the model sees them, (N, *shape): (N, latent), on the CPU."""

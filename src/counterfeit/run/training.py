@@ -25,6 +25,7 @@ from counterfeit.engine.fit import Display, LateError, Summary, Validator, fit
 from counterfeit.engine.lock import locked
 from counterfeit.engine.work import work
 from counterfeit.evaluation.measure import metric_of, refusal
+from counterfeit.inference.receptive_field import receptive_field
 from counterfeit.metrics import registry
 from counterfeit.metrics.base import Metric, Result
 from counterfeit.run.folder import RunFolder, create, describe
@@ -56,6 +57,8 @@ def begin(
                 keep(adopted, path / kept_name())
             if source.warning and show:
                 console().print(f"{source.name}: {source.warning}", markup=False, highlight=False)
+            if show and (heard := receptive_field(model, source)):
+                console().print(f"{config.model}: each sample depends on the last {heard}", highlight=False)
         group.barrier()
         folder = RunFolder(path)
         try:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from counterfeit.common.files import atomic
@@ -12,16 +12,16 @@ from counterfeit.report.html.markup import Markup, tag
 
 __all__ = ["Figure", "Picture", "element", "save"]
 
-MEDIA_TYPES = {".png": "image/png", ".svg": "image/svg+xml", ".webp": "image/webp"}
+MEDIA_TYPES = {".png": "image/png", ".svg": "image/svg+xml", ".webp": "image/webp", ".wav": "audio/wav"}
 
 
 @dataclass(frozen=True)
 class Picture:
-    """The bytes of a picture file.
+    """The bytes of a picture file, or of a sound.
 
     Arguments:
         data: its content.
-        suffix: ".png", ".svg" or ".webp".
+        suffix: ".png", ".svg" or ".webp"; ".wav" of a sound.
         crisp: whether its pixels are to be seen as squares.
     """
 
@@ -52,6 +52,7 @@ class Figure:
         picture: what is shown.
         dark: what is shown in its place on a dark page.
         still: what is shown in its place on paper, or where motion is unwanted.
+        sounds: what can be played below it, by name.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Figure:
     picture: Picture
     dark: Picture | None = None
     still: Picture | None = None
+    sounds: Mapping[str, Picture] = field(default_factory=dict)
 
 
 def element(figure: Figure) -> Markup:
@@ -68,7 +70,9 @@ def element(figure: Figure) -> Markup:
     usual = " ".join(["light"] * bool(figure.dark) + ["moving"] * bool(figure.still))
     shown = [(figure.picture, usual), (figure.dark, "dark"), (figure.still, "still")]
     images = [_image(picture, figure.alt, style) for picture, style in shown if picture]
-    return tag("figure", *images, tag("figcaption", figure.caption))
+    players = [tag("audio", controls="", preload="none", src=sound.uri, title=name, aria_label=name)
+               for name, sound in figure.sounds.items()]  # fmt: skip
+    return tag("figure", *images, *players, tag("figcaption", figure.caption))
 
 
 def _image(picture: Picture, alt: str, style: str) -> Markup:
@@ -76,9 +80,10 @@ def _image(picture: Picture, alt: str, style: str) -> Markup:
 
 
 def save(figures: Sequence[Figure], folder: Path) -> Path:
-    """Write each figure into `folder` as a file of its own; those for dark pages end in `-dark`."""
+    """Write each figure into `folder` as a file of its own, and its sounds; those for dark pages end in `-dark`."""
     for figure in figures:
-        for ending, picture in (("", figure.picture), ("-dark", figure.dark)):
+        heard = [(f"-{name}".replace(" ", "-"), sound) for name, sound in figure.sounds.items()]
+        for ending, picture in (("", figure.picture), ("-dark", figure.dark), *heard):
             if picture:
                 with atomic(folder / f"{figure.name}{ending}{picture.suffix}") as part:
                     part.write_bytes(picture.data)

@@ -9,6 +9,7 @@ from counterfeit.common.numbers import measured
 from counterfeit.common.presentation import html
 from counterfeit.core import Samples
 from counterfeit.data.images import encode_png
+from counterfeit.data.sounds import shown
 from counterfeit.engine.checkpoint import checkpoints
 from counterfeit.engine.doctor.examiner import Examination
 from counterfeit.engine.previews import histogram, tile
@@ -60,12 +61,12 @@ def _examination(found: Examination) -> str:
 
 
 def _grid(run: Run) -> list[Markup]:
-    """A few samples as a picture, where there are some and they are images or points."""
+    """A few samples as a picture, where there are some and they are images, points or sounds."""
     if not checkpoints(run.path) or not isinstance(run.model, Samples):
         return []
     shape = run.source.raw.spec.shape
-    if len(shape) == 3 and shape[0] in (1, 3):
-        pixels = tile(run.sample(SAMPLES, mean=True), 8)
+    if (len(shape) == 3 and shape[0] in (1, 3)) or run.source.raw.rate:
+        pixels = tile(shown(run.sample(SAMPLES, mean=True), run.source.raw.rate), 8)
     elif len(shape) == 1 and shape[0] <= 2:
         pixels = histogram(run.sample(POINTS))
     else:

@@ -11,6 +11,7 @@ from counterfeit import catalogue
 from counterfeit.common.estimate import Estimate
 from counterfeit.engine import checkpoint
 from counterfeit.evaluation.measure import beats_real, metric_of
+from counterfeit.inference.receptive_field import receptive_field
 from counterfeit.metrics.base import Result
 from counterfeit.run.run import Run
 
@@ -114,6 +115,7 @@ def facts(run: Run) -> dict[str, str]:
         "Recipe": config.recipe,
         "Model": f"{config.model}: {_summary(type(run.model))}",
         "Data": f"{config.data.name}{transforms}",
+        "Receptive field": receptive_field(run.model, run.source),
         "Examples": sizes,
         "Parameters": f"{sum(parts.values()):,} ({counts})",
         "Steps": f"{step:,} of {config.train.steps:,}, batches of {config.train.batch_size}",

@@ -23,7 +23,7 @@ from counterfeit.run.run import Run
 __all__ = ["code", "document", "page", "panels", "section", "write"]
 
 # nothing is loaded but what the page itself holds, whatever a name in it says
-POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+POLICY = "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'"
 WIDE = 26  # characters, beyond which a fact takes two columns
 
 
@@ -98,9 +98,9 @@ def _unmeasured(run: Run) -> Markup:
 def _commands(run: Run) -> list[Markup]:
     path, steps = _path(run), run.config.train.steps
     longer = "" if run.state["step"] < steps else f" --train.steps {2 * steps}   # train on, for as long again"
-    samples = isinstance(run.model, Samples)
+    samples, suffix = isinstance(run.model, Samples), "wav" if run.source.raw.rate else "png"
     shell = (
-        f"counterfeit sample {path} --n 100 --out samples.png\n" if samples else ""
+        f"counterfeit sample {path} --n 100 --out samples.{suffix}\n" if samples else ""
     ) + f"counterfeit evaluate {path}\ncounterfeit resume {path}{longer}\ncounterfeit report {path}"
     shape = ", ".join(map(str, (100, *run.model.spec.shape)))
     python = (

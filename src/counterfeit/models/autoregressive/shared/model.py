@@ -25,7 +25,7 @@ def expect(spec: Spec, kind: Kind, who: str, remedy: str) -> None:
 
 
 class Autoregressive(Model):
-    """A mixture, with equal weights, of one or several chains of conditionals.
+    """A mixture, with equal weights where nothing else is said, of one or several chains of conditionals.
 
     Subclasses implement `chain`, and `training_log_prob` where they descend another objective than their density.
     """
@@ -58,8 +58,13 @@ class Autoregressive(Model):
     def log_prob(self, x: Tensor) -> Tensor:
         """Exact log-likelihood in nats, (B,)."""
         self.spec.check(x, f"{type(self).__name__}.log_prob")
-        every = torch.stack([self.chain(k).log_prob(x.flatten(1)) for k in range(self.chains)])
-        return every.logsumexp(0) - math.log(self.chains)
+        every = torch.stack([self.chain(k).log_prob(x.flatten(1)) for k in range(self.chains)], 1)
+        return (every + self.log_weights).logsumexp(1)
+
+    @property
+    def log_weights(self) -> Tensor:
+        """Logarithm of each chain's weight, (chains,): equal ones."""
+        return torch.full((self.chains,), -math.log(self.chains), device=self.device)
 
     @torch.no_grad()
     def sample(self, n: int, y: Tensor | None = None) -> Tensor:
@@ -87,5 +92,5 @@ class Autoregressive(Model):
         """Draw what is missing of `x` where `known` is 0, both (B, D), by chains as likely as they find the rest."""
         some = torch.randperm(self.chains)[:WEIGHED].tolist()
         draws, evidence = zip(*(fill(self.chain(k), x, known, PARTICLES) for k in some), strict=True)
-        chosen = torch.multinomial(torch.stack(evidence, 1).softmax(1), 1)[:, 0]
+        chosen = torch.multinomial((torch.stack(evidence, 1) + self.log_weights[some]).softmax(1), 1)[:, 0]
         return torch.stack(draws, 1)[torch.arange(len(x)), chosen]
