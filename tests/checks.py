@@ -83,6 +83,7 @@ from probes import (
     marginal,
     mean_and_error,
     plain,
+    rounded,
     surprise,
     under,
     watched,
@@ -261,7 +262,7 @@ def codes(model: Any) -> None:
     """Codes are like those of the prior, each its example's alone, and decode to what is shaped like data."""
     model.eval()
     with torch.no_grad(), seeded(0):
-        x, prior = torch.rand(4, *model.spec.shape).round(), model.prior(4)
+        x, prior = rounded(model.spec, 4), model.prior(4)
         z = model.encode(x)
         alone, y = model.encode(x[1:2]), model.decode(z)
     assert tuple(z.shape) == tuple(prior.shape), f"codes have shape {tuple(z.shape)}, the prior's {tuple(prior.shape)}"
@@ -439,6 +440,9 @@ def wrong(spec: Spec) -> list[tuple[Tensor, str]]:
     found = [(x[0], str(tuple(x[0].shape))), (longer, str(tuple(longer.shape))), (x.long(), "int64")]
     found += [(x + math.nan, "finite"), (x + math.inf, "finite")]
     found += [(x + 2, "[2, 2]"), (x - 1, "[-1, -1]")] if spec.bounded else []
+    found += [(x + 0.5, "whole numbers"), (x - 1, "[-1, -1]"), (x + len(spec.vocabulary) + 1, "whole numbers")] * (
+        spec.kind == "tokens"
+    )
     return found + ([(x + 0.5, "between 0 and 1")] if spec.kind == "binary" else [])
 
 

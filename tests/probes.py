@@ -21,8 +21,17 @@ Updates = Iterator[Update]
 Weights = Mapping[str, Tensor]
 
 SMALL: Mapping[Kind, Spec] = {
-    "binary": Spec((1, 2, 3), "binary"), "image": Spec((1, 1, 2), "image"), "real": Spec((2,), "real")
+    "binary": Spec((1, 2, 3), "binary"), "image": Spec((1, 1, 2), "image"), "real": Spec((2,), "real"),
+    "tokens": Spec((3,), "tokens", vocabulary=("<unk>", "a", "b")),
 }  # fmt: skip
+
+
+def rounded(spec: Spec, n: int) -> Tensor:
+    """Random examples of 0s and 1s, (n, *shape); of any tokens where the data are texts."""
+    if spec.kind != "tokens":
+        return torch.rand(n, *spec.shape).round()
+    tokens = torch.randint(len(spec.vocabulary) + 1, (n, *spec.shape))
+    return torch.where((tokens == 0).cumsum(1) > 0, 0, tokens).float()
 
 
 def plain(train: Train) -> Train:
@@ -155,7 +164,11 @@ class Cells(NamedTuple):
 
 
 def cells(spec: Spec, reach: float = 12.0) -> Cells:
-    """Every state of binary data; a grid over [0, 1] or ±`reach` in one or two dimensions."""
+    """Every state of binary data, or every text; a grid over [0, 1] or ±`reach` in one or two dimensions."""
+    if spec.kind == "tokens":
+        every = _grid(spec, torch.arange(len(spec.vocabulary) + 1.0), 1.0, lambda x: x)
+        ended = ((every.points[:, :-1] == 0) & (every.points[:, 1:] > 0)).any(1)
+        return every._replace(points=every.points[~ended], bins=every.bins[~ended])
     if spec.kind == "binary":
         axis = torch.tensor([0.0, 1.0])
         return _grid(spec, axis, 1.0, lambda x: x)

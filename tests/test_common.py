@@ -46,7 +46,7 @@ def test_killed_recipe_ends_as_if_nothing_had_happened(recipe: Recipe, tmp_path:
 def test_smoke_settings_need_no_data_of_the_users(recipe: Recipe) -> None:
     data = catalogue.configure(recipe, recipe.smoke).data
     assert recipe.smoke, "the recipe has no smoke section"
-    generated = {"captioned-shapes", "tones"}
+    generated = {"captioned-shapes", "sentences", "tones"}
     moving = data.name == "moving-digits" and data.options.get("of") == "digits"
     hidden = data.name == "unpaired-digits" and data.options.get("digits") == "digits"
     toys = {name for name, cls in catalogue.sources().items() if "toy" in cls.__module__}

@@ -85,8 +85,14 @@ def same_data(trained_on: str | None, found: Source) -> None:
 
 def build(config: Config, source: Source, device: torch.device) -> Model:
     """The model of the settings for that source, with initial weights by the seed."""
+    cls = model_class(config.model)
+    if source.spec.kind not in cls.kinds:
+        raise ValueError(
+            f"data of kind {source.spec.kind!r} came; {config.model} expects {' or '.join(cls.kinds)}. Take "
+            "other data, or a model of `counterfeit list models` that learns them."
+        )
     with seeded(mix(config.train.seed, 0x5EED)), _small_enough():
-        model = model_class(config.model)(source.spec, **config.arguments)
+        model = cls(source.spec, **config.arguments)
     # of convolutions' weights: up to twice as fast
     return model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 

@@ -21,6 +21,7 @@ from counterfeit.data.sources.folder import Folder
 from counterfeit.data.sources.kept import KEPT, Kept, kept_name
 from counterfeit.data.sources.sounds import Sounds, holds_sounds
 from counterfeit.data.sources.table import TABLES, Table
+from counterfeit.data.sources.text_lines import TEXT, Lines
 from counterfeit.data.sources.video_folder import Videos
 from counterfeit.transforms import build as chain
 
@@ -69,6 +70,8 @@ def _named(data: Data, beside: Path | None) -> tuple[type[Source], Path | None]:
         return Arrays, path
     if path.suffix.lower() in TABLES:
         return Table, path
+    if path.suffix.lower() == TEXT:
+        return Lines, path
     if path.exists() or "/" in data.name or path.suffix.lower() == ".zip":
         return _folder_of(path, data), path
     known = nearest(data.name, {name: cls.summary for name, cls in sources().items()}, "counterfeit list data")

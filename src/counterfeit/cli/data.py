@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from counterfeit.data.audit import Check
     from counterfeit.data.source import Source
 
+SHOWN_LINES = 24  # of a text
 SUMMARY = "check, look at or download a source of data"
 EXAMPLE = """examples:
   counterfeit data check mnist
@@ -61,9 +62,17 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
 
 def _show(source: Source, out: Path) -> int:
     from counterfeit.data.images import save_png
+    from counterfeit.data.labelled_images import written
+    from counterfeit.data.sources.text_lines import Text
     from counterfeit.report.export import write_samples
     from counterfeit.report.figures.pairs import plotted_pairs
 
+    if isinstance(source.raw, Text):
+        lines = source.raw.decode(source.split("train").first(SHOWN_LINES).x)
+        say("\n".join(lines))
+        save_png(out, written(lines, "#000000", "#ffffff"))
+        say(f"{source.name}: {out}")
+        return 0
     n = 64 if len(source.raw.spec.shape) > 1 else 2_000  # of points, a cloud
     if len(source.raw.spec.shape) == 1 and source.raw.spec.dims > 2:
         save_png(out, plotted_pairs(source.split("train").first(n).x, source.value_names))

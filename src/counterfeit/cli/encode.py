@@ -112,11 +112,11 @@ def given(run: Run, args: argparse.Namespace) -> Batch:
     """Images as the model sees them, and their labels where they are of a split."""
     from counterfeit.core import Batch
     from counterfeit.data.selection import evenly_spaced
-    from counterfeit.data.user_images import read_inputs
+    from counterfeit.data.user_images import read_examples
 
     if not args.input:
         return evenly_spaced(run.source, args.split, args.count, args.seed)
-    return Batch(read_inputs(args.input, run.source).x)
+    return Batch(read_examples([args.input], run.source)[1])
 
 
 def reconstruct(run: Run, x: Tensor, args: argparse.Namespace) -> float:

@@ -11,6 +11,8 @@ from counterfeit.cli.output import counted, say
 from counterfeit.common.files import dumps
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from counterfeit.run.run import Run
 
 SUMMARY = "draw samples from a run"
@@ -34,8 +36,9 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same samples (default: 0)")
     parser.add_argument(
         "--out",
-        help="a .png grid, a .npy array, a folder for single pictures or sounds, a .wav of all sounds, or a .csv or "
-        ".parquet of a table's columns (default: RUN/samples.png, .wav of sound, .csv of tables)",
+        help="a .png grid, a .npy array, a folder for single pictures or sounds, a .wav of all sounds, a .csv or "
+        ".parquet of a table's columns, or a .txt of texts (default: RUN/samples.png, .wav of sound, .csv of tables, "
+        ".txt of texts)",
     )
     group = parser.add_argument_group("what samples show; as frequent as in the data where nothing is asked")
     group.add_argument("--class", metavar="A,B", dest="classes", help="classes, by name or number")
@@ -87,8 +90,11 @@ def _agree(args: argparse.Namespace) -> None:
 def _suffix(source: Run) -> str:
     """Of the file that samples go to where no other is named."""
     from counterfeit.data.sources.table import Table
+    from counterfeit.data.sources.text_lines import TEXT, Text
 
-    return ".csv" if isinstance(source.source.raw, Table) else ".wav" if source.source.raw.rate else ".png"
+    raw = source.source.raw
+    kinds = {".csv": isinstance(raw, Table), TEXT: isinstance(raw, Text), ".wav": raw.rate is not None}
+    return next((suffix for suffix, one in kinds.items() if one), ".png")
 
 
 def _rows(source: Run, args: argparse.Namespace, place: Path) -> tuple[int, Path]:
@@ -106,11 +112,40 @@ def _rows(source: Run, args: argparse.Namespace, place: Path) -> tuple[int, Path
     return n, place
 
 
+def _texts(source: Run, x: Tensor, place: Path) -> Path:
+    """Samples, (N, T), or walks, (N, steps, T), with an empty line between them: lines of a text file or a picture."""
+    from counterfeit.data.images import save_png
+    from counterfeit.data.labelled_images import written
+    from counterfeit.data.sources.text_lines import TEXT, Text, write_lines
+
+    texts = source.source.raw
+    if not isinstance(texts, Text):
+        raise ValueError(f"{place} came; {source.name} was not trained on texts. Choose a .npy or a .png.")
+    writable(str(place))
+    walks = [texts.decode(walk) for walk in x] if x.ndim == 3 else [texts.decode(x)]
+    lines = [line for i, way in enumerate(walks) for line in ([""] if i else []) + way]
+    if place.suffix.lower() == TEXT:
+        write_lines(lines, place)
+    else:
+        save_png(place, written(lines, "#000000", "#ffffff"))
+    return place
+
+
+def _as_texts(source: Run, place: Path) -> bool:
+    """Whether what goes there is written as lines of text."""
+    from counterfeit.data.sources.text_lines import TEXT, Text
+
+    suffix = place.suffix.lower()
+    return suffix == TEXT or (suffix == ".png" and isinstance(source.source.raw, Text))
+
+
 def _sample(source: Run, args: argparse.Namespace, place: Path) -> tuple[int, Path]:
     from counterfeit.data.sources.table import TABLES
 
     if place.suffix.lower() in TABLES:
         return _rows(source, args, place)
+    if _as_texts(source, place):
+        return args.n or 64, _texts(source, source.sample(args.n or 64, args.seed, mean=args.mean), place)
     from counterfeit.report.export import write_rows, write_samples
     from counterfeit.report.figures.label_rows import rows_asked
 
@@ -126,6 +161,9 @@ def _sample(source: Run, args: argparse.Namespace, place: Path) -> tuple[int, Pa
 def _walk(source: Run, args: argparse.Namespace, place: Path) -> tuple[int, Path]:
     from counterfeit.report.figures.walks import walk, write_walks, writes_walks
 
-    writes_walks(place)
+    if not (texts := _as_texts(source, place)):
+        writes_walks(place)
     x = walk(source, args.interpolate, args.steps, args.path, args.seed)
+    if texts:
+        return args.interpolate, _texts(source, x, place)
     return args.interpolate, write_walks(x, place, source.source.span)

@@ -36,7 +36,7 @@ PRINTED = 5  # examples at each end
 def options(parser: argparse.ArgumentParser) -> None:
     """What the verb takes."""
     parser.add_argument("run", metavar="RUN", help="a run folder of a model with a density, bound, energy or codes")
-    parser.add_argument("files", metavar="FILE", nargs="*", help="pictures, WAVs, folders or zips of them, .npy, .npz")
+    parser.add_argument("files", metavar="FILE", nargs="*", help="pictures, WAVs, folders, zips, arrays, tables, texts")
     parser.add_argument("--split", default="test", choices=("train", "valid", "test"), help="where no file is named")
     parser.add_argument("--count", type=int, help="how many of the split, evenly spaced (default: all)")
     parser.add_argument(
@@ -111,14 +111,16 @@ def given(run: Run, args: argparse.Namespace) -> tuple[list[str], Batch]:
 def scored(run: Run, names: list[str], batch: Batch, args: argparse.Namespace) -> ScoredExamples:
     """The examples with their scores, and how rare such scores are in the validation split."""
     from counterfeit.data.selection import evenly_spaced
+    from counterfeit.data.sources.text_lines import Text
     from counterfeit.inference.scoring import p_values
     from counterfeit.report.score_page import ScoredExamples
 
     found = run.scores(batch.x, batch.y, args.by, args.seed)
     held_out = evenly_spaced(run.source, "valid", min(HELD_OUT, run.source.sizes["valid"]), args.seed)
     usual = run.scores(held_out.x, held_out.y, found.by, args.seed)
-    natural = run.source.natural(batch.x).cpu()
-    return ScoredExamples(names, natural, found, p_values(found.anomaly, usual.anomaly))
+    natural, raw = run.source.natural(batch.x).cpu(), run.source.raw
+    texts = raw.decode(natural) if isinstance(raw, Text) else ()
+    return ScoredExamples(names, natural, found, p_values(found.anomaly, usual.anomaly), texts)
 
 
 def write(found: ScoredExamples, out: Path) -> None:

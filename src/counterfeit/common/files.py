@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-__all__ = ["UNREADABLE", "DataError", "atomic", "dumps", "finite", "write_json"]
+__all__ = ["UNREADABLE", "DataError", "atomic", "dumps", "finite", "read_text", "write_json"]
 
 
 def finite(content: Any) -> Any:
@@ -81,3 +81,16 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, content: Any) -> None:
     """Write JSON whole or not at all."""
     write_text(path, dumps(content, indent=1) + "\n")
+
+
+def read_text(path: Path) -> str:
+    """The text of a file that a person brought.
+
+    Raises:
+        DataError: it cannot be read, or is no UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = "it is no UTF-8 text" if isinstance(error, UnicodeDecodeError) else error.strerror
+        raise DataError(f"{path} cannot be read: {reason}. Save it as UTF-8.") from None

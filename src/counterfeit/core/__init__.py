@@ -8,9 +8,22 @@ from counterfeit.core import capabilities
 from counterfeit.core.capabilities import *  # noqa: F403 - all of them: a new one is named in its own file only
 from counterfeit.core.checks import check_captions, check_codes, check_labels, check_request
 from counterfeit.core.modes import frozen, without_statistics
-from counterfeit.core.vocabulary import Batch, Clock, Draw, Generator, Kind, Model, Net, Scaled, Spec, Update
+from counterfeit.core.vocabulary import (
+    NUMBERS,
+    Batch,
+    Clock,
+    Draw,
+    Generator,
+    Kind,
+    Model,
+    Net,
+    Scaled,
+    Spec,
+    Update,
+)
 
 __all__ = [
+    "NUMBERS",
     "Batch", "Clock", "Draw", "Generator", "Kind", "Model", "Net", "Scaled", "Spec", "Update", "check_captions",
     "check_codes", "check_labels", "check_request", "frozen", "without_statistics",
 ]  # fmt: skip

@@ -11,10 +11,13 @@ from typing import Literal, NamedTuple, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Batch", "Clock", "Draw", "Generator", "Kind", "Model", "Net", "Scaled", "Spec", "Update"]
+__all__ = [
+    "NUMBERS", "Batch", "Clock", "Draw", "Generator", "Kind", "Model", "Net", "Scaled", "Spec", "Update",
+]  # fmt: skip
 
-Kind = Literal["image", "binary", "real"]
+Kind = Literal["image", "binary", "real", "tokens"]
 RANGES: Mapping[str, tuple[float, float]] = {"image": (0.0, 1.0), "binary": (0.0, 1.0), "real": (-math.inf, math.inf)}
+NUMBERS: tuple[Kind, ...] = ("image", "binary", "real")
 
 
 class Batch(NamedTuple):
@@ -84,6 +87,8 @@ class Spec:
     nothing more.
     Where it is known what captions can say, `phrases` holds the names of every value of every attribute.
 
+    Examples of kind "tokens" are texts: such tokens themselves, (B, T), as whole numbers in floating point.
+
     Example:
         >>> Spec((1, 28, 28)).dims
         784
@@ -104,7 +109,17 @@ class Spec:
     @property
     def bounded(self) -> bool:
         """Whether values lie in [0, 1]."""
-        return self.kind != "real"
+        return self.kind in ("image", "binary")
+
+    @property
+    def discrete(self) -> bool:
+        """Whether examples have probabilities, and no densities."""
+        return self.kind in ("binary", "tokens")
+
+    @property
+    def captioned(self) -> bool:
+        """Whether examples have captions in place of labels."""
+        return self.max_tokens > 0
 
     def rounded(self, x: Tensor) -> Tensor:
         """Means `x`, (B, *shape), as data: rounded where the data are binary."""
@@ -127,6 +142,9 @@ class Spec:
             raise ValueError(
                 f"`x` holds values that are not finite; {who} expects finite values. Clean the data first."
             )
+        if self.kind == "tokens":
+            self._check_tokens(x, who)
+            return
         low, high = RANGES[self.kind]
         if x.numel() and (float(x.min()) < low or float(x.max()) > high):
             span = f"[{float(x.min()):.4g}, {float(x.max()):.4g}]"
@@ -134,6 +152,18 @@ class Spec:
         if self.kind == "binary" and not bool(((x == 0) | (x == 1)).all()):
             raise ValueError(
                 f"`x` holds values between 0 and 1; {who} expects {{0, 1}}. Add `binarize` to data.transforms."
+            )
+
+    def _check_tokens(self, x: Tensor, who: str) -> None:
+        most = len(self.vocabulary)
+        if bool((x != x.round()).any()) or bool(((x < 0) | (x > most)).any()):
+            raise ValueError(
+                f"`x` holds other values than whole numbers, in [{float(x.min()):.4g}, {float(x.max()):.4g}]; {who} "
+                f"expects tokens 0 to {most}. Take those of the data's own vocabulary."
+            )
+        if bool(((x[:, :-1] == 0) & (x[:, 1:] != 0)).any()):
+            raise ValueError(
+                f"`x` holds tokens behind a 0; {who} expects 0, the end of a text, to stay. Fill texts from the left."
             )
 
 
@@ -178,6 +208,8 @@ class Generator(nn.Module):
 class Model(Generator, ABC):
     """A generative model, which can be trained."""
 
+    kinds: tuple[Kind, ...] = NUMBERS
+    """Kinds of data that it can be trained on; its constructor may ask for more."""
     transforms: Mapping[Kind, tuple[str, ...]] = {}
     """Names of the transforms that data of a kind pass through before the model sees them, where nobody says others."""
     undivided: tuple[str, ...] = ()

@@ -56,11 +56,11 @@ def conditions(asked: Any, n: int, source: Source, labels: int) -> Tensor | None
     if asked is None:
         return None
     spec = source.spec
-    if not labels and not spec.vocabulary:
+    if not labels and not spec.captioned:
         raise ValueError(f"{asked!r} was asked for; the model samples without labels. Leave it out, or train `cgan`.")
     if isinstance(asked, (str, int, np.integer)):
         asked = [asked] * n
-    if spec.vocabulary and all(isinstance(one, str) for one in asked):
+    if spec.captioned and all(isinstance(one, str) for one in asked):
         rows = encode([*asked], spec.vocabulary, spec.max_tokens)
     elif isinstance(asked, (Tensor, np.ndarray)):
         rows = torch.as_tensor(asked)

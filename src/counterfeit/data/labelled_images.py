@@ -1,4 +1,4 @@
-"""Pictures with texts: rows below what they are of, and columns below theirs."""
+"""Pictures with texts: rows below what they are of, columns below theirs, and lines alone."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-__all__ = ["below_texts", "headed"]
+__all__ = ["below_texts", "headed", "written"]
 
 LINE, SIZE = 18, 13  # pixels for a line of text, and of its letters
 
@@ -49,3 +49,18 @@ def headed(texts: Sequence[str], grid: np.ndarray, ink: str, ground: str) -> np.
     for number, text in enumerate(texts):
         draw.text((column * (number + 0.5), 1), text, fill=ink, font=font, anchor="mt")
     return np.asarray(canvas)
+
+
+def written(lines: Sequence[str], ink: str, ground: str | None = None) -> np.ndarray:
+    """Lines of text, one below the other, as a picture.
+
+    Returns:
+        uint8 (height, width, 3), or (height, width, 4) where nothing is behind the texts.
+    """
+    font = ImageFont.load_default(SIZE)
+    width = max(int(font.getlength(line)) for line in [*lines, " "]) + 4
+    canvas = Image.new("RGBA", (width, LINE * max(1, len(lines))), ground or (0, 0, 0, 0))
+    draw = ImageDraw.Draw(canvas)
+    for number, line in enumerate(lines):
+        draw.text((2, LINE * number + 1), line, fill=ink, font=font)
+    return np.asarray(canvas.convert("RGB") if ground else canvas)

@@ -12,7 +12,7 @@ from counterfeit.data.source import SPLITS, Source
 __all__ = ["describe", "evenly_spaced", "halves", "load", "spaced"]
 
 
-UNITS = {"image": "pixels in [0, 1]", "binary": "binary pixels", "real": "real values"}
+UNITS = {"image": "pixels in [0, 1]", "binary": "binary pixels", "real": "real values", "tokens": "tokens"}
 
 
 def load(source: Source, split: str, n: int | None = None, seed: int = 0, device: torch.device | str = "cpu") -> Batch:

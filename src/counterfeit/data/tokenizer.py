@@ -1,15 +1,20 @@
-"""Captions as rows of numbers, and back."""
+"""Captions and texts as rows of numbers, and back."""
 
 from __future__ import annotations
 
 import difflib
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor
 
-__all__ = ["caption", "encode", "split", "vocabulary"]
+__all__ = ["UNKNOWN", "Tokens", "caption", "encode", "pieces", "rows", "said", "split", "vocabulary", "words_of"]
+
+Tokens = Literal["words", "characters"]
+UNKNOWN = "<unk>"  # stands for every piece of a text that the vocabulary lacks
 
 
 def split(text: str) -> list[str]:
@@ -59,3 +64,44 @@ def caption(tokens: Tensor, words: Sequence[str]) -> str:
         'a red cat'
     """
     return " ".join(words[token - 1] for token in tokens.tolist() if token)
+
+
+def pieces(text: str, tokens: Tokens) -> list[str]:
+    """A text as words, in small letters, and marks, or as characters.
+
+    Example:
+        >>> pieces("It's a cat, no?", "words")
+        ["it's", 'a', 'cat', ',', 'no', '?']
+    """
+    return [*text] if tokens == "characters" else re.findall(r"\w+(?:['’]\w+)*|[^\w\s]", text.lower())
+
+
+def words_of(texts: Iterable[Sequence[str]], least: int) -> tuple[str, ...]:
+    """The vocabulary of texts in pieces: what occurs `least` times, the most frequent first, behind `UNKNOWN`."""
+    counts = Counter(piece for text in texts for piece in text)
+    frequent = sorted((piece for piece, n in counts.items() if n >= least), key=lambda piece: (-counts[piece], piece))
+    return (UNKNOWN, *frequent)
+
+
+def rows(texts: Sequence[Sequence[str]], words: Sequence[str], length: int) -> Tensor:
+    """Tokens of texts in pieces, of at most `length`, int64 (N, length); see `said` for the way back.
+
+    Example:
+        >>> rows([["a", "dog"], ["a", "cat"]], ["<unk>", "a", "cat"], 3)
+        tensor([[2, 1, 0],
+                [2, 3, 0]])
+    """
+    places = {word: token for token, word in enumerate(words, 1)}
+    filled = [[places.get(piece, places[UNKNOWN]) for piece in text] + [0] * (length - len(text)) for text in texts]
+    return torch.tensor(filled, dtype=torch.int64).reshape(len(texts), length)
+
+
+def said(tokens: Tensor, words: Sequence[str], kind: Tokens) -> str:
+    """What a row of tokens, (length,), says; marks stand at the word before them.
+
+    Example:
+        >>> said(torch.tensor([1.0, 2.0, 3.0, 0.0]), ["no", ",", "cat"], "words")
+        'no, cat'
+    """
+    found = [words[int(token) - 1] for token in tokens.tolist() if token]
+    return "".join(found) if kind == "characters" else re.sub(r" ([,.;:!?)])", r"\1", " ".join(found))

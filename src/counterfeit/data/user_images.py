@@ -22,6 +22,7 @@ from counterfeit.data.source import Source
 from counterfeit.data.sources.arrays import SUFFIXES, chosen_arrays, read_arrays
 from counterfeit.data.sources.sounds import read_clips
 from counterfeit.data.sources.table import TABLES, Table, read_table
+from counterfeit.data.sources.text_lines import TEXT, Text, read_lines
 
 __all__ = ["Inputs", "read_examples", "read_inputs", "read_mask", "read_whole"]
 
@@ -63,7 +64,7 @@ def read_inputs(path: str | Path, source: Source, seed: int = 0) -> Inputs:
 
 
 def read_examples(paths: Sequence[str | Path], source: Source, seed: int = 0) -> tuple[list[str], Tensor]:
-    """Read pictures, sounds, folders or zips of them, arrays in .npy or .npz files, or tables as examples of a source.
+    """Read pictures, sounds, folders or zips of them, arrays, tables and texts as examples of a source.
 
     Arguments:
         paths: where they are.
@@ -93,6 +94,10 @@ def read_examples(paths: Sequence[str | Path], source: Source, seed: int = 0) ->
             rows = source.raw.encode(read_table(path))
             names += [f"{path}[{i}]" for i in range(len(rows))]
             parts.append(source.transform(rows))
+        elif Path(path).suffix.lower() == TEXT and isinstance(source.raw, Text):
+            lines = [(i, line) for i, line in enumerate(read_lines(path), 1) if line]
+            names += [f"{path}:{i}" for i, _ in lines]
+            parts.append(source.raw.encode([line for _, line in lines]))
         else:
             inputs = read_inputs(path, source, seed)
             names += inputs.names

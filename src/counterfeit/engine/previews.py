@@ -1,4 +1,4 @@
-"""A model's samples as one picture: a grid of images, or a histogram of points."""
+"""A model's samples as one picture: a grid of images, a histogram of points, or lines of text."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from torch import Tensor
 from counterfeit.core import Decodes, Model, Samples, labels_of, require
 from counterfeit.data.conditions import arranged, captions_in_rows
 from counterfeit.data.images import tile
-from counterfeit.data.labelled_images import below_texts
+from counterfeit.data.labelled_images import below_texts, written
 from counterfeit.data.sounds import shown
 from counterfeit.data.source import Source
+from counterfeit.data.sources.text_lines import Text
 from counterfeit.inference.ability import abilities
 
 __all__ = ["histogram", "means", "picture", "pictured"]
@@ -29,6 +30,7 @@ def means(model: Model, n: int) -> Tensor:
     raise ValueError(f"{type(model).__name__} does not sample; a model that samples is expected.")
 
 
+LINES = 24  # of texts, at most
 EXTENT = 4.5  # of the part of the plane in which points are drawn, to each side
 
 
@@ -38,13 +40,15 @@ def pictured(model: Model) -> bool:
 
 
 def picture(model: Model, source: Source, n: int) -> NDArray[np.uint8]:
-    """What the model does with about `n` images, as 8-bit pixels: a grid of samples, or their histogram for points.
+    """What the model does with about `n` images, as 8-bit pixels: a grid of samples; a histogram of points; or lines.
 
     Sounds are shown as waveforms.
 
     A model that works on given images is shown those of the validation split, the same at every call; one that takes
     labels shows a row of each, and one that takes captions a row below each of some.
     """
+    if isinstance(source.raw, Text):
+        return written(source.raw.decode(means(model, min(n, LINES)).cpu()), "#000000", "#ffffff")
     if len(source.raw.spec.shape) == 1:
         return histogram(source.natural(means(model, 50 * n)).cpu(), _reach(source))
     rate = source.raw.rate
@@ -52,7 +56,7 @@ def picture(model: Model, source: Source, n: int) -> NDArray[np.uint8]:
         if one.preview and isinstance(model, one.needs):
             rows = one.preview(model, source, n)
             return tile(source.natural(rows.flatten(0, 1)).cpu(), rows.shape[1])
-    if source.spec.vocabulary and isinstance(model, Samples):
+    if source.spec.captioned and isinstance(model, Samples):
         y, texts, counts = captions_in_rows(source, "valid", n)
         x = source.natural(model.sample(len(y), y)).cpu()
         return below_texts(texts, [tile(row, len(row)) for row in x.split(counts)], "#000000", "#ffffff")

@@ -84,7 +84,7 @@ def refusal(metric: Metric, model: Generator, source: Source, who: str) -> str:
         return f"{metric.name} asks for a model that has {metric.needs.__name__}; {who} has {has}."
     if metric.labels and not source.spec.classes:
         return f"{metric.name} asks for data with labels; {source.name} has none."
-    if not metric.applies(source):
+    if source.spec.kind not in metric.kinds or not metric.applies(source):
         came = f"{source.spec.kind} data of shape {source.spec.shape}"
         return f"{metric.name} ({metric.summary}) does not apply to {source.name}, {came}."
     return "" if metric.suits(model) else f"{metric.name} ({metric.summary}) cannot be asked of {who}."

@@ -13,7 +13,7 @@ from counterfeit.common.estimate import Estimate
 from counterfeit.common.numbers import measured
 from counterfeit.common.seeding import seeded
 from counterfeit.config.settings import Evaluation
-from counterfeit.core import Generator
+from counterfeit.core import NUMBERS, Generator, Kind
 from counterfeit.data.source import Source
 
 __all__ = ["Answer", "Metric", "Result", "attempt"]
@@ -147,6 +147,7 @@ class Metric:
             which may be the reason why there is none; `measure` calls it.
         labels: whether it asks for data with labels.
         applies: whether it can speak of a source.
+        kinds: of data that it can speak of.
         suits: whether it can speak of a model that has the capability.
         kind: what it is of the quantity that its summary names.
         rows: the names of the numbers, where there are several, and which direction of each is better, None as above.
@@ -160,6 +161,7 @@ class Metric:
     compute: Callable[[Generator, Source, Evaluation], Result | Answer]
     labels: bool = False
     applies: Callable[[Source], bool] = lambda source: True  # noqa: ARG005
+    kinds: tuple[Kind, ...] = NUMBERS
     suits: Callable[[Generator], bool] = lambda model: True  # noqa: ARG005
     kind: Literal["exact", "bound", "estimate"] = "estimate"
     rows: Mapping[str, Literal["higher", "lower"] | None] = field(default_factory=dict)

@@ -29,12 +29,14 @@ class ScoredExamples:
         x: the examples in the data's natural unit, (N, *shape).
         scored: what the model says.
         p: how rare scores as high are among held-out data, (N,).
+        texts: what each says, where the data are texts.
     """
 
     names: Sequence[str]
     x: Tensor
     scored: Scored
     p: Tensor
+    texts: Sequence[str] = ()
 
     def rows(self) -> list[dict[str, str | float]]:
         """A row for each example: its name, and a number for each thing that is known of it."""
@@ -42,8 +44,12 @@ class ScoredExamples:
         known = {name: values.tolist() for name, values in columns.items() if values is not None}
         known["p_value"] = self.p.tolist()
         return [
-            {"file": name, **{key: values[i] for key, values in known.items()}} for i, name in enumerate(self.names)
+            {"file": name, **{key: values[i] for key, values in known.items()}, **self._text(i)}
+            for i, name in enumerate(self.names)
         ]
+
+    def _text(self, i: int) -> dict[str, str]:
+        return {"text": self.texts[i]} if self.texts else {}
 
 
 def page(title: str, by: str, found: ScoredExamples, most: int) -> str:
@@ -75,7 +81,8 @@ def _example(found: ScoredExamples, i: int) -> Markup:
     name = PurePosixPath(found.names[i]).name
     lines = (f"{number(float(value))}{unit}", f"p-value {float(found.p[i]):.2g}", name)
     caption = tag("figcaption", *(tag("div", line) for line in lines))
-    return tag("figure", _shown(found.x[i], found.names[i]), caption, title=found.names[i])
+    shown = tag("q", found.texts[i]) if found.texts else _shown(found.x[i], found.names[i])
+    return tag("figure", shown, caption, title=found.names[i])
 
 
 def _shown(x: Tensor, name: str) -> Markup:

@@ -23,10 +23,12 @@ from counterfeit.config.settings import Config, Evaluation
 from counterfeit.core import Batch, Completes, Model, Translates, check_request, labels_of, require
 from counterfeit.data.conditions import arranged
 from counterfeit.data.images import tile
+from counterfeit.data.labelled_images import written
 from counterfeit.data.sounds import shown
 from counterfeit.data.source import Source
 from counterfeit.data.sources.arrays import adopt
 from counterfeit.data.sources.kept import KEPT
+from counterfeit.data.sources.text_lines import Text
 from counterfeit.engine import checkpoint
 from counterfeit.engine.device import pick_device
 from counterfeit.engine.doctor.examiner import Examination, examine
@@ -201,7 +203,7 @@ class Run(RunFolder):
             return draw(self, n, seed, y, mean)
 
     def grid(self, n: int = 64, seed: int = 0, y: Any = None) -> Image.Image:
-        """`n` samples as one picture: a grid of images or waveforms, or a histogram of points.
+        """`n` samples as one picture: a grid of images or waveforms, a histogram of points, or lines of text.
 
         Arguments:
             n: how many.
@@ -216,6 +218,8 @@ class Run(RunFolder):
             x = self.sample(rows.numel(), seed, rows.flatten())
             return Image.fromarray(tile(shown(x, self.source.raw.rate), rows.shape[1]))
         x = self.sample(n, seed, y, mean=True)
+        if isinstance(self.source.raw, Text):
+            return Image.fromarray(written(self.source.raw.decode(x), "#000000", "#ffffff"))
         points = x.ndim == 2 and x.shape[1] <= 2
         return Image.fromarray(histogram(x) if points else tile(shown(x, self.source.raw.rate)))
 

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from counterfeit.common.files import DataError, atomic
+from counterfeit.common.files import DataError, atomic, read_text
 from counterfeit.common.spelling import nearest
 from counterfeit.core import Spec
 from counterfeit.data.folder_layout import deal, shuffled
@@ -199,11 +199,7 @@ def write_table(columns: Mapping[str, Sequence[Any]], path: Path) -> None:
 
 
 def _delimited(path: Path) -> dict[str, list[str]]:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = "it is no UTF-8 text" if isinstance(error, UnicodeDecodeError) else error.strerror
-        raise DataError(f"{path} cannot be read: {reason}. Save it as UTF-8.") from None
+    text = read_text(path)
     first = text.partition("\n")[0]
     comma = max(",;\t", key=first.count)
     try:

@@ -104,7 +104,7 @@ def look_at_samples(model: Model, known: Reference, seed: int) -> dict[str, floa
         `reach`: root-mean-square distance from the data's mean, as a multiple of the data's, which is `scale`.
         `sharp`: mean size of the gradient of pictures, as a multiple of the data's.
     """
-    if not isinstance(model, Samples):
+    if not isinstance(model, Samples) or model.spec.kind == "tokens":  # between which there are no distances
         return {}
     with evaluating(model, mix(seed, SEED)):
         x = model.sample(SAMPLES).flatten(1).float()
@@ -123,7 +123,8 @@ def look_at_codes(model: Model, known: Reference, seed: int) -> dict[str, float]
     Returns:
         `codes`: how many there are.
         `active`: the share of them that tells one example from another.
-        `kept`: the share of what held-out data vary by that decoded codes explain; 0 where these are one mean picture.
+        `kept`: the share of what held-out data vary by that decoded codes explain; 0 where these are one mean picture;
+            nothing for texts.
     """
     if not (isinstance(model, Bounds) and isinstance(model, Encodes) and isinstance(model, Decodes)):
         return {}
@@ -133,8 +134,10 @@ def look_at_codes(model: Model, known: Reference, seed: int) -> dict[str, float]
         lost = (model.decode(model.encode(known.held_out)) - known.held_out).flatten(1).float()
     active = codes.var(0, correction=0) > ACTIVE * prior.var(0, correction=0)
     varied = known.held_out.flatten(1).float() - known.train.mean(0)
-    kept = 1 - float(lost.square().sum() / varied.square().sum())
-    return {"codes": float(codes.shape[1]), "active": float(active.float().mean()), "kept": kept}
+    found = {"codes": float(codes.shape[1]), "active": float(active.float().mean())}
+    if model.spec.kind == "tokens":
+        return found
+    return {**found, "kept": 1 - float(lost.square().sum() / varied.square().sum())}
 
 
 def look_at_likelihood(model: Model, known: Reference, seed: int) -> dict[str, float]:

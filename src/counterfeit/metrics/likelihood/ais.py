@@ -122,7 +122,7 @@ def compute(model: Generator, source: Source, evaluation: Evaluation) -> Result:
     value -= log_z.value
     what = f"-energy - ln Z, annealed importance sampling of {evaluation.annealing_steps} steps, {RUNS} runs, {moves}"
     protocol = f"{what}; nats; {describe(source, evaluation.split, len(x), evaluation.max_examples)}"
-    discrete = source.spec.kind != "binary" and on_levels(x)
+    discrete = not source.spec.discrete and on_levels(x)
     details, bits = _details(log_z), in_bits(value, source)
     return Result(
         value, math.hypot(error or 0.0, log_z.error), len(x), protocol,

@@ -9,23 +9,28 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
-from typing import Any
+from abc import ABC
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, get_args
 
 import torch
 from torch import Tensor
 
+from counterfeit.common.estimate import Estimate
 from counterfeit.common.numerics import mean_and_error
 from counterfeit.config.settings import Evaluation
-from counterfeit.core import Bounds, Density, Generator, require
+from counterfeit.core import Bounds, Density, Generator, Kind, require
 from counterfeit.data.selection import describe, spaced
 from counterfeit.data.source import Source
 from counterfeit.inference.draws import evaluating
 from counterfeit.inference.scoring import in_bits
 from counterfeit.metrics.base import Metric, Result
 
-__all__ = ["BITS_PER_DIM", "DISCRETE", "ELBO", "IWAE", "LOG_LIKELIHOOD", "importance_weighted", "on_levels"]
+__all__ = [
+    "BITS_PER_DIM", "DISCRETE", "ELBO", "IWAE", "LOG_LIKELIHOOD", "NATS_PER_TOKEN", "importance_weighted", "on_levels",
+]  # fmt: skip
 
+ANY = get_args(Kind)  # of data
 VALUES = 2**20  # of decoder output at a time: 4 MB, since what leaves the cache is slower
 DISCRETE = "values repeat, and a density may be as high as it likes there: add dequantize to data.transforms"
 SMALLEST = 64  # examples at a time, however many importance samples each has
@@ -79,15 +84,57 @@ def _average(
     n = min(evaluation.max_examples or len(examples), len(examples))
     with evaluating(model, evaluation.seed):
         batches = spaced(n, len(examples)).split(batch_size)
-        discrete = not model.levels and source.spec.kind != "binary" and on_levels(examples[batches[0]].x)
+        discrete = not (model.levels or source.spec.discrete) and on_levels(examples[batches[0]].x)
         xs = (examples[index].x.to(model.device) for index in batches)
         values = torch.cat([score(x) + source.log_det(x) for x in xs])
     value, error = mean_and_error(values)
     details: dict[str, Any] = {"seed": evaluation.seed}
     if (bits := in_bits(value, source)) is not None:
         details["bits_per_dim"] = bits
+    if source.spec.kind == "tokens":
+        tokens = sum(int(_ended(examples[index].x).sum()) for index in batches)
+        details |= {"nats_per_token": -value * n / tokens, "tokens": tokens}
     protocol = f"{what}; nats; {describe(source, evaluation.split, n, evaluation.max_examples)}"
-    return Result(value, error, n, protocol, details, warnings=(DISCRETE,) if discrete else ())
+    return Result(
+        value, error, n, protocol, details, references=_truth(source.raw, evaluation.split, batches),
+        warnings=(DISCRETE,) if discrete else (),
+    )  # fmt: skip
+
+
+def _truth(source: Source, split: str, batches: Sequence[Tensor]) -> Mapping[str, Estimate]:
+    """The log-likelihood of the same examples by the density that they are drawn from, where that is known."""
+    if not isinstance(source, Density):
+        return {}
+    examples = source.split(split)
+    values = torch.cat([source.log_prob(examples[index].x) for index in batches])
+    return {"truth": Estimate(*mean_and_error(values), len(values))}
+
+
+def _ended(x: Tensor) -> Tensor:
+    """Where texts, (B, T), have a token, the 0 that ends them among them."""
+    return torch.cat([torch.ones_like(x[:, :1]), x[:, :-1]], 1) > 0
+
+
+def nats_per_token(model: Generator, source: Source, evaluation: Evaluation) -> Result:
+    """Mean negative log-likelihood of a token, by the exact one or the importance-weighted bound."""
+    found = log_likelihood(model, source, evaluation) if isinstance(model, Density) else iwae(model, source, evaluation)
+    value, scale = found.details["nats_per_token"], found.details["nats_per_token"] / -found.value
+    details = {"nats": found.value, "tokens": found.details["tokens"]}
+    theirs = found.references.items()
+    truth = {name: Estimate(-scale * one.value, scale * (one.error or 0), one.n) for name, one in theirs}
+    protocol = found.protocol.replace("; nats; ", "; nats of each token, the end of a text among them; ")
+    return dataclasses.replace(
+        found, value=value, error=None if found.error is None else found.error * scale, protocol=protocol,
+        details=details, references=truth,
+    )  # fmt: skip
+
+
+class _Likely(ABC):  # noqa: B024
+    """Has a log-likelihood, or a bound of it."""
+
+    @classmethod
+    def __subclasshook__(cls, other: type) -> bool:
+        return issubclass(other, Density) or issubclass(other, Bounds)
 
 
 def on_levels(x: Tensor) -> bool:
@@ -115,14 +162,21 @@ def in_bits_per_dim(model: Generator, source: Source, evaluation: Evaluation) ->
     return dataclasses.replace(exact, value=bits, error=error, protocol=protocol, details=details)
 
 
-ELBO = Metric("elbo", "evidence lower bound of the log-likelihood", "nats", "higher", Bounds, elbo, kind="bound")
-IWAE = Metric(
-    "iwae", "importance-weighted lower bound of the log-likelihood", "nats", "higher", Bounds, iwae, kind="bound"
+ELBO = Metric(
+    "elbo", "evidence lower bound of the log-likelihood", "nats", "higher", Bounds, elbo, kind="bound", kinds=ANY
 )
+IWAE = Metric(
+    "iwae", "importance-weighted lower bound of the log-likelihood", "nats", "higher", Bounds, iwae, kind="bound",
+    kinds=ANY,
+)  # fmt: skip
 LOG_LIKELIHOOD = Metric(
-    "log-likelihood", "exact log-likelihood", "nats", "higher", Density, log_likelihood, kind="exact"
+    "log-likelihood", "exact log-likelihood", "nats", "higher", Density, log_likelihood, kind="exact", kinds=ANY
 )
 BITS_PER_DIM = Metric(
     "bits-per-dim", "exact log-likelihood in bits per dimension", "bits", "lower", Density, in_bits_per_dim,
     kind="exact", applies=lambda source: source.raw.spec.bounded,
+)  # fmt: skip
+NATS_PER_TOKEN = Metric(
+    "nats-per-token", "negative log-likelihood of a token of a text, or its upper bound", "nats", "lower", _Likely,
+    nats_per_token, kind="exact", kinds=("tokens",),
 )  # fmt: skip

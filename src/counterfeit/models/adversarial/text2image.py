@@ -59,7 +59,7 @@ class Text2Image(SamplingGAN):
         caption_dim: int = 64, nets: ConvPlayers = ConvPlayers(), prior: Prior = Prior(noise_dim=64),  # noqa: B008
         settings: GANSettings = GANSettings(),  # noqa: B008
     ) -> None:  # fmt: skip
-        if not spec.vocabulary or spec.max_tokens < 1:
+        if not spec.captioned:
             raise ValueError("data without captions came; text2image expects some. Take captioned-digits, for example.")
         if min(mismatch, interpolation, crossing) < 0 or caption_dim < 1:
             raise ValueError(

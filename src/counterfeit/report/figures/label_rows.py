@@ -33,10 +33,10 @@ def rows_asked(
         ValueError: the model takes no labels or captions, or knows none of that name.
     """
     if classes is None and per_class is None and not captions:
-        return captions_in_rows(subject.source, "test", n) if subject.source.spec.vocabulary else None
+        return captions_in_rows(subject.source, "test", n) if subject.source.spec.captioned else None
     source, labels = subject.source, labels_of(subject.model)
     names = [*captions] if captions else [part.strip() for part in (classes or "").split(",") if part.strip()]
-    if captions and not source.spec.vocabulary:
+    if captions and not source.spec.captioned:
         raise ValueError(f"a caption came; {subject.name} learnt from data without captions. Leave it out.")
     if not captions and not labels:
         raise ValueError(f"a class came; {subject.name} samples without labels. Leave it out, or train cgan.")

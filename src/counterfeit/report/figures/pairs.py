@@ -85,8 +85,8 @@ def _drawn(run: Run) -> Iterator[Figure]:
 
 
 def _several(run: Drawn) -> bool:
-    shape = run.source.raw.spec.shape
-    return len(shape) == 1 and shape[0] > 2
+    spec = run.source.raw.spec
+    return len(spec.shape) == 1 and spec.dims > 2 and spec.kind != "tokens"
 
 
 PAIR_FIGURES = RunFigures("pairs", (Samples,), _drawn, 10, applies=_several)

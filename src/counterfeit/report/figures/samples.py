@@ -40,7 +40,7 @@ def samples(run: Drawn, width: int = WIDTH, rows: int | None = None) -> Figure:
         return _in_rows(
             run, RequestedRows(y.flatten(), texts, [y.shape[1]] * len(y)), f"{y.shape[1]} samples of each label"
         )
-    if run.source.spec.vocabulary:
+    if run.source.spec.captioned:
         asked = captions_in_rows(run.source, "test", across * (rows or max(4, across // 2)), across)
         return _in_rows(run, asked, f"{across} samples for each of {len(asked.texts)} test captions")
     x = grids.samples(run, across * (rows or max(4, across // 2)))
