@@ -30,7 +30,7 @@ from counterfeit.data.sources.toy import Bimodal1D, Ring
 from counterfeit.inference.draws import evaluating
 from counterfeit.inference.latent import interpolate, lerp, slerp
 from counterfeit.report.export import write_samples
-from counterfeit.report.figures import points
+from counterfeit.report.figures import latent_maps, points
 from counterfeit.report.figures.animation import animation, frames, linspaced, pictures
 from counterfeit.report.figures.run_figures import figures
 from counterfeit.report.html import grids, plot
@@ -49,6 +49,7 @@ RUNS = {
     "plane": ("gan-bimodal", {"data": {"name": "ring"}}),
     "symmetric": ("gan", {"data": {"transforms": ["symmetric"]}}),
     "flat": ("gan", {"data": {"transforms": ["flatten"]}}),
+    "map": ("vae", {"model": {"latent_dim": 2}}),
 }
 FIGURES = {
     "gan": ["samples", "figure2", "figure3", "training", "curves-loss", "curves-discriminator"],
@@ -217,6 +218,18 @@ def test_reconstructions_decode_the_codes_of_test_examples(trained) -> None:
     assert set(x.unique().tolist()) == {0.0, 1.0}
     with torch.no_grad():
         torch.testing.assert_close(again, run.model.decode(run.model.encode(x)))
+
+
+def test_a_map_of_codes_decodes_its_places_where_they_lie(trained) -> None:
+    """The corners of the plane, from its upper left one, and only for codes of two numbers."""
+    run = trained("map")
+    z = torch.tensor([[-1.0, -2.0], [1.0, 2.0]] * 50)
+    found = latent_maps.decoded_plane(run, z, side=3)
+    with evaluating(run.model, 0):
+        corners = run.model.decode(torch.tensor([[-1.0, 2.0], [1.0, 2.0], [-1.0, -2.0], [1.0, -2.0]]))
+    torch.testing.assert_close(found[[0, 2, 6, 8]], run.source.natural(corners), atol=1e-5, rtol=0)
+    assert {"latent-map", "latent-plane"} <= {figure.name for figure in figures(run)}
+    assert not latent_maps._flat(trained("gan"))
 
 
 def test_samples_are_shown_in_the_unit_before_transforms(trained) -> None:

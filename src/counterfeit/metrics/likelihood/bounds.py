@@ -55,7 +55,8 @@ def elbo(model: Generator, source: Source, evaluation: Evaluation) -> Result:
 
 def iwae(model: Generator, source: Source, evaluation: Evaluation) -> Result:
     """Mean importance-weighted bound with `evaluation.importance_samples` samples an example."""
-    k, rows = evaluation.importance_samples, max(SMALLEST, VALUES // source.spec.dims)
+    tokens = len(source.spec.vocabulary) + 1 if source.spec.kind == "tokens" else 1
+    k, rows = evaluation.importance_samples, max(SMALLEST, VALUES // (source.spec.dims * tokens))
     if k < 1:
         raise ValueError(f"importance={k} came; at least one importance sample is expected. The usual number is 200.")
     batch_size = min(evaluation.batch_size, max(SMALLEST, rows // k))

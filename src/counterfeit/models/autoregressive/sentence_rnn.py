@@ -35,6 +35,7 @@ class SentenceRNN(Model):
     """
 
     kinds: tuple[Kind, ...] = ("tokens",)
+    levels = True
 
     def __init__(self, spec: Spec, nets: RecurrentSettings = RecurrentSettings()) -> None:  # noqa: B008
         super().__init__(spec)
