@@ -1,6 +1,6 @@
 """What NADE gains by tiles in training, and what autoregressive models gain by a cache in sampling, in one run.
 
-    python benchmarks/autoregressive.py
+    python benchmarks/autoregressive.py --out results/autoregressive.json
 
 Times are CPU seconds of one thread. A training step is that of 100 binary images of 28x28 pixels, by tiles of prefixes
 and by a loop over all values; both have the same gradients. Samples are drawn from the cache and by recomputing every
@@ -13,15 +13,21 @@ import argparse
 import json
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from counterfeit.common.files import write_json
 from counterfeit.common.seeding import seeded
-from counterfeit.core import Clock, Spec
+from counterfeit.core import Batch, Clock, Spec
+from counterfeit.models.autoregressive.diagonal_bilstm import DiagonalBiLSTM
 from counterfeit.models.autoregressive.fvsbn import FVSBN
+from counterfeit.models.autoregressive.gated_pixelcnn import GatedPixelCNN
 from counterfeit.models.autoregressive.made import MADE
 from counterfeit.models.autoregressive.nade import NADE
+from counterfeit.models.autoregressive.pixelcnn import PixelCNN
+from counterfeit.models.autoregressive.row_lstm import RowLSTM
 from counterfeit.models.autoregressive.shared.chain import Chain, Recomputed, draw
 from counterfeit.models.autoregressive.shared.conditionals import Bernoulli
 from counterfeit.models.autoregressive.shared.model import Autoregressive
@@ -50,20 +56,20 @@ def seconds(do: Callable[[], object], repeats: int) -> float:
     return min(taken)
 
 
-def training(repeats: int) -> dict[str, float]:
+def training(repeats: int) -> dict[str, str | float]:
     """Seconds of a step of NADE by tiles and by a loop, and how much faster tiles are."""
     model, x = NADE(IMAGES), (torch.rand(100, IMAGES.dims) < 0.13).float()
 
     def step(log_prob: Callable[[], Tensor]) -> Callable[[], object]:
         return lambda: torch.autograd.grad(-log_prob().mean(), [*model.parameters()])
 
-    tiles = seconds(step(lambda: model.training_log_prob(x, Clock(0, 1))), repeats)
+    tiles = seconds(step(lambda: model.training_log_prob(Batch(x), Clock(0, 1))), repeats)
     loop = seconds(step(lambda: looped(model, x)), repeats)
-    return {"tiles": tiles, "loop": loop, "ratio": loop / tiles}
+    return {"what": "a step of nade, tiles against a loop", "quick": tiles, "slow": loop, "ratio": loop / tiles}
 
 
 @torch.no_grad()
-def sampling(model: Autoregressive, n: int) -> dict[str, float]:
+def sampling(name: str, model: Autoregressive, n: int) -> dict[str, str | float]:
     """Seconds of `n` samples from the cache and by recomputing, their ratio, and how many values differ."""
     model.eval()
     drawn: list[Tensor] = []
@@ -77,8 +83,9 @@ def sampling(model: Autoregressive, n: int) -> dict[str, float]:
 
     cached = seconds(sample(model.chain(0)), 2)
     naive = seconds(sample(Recomputed(model.chain(0))), 1)
-    differing = float((drawn[0] != drawn[-1]).sum())
-    return {"cached": cached, "naive": naive, "ratio": naive / cached, "differing": differing}
+    differing = int((drawn[0] != drawn[-1]).sum())
+    what = f"{n} samples of {name}, cached against recomputed"
+    return {"what": what, "quick": cached, "slow": naive, "ratio": naive / cached, "differing": differing}
 
 
 def main() -> None:
@@ -86,11 +93,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--repeats", type=int, default=3, help="steps of training, of which the fastest counts")
     parser.add_argument("--n", type=int, default=4, help="samples")
+    parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     torch.set_num_threads(1)
-    models = {"fvsbn": FVSBN(IMAGES), "made": MADE(IMAGES), "nade": NADE(IMAGES)}
-    found = {"training": training(args.repeats), "sampling": {k: sampling(m, args.n) for k, m in models.items()}}
-    print(json.dumps({**found, "machine": machine()}, indent=1))
+    models = {
+        "fvsbn": FVSBN, "made": MADE, "nade": NADE, "pixelcnn": PixelCNN, "gated-pixelcnn": GatedPixelCNN,
+        "row-lstm": RowLSTM, "diagonal-bilstm": DiagonalBiLSTM,
+    }  # fmt: skip
+    found = {
+        "name": "autoregressive",
+        "commands": [f"python benchmarks/autoregressive.py --repeats {args.repeats} --n {args.n}"],
+        "machine": machine(),
+        "rows": [training(args.repeats), *(sampling(name, build(IMAGES), args.n) for name, build in models.items())],
+    }
+    print(json.dumps(found, indent=1))
+    if args.out:
+        write_json(args.out, found)
 
 
 if __name__ == "__main__":

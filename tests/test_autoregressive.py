@@ -384,7 +384,7 @@ def test_order_agnostic_training_estimates_the_mean_over_all_orders():
         model.places = order[None]
         chains.append(float(model.chain(0).log_prob(x).detach()))
     torch.manual_seed(0)
-    found = model.training_log_prob(x.expand(200_000, 3), Clock(0, 1)).detach()
+    found = model.training_log_prob(Batch(x.expand(200_000, 3)), Clock(0, 1)).detach()
     error = float(found.std()) / math.sqrt(len(found))
     assert float(found.mean()) == pytest.approx(sum(chains) / 6, abs=4 * error)
 

@@ -17,7 +17,7 @@ from counterfeit.data.sources.text_lines import Lines
 from counterfeit.data.tokenizer import UNKNOWN, pieces, said
 from counterfeit.models.autoencoding.sentence_vae import SentenceVAE
 from counterfeit.models.autoregressive.sentence_rnn import SentenceRNN
-from counterfeit.nets.sentences import RecurrentSettings, draw_text
+from counterfeit.models.autoregressive.shared.recurrent import RecurrentSettings, draw_text
 from probes import cells, descend
 
 SMALL = Spec((3,), "tokens", vocabulary=(UNKNOWN, "a", "b"))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from counterfeit.core import Clock, Spec
+from counterfeit.core import Batch, Clock, Spec
 from counterfeit.models.autoregressive.shared.chain import Chain, fill
 from counterfeit.models.autoregressive.shared.conditionals import Bernoulli
 from counterfeit.models.autoregressive.shared.model import Autoregressive, expect
@@ -66,10 +66,11 @@ class NADE(Autoregressive):
         """The conditionals in order number `k`."""
         return PrefixChain(self.net, self.places[k], Bernoulli())
 
-    def training_log_prob(self, x: Tensor, clock: Clock) -> Tensor:
+    def training_log_prob(self, batch: Batch, clock: Clock) -> Tensor:
         """The log-likelihood in its order, or an unbiased estimate of its mean over all orders (2014, eq. 8), (B,)."""
         if not self.order_agnostic:
-            return super().training_log_prob(x, clock)
+            return super().training_log_prob(batch, clock)
+        x = batch.x.flatten(1)
         rank = torch.rand_like(x).argsort(1).argsort(1)  # of each value in an order of the example's own
         before = (torch.rand_like(x[:, :1]) * x.shape[1]).long()  # how many values are known, from 0 to D - 1
         known = (rank < before).to(x.dtype)

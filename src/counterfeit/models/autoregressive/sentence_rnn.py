@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from counterfeit.core import Clock, Draw, Kind, Model, Spec, Update, check_request
-from counterfeit.nets.sentences import RecurrentSettings, TextDecoder, draw_text, text_log_prob
+from counterfeit.models.autoregressive.shared.recurrent import RecurrentSettings, TextDecoder, draw_text, text_log_prob
 
 __all__ = ["SentenceRNN"]
 

@@ -1,4 +1,4 @@
-"""Distributions of one value given those before it: Bernoulli for binary values, mixtures of Gaussians for real ones.
+"""Distributions of one value given those before it: likelihoods of levels, mixtures of Gaussians of real values.
 
 References:
     RNADE: The Real-Valued Neural Autoregressive Density-Estimator, Uria, Murray & Larochelle, 2013 (arXiv 1306.0186).
@@ -12,9 +12,9 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor
 
-from counterfeit.likelihoods import LIKELIHOODS
+from counterfeit.likelihoods import LIKELIHOODS, Likelihood
 
-__all__ = ["Bernoulli", "Conditional", "GaussianMixture"]
+__all__ = ["Bernoulli", "Conditional", "GaussianMixture", "Likely"]
 
 
 class Conditional(ABC):
@@ -29,16 +29,34 @@ class Conditional(ABC):
         """One value of each, (…)."""
 
 
-class Bernoulli(Conditional):
-    """A binary value; its parameter is the log-odds of 1, (…)."""
+class Likely(Conditional):
+    """A value of a likelihood; its parameters are (…) where it has one, else (…, parameters).
+
+    Arguments:
+        likelihood: of a value.
+    """
+
+    def __init__(self, likelihood: Likelihood) -> None:
+        self.likelihood = likelihood
 
     def log_prob(self, parameters: Tensor, x: Tensor) -> Tensor:
-        """Log-likelihood of 0s and 1s in nats, (…)."""
-        return LIKELIHOODS["bernoulli"].log_prob(x, parameters.unsqueeze(-1))
+        """Log-likelihood of each value in nats, (…)."""
+        return self.likelihood.log_prob(x, self._beside(parameters))
 
     def sample(self, parameters: Tensor) -> Tensor:
-        """0s and 1s, (…)."""
-        return LIKELIHOODS["bernoulli"].sample(parameters.unsqueeze(-1))
+        """One value of each, (…)."""
+        return self.likelihood.sample(self._beside(parameters))
+
+    def _beside(self, parameters: Tensor) -> Tensor:
+        """(…, parameters)."""
+        return parameters.unsqueeze(-1) if self.likelihood.parameters == 1 else parameters
+
+
+class Bernoulli(Likely):
+    """A binary value, 0 or 1; its parameter is the log-odds of 1, (…)."""
+
+    def __init__(self) -> None:
+        super().__init__(LIKELIHOODS["bernoulli"])
 
 
 class GaussianMixture(Conditional):

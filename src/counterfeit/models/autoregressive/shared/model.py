@@ -9,13 +9,11 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from counterfeit.core import Clock, Draw, Kind, Model, Spec, Update, check_request
+from counterfeit.core import Batch, Clock, Draw, Kind, Model, Spec, Update, check_request
 from counterfeit.models.autoregressive.shared.chain import PARTICLES, Chain, draw, fill
 from counterfeit.nets.masks import check_mask
 
 __all__ = ["Autoregressive", "expect"]
-
-WEIGHED = 4  # chains at most that a completion chooses from
 
 
 def expect(spec: Spec, kind: Kind, who: str, remedy: str) -> None:
@@ -25,25 +23,33 @@ def expect(spec: Spec, kind: Kind, who: str, remedy: str) -> None:
 
 
 class Autoregressive(Model):
-    """A mixture, with equal weights where nothing else is said, of one or several chains of conditionals.
+    """A mixture of one or several chains of conditionals.
 
-    Subclasses implement `chain`, and `training_log_prob` where they descend another objective than their density.
+    Subclasses implement `chain`, `training_log_prob` where they descend another objective than their density, and
+    `log_weights` where some chains weigh more than others.
     """
 
     chains: int = 1
     """How many chains there are."""
+    weighed: int = 4
+    """How many of them a completion chooses from at most."""
 
     @abstractmethod
     def chain(self, k: int) -> Chain:
         """Chain number `k`, which reads the weights as they are now."""
 
-    def training_log_prob(self, x: Tensor, clock: Clock) -> Tensor:
-        """What is raised in training for the examples `x`, (B, D), in nats, (B,): that of each chain in turn."""
-        return self.chain(clock.step % self.chains).log_prob(x)
+    @property
+    def log_weights(self) -> Tensor:
+        """Logarithms of the chains' weights, (chains,): all weigh the same."""
+        return torch.full((self.chains,), -math.log(self.chains), device=self.device)
+
+    def training_log_prob(self, batch: Batch, clock: Clock) -> Tensor:
+        """What is raised in training for a minibatch, in nats, (B,): the likelihood by each chain in turn."""
+        return self.chain(clock.step % self.chains).log_prob(batch.x.flatten(1))
 
     def updates(self, draw: Draw, clock: Clock) -> Iterator[Update]:
         """One player: descend the negative log-likelihood."""
-        loss = -self.training_log_prob(draw().x.flatten(1), clock).mean()
+        loss = -self.training_log_prob(draw(), clock).mean()
         yield Update(loss, logs={"loss": loss.detach()})
 
     @property
@@ -58,13 +64,12 @@ class Autoregressive(Model):
     def log_prob(self, x: Tensor) -> Tensor:
         """Exact log-likelihood in nats, (B,)."""
         self.spec.check(x, f"{type(self).__name__}.log_prob")
-        every = torch.stack([self.chain(k).log_prob(x.flatten(1)) for k in range(self.chains)], 1)
-        return (every + self.log_weights).logsumexp(1)
+        return self.joint(x).logsumexp(1)
 
-    @property
-    def log_weights(self) -> Tensor:
-        """Logarithm of each chain's weight, (chains,): equal ones."""
-        return torch.full((self.chains,), -math.log(self.chains), device=self.device)
+    def joint(self, x: Tensor) -> Tensor:
+        """Joint log-likelihood with each chain in nats, (B, chains)."""
+        given = [self.chain(k).log_prob(x.flatten(1)) for k in range(self.chains)]
+        return torch.stack(given, 1) + self.log_weights
 
     @torch.no_grad()
     def sample(self, n: int, y: Tensor | None = None) -> Tensor:
@@ -90,7 +95,8 @@ class Autoregressive(Model):
 
     def filled(self, x: Tensor, known: Tensor) -> Tensor:
         """Draw what is missing of `x` where `known` is 0, both (B, D), by chains as likely as they find the rest."""
-        some = torch.randperm(self.chains)[:WEIGHED].tolist()
+        some = torch.randperm(self.chains)[: self.weighed].tolist()
         draws, evidence = zip(*(fill(self.chain(k), x, known, PARTICLES) for k in some), strict=True)
-        chosen = torch.multinomial((torch.stack(evidence, 1) + self.log_weights[some]).softmax(1), 1)[:, 0]
+        weights = torch.stack(evidence, 1) + self.log_weights[some]
+        chosen = torch.multinomial(weights.softmax(1), 1)[:, 0]
         return torch.stack(draws, 1)[torch.arange(len(x)), chosen]

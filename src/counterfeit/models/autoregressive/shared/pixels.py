@@ -1,0 +1,185 @@
+"""What models of pictures share that go through pixels row by row, and through the channels of each in turn.
+
+References:
+    Pixel Recurrent Neural Networks, van den Oord, Kalchbrenner & Kavukcuoglu, 2016 (arXiv 1601.06759).
+    Conditional Image Generation with PixelCNN Decoders, van den Oord et al., 2016 (arXiv 1606.05328): labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn.functional import one_hot
+
+from counterfeit.core import Batch, Clock, Spec, check_labels, check_request
+from counterfeit.likelihoods import Likelihood, likelihood
+from counterfeit.models.autoregressive.shared.causal import CausalConv2d, Reach
+from counterfeit.models.autoregressive.shared.chain import Chain, draw
+from counterfeit.models.autoregressive.shared.conditionals import Likely
+from counterfeit.models.autoregressive.shared.model import Autoregressive
+from counterfeit.models.autoregressive.shared.orders import ordering
+from counterfeit.models.autoregressive.shared.pixel_chain import PixelChain
+from counterfeit.models.autoregressive.shared.pixel_nets import Head, PixelNet, Residual, ResidualNet, whole
+
+__all__ = ["PixelLikelihood", "PixelModel", "PixelSettings", "ResidualModel", "odd", "positive", "square"]
+
+PixelLikelihood = Literal["auto", "bernoulli", "categorical", "logistic"]
+
+
+@dataclass(frozen=True)
+class PixelSettings:
+    """What models of pixels have in common.
+
+    Arguments:
+        first_kernel: side of the first convolution, odd; its mask leaves out the pixel itself.
+        head: features of the layer before the output.
+        likelihood: of a value: bernoulli for binary data; for pictures categorical (256 free probabilities) or logistic
+            (a discretized logistic distribution, of two parameters); auto: the first that suits.
+        conditional: whether every layer sees the label, and `sample` takes one.
+    """
+
+    first_kernel: int = 7
+    head: int = 32
+    likelihood: PixelLikelihood = "auto"
+    conditional: bool = False
+
+    def head_of(self, features: int, channels: int, parameters: int) -> Head:
+        """From the last features to the parameters."""
+        return Head(features, self.head, channels, parameters)
+
+    def chosen(self, spec: Spec) -> Likelihood:
+        """The likelihood of such data.
+
+        Raises:
+            ValueError: where data are no pictures, or it does not suit them.
+        """
+        if len(spec.shape) != 3 or not spec.bounded:
+            raise ValueError(
+                f"data of kind {spec.kind!r} and shape {spec.shape} came; pictures (C, H, W) in [0, 1] are expected. "
+                "Leave dequantize, logit and flatten out of data.transforms, or take rnade."
+            )
+        free = self.likelihood == "auto" and spec.kind == "image"
+        found = likelihood(spec, "categorical" if free else self.likelihood)
+        if not found.levels:
+            raise ValueError(f"likelihood {found.name} came; one of levels is expected. Take categorical or logistic.")
+        return found
+
+    def first(self, spec: Spec, features: int) -> CausalConv2d:
+        """The first convolution, from the values to features."""
+        return CausalConv2d(
+            spec.shape[0], features, square(odd("first_kernel", self.first_kernel)), "A", spec.shape[0]
+        )  # fmt: skip
+
+
+def odd(name: str, side: int) -> int:
+    """A kernel's side, or a ValueError unless it is odd."""
+    if side < 1 or side % 2 == 0:
+        raise ValueError(f"{name}={side} came; an odd side is expected, so that a pixel is in the middle. Take 3.")
+    return side
+
+
+def square(side: int) -> Reach:
+    """What a masked kernel of that side covers."""
+    return Reach(side // 2, side // 2, side // 2)
+
+
+def positive(**given: int) -> None:
+    """Raise a ValueError unless all are 1 or more."""
+    if min(given.values()) < 1:
+        came = ", ".join(f"{name}={value}" for name, value in given.items())
+        raise ValueError(f"{came} came; 1 or more are expected. Raise it.")
+
+
+class PixelModel(Autoregressive):
+    """Pictures as a net of pixels sees them, given labels where the settings ask for it.
+
+    Given labels, log p(x) = log Σ p(y) p(x | y), with labels as frequent as in the training data.
+
+    Arguments:
+        spec: what the data are; pictures, binary or of 8 bits.
+        build: from the likelihood's number of parameters and the number of labels, 0 for none, to the net.
+        settings: what such models have in common.
+    """
+
+    places: Tensor
+    frequencies: Tensor
+
+    def __init__(self, spec: Spec, build: Callable[[int, int], PixelNet], settings: PixelSettings) -> None:
+        p = settings.chosen(spec)
+        if settings.conditional and spec.classes < 1:
+            raise ValueError("data without labels came; a conditional model expects labels. Choose data with classes.")
+        super().__init__(spec)
+        self.p, self.settings, self.levels, self.conditional = p, settings, p.levels, settings.conditional
+        self.labels = spec.classes if settings.conditional else 0
+        self.chains = self.weighed = max(1, self.labels)
+        self.net = build(p.parameters, self.labels)
+        self.register_buffer("places", ordering(spec.shape))
+        self.register_buffer("frequencies", torch.full((self.chains,), 1 / self.chains))
+
+    @torch.no_grad()
+    def initialize(self, data: Batch) -> None:
+        """See how frequent labels are."""
+        if self.labels:
+            y = check_labels(data.y, len(data.x), self.labels)
+            self.frequencies.copy_(torch.bincount(y, minlength=self.labels) / len(y))
+
+    @property
+    def log_weights(self) -> Tensor:
+        """Logarithms of the labels' frequencies, (labels,)."""
+        return self.frequencies.log()
+
+    def chain(self, k: int) -> Chain:
+        """The conditionals given label number `k`, or the only ones."""
+        return self.given(torch.tensor([k], device=self.device) if self.labels else None)
+
+    def given(self, y: Tensor | None) -> PixelChain:
+        """The conditionals of examples of the labels `y`, int64 (n,), or (1,) for all; None where there are none."""
+        condition = None if y is None else one_hot(y, self.labels).to(self.frequencies)
+        return PixelChain(self.net, self.spec.shape, self.places, Likely(self.p), condition)
+
+    def training_log_prob(self, batch: Batch, clock: Clock) -> Tensor:  # noqa: ARG002
+        """The log-likelihood given the label, where the model is conditional, (B,)."""
+        return self.given(batch.labels if self.labels else None).log_prob(batch.x.flatten(1))
+
+    @torch.no_grad()
+    def sample(self, n: int, y: Tensor | None = None) -> Tensor:
+        """Draw `n` examples, (n, *shape), of the labels `y`, (n,), where there are labels and they are given."""
+        check_request(n, None if self.labels else y)
+        if self.labels:
+            y = torch.multinomial(self.frequencies, n, replacement=True) if y is None else y
+            y = check_labels(y, n, self.labels).to(self.device)
+        return draw(self.given(y), n).unflatten(1, self.spec.shape)
+
+    def encode(self, x: Tensor) -> Tensor:
+        """The last features, averaged over the picture and, given labels, of the likeliest label: (B, features)."""
+        self.spec.check(x, f"{type(self).__name__}.encode")
+        y = self.joint(x).argmax(1) if self.labels else None
+        return self.net.features(2 * x - 1, whole, self.given(y).condition).mean((2, 3))
+
+
+class ResidualModel(PixelModel):
+    """A masked convolution, and residual blocks of one kind (2016, table 1).
+
+    Arguments:
+        spec: what the data are; pictures, binary or of 8 bits.
+        hidden: features inside of each block; between blocks there are twice as many.
+        layers: blocks.
+        block: from the number of labels, 0 for none, to a block.
+        settings: what models of pixels have in common.
+    """
+
+    def __init__(
+        self, spec: Spec, hidden: int, layers: int, block: Callable[[int], Residual], settings: PixelSettings
+    ) -> None:  # fmt: skip
+        positive(hidden=hidden, layers=layers, head=settings.head)
+
+        def build(parameters: int, labels: int) -> PixelNet:
+            head = settings.head_of(2 * hidden, spec.shape[0], parameters)
+            return ResidualNet(settings.first(spec, 2 * hidden), [block(labels) for _ in range(layers)], head)
+
+        super().__init__(spec, build, settings)
+        self.hidden, self.layers = hidden, layers
