@@ -380,10 +380,10 @@ def test_examples_are_scored_alike_in_parts_and_whole(monkeypatch):
 
     model, x = made(Spec((1, 6), "real", 2)), torch.rand(5, 1, 6) - 0.5
     with torch.no_grad():
-        whole, given = model.log_prob(x), model.told(torch.tensor([0, 1, 0, 1, 1])).log_prob(x.flatten(1))
+        whole, given = model.log_prob(x), model.given(torch.tensor([0, 1, 0, 1, 1])).log_prob(x.flatten(1))
         monkeypatch.setattr(wavenet, "PLACES", 12)
         assert torch.allclose(model.log_prob(x), whole, atol=1e-5)
-        assert torch.allclose(model.told(torch.tensor([0, 1, 0, 1, 1])).log_prob(x.flatten(1)), given, atol=1e-5)
+        assert torch.allclose(model.given(torch.tensor([0, 1, 0, 1, 1])).log_prob(x.flatten(1)), given, atol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,13 @@ from torch import Tensor
 from counterfeit.core import Clock, Draw, Kind, Model, Spec, Update, check_codes, check_request
 from counterfeit.models.autoencoding.shared.posterior import Posterior, PosteriorFlow, log_standard_normal
 from counterfeit.models.autoencoding.vae import KLSettings
-from counterfeit.models.autoregressive.shared.recurrent import RecurrentSettings, TextDecoder, TextEncoder, draw_text, text_log_prob
+from counterfeit.models.autoregressive.shared.recurrent import (
+    RecurrentSettings,
+    TextDecoder,
+    TextEncoder,
+    draw_text,
+    text_log_prob,
+)
 
 __all__ = ["SentenceVAE"]
 

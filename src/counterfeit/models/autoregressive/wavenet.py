@@ -7,7 +7,6 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cached_property
 from types import MappingProxyType
 
@@ -15,10 +14,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot, pad
 
-from counterfeit.core import Batch, Clock, Draw, Spec, Update, check_labels, check_request
-from counterfeit.models.autoregressive.shared.chain import Chain, State, draw
+from counterfeit.core import Batch, Spec
+from counterfeit.models.autoregressive.shared.chain import Chain, State
 from counterfeit.models.autoregressive.shared.dilated import DilatedNet, DilatedSizes, Queues
-from counterfeit.models.autoregressive.shared.model import Autoregressive, expect
+from counterfeit.models.autoregressive.shared.labelled import LabelledAutoregressive
+from counterfeit.models.autoregressive.shared.model import expect
 from counterfeit.models.autoregressive.shared.mu_law import MuLaw, compand
 
 __all__ = ["WaveNet"]
@@ -27,7 +27,7 @@ SOUND = "Choose sound: tones, or a folder of WAV files."
 PLACES = 2**14  # at a time: 16 MB of logits
 
 
-class WaveNet(Autoregressive):
+class WaveNet(LabelledAutoregressive):
     """Dilated causal convolutions over sound, whose samples fall into 256 levels of the μ-law.
 
     Past samples are seen as they are and companded; the next one falls into a level by a softmax, anywhere within it
@@ -56,7 +56,6 @@ class WaveNet(Autoregressive):
     transforms = MappingProxyType({"real": ()})
     levels = True  # likelihoods are even over each of its levels
     places: Tensor
-    frequencies: Tensor
 
     def __init__(
         self, spec: Spec, sizes: DilatedSizes = DilatedSizes(), mu: int = 255, conditional: bool = True  # noqa: B008
@@ -64,13 +63,10 @@ class WaveNet(Autoregressive):
         expect(spec, "real", "WaveNet", SOUND)
         if len(spec.shape) > 2:
             raise ValueError(f"data of shape {spec.shape} came; WaveNet expects sound, (channels, T). {SOUND}")
-        super().__init__(spec)
+        super().__init__(spec, conditional and spec.classes > 0)
         self.sizes, self.mu, self.law = sizes, mu, MuLaw(mu + 1)
-        self.labels = spec.classes if conditional else 0
-        self.conditional, self.chains = bool(self.labels), max(1, self.labels)
         self.tracks = 1 if len(spec.shape) == 1 else spec.shape[0]
         self.register_buffer("places", torch.arange(spec.dims).view(self.tracks, -1).T.flatten())
-        self.register_buffer("frequencies", torch.full((self.chains,), 1 / self.chains))
         self.net = DilatedNet(3 + self.tracks * (self.tracks > 1), mu + 1, sizes, self.labels)
 
     @property
@@ -78,14 +74,9 @@ class WaveNet(Autoregressive):
         """How many samples before it the distribution of a sample depends on, those of all channels counted."""
         return self.sizes.receptive_field
 
-    @property
-    def log_weights(self) -> Tensor:
-        """Logarithm of how frequent each class is, (classes,)."""
-        return self.frequencies.log()
-
     @torch.no_grad()
     def initialize(self, data: Batch) -> None:
-        """See how frequent classes are.
+        """See how frequent classes are, and whether the data are sound.
 
         Raises:
             ValueError: some samples lie beyond -1 and 1.
@@ -93,24 +84,11 @@ class WaveNet(Autoregressive):
         if float(data.x.abs().max()) > 1:
             low, high = float(data.x.min()), float(data.x.max())
             raise ValueError(f"the data lie in [{low:.4g}, {high:.4g}]; WaveNet expects sound in [-1, 1]. {SOUND}")
-        if self.labels:
-            counts = torch.bincount(check_labels(data.y, len(data.x), self.labels), minlength=self.labels)
-            self.frequencies.copy_(counts / counts.sum())
+        super().initialize(data)
 
-    def chain(self, k: int) -> Chain:
-        """The conditionals of class number `k`, or the only ones."""
-        return self.told(torch.full((1,), k, device=self.device) if self.labels else None)
-
-    def told(self, y: Tensor | None) -> WaveNetChain:
+    def given(self, y: Tensor | None) -> WaveNetChain:
         """The conditionals of examples of classes `y`, int64 (B,) or (1,) for all, where there are any."""
         return WaveNetChain(self.net, self.places, self.law, self.tracks, y)
-
-    def updates(self, draw: Draw, clock: Clock) -> Iterator[Update]:  # noqa: ARG002
-        """One player: descend the negative log-likelihood, of each example given its class."""
-        batch = draw()
-        y = check_labels(batch.y, len(batch.x), self.labels, values=False) if self.labels else None
-        loss = -self.told(y).log_prob(batch.x.flatten(1)).mean()
-        yield Update(loss, logs={"loss": loss.detach()})
 
     def classify(self, x: Tensor) -> Tensor:
         """Log-probability of each class by Bayes' rule, (B, classes): p(y | x) ∝ p(y) p(x | y).
@@ -121,17 +99,7 @@ class WaveNet(Autoregressive):
         self.spec.check(x, "WaveNet.classify")
         if not self.labels:
             raise ValueError("a WaveNet without classes came; one that knows some is expected. Set model.conditional.")
-        every = torch.stack([self.chain(k).log_prob(x.flatten(1)) for k in range(self.labels)], 1)
-        return (every + self.log_weights).log_softmax(1)
-
-    @torch.no_grad()
-    def sample(self, n: int, y: Tensor | None = None) -> Tensor:
-        """Draw `n` examples, (n, *shape), one sample after another, of the classes `y`, (n,), where given."""
-        check_request(n, None if self.labels else y)
-        if self.labels:
-            y = torch.multinomial(self.frequencies, n, replacement=True) if y is None else y
-            y = check_labels(y, n, self.labels).to(self.device)
-        return draw(self.told(y), n).unflatten(1, self.spec.shape)
+        return self.joint(x).log_softmax(1)
 
 
 class WaveNetChain(Chain):

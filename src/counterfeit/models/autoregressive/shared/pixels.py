@@ -11,16 +11,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from counterfeit.core import Batch, Clock, Spec, check_labels, check_request
+from counterfeit.core import Spec
 from counterfeit.likelihoods import Likelihood, likelihood
 from counterfeit.models.autoregressive.shared.causal import CausalConv2d, Reach
-from counterfeit.models.autoregressive.shared.chain import Chain, draw
 from counterfeit.models.autoregressive.shared.conditionals import Likely
-from counterfeit.models.autoregressive.shared.model import Autoregressive
+from counterfeit.models.autoregressive.shared.labelled import LabelledAutoregressive
 from counterfeit.models.autoregressive.shared.orders import ordering
 from counterfeit.models.autoregressive.shared.pixel_chain import PixelChain
 from counterfeit.models.autoregressive.shared.pixel_nets import Head, PixelNet, Residual, ResidualNet, whole
@@ -94,7 +92,7 @@ def positive(**given: int) -> None:
         raise ValueError(f"{came} came; 1 or more are expected. Raise it.")
 
 
-class PixelModel(Autoregressive):
+class PixelModel(LabelledAutoregressive):
     """Pictures as a net of pixels sees them, given labels where the settings ask for it.
 
     Given labels, log p(x) = log Σ p(y) p(x | y), with labels as frequent as in the training data.
@@ -106,53 +104,18 @@ class PixelModel(Autoregressive):
     """
 
     places: Tensor
-    frequencies: Tensor
 
     def __init__(self, spec: Spec, build: Callable[[int, int], PixelNet], settings: PixelSettings) -> None:
         p = settings.chosen(spec)
-        if settings.conditional and spec.classes < 1:
-            raise ValueError("data without labels came; a conditional model expects labels. Choose data with classes.")
-        super().__init__(spec)
-        self.p, self.settings, self.levels, self.conditional = p, settings, p.levels, settings.conditional
-        self.labels = spec.classes if settings.conditional else 0
-        self.chains = self.weighed = max(1, self.labels)
+        super().__init__(spec, settings.conditional)
+        self.p, self.settings, self.levels = p, settings, p.levels
         self.net = build(p.parameters, self.labels)
         self.register_buffer("places", ordering(spec.shape))
-        self.register_buffer("frequencies", torch.full((self.chains,), 1 / self.chains))
-
-    @torch.no_grad()
-    def initialize(self, data: Batch) -> None:
-        """See how frequent labels are."""
-        if self.labels:
-            y = check_labels(data.y, len(data.x), self.labels)
-            self.frequencies.copy_(torch.bincount(y, minlength=self.labels) / len(y))
-
-    @property
-    def log_weights(self) -> Tensor:
-        """Logarithms of the labels' frequencies, (labels,)."""
-        return self.frequencies.log()
-
-    def chain(self, k: int) -> Chain:
-        """The conditionals given label number `k`, or the only ones."""
-        return self.given(torch.tensor([k], device=self.device) if self.labels else None)
 
     def given(self, y: Tensor | None) -> PixelChain:
         """The conditionals of examples of the labels `y`, int64 (n,), or (1,) for all; None where there are none."""
         condition = None if y is None else one_hot(y, self.labels).to(self.frequencies)
         return PixelChain(self.net, self.spec.shape, self.places, Likely(self.p), condition)
-
-    def training_log_prob(self, batch: Batch, clock: Clock) -> Tensor:  # noqa: ARG002
-        """The log-likelihood given the label, where the model is conditional, (B,)."""
-        return self.given(batch.labels if self.labels else None).log_prob(batch.x.flatten(1))
-
-    @torch.no_grad()
-    def sample(self, n: int, y: Tensor | None = None) -> Tensor:
-        """Draw `n` examples, (n, *shape), of the labels `y`, (n,), where there are labels and they are given."""
-        check_request(n, None if self.labels else y)
-        if self.labels:
-            y = torch.multinomial(self.frequencies, n, replacement=True) if y is None else y
-            y = check_labels(y, n, self.labels).to(self.device)
-        return draw(self.given(y), n).unflatten(1, self.spec.shape)
 
     def encode(self, x: Tensor) -> Tensor:
         """The last features, averaged over the picture and, given labels, of the likeliest label: (B, features)."""
