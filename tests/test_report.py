@@ -54,8 +54,8 @@ RUNS = {
 FIGURES = {
     "gan": ["samples", "figure2", "figure3", "training", "curves-loss", "curves-discriminator"],
     "vae": [
-        "samples", "figure2", "figure3", "reconstructions", "edits", "training", "curves-loss", "curves-terms",
-        "curves-valid-elbo",
+        "completions", "samples", "figure2", "figure3", "latent-map", "latent-plane", "reconstructions", "edits",
+        "training", "curves-loss", "curves-terms", "curves-valid-elbo",
     ],
     "line": ["samples", "training", "curves-loss", "curves-discriminator"],
     "plane": ["data", "samples", "training", "curves-loss", "curves-discriminator"],
