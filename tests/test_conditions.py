@@ -103,7 +103,7 @@ def test_classes_are_asked_for_on_the_command_line(run, tmp_path):
         (("--caption", "a coat"), "without captions"), (("-n", "4", "--per-class", "4"), "came together"),
         (("-n", "0"), "at least 1"), (("--per-class", "0"), "at least 1"), (("--interpolate", "0"), "at least 1"),
         (("--interpolate", "2", "--steps", "1"), "at least 2"), (("--interpolate", "2", "--class", "1"), "together"),
-        (("--interpolate", "2", "--out", "walk.txt"), ".png, .gif"),
+        (("--interpolate", "2", "--out", "walk.mp4"), ".png, .gif"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_sampled_is_one_line(run, capsys, words, said):

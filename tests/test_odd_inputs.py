@@ -168,6 +168,7 @@ NEEDS = {  # a line that says what is missing, where data lack what a model is a
     "videos": "numbered frames|frames; 15 are",
     "binary": "Add `binarize`", "changes": "values that change are expected",
     "pair": "3 classes came; CycleGAN expects 2", "sound": "expects real. Choose sound",
+    "texts": "kind 'image' came; sentence-.* expects tokens",
 }  # fmt: skip
 OWN = {"train.steps": 1, "train.save_every": 1, "train.batch_size": 4, "train.tensorboard": False, "train.threads": 1}
 LACKING = {
@@ -175,6 +176,7 @@ LACKING = {
     "semi-supervised-aae": "labels",
     **dict.fromkeys(("cyclegan", "cyclegan-cifar10"), "labels"),
     "text2image": "captions", "next-frame": "videos", "wavenet": "sound",
+    **dict.fromkeys(("sentence-rnn", "sentence-vae"), "texts"),
     **dict.fromkeys(("full-table", "independent", "markov"), "binary"),
     **{name: "binary" for name in catalogue.recipes() if name.startswith(("fvsbn", "nade", "made"))},
 }  # fmt: skip

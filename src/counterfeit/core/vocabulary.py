@@ -119,7 +119,7 @@ class Spec:
     @property
     def captioned(self) -> bool:
         """Whether examples have captions in place of labels."""
-        return self.max_tokens > 0
+        return bool(self.vocabulary) and self.max_tokens > 0
 
     def rounded(self, x: Tensor) -> Tensor:
         """Means `x`, (B, *shape), as data: rounded where the data are binary."""
