@@ -123,8 +123,7 @@ def look_at_codes(model: Model, known: Reference, seed: int) -> dict[str, float]
     Returns:
         `codes`: how many there are.
         `active`: the share of them that tells one example from another.
-        `kept`: the share of what held-out data vary by that decoded codes explain; 0 where these are one mean picture;
-            nothing for texts.
+        `kept`: share of what held-out data vary by that decoded codes explain, 0 for one mean picture; not of texts.
     """
     if not (isinstance(model, Bounds) and isinstance(model, Encodes) and isinstance(model, Decodes)):
         return {}
