@@ -68,7 +68,7 @@ def corrupt(x: Tensor, spec: Spec, name: str, level: float) -> Tensor:
         known = ", ".join(other for other, row in CORRUPTIONS.items() if spec.kind in row.kinds)
         raise ValueError(f"corruption {name} came for data of kind {spec.kind!r}; one of {known} is expected. Take it.")
     x = noise.corrupt(x, level)
-    return x.clamp(0, 1) if spec.bounded else x
+    return spec.within(x)
 
 
 @dataclass(frozen=True)

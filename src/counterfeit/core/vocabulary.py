@@ -121,6 +121,10 @@ class Spec:
         """Whether examples have captions in place of labels."""
         return bool(self.vocabulary) and self.max_tokens > 0
 
+    def within(self, x: Tensor) -> Tensor:
+        """Values within the range of the data, which a Gaussian does not know."""
+        return x.clamp(0, 1) if self.bounded else x
+
     def rounded(self, x: Tensor) -> Tensor:
         """Means `x`, (B, *shape), as data: rounded where the data are binary."""
         return x.round() if self.kind == "binary" else x

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 import torch
@@ -99,6 +99,7 @@ class Sentences(Text):
         return (weights[:, None] + each.sum(2)).logsumexp(0).to(x)
 
 
+@cache
 def _patterns() -> list[tuple[tuple[str, ...], float]]:
     """Every pattern with its numbers, as classes or words, and its probability."""
     found, total = list[tuple[tuple[str, ...], float]](), sum(PATTERNS.values())
@@ -110,6 +111,7 @@ def _patterns() -> list[tuple[tuple[str, ...], float]]:
     return found
 
 
+@cache
 def _shares(name: str) -> Mapping[str, float]:
     """Words of a class by their probability, or a word alone."""
     words: Sequence[str] = CLASSES[name].split() if name in CLASSES else [name]

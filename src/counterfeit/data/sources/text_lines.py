@@ -95,8 +95,8 @@ class Lines(Text):
             raise DataError(f"longest={longest}, least={least} came; at least 1 is expected of both. Raise them.")
         self.tokens = tokens
         lines = read_lines(path)
-        lengths = {line: len(pieces(line, tokens)) for line in lines}
-        counts = Counter(line for line in lines if 1 <= lengths[line] <= longest)
+        parts = {line: pieces(line, tokens) for line in {*lines}}
+        counts = Counter(line for line in lines if 1 <= len(parts[line]) <= longest)
         if not counts:
             raise DataError(
                 f"{path} has no line of 1 to {longest} {tokens}; some are expected. Raise data.options.longest."
@@ -106,11 +106,11 @@ class Lines(Text):
         places, said_of_splits = deal({"train": order, "valid": (), "test": ()}, None, ())
         texts = {name: [known[i] for i in places[name] for _ in range(counts[known[i]])] for name in SPLITS}
         least = (2 if len(lines) >= 100 else 1) if least is None else least
-        words = words_of((pieces(line, tokens) for line in texts["train"]), least)
+        words = words_of((parts[line] for line in texts["train"]), least)
         left = len(lines) - counts.total()
         remark = f"{left:,} of {len(lines):,} lines are empty or have more than {longest} {tokens} and are left out"
         self.warning = "; ".join(filter(None, [said_of_splits, remark if left else ""]))
-        self._hold(texts, max(lengths[line] for line in counts), words)
+        self._hold(texts, max(len(parts[line]) for line in counts), words)
 
 
 def read_lines(path: str | Path) -> list[str]:

@@ -25,6 +25,7 @@ from counterfeit.data.source import Source
 from counterfeit.inference.draws import evaluating
 from counterfeit.inference.scoring import in_bits
 from counterfeit.metrics.base import Metric, Result
+from counterfeit.models.autoregressive.shared.recurrent import alive
 
 __all__ = [
     "BITS_PER_DIM", "DISCRETE", "ELBO", "IWAE", "LOG_LIKELIHOOD", "NATS_PER_TOKEN", "importance_weighted", "on_levels",
@@ -93,7 +94,7 @@ def _average(
     if (bits := in_bits(value, source)) is not None:
         details["bits_per_dim"] = bits
     if source.spec.kind == "tokens":
-        tokens = sum(int(_ended(examples[index].x).sum()) for index in batches)
+        tokens = sum(int(alive(examples[index].x).sum()) for index in batches)
         details |= {"nats_per_token": -value * n / tokens, "tokens": tokens}
     protocol = f"{what}; nats; {describe(source, evaluation.split, n, evaluation.max_examples)}"
     return Result(
@@ -109,11 +110,6 @@ def _truth(source: Source, split: str, batches: Sequence[Tensor]) -> Mapping[str
     examples = source.split(split)
     values = torch.cat([source.log_prob(examples[index].x) for index in batches])
     return {"truth": Estimate(*mean_and_error(values), len(values))}
-
-
-def _ended(x: Tensor) -> Tensor:
-    """Where texts, (B, T), have a token, the 0 that ends them among them."""
-    return torch.cat([torch.ones_like(x[:, :1]), x[:, :-1]], 1) > 0
 
 
 def nats_per_token(model: Generator, source: Source, evaluation: Evaluation) -> Result:

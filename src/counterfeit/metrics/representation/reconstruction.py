@@ -69,7 +69,7 @@ def _linear(x: Tensor, source: Source, size: int) -> Tensor:
     """
     train = evenly_spaced(source, "train", FITTED if source.spec.dims <= WIDE else WIDE, device=x.device).x
     y = pca(train, size).reconstruct(x)
-    return y.clamp(0, 1) if source.spec.bounded else y
+    return source.spec.within(y)
 
 
 def _ssim(x: Tensor, y: Tensor) -> Tensor:

@@ -258,7 +258,7 @@ class VAE(Model):
     def decode(self, z: Tensor) -> Tensor:
         """Mean of p(x | z), (B, *shape); the label, one-hot, is a part of the code where the model is conditional."""
         check_codes(z, self.latent_dim + self.labels)
-        return self._within(self.p.mean(self.decoder(z)))
+        return self.spec.within(self.p.mean(self.decoder(z)))
 
     def sample(self, n: int, y: Tensor | None = None) -> Tensor:
         """Draw `n` examples, (n, *shape), of the labels `y`, (n,), where there are labels and they are given.
@@ -267,7 +267,7 @@ class VAE(Model):
         """
         check_request(n, None if self.labels else y)
         y = None if y is None else self._checked(y, n)
-        return self._within(self.p.sample(self.decoder(self.prior(n, y))))
+        return self.spec.within(self.p.sample(self.decoder(self.prior(n, y))))
 
     @torch.no_grad()
     def complete(self, x: Tensor, mask: Tensor, y: Tensor | None = None) -> Tensor:
@@ -290,7 +290,7 @@ class VAE(Model):
             x = torch.where(known, x, self.p.sample(self._decoder_says(z, y)))
             y = self._label_given(x, z) if free else y
             z = self._next_code(x, z, y, exact=step >= self.missing.gibbs_steps)
-        return torch.where(known, x, self._within(self.p.sample(self._decoder_says(z, y))))
+        return torch.where(known, x, self.spec.within(self.p.sample(self._decoder_says(z, y))))
 
     def _next_code(self, x: Tensor, z: Tensor, y: Tensor | None, exact: bool) -> Tensor:
         """The code that the encoder proposes; where `exact`, only if a Metropolis-Hastings step takes it."""
@@ -313,7 +313,3 @@ class VAE(Model):
     def _frequent_labels(self, n: int) -> Tensor:
         """Draw `n` labels, (n,), as frequent as in the data."""
         return torch.multinomial(self._log_p_label().exp(), n, replacement=True)
-
-    def _within(self, x: Tensor) -> Tensor:
-        """Within the range of the data, which a Gaussian does not know."""
-        return x.clamp(0, 1) if self.spec.bounded else x

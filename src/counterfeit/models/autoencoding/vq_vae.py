@@ -141,16 +141,12 @@ class VQVAE(Model):
 
     def decode(self, z: Tensor) -> Tensor:
         """Mean of p(x | vectors), (B, *shape), of any vectors, also between those of the codebook."""
-        return self._within(self.p.mean(self._decoder_says(z)))
+        return self.spec.within(self.p.mean(self._decoder_says(z)))
 
     def sample(self, n: int, y: Tensor | None = None) -> Tensor:
         """Draw `n` examples, (n, *shape); `decode(prior(n))` gives their means."""
         check_request(n, y)
-        return self._within(self.p.sample(self._decoder_says(self.prior(n))))
-
-    def _within(self, x: Tensor) -> Tensor:
-        """Within the range of the data, which a Gaussian does not know."""
-        return x.clamp(0, 1) if self.spec.bounded else x
+        return self.spec.within(self.p.sample(self._decoder_says(self.prior(n))))
 
 
 def _squared_distance(a: Tensor, b: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from counterfeit.core import Decodes, Encodes
+from counterfeit.core import Decodes, Encodes, require
 from counterfeit.data.images import tile
 from counterfeit.data.selection import evenly_spaced
 from counterfeit.inference.draws import Drawn, evaluating
@@ -66,19 +66,16 @@ def decoded_plane(run: Drawn, z: Tensor, side: int = SIDE) -> Tensor:
     low, high = z.quantile(torch.tensor([TAIL, 1 - TAIL]), 0)
     across, up = (torch.linspace(float(a), float(b), side) for a, b in zip(low, high, strict=True))
     places = torch.cartesian_prod(up.flip(0), across).flip(1)
-    model = run.model
-    assert isinstance(model, Decodes)
-    with evaluating(model, 0):
-        return run.source.natural(model.decode(places.to(model.device))).cpu()
+    with evaluating(run.model, 0):
+        return run.source.natural(require(run.model, Decodes).decode(places.to(run.model.device))).cpu()
 
 
 def _figures(run: Run) -> Iterator[Figure]:
     model = run.model
-    assert isinstance(model, Encodes)
-    assert isinstance(model, Decodes)
     batch = evenly_spaced(run.source, "test", min(POINTS, run.source.sizes["test"]), device=model.device)
     with evaluating(model, 0):
-        z, prior = model.encode(batch.x).float().cpu(), model.prior(POINTS).float().cpu()
+        z = require(model, Encodes).encode(batch.x).float().cpu()
+        prior = require(model, Decodes).prior(POINTS).float().cpu()
     y = None if batch.y is None or batch.y.ndim > 1 else batch.y.cpu()
     names = [run.source.called(label) for label in range(run.source.spec.classes)] if y is not None else []
     caption = f"Codes of {len(z):,} test examples{', by their class,' if names else ''} above {POINTS:,} of the prior."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from counterfeit.core import Decodes, Encodes, Samples
+from counterfeit.core import Decodes, Encodes, Samples, require
 from counterfeit.data.images import encode_png
 from counterfeit.data.labelled_images import written
 from counterfeit.data.sources.text_lines import Text
@@ -26,10 +26,15 @@ def of_texts(run: Drawn) -> bool:
     return isinstance(run.source.raw, Text)
 
 
+def _source(run: Drawn) -> Text:
+    if not isinstance(run.source.raw, Text):
+        raise ValueError(f"{run.source.name} came; texts are expected. Take a run of texts.")
+    return run.source.raw
+
+
 def samples(run: Drawn) -> Iterator[Figure]:
     """Lines that the model writes, and lines of the test split."""
-    source = run.source.raw
-    assert isinstance(source, Text)
+    source = _source(run)
     drawn = source.decode(grids.samples(run, LINES))
     real = source.decode(source.split("test").first(LINES).x)
     yield _lines("samples", "Samples", f"{LINES} samples in the order they were drawn, none left out.", drawn)
@@ -38,14 +43,11 @@ def samples(run: Drawn) -> Iterator[Figure]:
 
 def paths(run: Run) -> Iterator[Figure]:
     """Lines on straight ways between the codes of two test lines."""
-    source, model = run.source.raw, run.model
-    assert isinstance(source, Text)
-    assert isinstance(model, Encodes)
-    assert isinstance(model, Decodes)
+    source, model = _source(run), run.model
     x = source.split("test").first(2 * PAIRS).x
     with evaluating(model, 0):
-        a, b = model.encode(x.to(model.device)).chunk(2)
-        ways = interpolate(model, a, b, STEPS, lerp).cpu()
+        a, b = require(model, Encodes).encode(x.to(model.device)).chunk(2)
+        ways = interpolate(require(model, Decodes), a, b, STEPS, lerp).cpu()
     starts, ends = (source.decode(some) for some in x.chunk(2))
     lines: list[str] = []
     for start, way, end in zip(starts, ways, ends, strict=True):
