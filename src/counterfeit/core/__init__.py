@@ -6,7 +6,7 @@ A model is the only place that knows *what* is descended and *in which order*; t
 
 from counterfeit.core import capabilities
 from counterfeit.core.capabilities import *  # noqa: F403 - all of them: a new one is named in its own file only
-from counterfeit.core.checks import check_captions, check_codes, check_labels, check_request
+from counterfeit.core.checks import check_captions, check_codes, check_labels, check_request, labels_seen
 from counterfeit.core.modes import frozen, without_statistics
 from counterfeit.core.vocabulary import (
     NUMBERS,
@@ -25,6 +25,6 @@ from counterfeit.core.vocabulary import (
 __all__ = [
     "NUMBERS",
     "Batch", "Clock", "Draw", "Generator", "Kind", "Model", "Net", "Scaled", "Spec", "Update", "check_captions",
-    "check_codes", "check_labels", "check_request", "frozen", "without_statistics",
+    "check_codes", "check_labels", "check_request", "frozen", "labels_seen", "without_statistics",
 ]  # fmt: skip
 __all__ += capabilities.__all__

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from counterfeit.core.vocabulary import Spec
 
-__all__ = ["check_captions", "check_codes", "check_labels", "check_request"]
+__all__ = ["check_captions", "check_codes", "check_labels", "check_request", "labels_seen"]
 
 
 def check_request(n: int, y: Tensor | None = None) -> None:
@@ -43,6 +43,13 @@ def check_captions(y: Tensor | None, n: int, spec: Spec, values: bool = True) ->
         came = f"tokens {int(y.min())} to {int(y.max())} came"
         raise ValueError(f"{came}; 0 to {len(spec.vocabulary)} are expected. Take those of the data's own words.")
     return y.long()
+
+
+def labels_seen(spec: Spec, conditional: bool) -> int:
+    """How many labels a model sees: those of the data where it is `conditional`, else 0; a ValueError without any."""
+    if conditional and spec.classes < 1:
+        raise ValueError("data without labels came; a conditional model expects labels. Choose data with classes.")
+    return spec.classes if conditional else 0
 
 
 def check_codes(z: Tensor, size: int) -> None:

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
-from counterfeit.core import Clock, Draw, Model, Spec, Update, check_codes, check_labels, check_request
+from counterfeit.core import Clock, Draw, Model, Spec, Update, check_codes, check_labels, check_request, labels_seen
 from counterfeit.likelihoods import LikelihoodName
 from counterfeit.likelihoods import likelihood as choose
 from counterfeit.models.autoencoding.shared.posterior import (
@@ -132,12 +132,11 @@ class VAE(Model):
         kl: KLSettings = KLSettings(), flow: PosteriorFlow = PosteriorFlow(),  # noqa: B008
         missing: MissingSettings = MissingSettings(), conditional: bool = False,
     ) -> None:  # fmt: skip
-        if conditional and spec.classes < 1:
-            raise ValueError("data without labels came; a conditional model expects labels. Choose data with classes.")
+        labels = labels_seen(spec, conditional)
         super().__init__(spec)
         self.latent_dim, self.likelihood, self.nets, self.kl = latent_dim, likelihood, nets, kl
         self.flow, self.missing, self.conditional = flow, missing, conditional
-        self.labels = spec.classes if conditional else 0
+        self.labels = labels
         self.undivided = ("model.free_bits",) if kl.free_bits else ()
         self.p, self.q = choose(spec, likelihood), Posterior(latent_dim, flow)
         self.levels = self.p.levels

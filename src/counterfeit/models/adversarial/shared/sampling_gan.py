@@ -12,7 +12,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
-from counterfeit.core import Batch, Clock, Net, Spec, Structure, Update, check_codes, check_labels, check_request
+from counterfeit.core import (
+    Batch,
+    Clock,
+    Net,
+    Spec,
+    Structure,
+    Update,
+    check_codes,
+    check_labels,
+    check_request,
+    labels_seen,
+)
 from counterfeit.models.adversarial.shared.alternating import AlternatingGAN, GANSettings, Losses
 from counterfeit.models.adversarial.shared.prior import Prior
 from counterfeit.nets.layers import MinibatchDeviation, MinibatchDiscrimination
@@ -69,8 +80,7 @@ class SamplingGAN(AlternatingGAN[Fake]):
         conditional: bool = False,
     ) -> None:  # fmt: skip
         super().__init__(spec, generator, discriminator, settings)
-        if conditional and spec.classes < 1:
-            raise ValueError("data without labels came; a conditional model expects labels. Choose data with classes.")
+        labels_seen(spec, conditional)
         self.noise, self.noise_dim, self.conditional = prior, prior.noise_dim, conditional
         if conditional:
             self.register_buffer("frequencies", torch.full((spec.classes,), 1 / spec.classes))

@@ -7,7 +7,7 @@ from abc import abstractmethod
 import torch
 from torch import Tensor
 
-from counterfeit.core import Batch, Clock, Spec, check_labels, check_request
+from counterfeit.core import Batch, Clock, Spec, check_labels, check_request, labels_seen
 from counterfeit.models.autoregressive.shared.chain import Chain, draw
 from counterfeit.models.autoregressive.shared.model import Autoregressive
 
@@ -30,10 +30,9 @@ class LabelledAutoregressive(Autoregressive):
     frequencies: Tensor
 
     def __init__(self, spec: Spec, conditional: bool) -> None:
-        if conditional and spec.classes < 1:
-            raise ValueError("data without labels came; a conditional model expects labels. Choose data with classes.")
+        labels = labels_seen(spec, conditional)
         super().__init__(spec)
-        self.conditional, self.labels = conditional, spec.classes if conditional else 0
+        self.conditional, self.labels = conditional, labels
         self.chains = self.weighed = max(1, self.labels)
         self.register_buffer("frequencies", torch.full((self.chains,), 1 / self.chains))
 

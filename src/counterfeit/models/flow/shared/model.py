@@ -14,7 +14,19 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.functional import one_hot
 
-from counterfeit.core import Batch, Clock, Draw, Kind, Model, Spec, Update, check_codes, check_labels, check_request
+from counterfeit.core import (
+    Batch,
+    Clock,
+    Draw,
+    Kind,
+    Model,
+    Spec,
+    Update,
+    check_codes,
+    check_labels,
+    check_request,
+    labels_seen,
+)
 from counterfeit.models.autoregressive.shared.model import expect
 from counterfeit.models.flow.shared.bases import Base, StandardNormal
 from counterfeit.models.flow.shared.layers import ActNorm, Layer, Standardize, back, through
@@ -53,10 +65,9 @@ class Flow(Model):
         conditional: bool = False,
     ) -> None:  # fmt: skip
         expect(spec, "real", type(self).__name__, REAL)
-        if conditional and spec.classes < 1:
-            raise ValueError("data without labels came; a conditional model expects labels. Choose data with classes.")
+        labels = labels_seen(spec, conditional)
         super().__init__(spec)
-        self.conditional, self.labels = conditional, spec.classes if conditional else 0
+        self.conditional, self.labels = conditional, labels
         if conditional:
             self.register_buffer("frequencies", torch.full((spec.classes,), 1 / spec.classes))
         self.event = spec.shape if images else (spec.dims,)
