@@ -21,7 +21,7 @@ from torch.nn.functional import softplus
 from counterfeit.common.files import write_json
 from counterfeit.common.seeding import seeded
 from counterfeit.data.sources.mnist import MNIST
-from counterfeit.metrics.likelihood.ais import base_rates, rbm
+from counterfeit.models.energy.shared.bipartite import BinaryUnits, base_rates
 from counterfeit.metrics.likelihood.annealing import annealed_importance, schedule, tuned
 from counterfeit.report.results_file import machine
 
@@ -42,7 +42,7 @@ def measure(
     """One estimate, timed from the parameters on."""
     start, cpu = time.perf_counter(), time.process_time()
     with seeded(seed):
-        path = rbm(*parameters, base)
+        path = BinaryUnits(*parameters).path_from(base)
         estimate = annealed_importance(path, tuned(path, steps, runs) if fit else schedule(steps), runs)
     seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
     truth = exact(*parameters)

@@ -35,7 +35,7 @@ from counterfeit.metrics.coverage.memorization import ratio
 from counterfeit.metrics.coverage.mode_coverage import mode_coverage
 from counterfeit.metrics.features.kid import kernel_distance
 from counterfeit.metrics.features.prdc import expected_coverage, prdc
-from counterfeit.metrics.likelihood.ais import rbm
+from counterfeit.models.energy.shared.bipartite import BinaryUnits
 from counterfeit.metrics.likelihood.annealing import annealed_importance, geometric, schedule
 from counterfeit.metrics.likelihood.mcmc import HMC
 from counterfeit.metrics.likelihood.parzen import log_likelihood
@@ -96,7 +96,7 @@ def normalizers() -> Iterator[Case]:
     exact = float((h @ c + softplus(h @ w.T + b).sum(1)).double().logsumexp(0))
 
     def binary() -> Interval:
-        found = annealed_importance(rbm(w, b, c), schedule(60), 100)
+        found = annealed_importance(BinaryUnits(w, b, c).path_from(), schedule(60), 100)
         return normal(found.value, found.error)
 
     base = Independent(Normal(torch.zeros(2), 2 * torch.ones(2)), 1)

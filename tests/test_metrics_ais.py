@@ -15,12 +15,12 @@ from torch.distributions import Bernoulli, Independent, Normal
 
 from counterfeit.common.seeding import seeded
 from counterfeit.config.settings import Evaluation
-from counterfeit.core import Energy, Model, Spec, Update
+from counterfeit.core import AnnealingPath, Energy, Model, Spec, Update
 from counterfeit.data.source import InMemory, Source
-from counterfeit.metrics.likelihood.ais import AIS, base_rates, binary, rbm, real
-from counterfeit.metrics.likelihood.annealing import Path as Annealed
+from counterfeit.metrics.likelihood.ais import AIS, binary, real
 from counterfeit.metrics.likelihood.annealing import annealed_importance, geometric, schedule, tuned
 from counterfeit.metrics.likelihood.mcmc import HMC, DiscreteLangevin
+from counterfeit.models.energy.shared.bipartite import BinaryUnits, base_rates
 
 EXACT = 215.138405525  # ln Z of mnistvh.mat: all 2^15 hidden states summed; published with the RBM
 
@@ -94,7 +94,7 @@ def test_the_schedule_is_the_published_one():
 @pytest.mark.parametrize("steps", [1, 2, 7, 100, 1_000])
 def test_schedules_of_any_length_rise_from_0_to_1(steps):
     with seeded(0):
-        for betas in (schedule(steps), tuned(rbm(*weights(5, 3)), steps)):
+        for betas in (schedule(steps), tuned(BinaryUnits(*weights(5, 3)).path_from(), steps)):
             assert len(betas) == steps + 1
             assert (float(betas[0]), float(betas[-1])) == (0, 1)
             assert bool((betas.diff() > 0).all())
@@ -103,7 +103,7 @@ def test_schedules_of_any_length_rise_from_0_to_1(steps):
 def test_one_step_is_simple_importance_sampling():
     w, b, c = weights(6, 4)
     with seeded(0):
-        estimate = annealed_importance(rbm(w, b, c), [0.0, 1.0], 10_000)
+        estimate = annealed_importance(BinaryUnits(w, b, c).path_from(), [0.0, 1.0], 10_000)
     assert estimate.value == pytest.approx(enumerated(w, b, c), abs=4 * estimate.error)
 
 
@@ -111,7 +111,7 @@ def test_one_step_is_simple_importance_sampling():
 def test_random_rbms_agree_with_enumeration(seed):
     w, b, c = weights(20, 12, seed=seed)
     with seeded(seed):
-        path = rbm(w, b, c, base=b + w.sum(1) / 2)
+        path = BinaryUnits(w, b, c).path_from(b + w.sum(1) / 2)
         estimate = annealed_importance(path, tuned(path, 2_500), 400)
     assert estimate.value == pytest.approx(enumerated(w, b, c), abs=5e-3)
     assert abs(estimate.value - enumerated(w, b, c)) < 4 * estimate.error
@@ -119,7 +119,7 @@ def test_random_rbms_agree_with_enumeration(seed):
 
 
 def test_the_normalizer_of_the_base_counts_hidden_units():
-    path = rbm(torch.zeros(3, 2), torch.zeros(3), torch.zeros(2), base=torch.ones(3))
+    path = BinaryUnits(torch.zeros(3, 2), torch.zeros(3), torch.zeros(2)).path_from(torch.ones(3))
     assert path.log_z == pytest.approx(3 * math.log(1 + math.e) + 2 * math.log(2), abs=1e-6)
     with seeded(0):
         assert annealed_importance(path, schedule(100), 100).value == pytest.approx(5 * math.log(2), abs=0.05)
@@ -137,7 +137,7 @@ def test_the_published_rbm():
     found = loadmat(file)
     w, b, c = (torch.from_numpy(found[name]).squeeze().float() for name in ("vishid", "visbiases", "hidbiases"))
     assert enumerated(w, b, c) == pytest.approx(EXACT, abs=1e-4)
-    path = rbm(w, b, c, base_rates(MNIST().split("train").first(50_000).x.flatten(1)))
+    path = BinaryUnits(w, b, c).path_from(base_rates(MNIST().split("train").first(50_000).x.flatten(1)))
     with seeded(0):
         estimate = annealed_importance(path, tuned(path, 2_000), 100)  # the whole schedule is in benchmarks/ais.py
     assert estimate.low < EXACT < estimate.high
@@ -148,13 +148,13 @@ def test_the_published_rbm():
 def test_a_bad_schedule_warns():
     w, b, c = weights(20, 12, scale=2.0)
     with seeded(0):
-        estimate = annealed_importance(rbm(w, b, c), [0.0, 0.5, 1.0], 100)
+        estimate = annealed_importance(BinaryUnits(w, b, c).path_from(), [0.0, 0.5, 1.0], 100)
     assert estimate.effective < 10
     assert "not to be trusted" in estimate.warning
 
 
 def test_equal_weights_are_all_effective():
-    path = Annealed(lambda n: torch.zeros(n, 1), 1.5, lambda x, before, after: (torch.full((len(x),), 2.0), x))
+    path = AnnealingPath(lambda n: torch.zeros(n, 1), 1.5, lambda x, before, after: (torch.full((len(x),), 2.0), x))
     estimate = annealed_importance(path, [0.0, 1.0], 50)
     assert estimate[:4] == pytest.approx((3.5, 0, 3.5, 3.5), abs=1e-12)
     assert estimate.effective == pytest.approx(50)
@@ -162,7 +162,7 @@ def test_equal_weights_are_all_effective():
 
 def test_the_interval_is_that_of_the_mean_weight():
     w = torch.tensor([1.0, 2.0, 3.0, 6.0], dtype=torch.float64)
-    path = Annealed(lambda n: torch.zeros(n, 1), 0.0, lambda x, before, after: (w.log(), x))
+    path = AnnealingPath(lambda n: torch.zeros(n, 1), 0.0, lambda x, before, after: (w.log(), x))
     estimate = annealed_importance(path, [0.0, 1.0], 4)
     error = float(w.std(correction=0)) / 2
     assert estimate.value == pytest.approx(math.log(3.0))
@@ -290,17 +290,17 @@ def test_no_steps_of_annealing_are_an_error():
 @pytest.mark.parametrize(("betas", "runs"), [([0, 0.5], 9), ([0, 1], 1), ([0, 0.7, 0.3, 1], 9), ([1], 9)])
 def test_betas_and_runs_that_cannot_be_are_an_error(betas, runs):
     with pytest.raises(ValueError, match="betas rising from 0 to 1"):
-        annealed_importance(rbm(*weights(3, 2)), betas, runs)
+        annealed_importance(BinaryUnits(*weights(3, 2)).path_from(), betas, runs)
 
 
 def test_shapes_that_do_not_fit_are_an_error():
     w, b, c = weights(3, 2)
     with pytest.raises(ValueError, match="hidden \\(H,\\)"):
-        rbm(w, c, b)
+        BinaryUnits(w, c, b)
 
 
 def test_energies_that_are_not_finite_are_an_error():
-    path = Annealed(lambda n: torch.zeros(n, 1), 0.0, lambda x, before, after: (torch.full((len(x),), math.nan), x))
+    path = AnnealingPath(lambda n: torch.zeros(n, 1), 0.0, lambda x, before, after: (torch.full((len(x),), math.nan), x))
     with pytest.raises(ValueError, match="not finite"):
         annealed_importance(path, [0.0, 1.0], 4)
     with pytest.raises(ValueError, match="not finite"):

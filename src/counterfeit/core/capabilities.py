@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from torch import Tensor
@@ -10,6 +11,8 @@ from counterfeit.core.vocabulary import Batch, Generator
 
 __all__ = [
     "CAPABILITIES",
+    "AnnealingPath",
+    "Anneals",
     "Assembles",
     "Bounds",
     "Classifies",
@@ -20,6 +23,7 @@ __all__ = [
     "Discriminates",
     "Encodes",
     "Energy",
+    "Filters",
     "Initializes",
     "Labelled",
     "LooksBack",
@@ -116,6 +120,42 @@ class Energy(Protocol):
 
     def energy(self, x: Tensor) -> Tensor:
         """Energy in nats up to a constant, (B,)."""
+
+
+class AnnealingPath(NamedTuple):
+    """A path of unnormalized densities f_β, from one that is known at β = 0 to one that is asked about at β = 1.
+
+    Arguments:
+        sample: n -> exact draws of f_0, (n, D).
+        log_z: logarithm of the normalizer of f_0.
+        step: (x, before, after) -> log f_after(x) - log f_before(x), (n,), and x moved by a kernel that keeps f_after.
+    """
+
+    sample: Callable[[int], Tensor]
+    log_z: float
+    step: Callable[[Tensor, float, float], tuple[Tensor, Tensor]]
+
+
+@runtime_checkable
+class Anneals(Energy, Protocol):
+    """Knows a path of its own from a density whose normalizer is known, or its normalizer itself."""
+
+    bounded: bool
+    """Whether its energy is no less than the true one, so that likelihoods are bounded from below."""
+
+    def annealing_path(self, x: Tensor) -> AnnealingPath:
+        """The path from independent values with the moments of examples `x`, (N, *shape), to the model."""
+
+    def log_z(self) -> Tensor | None:
+        """The normalizer's logarithm, scalar; None where there are too many states to sum over."""
+
+
+@runtime_checkable
+class Filters(Protocol):
+    """Has units that look for something in the data."""
+
+    def filters(self) -> Tensor:
+        """What each unit looks for, (units, *shape)."""
 
 
 @capability

@@ -13,7 +13,7 @@ References:
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -22,28 +22,15 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from counterfeit.common.numerics import logmeanexp, mean_and_error
+from counterfeit.core import AnnealingPath
 from counterfeit.metrics.likelihood.mcmc import Kernel, LogDensity
 
-__all__ = ["LogZ", "Path", "annealed_importance", "geometric", "schedule", "tuned"]
+__all__ = ["LogZ", "annealed_importance", "geometric", "schedule", "tuned"]
 
 STAGES = ((0.5, 500), (0.9, 4_000), (1.0, 10_000))  # to which β in how many steps: Salakhutdinov & Murray
 PARTS = 20  # of the path, between which the steps are shared out
 PILOT = 8  # times fewer steps in the pass that decides how
 FEW = 0.1  # of the runs: with a lower effective number, the estimate is not to be trusted
-
-
-class Path(NamedTuple):
-    """A path of unnormalized densities f_β, from one that is known at β = 0 to one that is asked about at β = 1.
-
-    Arguments:
-        sample: n -> exact draws of f_0, (n, D).
-        log_z: logarithm of the normalizer of f_0.
-        step: (x, before, after) -> log f_after(x) - log f_before(x), (n,), and x moved by a kernel that keeps f_after.
-    """
-
-    sample: Callable[[int], Tensor]
-    log_z: float
-    step: Callable[[Tensor, float, float], tuple[Tensor, Tensor]]
 
 
 class LogZ(NamedTuple):
@@ -91,7 +78,7 @@ def schedule(steps: int = 14_500) -> Tensor:
     return torch.cat(ends)
 
 
-def annealed_importance(path: Path, betas: Sequence[float] | Tensor, runs: int = 100) -> LogZ:
+def annealed_importance(path: AnnealingPath, betas: Sequence[float] | Tensor, runs: int = 100) -> LogZ:
     """Estimate ln Z at the end of `path`.
 
     Arguments:
@@ -110,7 +97,7 @@ def annealed_importance(path: Path, betas: Sequence[float] | Tensor, runs: int =
     return _log_z(path.log_z, log_w)
 
 
-def tuned(path: Path, steps: int, runs: int = 100) -> Tensor:
+def tuned(path: AnnealingPath, steps: int, runs: int = 100) -> Tensor:
     """`steps` + 1 values of β from 0 to 1, closer where a quick uniform pass sees the weights scatter: float64.
 
     Steps in a part of the path scatter its log-weights by V / steps, so that √V is the share each part should have.
@@ -146,7 +133,7 @@ def _log_z(base: float, log_w: Tensor) -> LogZ:
     return LogZ(value, relative, value + low, value + math.log1p(3 * relative), effective, len(log_w))
 
 
-def geometric(base: Distribution, log_f: LogDensity, kernel: Kernel) -> Path:
+def geometric(base: Distribution, log_f: LogDensity, kernel: Kernel) -> AnnealingPath:
     """The path f_β = base^(1-β) f^β.
 
     Arguments:
@@ -160,4 +147,4 @@ def geometric(base: Distribution, log_f: LogDensity, kernel: Kernel) -> Path:
             change = (after - before) * (log_f(x) - base.log_prob(x))
         return change, kernel(x, lambda x: (1 - after) * base.log_prob(x) + after * log_f(x))
 
-    return Path(lambda n: base.sample((n,)), 0.0, step)
+    return AnnealingPath(lambda n: base.sample((n,)), 0.0, step)
