@@ -300,7 +300,8 @@ def test_shapes_that_do_not_fit_are_an_error():
 
 
 def test_energies_that_are_not_finite_are_an_error():
-    path = AnnealingPath(lambda n: torch.zeros(n, 1), 0.0, lambda x, before, after: (torch.full((len(x),), math.nan), x))
+    nothing = torch.full((4,), math.nan)
+    path = AnnealingPath(lambda n: torch.zeros(n, 1), 0.0, lambda x, before, after: (nothing, x))
     with pytest.raises(ValueError, match="not finite"):
         annealed_importance(path, [0.0, 1.0], 4)
     with pytest.raises(ValueError, match="not finite"):

@@ -75,6 +75,15 @@ class Clock(NamedTuple):
     step: int
     steps: int
 
+    def stage(self, parts: int) -> int:
+        """Which of so many equal parts of training this is, from 0.
+
+        Example:
+            >>> [Clock(step, 10).stage(2) for step in (0, 4, 5, 9, 10)]
+            [0, 0, 1, 1, 1]
+        """
+        return min(parts - 1, self.step * parts // self.steps)
+
 
 Draw = Callable[[], Batch]
 

@@ -26,7 +26,7 @@ from counterfeit.metrics.base import Metric, Result
 from counterfeit.metrics.likelihood.annealing import LogZ, annealed_importance, geometric, tuned
 from counterfeit.metrics.likelihood.bounds import DISCRETE, on_levels
 from counterfeit.metrics.likelihood.mcmc import HMC, DiscreteLangevin, LogDensity
-from counterfeit.models.energy.shared.bipartite import MOST, base_rates, states
+from counterfeit.models.energy.shared.bipartite import base_rates
 
 __all__ = ["AIS", "binary", "real"]
 
@@ -84,7 +84,8 @@ def compute(model: Generator, source: Source, evaluation: Evaluation) -> Result:
         value, error = mean_and_error(torch.cat([log_f(part) for part in parts]) + torch.cat(log_det))
     value -= log_z.value
     bound = "lower bound: " if isinstance(model, Anneals) and model.bounded else ""
-    protocol = f"{bound}-energy - ln Z, {how}; nats; {describe(source, evaluation.split, len(x), evaluation.max_examples)}"
+    told = describe(source, evaluation.split, len(x), evaluation.max_examples)
+    protocol = f"{bound}-energy - ln Z, {how}; nats; {told}"
     discrete = not source.spec.discrete and on_levels(x)
     details, bits = _details(log_z), in_bits(value, source)
     return Result(

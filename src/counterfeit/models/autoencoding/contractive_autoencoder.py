@@ -112,7 +112,7 @@ class ContractiveAutoencoder(CodeModel):
             >>> [model.stage(Clock(step, 10)) for step in (0, 4, 5, 9, 10)]
             [0, 0, 1, 1, 1]
         """
-        return min(len(self.layers) - 1, clock.step * len(self.layers) // clock.steps)
+        return clock.stage(len(self.layers))
 
     def code(self, x: Tensor) -> Tensor:
         """Examples, (B, *shape) -> codes of the last layer, (B, hidden)."""

@@ -111,12 +111,8 @@ class RBM(Model):
     def sample(self, n: int, y: Tensor | None = None) -> Tensor:
         """The ends of `n` chains, (n, *shape); means of the visible units where the data are pictures in [0, 1]."""
         check_request(n, y)
-        return self.visible(self.layer.walk(n)).unflatten(1, self.spec.shape)
-
-    def visible(self, h: Tensor) -> Tensor:
-        """Draws of p(v | h), (B, hidden) -> (B, dims), or its means where the data are pictures in [0, 1]."""
-        units = self.layer.units().detached()
-        return units.visible_mean(h) if self.spec.kind == "image" else units.draw_visible(h)
+        units, means = self.layer.units().detached(), self.spec.kind == "image"
+        return units.emitted(self.layer.walk(n), means).unflatten(1, self.spec.shape)
 
     @torch.no_grad()
     def complete(self, x: Tensor, mask: Tensor) -> Tensor:
@@ -125,7 +121,7 @@ class RBM(Model):
         units, known = self.layer.units().detached(), check_mask(mask, x, "RBM.complete").flatten(1)
         start = torch.where(known == 1, x.flatten(1), self.layer.fantasies[0])
         v = units.gibbs(start, self.chains.chain_steps, known)
-        v = torch.where(known == 1, v, self.visible(units.draw_hidden(v)))
+        v = torch.where(known == 1, v, units.emitted(units.draw_hidden(v), self.spec.kind == "image"))
         return v.unflatten(1, self.spec.shape)
 
     def filters(self) -> Tensor:

@@ -11,10 +11,11 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import Tensor
-from torch.nn.functional import softplus
+from torch.nn.functional import binary_cross_entropy_with_logits, softplus
 
 from counterfeit.core import AnnealingPath
 from counterfeit.nets.layers import at_least_float32
@@ -98,6 +99,14 @@ class Bipartite(ABC):
     def alone(self, v: Tensor) -> Tensor:
         """The part of the energy that does not depend on h, (B,)."""
 
+    def emitted(self, h: Tensor, means: bool) -> Tensor:
+        """Draws of p(v | h), or its means, (B, H) -> (B, V)."""
+        return self.visible_mean(h) if means else self.draw_visible(h)
+
+    @abstractmethod
+    def log_prob(self, v: Tensor, h: Tensor) -> Tensor:
+        """Log p(v | h) in nats, (B,)."""
+
     @abstractmethod
     def visible_mean(self, h: Tensor) -> Tensor:
         """Means of p(v | h), (B, H) -> (B, V)."""
@@ -114,7 +123,11 @@ class Bipartite(ABC):
     def log_z(self) -> Tensor | None:
         """The normalizer's logarithm, float64, summed over all states of one layer; None where these are too many."""
 
-    def detached(self) -> Bipartite:
+    @abstractmethod
+    def times(self, factor: float) -> Bipartite:
+        """The units of `factor` times the energy."""
+
+    def detached(self) -> Self:
         """The same in float32, without gradients."""
         return type(self)(**{name: value.detach().float() for name, value in vars(self).items()})
 
@@ -137,9 +150,21 @@ class BinaryUnits(Bipartite):
         """-v·b."""
         return -(v * self.visible).sum(1)
 
+    def log_odds(self, h: Tensor) -> Tensor:
+        """Of 1 of the visible units, (B, H) -> (B, V)."""
+        return at_least_float32(h @ self.weight.mT) + self.visible
+
+    def log_prob(self, v: Tensor, h: Tensor) -> Tensor:
+        """Of independent bits; of values between 0 and 1, the mean over bits with these probabilities."""
+        return -binary_cross_entropy_with_logits(self.log_odds(h), v, reduction="none").sum(1)
+
     def visible_mean(self, h: Tensor) -> Tensor:
         """Probabilities of 1."""
-        return (h @ self.weight.mT + self.visible).sigmoid()
+        return self.log_odds(h).sigmoid()
+
+    def times(self, factor: float) -> BinaryUnits:
+        """Weights and biases `factor` times as large."""
+        return self if factor == 1 else BinaryUnits(*(factor * t for t in (self.weight, self.visible, self.hidden)))
 
     def draw_visible(self, h: Tensor) -> Tensor:
         """Bits."""
@@ -197,6 +222,16 @@ class GaussianUnits(Bipartite):
     def alone(self, v: Tensor) -> Tensor:
         """|u|²/2."""
         return self.seen(v).square().sum(1) / 2
+
+    def times(self, factor: float) -> GaussianUnits:
+        """Only of 1: nobody has asked for others."""
+        if factor != 1:
+            raise ValueError(f"{factor} times the energy came; Gaussian units have their own only. Take binary ones.")
+        return self
+
+    def log_prob(self, v: Tensor, h: Tensor) -> Tensor:
+        """Of independent normal values."""
+        return torch.distributions.Normal(self.visible_mean(h), self.scale).log_prob(v).sum(1)
 
     def visible_mean(self, h: Tensor) -> Tensor:
         """B + s W h."""

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from counterfeit.core import Net
 from counterfeit.models.energy.shared.bipartite import BinaryUnits, Bipartite, GaussianUnits, base_rates
 
-__all__ = ["Chains", "Harmonium"]
+__all__ = ["Chains", "Directed", "Harmonium"]
 
 SPREAD = 0.01  # of weights before training (Hinton, section 8)
 WITHIN = 0.5  # of the standard deviation of real values, which hidden units leave unexplained at first
@@ -60,7 +60,7 @@ class Harmonium(Net):
         visible: how many units.
         hidden: how many, binary.
         gaussian: whether visible units are real numbers, and not binary.
-        chains: whether and how it is centered, and how many chains move between its layers.
+        chains: whether it is centered, and how many chains move between its layers.
     """
 
     mean: Tensor
@@ -72,12 +72,12 @@ class Harmonium(Net):
         self.visible, self.hidden = nn.Parameter(torch.zeros(visible)), nn.Parameter(torch.zeros(hidden))
         self.log_scale = nn.Parameter(torch.zeros(visible)) if gaussian else None
         self.chains, self.rest = chains, 0.5 if chains.centered else 0.0
-        self.register_buffer("mean", torch.zeros(visible))
+        self.register_buffer("mean", torch.full((visible,), self.rest))
         self.register_buffer("fantasies", torch.rand(chains.chains, visible).round())
 
-    def forward(self, v: Tensor) -> Tensor:
-        """Free energy of visible units in nats, (B, V) -> (B,)."""
-        return self.units().free_energy(v)
+    def forward(self, v: Tensor, up: float = 1.0) -> Tensor:
+        """Free energy of visible units in nats where the energy counts `up` times, (B, V) -> (B,)."""
+        return self.units().times(up).free_energy(v)
 
     def units(self) -> Bipartite:
         """The same units with biases that count for v and h as they are."""
@@ -101,17 +101,52 @@ class Harmonium(Net):
         self.fantasies.copy_(torch.rand_like(self.fantasies) < self.visible.sigmoid().expand(count, -1))
 
     @torch.no_grad()
-    def negative(self, v: Tensor) -> Tensor:
-        """The ends of chains after `gibbs_steps`: of persistent ones, (chains, V), or of such as start at `v`, (B, V)."""
-        units = self.units().detached()
-        if not self.chains.persistent:
-            return units.gibbs(v, self.chains.gibbs_steps)
-        self.fantasies.copy_(units.gibbs(self.fantasies, self.chains.gibbs_steps))
-        return self.fantasies.clone()
+    def negative(self, v: Tensor, up: float = 1.0, down: float = 1.0) -> Tensor:
+        """The ends of chains after `gibbs_steps`: of persistent ones, (chains, V), or of such as start at `v`, (B, V).
+
+        Hidden units see `up` times the energy, and visible ones `down` times.
+        """
+        units, start = self.units().detached(), self.fantasies if self.chains.persistent else v
+        hidden, visible, end = units.times(up), units.times(down), start
+        for _ in range(self.chains.gibbs_steps):
+            end = visible.draw_visible(hidden.draw_hidden(end))
+        if self.chains.persistent:
+            self.fantasies.copy_(end)
+        return end
 
     @torch.no_grad()
     def walk(self, n: int) -> Tensor:
-        """Hidden units, (n, H), where chains are `chain_steps` after they left some of the persistent ones at random."""
+        """Hidden units, (n, H), of chains that left random ones of the persistent chains `chain_steps` before."""
         units = self.units().detached()
         start = self.fantasies[torch.randint(len(self.fantasies), (n,), device=self.fantasies.device)]
         return units.draw_hidden(units.gibbs(start, self.chains.chain_steps))
+
+
+class Directed(nn.Module):
+    """Visible units that depend on hidden ones, with weights of their own.
+
+    Arguments:
+        layer: whose weights it begins at, each time `follow` is called.
+    """
+
+    def __init__(self, layer: Harmonium) -> None:
+        super().__init__()
+        units = layer.units()
+        self.weight, self.visible = (nn.Parameter(t.detach().clone()) for t in (units.weight, units.visible))
+        self.log_scale = None if layer.log_scale is None else nn.Parameter(layer.log_scale.detach().clone())
+
+    @torch.no_grad()
+    def follow(self, layer: Harmonium) -> None:
+        """Begin at the weights of that layer."""
+        units = layer.units()
+        self.weight.copy_(units.weight)
+        self.visible.copy_(units.visible)
+        if self.log_scale is not None and layer.log_scale is not None:
+            self.log_scale.copy_(layer.log_scale)
+
+    def units(self) -> Bipartite:
+        """The units, whose hidden ones have no biases."""
+        hidden = self.weight.new_zeros(self.weight.shape[1])
+        if self.log_scale is not None:
+            return GaussianUnits(self.weight, self.visible, hidden, self.log_scale.exp())
+        return BinaryUnits(self.weight, self.visible, hidden)

@@ -1,0 +1,178 @@
+"""The deep belief network: restricted Boltzmann machines that are trained one on top of the other.
+
+References:
+    A Fast Learning Algorithm for Deep Belief Nets, Hinton, Osindero & Teh, 2006.
+    On the Quantitative Analysis of Deep Belief Networks, Salakhutdinov & Murray, 2008.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from counterfeit.core import AnnealingPath, Batch, Clock, Draw, Model, Spec, Update, check_request
+from counterfeit.models.energy.shared.bipartite import Bipartite
+from counterfeit.models.energy.shared.harmonium import Chains, Directed, Harmonium
+
+__all__ = ["DBN"]
+
+
+class DBN(Model):
+    """A deep belief network: p(v, h¹, …) = p(v | h¹) p(h¹ | h²) … p(hᴸ⁻¹, hᴸ), whose last factor is an RBM.
+
+    Layers are trained greedily, each on what the one below makes of the data. Then, where a fraction of the steps is
+    left for it, weights that go up and weights that go down part, and all are trained together by the up-down
+    algorithm (Hinton et al., 2006, section 5).
+
+    References:
+        A Fast Learning Algorithm for Deep Belief Nets, Hinton, Osindero & Teh, 2006.
+        On the Quantitative Analysis of Deep Belief Networks, Salakhutdinov & Murray, 2008.
+
+    Arguments:
+        spec: what the data are.
+        hidden: how many units each hidden layer has, from the lowest on.
+        chains: where negative examples come from, and samples.
+        finetune_fraction: share of the steps, at the end, of the up-down algorithm.
+
+    Raises:
+        ValueError: where there are fewer than two hidden layers, one has no unit, or the fraction is none.
+
+    Example:
+        >>> model = DBN(Spec((1, 4, 4), "binary"), hidden=(8, 6))
+        >>> model.sample(3).shape
+        torch.Size([3, 1, 4, 4])
+    """
+
+    bounded = True
+    shows_samples = True
+    untied: Tensor
+
+    def __init__(
+        self, spec: Spec, hidden: tuple[int, ...] = (500, 1_000), chains: Chains = Chains(),  # noqa: B008
+        finetune_fraction: float = 0.3,
+    ) -> None:  # fmt: skip
+        if len(hidden) < 2 or min(hidden) < 1 or not 0 <= finetune_fraction < 1:
+            came = f"hidden={hidden}, finetune_fraction={finetune_fraction} came"
+            raise ValueError(f"{came}; two layers or more, and a fraction below 1, are expected. For one, take rbm.")
+        super().__init__(spec)
+        sizes = [*pairwise((spec.dims, *hidden))]
+        real = [spec.kind == "real", *(False for _ in sizes[1:])]
+        self.layers = nn.ModuleList(Harmonium(*size, one, chains) for size, one in zip(sizes, real, strict=True))
+        self.generative = nn.ModuleList(Directed(layer) for layer in self.stack[:-1] if finetune_fraction)
+        self.chains, self.finetune_fraction, self.undivided = chains, finetune_fraction, chains.undivided()
+        self.register_buffer("untied", torch.zeros((), dtype=torch.bool))
+
+    def initialize(self, data: Batch) -> None:
+        """See the mean of every value."""
+        self.stack[0].initialize(data.x.flatten(1))
+
+    def updates(self, draw: Draw, clock: Clock) -> Iterator[Update]:
+        """Descend what trains one layer's RBM, or all of them by the up-down algorithm."""
+        v, greedy = draw().x.flatten(1), round((1 - self.finetune_fraction) * clock.steps)
+        if clock.step < greedy:
+            one = Clock(clock.step, greedy).stage(len(self.layers))
+            with torch.no_grad():
+                v = self.up(v, one)[-1]
+            yield Update.of(f"layers.{one}", {"free_energy": self.layers[one](v).mean() - self._dreamt(one, v)[0]})
+            return
+        if clock.step == greedy:
+            self.untie()
+        yield Update.of(("layers", "generative"), self.wake_sleep(v))
+
+    def wake_sleep(self, v: Tensor) -> dict[str, Tensor]:
+        """The losses of the up-down algorithm for examples, (B, dims): of ways down, of the top, of ways up."""
+        with torch.no_grad():
+            awake = self.up(v, len(self.stack) - 1)
+        wake = [self.below(i).log_prob(*pair) for i, pair in enumerate(pairwise(awake))]
+        fantasy, dream = self._dreamt(len(self.stack) - 1, awake[-1])
+        with torch.no_grad():
+            asleep = [dream]
+            for i in reversed(range(len(self.stack) - 1)):
+                asleep.append(self.below(i).draw_visible(asleep[-1]))
+        sleep = [_log_q(layer.units(), *pair) for layer, pair in zip(self.stack, pairwise(asleep[::-1]), strict=False)]
+        return {
+            "wake": -torch.stack(wake).sum(0).mean(),
+            "free_energy": self.stack[-1](awake[-1]).mean() - fantasy,
+            "sleep": -torch.stack(sleep).sum(0).mean(),
+        }
+
+    def _dreamt(self, one: int, v: Tensor) -> tuple[Tensor, Tensor]:
+        """The mean free energy of the ends of chains in a layer's RBM, and these ends."""
+        ends = self.stack[one].negative(v)
+        return self.stack[one](ends).mean(), ends
+
+    def up(self, v: Tensor, layers: int) -> list[Tensor]:
+        """Examples, (B, dims), and above them draws of the units of the first `layers` hidden layers."""
+        units = [v]
+        for layer in self.stack[:layers]:
+            units.append(layer.units().draw_hidden(units[-1]))
+        return units
+
+    @torch.no_grad()
+    def untie(self) -> None:
+        """Let weights that go down begin at those that go up."""
+        for one, layer in zip(self.generative, self.stack, strict=False):
+            cast(Directed, one).follow(layer)
+        self.untied.fill_(True)
+
+    def below(self, one: int) -> Bipartite:
+        """The units whose visible ones are drawn given the hidden, in going down through layer `one`."""
+        directed = bool(self.untied) and one < len(self.generative)
+        return cast(Directed, self.generative[one]).units() if directed else self.stack[one].units()
+
+    @property
+    def stack(self) -> list[Harmonium]:
+        """The RBMs from the lowest on."""
+        return cast(list[Harmonium], [*self.layers])
+
+    def energy(self, x: Tensor) -> Tensor:
+        """An estimate of an upper bound of the free energy, with one draw of the posterior, in nats, (B,).
+
+        With Z of the top RBM, -energy - ln Z bounds log p(x) from below (Salakhutdinov & Murray, 2008, eq. 29).
+        """
+        self.spec.check(x, "DBN.energy")
+        top = len(self.stack) - 1
+        units = self.up(x.flatten(1), top)
+        bound = -self.stack[-1](units[-1])
+        for i, (below, above) in enumerate(pairwise(units)):
+            bound = bound + self.below(i).log_prob(below, above) - _log_q(self.stack[i].units(), below, above)
+        return -bound
+
+    def annealing_path(self, x: Tensor) -> AnnealingPath:
+        """The top RBM's, from independent units with the means of those above examples `x`, (N, *shape)."""
+        return self.stack[-1].units().path(self.up(x.flatten(1), len(self.stack) - 1)[-1])
+
+    def log_z(self) -> Tensor | None:
+        """The logarithm of the top RBM's normalizer, scalar, where one of its layers is small enough."""
+        return self.stack[-1].units().log_z()
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Probabilities of the highest hidden units above probabilities of all below, (B, hidden)."""
+        self.spec.check(x, "DBN.encode")
+        h = x.flatten(1)
+        for layer in self.stack:
+            h = layer.units().inputs(h).sigmoid()
+        return h
+
+    @torch.no_grad()
+    def sample(self, n: int, y: Tensor | None = None) -> Tensor:
+        """Draw the ends of `n` chains of the top RBM and go down, (n, *shape); means where the data are pictures."""
+        check_request(n, y)
+        h = self.stack[-1].walk(n)
+        for i in reversed(range(1, len(self.stack))):
+            h = self.below(i).draw_visible(h)
+        return self.below(0).emitted(h, self.spec.kind == "image").unflatten(1, self.spec.shape)
+
+    def filters(self) -> Tensor:
+        """What each of the lowest hidden units looks for: its weights, (hidden, *shape)."""
+        return self.stack[0].weight.detach().mT.unflatten(1, self.spec.shape)
+
+
+def _log_q(units: Bipartite, v: Tensor, h: Tensor) -> Tensor:
+    """Log q(h | v) of drawn hidden units in nats, (B,)."""
+    return -binary_cross_entropy_with_logits(units.inputs(v), h, reduction="none").sum(1)
