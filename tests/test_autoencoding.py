@@ -215,7 +215,7 @@ def test_contraction_lets_codes_hold_still_across_the_data(contraction, ratio):
     assert ratio[0] < float(across / along) < ratio[1]
 
 
-@pytest.mark.parametrize("wrong", [{"hidden": ()}, {"hidden": (3, 0)}, {"contraction": -1.0}, {"chain_steps": -1}])
+@pytest.mark.parametrize("wrong", [{"hidden": ()}, {"hidden": (3, 0)}, {"contraction": -1.0}, {"sampling_steps": -1}])
 def test_stacks_that_cannot_be_are_refused(wrong):
     with pytest.raises(ValueError, match="are expected"):
         stacked(**wrong)
@@ -278,7 +278,7 @@ def test_a_linear_denoiser_of_a_gaussian_learns_its_posterior_mean():
 @pytest.mark.parametrize("start", [0.0, 10.0])
 def test_chains_of_the_true_conditional_end_at_the_data(start):
     scale, noise = 2.0, 1.5
-    model = gaussian_denoiser(scale, noise, chain_steps=40).requires_grad_(False)
+    model = gaussian_denoiser(scale, noise, sampling_steps=40).requires_grad_(False)
     model.decoder.last.weight.fill_(scale**2 / (scale**2 + noise**2))
     model.like_codes = lambda n: start * torch.randn(n, 1)  # wherever they begin
     x = model.sample(50_000)

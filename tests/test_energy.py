@@ -141,7 +141,7 @@ def test_a_trained_machine_nears_the_entropy_of_few_patterns():
 
 
 def test_completions_follow_the_conditional():
-    model = random(RBM(Spec((4,), "binary"), 3, Chains(chain_steps=60)))
+    model = random(RBM(Spec((4,), "binary"), 3, Chains(sampling_steps=60)))
     every = states(4).float()
     x, mask = torch.tensor([1.0, 0, 1, 0]), torch.tensor([1.0, 1, 0, 0])
     like = (every[:, :2] == x[:2]).all(1)

@@ -68,28 +68,28 @@ class ContractiveAutoencoder(CodeModel):
         hidden: units of each layer, from the data up.
         contraction: weight of the squared Frobenius norm of a layer's Jacobian.
         error: of reconstructions: squared, or the cross-entropy of values in [0, 1]; auto: the latter where it can be.
-        chain_steps: steps of the chain before a sample.
+        sampling_steps: steps of the chain before a sample.
         chain_scale: standard deviation of the noise ε.
 
     Raises:
         ValueError: where there is no layer, a setting is negative, or the error does not suit the data.
 
     Example:
-        >>> model = ContractiveAutoencoder(Spec((1, 8, 8)), hidden=(20, 10), chain_steps=3)
+        >>> model = ContractiveAutoencoder(Spec((1, 8, 8)), hidden=(20, 10), sampling_steps=3)
         >>> model.encode(model.sample(2)).shape
         torch.Size([2, 10])
     """
 
     def __init__(
         self, spec: Spec, hidden: tuple[int, ...] = (1_000,), contraction: float = 0.1, error: ErrorName = "auto",
-        chain_steps: int = 10, chain_scale: float = 0.3,
+        sampling_steps: int = 10, chain_scale: float = 0.3,
     ) -> None:  # fmt: skip
-        if min(hidden, default=0) < 1 or chain_steps < 0 or not min(contraction, chain_scale) >= 0:
-            came = f"hidden={hidden}, contraction={contraction}, chain_steps={chain_steps}, chain_scale={chain_scale}"
+        if min(hidden, default=0) < 1 or sampling_steps < 0 or not min(contraction, chain_scale) >= 0:
+            came = f"hidden={hidden}, contraction={contraction}, sampling_steps={sampling_steps}, chain_scale={chain_scale}"
             raise ValueError(f"{came} came; layers of at least 1 unit, and at least 0, are expected. Correct them.")
         super().__init__(spec, hidden[-1], error)
         self.hidden, self.contraction = hidden, contraction
-        self.chain_steps, self.chain_scale = chain_steps, chain_scale
+        self.sampling_steps, self.chain_scale = sampling_steps, chain_scale
         self.layers = nn.ModuleList(SigmoidLayer(*sizes) for sizes in pairwise((spec.dims, *hidden)))
 
     def updates(self, draw: Draw, clock: Clock) -> Iterator[Update]:
@@ -128,7 +128,7 @@ class ContractiveAutoencoder(CodeModel):
     def prior(self, n: int) -> Tensor:
         """The codes, (n, hidden), at which `n` chains end."""
         h = self.like_codes(n)
-        for _ in range(self.chain_steps):
+        for _ in range(self.sampling_steps):
             h = self.walk(self.decode(h))
         return h
 

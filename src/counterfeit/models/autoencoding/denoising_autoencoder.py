@@ -40,28 +40,28 @@ class DenoisingAutoencoder(Autoencoder):
         noise: how examples are corrupted.
         walkback: steps of the chain in training, from each of which the example is to be rebuilt (2013, algorithm 1),
             so that chains find back from where they stray; 1 corrupts once, as in 2008.
-        chain_steps: steps of the chain before a sample.
+        sampling_steps: steps of the chain before a sample.
         nets: what encoder and decoder are.
 
     Raises:
         ValueError: where error or corruption do not suit the data, or a setting is too low.
 
     Example:
-        >>> model = DenoisingAutoencoder(Spec((1, 8, 8)), chain_steps=3)
+        >>> model = DenoisingAutoencoder(Spec((1, 8, 8)), sampling_steps=3)
         >>> model.sample(2).shape
         torch.Size([2, 1, 8, 8])
     """
 
     def __init__(
         self, spec: Spec, latent_dim: int = 512, error: ErrorName = "auto", noise: Corruption = Corruption(),  # noqa: B008
-        walkback: int = 1, chain_steps: int = 50, nets: CoderNets = CoderNets(),  # noqa: B008
+        walkback: int = 1, sampling_steps: int = 50, nets: CoderNets = CoderNets(),  # noqa: B008
     ) -> None:  # fmt: skip
-        if walkback < 1 or chain_steps < 0:
-            came = f"walkback={walkback}, chain_steps={chain_steps} came"
+        if walkback < 1 or sampling_steps < 0:
+            came = f"walkback={walkback}, sampling_steps={sampling_steps} came"
             raise ValueError(f"{came}; at least 1 step in training, and at least 0 before a sample, are expected.")
         super().__init__(spec, latent_dim, error, nets)
         noise(self.examples[:1], spec)  # which says where it does not suit the data
-        self.noise, self.walkback, self.chain_steps = noise, walkback, chain_steps
+        self.noise, self.walkback, self.sampling_steps = noise, walkback, sampling_steps
 
     def updates(self, draw: Draw, clock: Clock) -> Iterator[Update]:  # noqa: ARG002
         """Descend the mean error of examples rebuilt from corrupted ones, at every step of a chain that left them."""
@@ -82,7 +82,7 @@ class DenoisingAutoencoder(Autoencoder):
         They start at decoded draws from the normal distribution with the moments of the codes of training examples.
         """
         z, scale = self.like_codes(n), self.residual()
-        for _ in range(self.chain_steps):
+        for _ in range(self.sampling_steps):
             z = self.code(self.noise(self.draw(self.decode(z), scale), self.spec))
         return z
 

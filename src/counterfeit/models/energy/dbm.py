@@ -70,6 +70,7 @@ class DBM(Model):
             raise ValueError(f"{came}; two layers or more, a fraction below 1 and a step are expected. Correct them.")
         super().__init__(spec)
         self.layers = nn.ModuleList(Harmonium(*size, False, chains) for size in pairwise((spec.dims, *hidden)))
+        self.sampling_steps = chains.sampling_steps
         self.chains, self.pretrain_fraction, self.completion = chains, pretrain_fraction, completion
         self.mean_field_steps, self.undivided = mean_field_steps, ("model.chains",)
         self.sizes = (spec.dims, *hidden)
@@ -188,7 +189,7 @@ class DBM(Model):
         check_request(n, y)
         units = self.units().detached()
         start = self.fantasies[torch.randint(len(self.fantasies), (n,), device=self.device)]
-        h = units.draw_hidden(units.gibbs(start, self.chains.chain_steps))
+        h = units.draw_hidden(units.gibbs(start, self.sampling_steps))
         return self._seen(units.emitted(h, self.spec.kind == "image"))
 
     @torch.no_grad()
@@ -201,7 +202,7 @@ class DBM(Model):
         if self.completion == "mean-field":
             return self._seen(torch.where(known == 1, v, bits(even[:, : self.spec.dims])))
         hold = torch.cat([known, known.new_zeros(len(v), even.shape[1] - v.shape[1])], 1)
-        even = units.gibbs(torch.where(hold == 1, even, bits(even)), self.chains.chain_steps, hold)
+        even = units.gibbs(torch.where(hold == 1, even, bits(even)), self.sampling_steps, hold)
         drawn = units.emitted(units.draw_hidden(even), self.spec.kind == "image")[:, : self.spec.dims]
         return self._seen(torch.where(known == 1, v, drawn))
 

@@ -64,6 +64,7 @@ class DBN(Model):
         real = [spec.kind == "real", *(False for _ in sizes[1:])]
         self.layers = nn.ModuleList(Harmonium(*size, one, chains) for size, one in zip(sizes, real, strict=True))
         self.generative = nn.ModuleList(Directed(layer) for layer in self.stack[:-1] if finetune_fraction)
+        self.sampling_steps = chains.sampling_steps
         self.chains, self.finetune_fraction, self.undivided = chains, finetune_fraction, chains.undivided()
         self.register_buffer("untied", torch.zeros((), dtype=torch.bool))
 
@@ -163,7 +164,7 @@ class DBN(Model):
     def sample(self, n: int, y: Tensor | None = None) -> Tensor:
         """Draw the ends of `n` chains of the top RBM and go down, (n, *shape); means where the data are pictures."""
         check_request(n, y)
-        h = self.stack[-1].walk(n)
+        h = self.stack[-1].walk(n, self.sampling_steps)
         for i in reversed(range(1, len(self.stack))):
             h = self.below(i).draw_visible(h)
         return self.below(0).emitted(h, self.spec.kind == "image").unflatten(1, self.spec.shape)

@@ -61,6 +61,7 @@ class RBM(Model):
             raise ValueError(f"{came}; a unit, a share between 0 and 1, and a weight of 0 or more, are expected.")
         super().__init__(spec)
         self.layer = Harmonium(spec.dims, hidden, spec.kind == "real", chains)
+        self.sampling_steps = chains.sampling_steps
         self.chains, self.sparsity, self.sparsity_weight = chains, sparsity, sparsity_weight
         self.undivided = (*chains.undivided(), *(() if sparsity is None else ("model.sparsity",)))
 
@@ -112,7 +113,7 @@ class RBM(Model):
         """The ends of `n` chains, (n, *shape); means of the visible units where the data are pictures in [0, 1]."""
         check_request(n, y)
         units, means = self.layer.units().detached(), self.spec.kind == "image"
-        return units.emitted(self.layer.walk(n), means).unflatten(1, self.spec.shape)
+        return units.emitted(self.layer.walk(n, self.sampling_steps), means).unflatten(1, self.spec.shape)
 
     @torch.no_grad()
     def complete(self, x: Tensor, mask: Tensor) -> Tensor:
@@ -120,7 +121,7 @@ class RBM(Model):
         self.spec.check(x, "RBM.complete")
         units, known = self.layer.units().detached(), check_mask(mask, x, "RBM.complete").flatten(1)
         start = torch.where(known == 1, x.flatten(1), self.layer.fantasies[0])
-        v = units.gibbs(start, self.chains.chain_steps, known)
+        v = units.gibbs(start, self.sampling_steps, known)
         v = torch.where(known == 1, v, units.emitted(units.draw_hidden(v), self.spec.kind == "image"))
         return v.unflatten(1, self.spec.shape)
 

@@ -20,11 +20,11 @@ from counterfeit.run.run import Run
 __all__ = ["FILTERS", "shades"]
 
 WIDTH = 700  # pixels of a row
-MOST = 100  # units, those with the largest weights
+ROWS = 8
 
 
 def shades(filters: Tensor) -> Tensor:
-    """Weights, (units, *shape), as pictures in [0, 1]: 0 is a middle gray, and each unit's largest is black or white."""
+    """Weights, (units, *shape), as pictures in [0, 1]: 0 is middle gray, the largest of each is black or white."""
     flat = filters.flatten(1)
     return (0.5 + 0.5 * flat / flat.abs().amax(1, keepdim=True).clamp(min=1e-12)).view_as(filters)
 
@@ -32,12 +32,13 @@ def shades(filters: Tensor) -> Tensor:
 def draw(run: Run) -> Iterator[Figure]:
     """The filters of the units with the largest weights."""
     filters = require(run.model, Filters).filters().cpu()
-    strongest = filters.flatten(1).norm(dim=1).argsort(descending=True)[:MOST]
+    across = grids.columns(run, WIDTH)
+    strongest = filters.flatten(1).norm(dim=1).argsort(descending=True)[: ROWS * across]
     caption = (
         f"Weights of {len(strongest)} of {len(filters)} hidden units, those with the largest first: a unit is likelier "
         "on where the picture is bright in its white parts and dark in its black ones; gray parts do not matter to it."
     )
-    picture = grids.png(run, tile(shades(filters[strongest]), grids.columns(run, WIDTH)))
+    picture = grids.png(run, tile(shades(filters[strongest]), across))
     yield Figure("filters", "Filters", caption, f"Weights of {len(strongest)} hidden units.", picture)
 
 

@@ -30,7 +30,7 @@ class Chains:
         gibbs_steps: steps of Gibbs sampling to each negative example: k of contrastive divergence.
         persistent: chains go on from update to update (Tieleman, 2008); else each starts at a training example.
         chains: how many there are side by side, where they are persistent; samples start from them.
-        chain_steps: steps of Gibbs sampling before a sample.
+        sampling_steps: steps of Gibbs sampling before a sample.
         centered: units enter the energy less their mean at the start, which makes its gradients better conditioned
             (Montavon & Müller, 2012).
     """
@@ -38,12 +38,12 @@ class Chains:
     gibbs_steps: int = 1
     persistent: bool = True
     chains: int = 100
-    chain_steps: int = 200
+    sampling_steps: int = 200
     centered: bool = True
 
     def __post_init__(self) -> None:
-        if min(self.gibbs_steps, self.chains) < 1 or self.chain_steps < 0:
-            came = f"gibbs_steps={self.gibbs_steps}, chains={self.chains}, chain_steps={self.chain_steps} came"
+        if min(self.gibbs_steps, self.chains) < 1 or self.sampling_steps < 0:
+            came = f"gibbs_steps={self.gibbs_steps}, chains={self.chains}, sampling_steps={self.sampling_steps} came"
             raise ValueError(f"{came}; at least 1 step, 1 chain and 0 steps before a sample are expected. Raise them.")
 
     def undivided(self) -> tuple[str, ...]:
@@ -115,11 +115,11 @@ class Harmonium(Net):
         return end
 
     @torch.no_grad()
-    def walk(self, n: int) -> Tensor:
-        """Hidden units, (n, H), of chains that left random ones of the persistent chains `chain_steps` before."""
+    def walk(self, n: int, steps: int) -> Tensor:
+        """Hidden units, (n, H), of chains that left random ones of the persistent chains so many steps before."""
         units = self.units().detached()
         start = self.fantasies[torch.randint(len(self.fantasies), (n,), device=self.fantasies.device)]
-        return units.draw_hidden(units.gibbs(start, self.chains.chain_steps))
+        return units.draw_hidden(units.gibbs(start, steps))
 
 
 class Directed(nn.Module):
