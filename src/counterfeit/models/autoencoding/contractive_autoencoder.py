@@ -85,8 +85,9 @@ class ContractiveAutoencoder(CodeModel):
         sampling_steps: int = 10, chain_scale: float = 0.3,
     ) -> None:  # fmt: skip
         if min(hidden, default=0) < 1 or sampling_steps < 0 or not min(contraction, chain_scale) >= 0:
-            came = f"hidden={hidden}, contraction={contraction}, sampling_steps={sampling_steps}, chain_scale={chain_scale}"
-            raise ValueError(f"{came} came; layers of at least 1 unit, and at least 0, are expected. Correct them.")
+            came = f"hidden={hidden}, contraction={contraction}, sampling_steps={sampling_steps}"
+            came = f"{came}, chain_scale={chain_scale} came"
+            raise ValueError(f"{came}; layers of at least 1 unit, and at least 0, are expected. Correct them.")
         super().__init__(spec, hidden[-1], error)
         self.hidden, self.contraction = hidden, contraction
         self.sampling_steps, self.chain_scale = sampling_steps, chain_scale
