@@ -27,6 +27,7 @@ __all__ = [
     "Initializes",
     "Labelled",
     "LooksBack",
+    "MarkovChain",
     "Predicts",
     "Samples",
     "Scores",
@@ -65,6 +66,23 @@ class Labelled(Samples, Protocol):
 
     labels: int
     """How many labels there are to ask for; 0 for none."""
+
+
+@runtime_checkable
+class MarkovChain(Samples, Protocol):
+    """Samples by a Markov chain, whose states each give an example."""
+
+    sampling_steps: int
+    """How many steps before a sample."""
+
+    def begin(self, n: int) -> Tensor:
+        """The states at which `n` chains begin, (n, …)."""
+
+    def move(self, state: Tensor, steps: int) -> Tensor:
+        """Where chains are so many steps on, (n, …) -> (n, …)."""
+
+    def seen(self, state: Tensor) -> Tensor:
+        """The examples that states give, (n, …) -> (n, *shape)."""
 
 
 @runtime_checkable

@@ -128,15 +128,26 @@ class ContractiveAutoencoder(CodeModel):
 
     def prior(self, n: int) -> Tensor:
         """The codes, (n, hidden), at which `n` chains end."""
-        h = self.like_codes(n)
-        for _ in range(self.sampling_steps):
-            h = self.walk(self.decode(h))
-        return h
+        return self.move(self.begin(n), self.sampling_steps)
+
+    def begin(self, n: int) -> Tensor:
+        """Codes from the normal distribution with the moments of the codes of training examples, (n, hidden)."""
+        return self.like_codes(n)
+
+    def move(self, state: Tensor, steps: int) -> Tensor:
+        """Codes so many steps on, (n, hidden)."""
+        for _ in range(steps):
+            state = self.walk(self.decode(state))
+        return state
+
+    def seen(self, state: Tensor) -> Tensor:
+        """Means of examples, of which binary ones are drawn, (n, *shape)."""
+        return self.reconstruction.drawn(self.decode(state))
 
     def sample(self, n: int, y: Tensor | None = None) -> Tensor:
         """The ends of `n` chains, (n, *shape): means of examples, of which binary ones are drawn."""
         check_request(n, y)
-        return self.reconstruction.drawn(self.decode(self.prior(n)))
+        return self.seen(self.prior(n))
 
     def walk(self, x: Tensor) -> Tensor:
         """The codes h + J Jᵀ ε of examples, (B, *shape), which decode to the next of each chain (2012, algorithm 1)."""

@@ -77,19 +77,28 @@ class DenoisingAutoencoder(Autoencoder):
         yield Update(loss, logs={"loss": loss.detach(), "first": losses[0].detach()})
 
     def prior(self, n: int) -> Tensor:
-        """The codes, (n, latent), at which `n` chains end: those of corrupted examples.
-
-        They start at decoded draws from the normal distribution with the moments of the codes of training examples.
-        """
-        z, scale = self.like_codes(n), self.residual()
-        for _ in range(self.sampling_steps):
-            z = self.code(self.noise(self.draw(self.decode(z), scale), self.spec))
-        return z
+        """The codes, (n, latent), at which `n` chains end: those of corrupted examples."""
+        return self.move(self.begin(n), self.sampling_steps)
 
     def sample(self, n: int, y: Tensor | None = None) -> Tensor:
         """The ends of `n` chains, (n, *shape): draws of P(x | x̃), or its means where the data are pictures."""
         check_request(n, y)
-        mean = self.decode(self.prior(n))
+        return self.seen(self.prior(n))
+
+    def begin(self, n: int) -> Tensor:
+        """Codes from the normal distribution with the moments of the codes of training examples, (n, latent)."""
+        return self.like_codes(n)
+
+    def move(self, state: Tensor, steps: int) -> Tensor:
+        """Codes of corrupted examples so many steps on, (n, latent)."""
+        scale = self.residual()
+        for _ in range(steps):
+            state = self.code(self.noise(self.draw(self.decode(state), scale), self.spec))
+        return state
+
+    def seen(self, state: Tensor) -> Tensor:
+        """Draws of P(x | x̃), or its means where the data are pictures, (n, *shape)."""
+        mean = self.decode(state)
         return mean if self.spec.kind == "image" else self.draw(mean, self.residual())
 
     def rebuilt(self, x: Tensor) -> Tensor:

@@ -183,14 +183,25 @@ class DBM(Model):
         even = self.mean_field(x.flatten(1))
         return torch.cat([self.units().inputs(even).sigmoid(), even[:, self.spec.dims :]], 1)
 
-    @torch.no_grad()
     def sample(self, n: int, y: Tensor | None = None) -> Tensor:
         """The ends of `n` chains, (n, *shape); means of the visible units where the data are pictures."""
         check_request(n, y)
+        return self.seen(self.move(self.begin(n), self.sampling_steps))
+
+    def begin(self, n: int) -> Tensor:
+        """Examples and every second hidden layer of random ones of the persistent chains, (n, even units)."""
+        return self.fantasies[torch.randint(len(self.fantasies), (n,), device=self.device)]
+
+    @torch.no_grad()
+    def move(self, state: Tensor, steps: int) -> Tensor:
+        """These units after steps of Gibbs sampling, (n, even units)."""
+        return self.units().detached().gibbs(state, steps)
+
+    @torch.no_grad()
+    def seen(self, state: Tensor) -> Tensor:
+        """What is drawn through the other half of the units, or its means, (n, *shape)."""
         units = self.units().detached()
-        start = self.fantasies[torch.randint(len(self.fantasies), (n,), device=self.device)]
-        h = units.draw_hidden(units.gibbs(start, self.sampling_steps))
-        return self._seen(units.emitted(h, self.spec.kind == "image"))
+        return self._seen(units.emitted(units.draw_hidden(state), self.spec.kind == "image"))
 
     @torch.no_grad()
     def complete(self, x: Tensor, mask: Tensor) -> Tensor:

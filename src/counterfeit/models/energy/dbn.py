@@ -160,11 +160,24 @@ class DBN(Model):
             h = layer.units().inputs(h).sigmoid()
         return h
 
-    @torch.no_grad()
     def sample(self, n: int, y: Tensor | None = None) -> Tensor:
         """Draw the ends of `n` chains of the top RBM and go down, (n, *shape); means where the data are pictures."""
         check_request(n, y)
-        h = self.stack[-1].walk(n, self.sampling_steps)
+        return self.seen(self.move(self.begin(n), self.sampling_steps))
+
+    def begin(self, n: int) -> Tensor:
+        """Lower units of the top RBM of random ones of its persistent chains, (n, units)."""
+        return self.stack[-1].begin(n)
+
+    @torch.no_grad()
+    def move(self, state: Tensor, steps: int) -> Tensor:
+        """These units after steps of Gibbs sampling in the top RBM, (n, units)."""
+        return self.stack[-1].units().detached().gibbs(state, steps)
+
+    @torch.no_grad()
+    def seen(self, state: Tensor) -> Tensor:
+        """What is drawn through the highest units and all the way down, (n, *shape), or its means."""
+        h = self.stack[-1].units().draw_hidden(state)
         for i in reversed(range(1, len(self.stack))):
             h = self.below(i).draw_visible(h)
         return self.below(0).emitted(h, self.spec.kind == "image").unflatten(1, self.spec.shape)

@@ -108,12 +108,25 @@ class RBM(Model):
         self.spec.check(x, "RBM.encode")
         return self.layer.units().inputs(x.flatten(1)).sigmoid()
 
-    @torch.no_grad()
     def sample(self, n: int, y: Tensor | None = None) -> Tensor:
         """The ends of `n` chains, (n, *shape); means of the visible units where the data are pictures in [0, 1]."""
         check_request(n, y)
-        units, means = self.layer.units().detached(), self.spec.kind == "image"
-        return units.emitted(self.layer.walk(n, self.sampling_steps), means).unflatten(1, self.spec.shape)
+        return self.seen(self.move(self.begin(n), self.sampling_steps))
+
+    def begin(self, n: int) -> Tensor:
+        """Visible units of random ones of the persistent chains, (n, dims)."""
+        return self.layer.begin(n)
+
+    @torch.no_grad()
+    def move(self, state: Tensor, steps: int) -> Tensor:
+        """Visible units after steps of Gibbs sampling, (n, dims)."""
+        return self.layer.units().detached().gibbs(state, steps)
+
+    @torch.no_grad()
+    def seen(self, state: Tensor) -> Tensor:
+        """What is drawn through the hidden units once more, or its means, (n, *shape)."""
+        units = self.layer.units().detached()
+        return units.emitted(units.draw_hidden(state), self.spec.kind == "image").unflatten(1, self.spec.shape)
 
     @torch.no_grad()
     def complete(self, x: Tensor, mask: Tensor) -> Tensor:

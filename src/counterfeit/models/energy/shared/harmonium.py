@@ -114,12 +114,9 @@ class Harmonium(Net):
             self.fantasies.copy_(end)
         return end
 
-    @torch.no_grad()
-    def walk(self, n: int, steps: int) -> Tensor:
-        """Hidden units, (n, H), of chains that left random ones of the persistent chains so many steps before."""
-        units = self.units().detached()
-        start = self.fantasies[torch.randint(len(self.fantasies), (n,), device=self.fantasies.device)]
-        return units.draw_hidden(units.gibbs(start, steps))
+    def begin(self, n: int) -> Tensor:
+        """Where `n` random ones of the persistent chains stand, (n, V)."""
+        return self.fantasies[torch.randint(len(self.fantasies), (n,), device=self.fantasies.device)]
 
 
 class Directed(nn.Module):
