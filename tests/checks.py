@@ -55,6 +55,7 @@ from counterfeit.core import (
     Decodes,
     Density,
     Encodes,
+    GivenDensity,
     Model,
     Net,
     Predicts,
@@ -329,6 +330,19 @@ def density(small: Any) -> None:
     assert abs(total - 1) < 1e-3, f"the probabilities of everything sum to {total:.6g}"
 
 
+@asks(GivenDensity)
+def given(model: Any) -> None:
+    """Likelihoods given labels or series are numbers, and of what is not told or is no such thing there are none."""
+    x = torch.zeros(2, *model.spec.shape)
+    y = torch.zeros(2, *model.spec.series) if model.spec.series else torch.zeros(2).long()
+    if model.conditional:
+        assert model.log_prob_given(x, y).shape == (2,)
+        assert bool(model.log_prob_given(x, y).isfinite().all())
+        rejects(partial(model.log_prob_given, x, y[:1]), "shape (1")
+    else:
+        rejects(partial(model.log_prob_given, x, y), "is told nothing")
+
+
 @asks(Samples, Density)
 def likelihood(small: Any) -> None:
     """Samples fall where the density says, by a chi-square test."""
@@ -425,6 +439,7 @@ def _takers(model: Model) -> Iterator[tuple[Callable[..., Tensor], list[Any]]]:
     others["steps"] = 2
     told = (2,) if model.spec.classes else (2, model.spec.max_tokens)
     others["y"] = torch.zeros(told).long() if model.spec.classes or model.spec.vocabulary else None
+    others["y"] = torch.zeros(2, *model.spec.series) if model.spec.series else others["y"]
     limited = [c for c in CAPABILITIES if c is not Upscales]  # which takes any size: see `upscaling`
     for capability in (c for c in limited if isinstance(model, c)):
         for name, method in inspect.getmembers(capability, inspect.isfunction):

@@ -471,7 +471,38 @@ def test_completions_are_exact_where_what_is_known_comes_first(name, known):
     assert bool(((found - p).abs() <= 5 * (p * (1 - p) / n).sqrt()).all())
 
 
-@pytest.mark.parametrize("name", ["markov", "fvsbn", "nade", "made-agnostic"])
+@pytest.mark.parametrize("memory", [0, 1, 2, 3])
+@pytest.mark.parametrize("order", ["raster", "random"])
+@pytest.mark.parametrize("known", [(0, 0, 0, 1), (0, 1, 0, 1), (1, 0, 0, 1), (0, 0, 1, 0), (0, 0, 0, 0), (1, 1, 1, 1)])
+def test_completions_of_a_markov_model_are_exact_given_all_that_is_known(memory, order, known):
+    with seeded(memory):
+        model = Markov(Spec((4,), "binary"), memory, order=order)
+        for p in model.parameters():
+            p.data.add_(1.5 * torch.randn_like(p))
+    states, x, n = torch.cartesian_prod(*[torch.tensor([0.0, 1.0])] * 4), torch.tensor([1.0, 0, 1, 1]), 20_000
+    p = posterior(model, states, x, torch.tensor(known))
+    found = completed(model, x, torch.tensor(known).float(), n)
+    assert bool(((found - p).abs() <= 5 * (p * (1 - p) / n).sqrt() + 1e-9).all())
+    chain = model.chain(0)
+    with torch.no_grad():  # and how likely what is known is comes out on the way
+        evidence = chain.ahead(x[None], torch.tensor([known]).float())[0]
+        agrees = ((states == x) | (torch.tensor(known) == 0)).all(1)
+        assert float(evidence) == pytest.approx(float(model.log_prob(states)[agrees].logsumexp(0)), abs=1e-5)
+
+
+def test_each_example_of_a_markov_model_is_completed_by_its_own_mask(monkeypatch):
+    from counterfeit.models.autoregressive.shared import tables
+
+    model = made("markov-3")
+    x, known = (torch.rand(9, 12) < 0.5).float(), (torch.rand(9, 12) < 0.5).float()
+    monkeypatch.setattr(tables, "CELLS", 4 * len(model.logits))  # some at a time
+    with seeded(0):
+        y = model.complete(x.view(9, 1, 3, 4), known.view(9, 1, 3, 4)).view(9, 12)
+    assert bool((y == x)[known == 1].all())
+    assert not bool((y == x)[known == 0].all())
+
+
+@pytest.mark.parametrize("name", ["fvsbn", "nade", "made-agnostic"])
 def test_completions_given_later_values_are_near_the_posterior(name):
     spec = Spec((4,), "binary")
     model, states = made(name, spec), torch.cartesian_prod(*[torch.tensor([0.0, 1.0])] * 4)

@@ -237,6 +237,36 @@ def test_every_recipe_trains_on_odd_data_or_says_what_it_needs(recipe, data, odd
         assert run.sample(2).isfinite().all() if isinstance(run.model, Samples) else run.state["step"] == 1
 
 
+def test_vectors_of_bits_train_where_they_are_said_to_be_bits(tmp_path):
+    np.save(tmp_path / "bits.npy", GENERATOR.random((40, 6)) < 0.5)
+    run = train(tmp_path / "run", tmp_path / "bits.npy", "--data.transforms", "[binarize]", recipe="made")
+    assert run.source.spec == Spec((6,), "binary")
+    assert main(["sample", str(tmp_path / "run"), "-n", "3"]) == 0  # where no picture is, an array
+    assert np.load(tmp_path / "run" / "samples.npy").shape == (3, 6)
+
+
+def test_the_size_of_a_recipes_pictures_is_none_of_a_tables(tmp_path, capsys):
+    rows = GENERATOR.integers(0, 2, (40, 5))
+    np.savetxt(tmp_path / "bits.csv", rows, delimiter=",", header="a,b,c,d,e", comments="")
+    np.save(tmp_path / "bits.npy", rows)
+    bits = ("--data.transforms", "[binarize]")
+    assert train(tmp_path / "a", tmp_path / "bits.csv", *bits, recipe="markov").source.spec == Spec((5,), "binary")
+    words = ("train", "markov", "--data", str(tmp_path / "bits.npy"), "--out", str(tmp_path / "b"), *WORDS, *bits)
+    assert "holds examples of shape (5,), pictures are expected" in refused(capsys, *words)
+    assert main([*words, "--data.size", "null"]) == 0
+    said = refused(capsys, "train", "markov", "--data", str(tmp_path / "bits.csv"), "--data.size", "4")
+    assert "data.size came" in said  # by the person who asks for it
+
+
+@pytest.mark.parametrize("holds", [[], [".DS_Store"], ["read me.md"]])
+def test_a_folder_without_data_is_named_whatever_options_came(holds, tmp_path, capsys):
+    for name in holds:
+        (tmp_path / name).write_bytes(b"x")
+    for options in ((), ("--data.options", "{length: 64}")):
+        said = refused(capsys, "train", "wavenet", "--data", str(tmp_path), "--out", str(tmp_path / "run"), *options)
+        assert "holds no pictures or WAV files" in said
+
+
 def test_few_labels_follow_the_classes():
     x, y = torch.rand(87, 1, 8, 8), torch.tensor([0] * 60 + [1] * 20 + [2] * 7)
     model = SemiSupervisedGAN(Spec((1, 8, 8), classes=3), nets=ConvPlayers(width=4, discriminator_width=4))

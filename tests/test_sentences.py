@@ -91,7 +91,7 @@ def test_lines_that_are_too_long_are_left_out_and_said(tmp_path):
 @pytest.mark.parametrize(
     ("content", "options", "words"),
     [
-        (b"", {}, "has no line of 1 to 40 words"), (b"\n \n", {}, "has no line"), (b"a\xff b", {}, "no UTF-8"),
+        (b"", {}, "has no line with a word in it"), (b"\n \n", {}, "has no line with a"), (b"a\xff b", {}, "no UTF-8"),
         (b"a b c", {"longest": 2}, "has no line of 1 to 2 words"), (b"a", {"tokens": "bytes"}, "words or characters"),
         (b"a", {"longest": 0}, "at least 1"),
     ],

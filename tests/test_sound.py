@@ -259,6 +259,23 @@ def test_wrong_options_are_one_line(tmp_path, options, says):
     assert "\n" not in str(caught.value)
 
 
+def test_files_without_a_clip_are_in_no_split(tmp_path):
+    for i in range(12):
+        written(tmp_path / f"{i}.wav", sine(seconds=0.5 if i in (3, 4, 7) else 0.001))
+    source = Sounds(tmp_path, length=1_000)
+    assert source.sizes == {"train": 4, "valid": 4, "test": 4}
+    assert "9 shorter than a clip left out" in source.warning
+
+
+def test_a_file_without_a_sample_is_left_out_or_named(tmp_path):
+    written(tmp_path / "a.wav", sine()[:, :0])
+    with pytest.raises(DataError, match="holds no sound"):
+        Sounds(tmp_path)
+    written(tmp_path / "b.wav", sine())
+    written(tmp_path / "c.wav", sine(rate=11_025)[:, :0], rate=11_025)
+    assert "2 shorter than a clip left out, such as a.wav" in Sounds(tmp_path, length=1_000).warning
+
+
 def test_an_empty_folder_is_named_and_a_damaged_file_in_one_too(tmp_path):
     with pytest.raises(DataError, match="does not exist"):
         Sounds(tmp_path / "none")

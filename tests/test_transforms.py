@@ -131,7 +131,16 @@ def test_spec_says_what_data_become(names, spec):
     spec.check(chain.forward(images())[0], "the test")
 
 
-@pytest.mark.parametrize("name", ["binarize", "dequantize", "logit"])
+def test_vectors_of_bits_become_binary_data_and_others_are_refused():
+    bits, chain = torch.tensor([[0.0, 1, 1], [1.0, 0, 1]]), build(["binarize"])
+    assert chain.spec(Spec((3,), "real")) == Spec((3,), "binary")
+    chain.fit(lambda: bits)
+    assert torch.equal(chain.forward(bits)[0], bits)
+    with pytest.raises(ValueError, match=r"lies in \[0, 3\]; binarize expects \[0, 1\]"):
+        chain.fit(lambda: 3 * bits)
+
+
+@pytest.mark.parametrize("name", ["dequantize", "logit"])
 def test_transforms_of_images_refuse_real_values(name):
     with pytest.raises(ValueError, match=f"of kind 'real'; {name} expects image"):
         build(["symmetric", name]).spec(IMAGE)

@@ -75,7 +75,9 @@ class Affine(Transform):
 
 
 class Binarize(Transform):
-    """A fresh Bernoulli draw of every pixel, whose value is the probability of 1: dynamic binarization.
+    """A fresh Bernoulli draw of every value, which is the probability of 1: dynamic binarization.
+
+    Zeros and ones stay as they are, so that vectors of bits become binary data.
 
     References:
         On the Quantitative Analysis of Deep Belief Networks, Salakhutdinov & Murray, 2008.
@@ -83,7 +85,11 @@ class Binarize(Transform):
 
     def spec(self, spec: Spec) -> Spec:
         """Binary values of the same shape."""
-        return replace(_of_kind(spec, "binarize", "image", "binary"), kind="binary")
+        return replace(_of_kind(spec, "binarize", "image", "binary", "real"), kind="binary")
+
+    def fit(self, examples: Callable[[], Tensor]) -> None:
+        """See whether the values of training examples are probabilities, lest training begin where they are not."""
+        _check(examples(), "binarize")
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Draw; probabilities of discrete values have no Jacobian, so its logarithm is 0."""
@@ -91,7 +97,7 @@ class Binarize(Transform):
         return (torch.rand_like(x) < x).to(x.dtype), _zeros(x)
 
     def inverse(self, y: Tensor) -> Tensor:
-        """`y` itself: binary images are images."""
+        """`y` itself: zeros and ones are values too."""
         return y
 
 

@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from counterfeit.common.discovery import by_name, concrete, modules
+from counterfeit.common.files import DataError
 from counterfeit.common.spelling import nearest
 from counterfeit.config.settings import AUTO, Data
 from counterfeit.data.class_subset import chosen
@@ -25,7 +26,7 @@ from counterfeit.data.sources.text_lines import TEXT, Lines
 from counterfeit.data.sources.video_folder import Videos
 from counterfeit.transforms import build as chain
 
-__all__ = ["source", "sources"]
+__all__ = ["resizable", "source", "sources"]
 
 
 @cache
@@ -54,6 +55,14 @@ def source(data: Data | str, beside: Path | None = None, adopted: Source | None 
         raw = chosen(raw, data.classes)
     names = [name for name in data.transforms if name != AUTO]
     return transformed(raw, chain(names)) if names else raw
+
+
+def resizable(name: str) -> bool:
+    """Whether the data of a name or path take `data.size`; also where there are none, which is said later."""
+    try:
+        return "size" in inspect.signature(_named(Data(name), None)[0]).parameters
+    except (ValueError, DataError):
+        return True
 
 
 def _named(data: Data, beside: Path | None) -> tuple[type[Source], Path | None]:

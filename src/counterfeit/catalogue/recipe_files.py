@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from counterfeit.catalogue.classes import OWN, model_class, own, summaries
+from counterfeit.catalogue.data_sources import resizable
 from counterfeit.common import file_schemas, schema
 from counterfeit.common.spelling import nearest, summary
 from counterfeit.config.nested import dump, load_yaml
@@ -158,14 +159,15 @@ def configure(chosen: Recipe, *layers: Mapping[str, Any]) -> Config:
     """The settings of a recipe with `layers` of nested settings over it.
 
     The recipe's `data.options`, `data.classes` and `data.transforms` are those of its own source: over other data they
-    count for nothing, so that nothing is binarized, say, that did not ask for it.
+    count for nothing, so that nothing is binarized, say, that did not ask for it; and `data.size` where data take none.
     """
     settings, theirs = dict(chosen.settings), _data(chosen.settings)
     name = theirs.get("name", Data.name)
-    if any(_data(layer).get("name", name) != name for layer in layers):
-        settings["data"] = {
-            key: value for key, value in theirs.items() if key not in ("options", "classes", "transforms")
-        }
+    others = [other for layer in layers if (other := _data(layer).get("name", name)) != name]
+    if others:
+        dropped = {"options", "classes", "transforms"}
+        dropped |= set() if "size" not in theirs or resizable(str(others[-1])) else {"size"}
+        settings["data"] = {key: value for key, value in theirs.items() if key not in dropped}
     cls = model_class(chosen.model)
     for layer in layers:
         _check_model(chosen, layer)

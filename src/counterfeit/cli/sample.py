@@ -24,6 +24,7 @@ EXAMPLE = """examples:
   counterfeit sample runs/cgan --class 3,8               of these classes, by name or number
   counterfeit sample runs/cgan --per-class 10            a labelled row of ten of each class
   counterfeit sample runs/digits --caption "a small green three" --caption "a large blue zero"
+  counterfeit sample runs/sounds --series melody.csv     sounds for a second series, a row of numbers for each frame
   counterfeit sample runs/first --interpolate 5          walks between five pairs of codes
   counterfeit sample runs/first --interpolate 5 --out walk.gif
 """
@@ -38,12 +39,13 @@ def options(parser: argparse.ArgumentParser) -> None:
         "--out",
         help="a .png grid, a .npy array, a folder for single pictures or sounds, a .wav of all sounds, a .csv or "
         ".parquet of a table's columns, or a .txt of texts (default: RUN/samples.png, .wav of sound, .csv of tables, "
-        ".txt of texts)",
+        ".txt of texts, .npy of vectors)",
     )
     group = parser.add_argument_group("what samples show; as frequent as in the data where nothing is asked")
     group.add_argument("--class", metavar="A,B", dest="classes", help="classes, by name or number")
     group.add_argument("--per-class", metavar="N", type=int, help="N of each class, or of those of --class, in rows")
     group.add_argument("--caption", action="append", help="a caption, where the model was trained on them; repeatable")
+    group.add_argument("--series", metavar="FILE", help="a .npy or .csv of frames, where the data had a series")
     group = parser.add_argument_group("walks between codes")
     group.add_argument("--interpolate", metavar="N", type=int, help="N walks, in rows, or as an animated .gif or .webp")
     group.add_argument("--steps", type=int, default=10, help="pictures on a walk (default: 10)")
@@ -75,7 +77,9 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
 def _agree(args: argparse.Namespace) -> None:
     """Raise a ValueError where two options contradict each other, or a number is none."""
     asked = [f"--{name.replace('_', '-')}" for name in ("per_class", "caption", "interpolate") if getattr(args, name)]
-    for one, other in (("classes", "caption"), ("classes", "interpolate"), ("n", "per_class"), ("n", "interpolate")):
+    pairs = [("classes", "caption"), ("classes", "interpolate"), ("n", "per_class"), ("n", "interpolate")]
+    pairs += [(one, "series") for one in ("classes", "per_class", "caption", "interpolate")]
+    for one, other in pairs:
         if getattr(args, one) is not None and getattr(args, other) is not None:
             names = (f"--{name.replace('classes', 'class').replace('_', '-')}" for name in (one, other))
             raise ValueError(f"{' and '.join(names)} came together; one of them is expected. Leave out the other.")
@@ -94,6 +98,7 @@ def _suffix(source: Run) -> str:
 
     raw = source.source.raw
     kinds = {".csv": isinstance(raw, Table), TEXT: isinstance(raw, Text), ".wav": raw.rate is not None}
+    kinds[".npy"] = len(raw.spec.shape) == 1 and raw.spec.dims > 2  # of which there is no picture
     return next((suffix for suffix, one in kinds.items() if one), ".png")
 
 
@@ -153,9 +158,27 @@ def _sample(source: Run, args: argparse.Namespace, place: Path) -> tuple[int, Pa
     n, (out, _) = args.n or 64, samples_writable(str(place), place, rate)
     rows = rows_asked(source, args.classes, args.per_class, args.caption, n)
     if rows is None:
-        return n, write_samples(source.sample(n, args.seed, mean=args.mean), out, source.source.span, rate)
+        y = None if args.series is None else _series(source, Path(args.series))
+        return n, write_samples(source.sample(n, args.seed, y, args.mean), out, source.source.span, rate)
     x = source.sample(len(rows.asked), args.seed, rows.asked)
     return len(x), write_rows(x, rows.texts, rows.counts, out, source.source.span, rate)
+
+
+def _series(source: Run, path: Path) -> Tensor:
+    """What a file holds, brought to the frames of an example, (channels, frames)."""
+    import torch
+
+    from counterfeit.common.files import UNREADABLE
+    from counterfeit.data.sounds import read_series, series_of_clips
+
+    spec = source.source.spec
+    if not spec.series:
+        raise ValueError(f"--series came; {source.name} learnt from data without a second series. Leave it out.")
+    try:
+        y = read_series(path.read_bytes(), str(path))
+    except UNREADABLE as error:
+        raise ValueError(f"{path} cannot be read ({error}). Give a .npy or a .csv.") from None
+    return torch.from_numpy(series_of_clips(y, spec.shape[-1], spec.shape[-1], spec)[0])
 
 
 def _walk(source: Run, args: argparse.Namespace, place: Path) -> tuple[int, Path]:

@@ -6,7 +6,15 @@ A model is the only place that knows *what* is descended and *in which order*; t
 
 from counterfeit.core import capabilities
 from counterfeit.core.capabilities import *  # noqa: F403 - all of them: a new one is named in its own file only
-from counterfeit.core.checks import check_captions, check_codes, check_labels, check_request, labels_seen
+from counterfeit.core.checks import (
+    check_captions,
+    check_codes,
+    check_labels,
+    check_request,
+    check_series,
+    check_told,
+    labels_seen,
+)  # fmt: skip
 from counterfeit.core.modes import frozen, without_statistics
 from counterfeit.core.vocabulary import (
     NUMBERS,
@@ -25,6 +33,7 @@ from counterfeit.core.vocabulary import (
 __all__ = [
     "NUMBERS",
     "Batch", "Clock", "Draw", "Generator", "Kind", "Model", "Net", "Scaled", "Spec", "Update", "check_captions",
-    "check_codes", "check_labels", "check_request", "frozen", "labels_seen", "without_statistics",
+    "check_codes", "check_labels", "check_request", "check_series", "check_told", "frozen", "labels_seen",
+    "without_statistics",
 ]  # fmt: skip
 __all__ += capabilities.__all__

@@ -24,6 +24,7 @@ __all__ = [
     "Encodes",
     "Energy",
     "Filters",
+    "GivenDensity",
     "Initializes",
     "Labelled",
     "LooksBack",
@@ -117,6 +118,15 @@ class Density(Protocol):
 
     def log_prob(self, x: Tensor) -> Tensor:
         """Log-likelihood in nats, (B,)."""
+
+
+@capability
+@runtime_checkable
+class GivenDensity(Protocol):
+    """Knows its log-likelihood exactly given what belongs to an example."""
+
+    def log_prob_given(self, x: Tensor, y: Tensor) -> Tensor:
+        """Log-likelihood in nats given the labels, (B,), or the series, (B, C, frames), of examples: (B,)."""
 
 
 @capability

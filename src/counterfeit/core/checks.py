@@ -1,14 +1,17 @@
-"""What every model checks of what it is asked: a request, labels, captions and codes."""
+"""What every model checks of what it is asked: a request, labels, captions, series and codes."""
 
 from __future__ import annotations
 
 import numbers
 
+import torch
 from torch import Tensor
 
-from counterfeit.core.vocabulary import Spec
+from counterfeit.core.vocabulary import Generator, Spec
 
-__all__ = ["check_captions", "check_codes", "check_labels", "check_request", "labels_seen"]
+__all__ = [
+    "check_captions", "check_codes", "check_labels", "check_request", "check_series", "check_told", "labels_seen",
+]  # fmt: skip
 
 
 def check_request(n: int, y: Tensor | None = None) -> None:
@@ -43,6 +46,25 @@ def check_captions(y: Tensor | None, n: int, spec: Spec, values: bool = True) ->
         came = f"tokens {int(y.min())} to {int(y.max())} came"
         raise ValueError(f"{came}; 0 to {len(spec.vocabulary)} are expected. Take those of the data's own words.")
     return y.long()
+
+
+def check_series(y: Tensor | None, n: int, spec: Spec, values: bool = True) -> Tensor:
+    """The series `y`, or a ValueError unless they are (n, channels, frames) and, where `values`, finite."""
+    want = f"({n}, {', '.join(map(str, spec.series))}) floating point"
+    if y is None:
+        raise ValueError(f"no series came; {want} are expected. Give `y`, or choose data with a series.")
+    if y.shape != (n, *spec.series) or not y.is_floating_point():
+        raise ValueError(f"`y` has shape {tuple(y.shape)}, dtype {y.dtype}; {want} are expected. Convert it.")
+    if values and not bool(torch.isfinite(y).all()):
+        raise ValueError("`y` holds values that are not finite; finite ones are expected. Clean the series first.")
+    return y
+
+
+def check_told(model: Generator) -> None:
+    """Raise a ValueError unless the model is told the labels or series of examples."""
+    if not model.conditional:
+        who = type(model).__name__
+        raise ValueError(f"{who} is told nothing of examples; a conditional model is expected. Take `log_prob`.")
 
 
 def labels_seen(spec: Spec, conditional: bool) -> int:

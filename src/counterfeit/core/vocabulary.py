@@ -21,7 +21,10 @@ NUMBERS: tuple[Kind, ...] = ("image", "binary", "real")
 
 
 class Batch(NamedTuple):
-    """A minibatch in the data's natural unit: images in [0, 1], (B, C, H, W); points (B, D)."""
+    """A minibatch in the data's natural unit: images in [0, 1], (B, C, H, W); points (B, D).
+
+    `y` belongs to each example: its label, (B,), the tokens of its caption, (B, length), or its series, (B, C, frames).
+    """
 
     x: Tensor
     y: Tensor | None = None
@@ -96,6 +99,9 @@ class Spec:
     nothing more.
     Where it is known what captions can say, `phrases` holds the names of every value of every attribute.
 
+    Data with a second series have, in place of labels, real numbers (B, *`series`): `series` is (channels, frames), and
+    frame f goes with the values from f `hop` on along the last axis of an example.
+
     Examples of kind "tokens" are texts: such tokens themselves, (B, T), as whole numbers in floating point.
 
     Example:
@@ -109,6 +115,17 @@ class Spec:
     vocabulary: tuple[str, ...] = ()
     max_tokens: int = 0
     phrases: tuple[tuple[tuple[str, ...], ...], ...] = ()
+    series: tuple[int, ...] = ()
+
+    @property
+    def hop(self) -> int:
+        """How many values along the last axis go with each frame of a second series.
+
+        Example:
+            >>> Spec((1, 2000), "real", series=(5, 50)).hop
+            40
+        """
+        return -(-self.shape[-1] // self.series[1])
 
     @property
     def dims(self) -> int:

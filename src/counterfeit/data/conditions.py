@@ -1,4 +1,4 @@
-"""What samples are asked to show: classes by name or number, or captions."""
+"""What samples are asked to show: classes by name or number, captions, or series."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from counterfeit.core import Spec
+from counterfeit.core import Spec, check_series
 from counterfeit.data.selection import evenly_spaced
 from counterfeit.data.source import Source
 from counterfeit.data.tokenizer import caption, encode
@@ -37,13 +37,13 @@ def conditions(asked: Any, n: int, source: Source, labels: int) -> Tensor | None
 
     Arguments:
         asked: None; a class, by name or number, or a caption, for all; or as many of these as there are samples, in a
-            list, an array or a tensor.
+            list, an array or a tensor; or a series, (channels, frames), for all, or one each.
         n: how many samples.
         source: the data, which know the names of classes or the words of captions.
         labels: how many labels the model can be asked for: the data's classes, or categories that have no names.
 
     Returns:
-        int64 (n,) of labels, or (n, length) of tokens; None where nothing is asked.
+        int64 (n,) of labels, or (n, length) of tokens, or float32 (n, channels, frames); None where nothing is asked.
 
     Raises:
         ValueError: the model takes no labels, there is no such class, or their number is not n.
@@ -56,6 +56,8 @@ def conditions(asked: Any, n: int, source: Source, labels: int) -> Tensor | None
     if asked is None:
         return None
     spec = source.spec
+    if spec.series and not isinstance(asked, (str, int, np.integer)):
+        return _series(asked, n, spec)
     if not labels and not spec.captioned:
         raise ValueError(f"{asked!r} was asked for; the model samples without labels. Leave it out, or train `cgan`.")
     if isinstance(asked, (str, int, np.integer)):
@@ -96,6 +98,11 @@ def captions_in_rows(source: Source, split: str, n: int, columns: int = COLUMNS)
     counts = [min(columns, n - start) for start in range(0, columns * len(y), columns)]
     texts = [caption(row, source.spec.vocabulary) for row in y]
     return RequestedRows(y.repeat_interleave(torch.tensor(counts), 0), texts, counts)
+
+
+def _series(asked: Any, n: int, spec: Spec) -> Tensor:
+    y = torch.as_tensor(np.asarray(asked), dtype=torch.float32)
+    return check_series(y.expand(n, *y.shape) if y.shape == spec.series else y, n, spec)
 
 
 def _label(one: Any, source: Source, labels: int) -> int:

@@ -9,17 +9,22 @@ from counterfeit.common.seeding import mix, seeded
 from counterfeit.core import Batch
 from counterfeit.data.source import SPLITS, Source
 
-__all__ = ["describe", "evenly_spaced", "halves", "load", "spaced"]
+__all__ = ["describe", "evenly_spaced", "halves", "load", "spaced", "to_device"]
 
 
 UNITS = {"image": "pixels in [0, 1]", "binary": "binary pixels", "real": "real values", "tokens": "tokens"}
+
+
+def to_device(batch: Batch, device: torch.device | str) -> Batch:
+    """The same examples on `device`."""
+    return Batch(batch.x.to(device), None if batch.y is None else batch.y.to(device))
 
 
 def load(source: Source, split: str, n: int | None = None, seed: int = 0, device: torch.device | str = "cpu") -> Batch:
     """The first `n` examples of a split (all where None or 0) on `device`; random transforms draw under `seed`."""
     with seeded(mix(seed, SPLITS.index(split))):  # each split its own draws, or their noise would agree
         batch = source.split(split).first(n or None)
-    return Batch(batch.x.to(device), None if batch.y is None else batch.y.to(device))
+    return to_device(batch, device)
 
 
 def spaced(n: int, count: int) -> Tensor:
@@ -61,7 +66,7 @@ def evenly_spaced(
     positions = among[spaced(min(n or len(among), len(among)), len(among))]
     with seeded(mix(seed, SPLITS.index(split))):
         batch = examples[positions]
-    return Batch(batch.x.to(device), None if batch.y is None else batch.y.to(device))
+    return to_device(batch, device)
 
 
 def describe(source: Source, split: str, n: int, limit: int = 0) -> str:

@@ -1,4 +1,4 @@
-"""Sound in and out: WAV files to waveforms in [-1, 1] and back, other rates, and waveforms as pictures."""
+"""Sound in and out: WAV files to waveforms in [-1, 1] and back, series beside them, and waveforms as pictures."""
 
 from __future__ import annotations
 
@@ -14,12 +14,17 @@ import torch
 from torch import Tensor
 
 from counterfeit.common.files import DataError
+from counterfeit.core import Spec
 
-__all__ = ["Recording", "encode_wav", "mixed", "read_wav", "resampled", "shown", "waveforms"]
+__all__ = [
+    "Recording", "encode_wav", "frames", "mixed", "read_series", "read_wav", "resampled", "series_of_clips", "shown",
+    "waveforms",
+]  # fmt: skip
 
 RATES = (100, 1_000_000)  # samples a second that a file may claim
 PAUSE = 0.1  # seconds between sounds in one file
 INK, PAPER = 0.15, 1.0
+NO_NUMBERS = ("nan", "inf", "infinity")  # in letters, but no name of a column
 
 
 class Recording(NamedTuple):
@@ -61,7 +66,8 @@ def read_wav(data: bytes, who: str) -> Recording:
     values, format_ = _in_unit(x, _bits(data))
     if not np.isfinite(values).all():
         raise DataError(f"{who} holds values that are not finite; finite ones are expected. Save it again.")
-    return Recording(np.ascontiguousarray(values.reshape(len(values), -1).T), int(rate), format_)
+    values = values[:, None] if values.ndim == 1 else values
+    return Recording(np.ascontiguousarray(values.T), int(rate), format_)
 
 
 def _bits(data: bytes) -> int:
@@ -99,12 +105,73 @@ def resampled(x: np.ndarray, rate: int, to: int) -> np.ndarray:
         >>> resampled(np.zeros((1, 44_100), np.float32), 44_100, 8_000).shape
         (1, 8000)
     """
-    if rate == to:
+    if rate == to or not x.size:
         return x.astype(np.float32)
     from scipy.signal import resample_poly
 
     shared = math.gcd(rate, to)
     return resample_poly(x.astype(np.float64), to // shared, rate // shared, axis=1).astype(np.float32)
+
+
+def frames(length: int, hop: float) -> int:
+    """How many frames a second series has beside clips of so many samples, where each is of about `hop` of these.
+
+    Example:
+        >>> frames(2_000, 40), frames(100, 30), frames(10, 40)
+        (50, 3, 1)
+    """
+    count = max(1, round(length / hop))
+    return -(-length // -(-length // count))  # all frames are of equally many samples, and none is beyond the end
+
+
+def read_series(data: bytes, who: str) -> np.ndarray:
+    """Read a second series, frames by features, from a .npy, or a .csv with or without names of columns.
+
+    Arguments:
+        data: the content of the file.
+        who: its name, for messages.
+
+    Returns:
+        float32 (frames, features).
+
+    Raises:
+        DataError: it cannot be read, or holds anything but finite numbers in rows of one length.
+
+    Example:
+        >>> read_series(b"440,0.5", "a.csv").shape
+        (1, 2)
+    """
+    try:
+        if who.lower().endswith(".npy"):
+            x = np.load(io.BytesIO(data), allow_pickle=False).astype(np.float32)
+        else:
+            rows = [line.split(",") for line in data.decode("utf-8-sig").splitlines() if line.strip()]
+            named = any(cell.strip()[:1].isalpha() and cell.strip().lower() not in NO_NUMBERS for cell in rows[0])
+            x = np.array(rows[named:], np.float32)
+    except Exception as error:  # readers raise anything on damaged files
+        reason = " ".join(str(error).split()).rstrip(".")
+        raise DataError(f"{who} cannot be read ({reason}). Save numbers, a row for each frame.") from None
+    x = x[:, None] if x.ndim == 1 else x
+    if x.ndim != 2 or not x.size or not np.isfinite(x).all():
+        raise DataError(
+            f"{who} holds an array of shape {x.shape}, or values that are not finite; (frames, features) of finite "
+            "numbers are expected. Save it again."
+        )
+    return x
+
+
+def series_of_clips(y: np.ndarray, samples: int, length: int, spec: Spec) -> np.ndarray:
+    """The frames of a series that lie beside each whole clip of a sound: float32 (clips, features, frames).
+
+    Arguments:
+        y: frames at equal steps through the whole sound, (frames, features).
+        samples: of the sound.
+        length: of a clip in samples.
+        spec: of the clips, which says how long their frames are.
+    """
+    starts = np.arange(samples // length)[:, None] * length
+    middles = np.minimum(starts + (np.arange(spec.series[1]) + 0.5) * spec.hop, starts + length - 1)
+    return y[(middles * len(y) / samples).astype(np.int64)].transpose(0, 2, 1)
 
 
 def encode_wav(x: Tensor, rate: int) -> bytes:

@@ -75,6 +75,7 @@ class Arrays(Source):
         labels, self.class_names = _labels({name: y for name, (_, y) in given.items()}, rows, who)
         examples = {name: _memory(row, labels.get(name)) for name, row in rows.items()}
         if size is not None:
+            _check_pictures(next(iter(rows.values())).x.shape[1:], who)
             examples = {name: resized(one, size) for name, one in examples.items()}
         first = next(iter(rows.values()))
         shape = tuple(next(iter(examples.values())).x.shape[1:])
@@ -90,6 +91,15 @@ class Arrays(Source):
     def fingerprint(self) -> str:
         """A short hash of the content."""
         return super().fingerprint
+
+
+def _check_pictures(shape: Sequence[int], who: str) -> None:
+    """Raise a DataError unless examples are pictures, which can be resized."""
+    if len(shape) != 3:
+        raise DataError(
+            f"data.size came; {who} holds examples of shape {tuple(shape)}, pictures are expected. Leave it out, or "
+            "undo what the recipe says: --data.size null."
+        )
 
 
 def adopt(data: Any, size: int | None = None, span: Span | None = None) -> Source:

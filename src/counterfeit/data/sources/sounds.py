@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, get_args
@@ -17,8 +18,8 @@ from counterfeit.common.files import DataError
 from counterfeit.common.progress import Bar
 from counterfeit.core import Spec
 from counterfeit.data.folder_layout import FEW, Layout, arrange
-from counterfeit.data.image_files import Pictures, find_files, is_picture
-from counterfeit.data.sounds import Recording, mixed, read_wav, resampled
+from counterfeit.data.image_files import Pictures, find_beside, find_files, is_picture
+from counterfeit.data.sounds import Recording, frames, mixed, read_series, read_wav, resampled, series_of_clips
 from counterfeit.data.source import SPLITS, InMemory, Source
 from counterfeit.data.sources.in_memory import pick
 
@@ -30,6 +31,7 @@ LENGTH = 2_048  # samples of a clip, where nobody says others
 MEMORY = 4 << 30  # bytes that all sound may take
 SILENT = 1e-3  # of full scale, below which a clip is silent: -60 dB
 Silence = Literal["keep", "drop"]
+Beside = Literal["", "npy", "csv"]
 
 
 class Sounds(Source):
@@ -45,9 +47,11 @@ class Sounds(Source):
         seconds: length of a clip in seconds, in place of `length`.
         channels: 1 mixes all channels of a file into one; 2 keeps those of stereo files.
         silent: keep clips below -60 dB of full scale, or drop them.
+        series: "npy" or "csv" reads beside each NAME.wav a second series, NAME.npy or NAME.csv: a row of numbers for
+            each frame, at equal steps through the whole file. Clips then have their frames in place of a class.
 
     Raises:
-        DataError: no such path, no WAV files in it, one that is damaged, or none as long as a clip.
+        DataError: no such path, no WAV files in it, one that is damaged or lacks its series, or none as long as a clip.
     """
 
     name = "sounds"
@@ -57,13 +61,14 @@ class Sounds(Source):
 
     def __init__(
         self, path: str | Path, rate: int | None = None, length: int | None = None, seconds: float | None = None,
-        channels: int = 1, silent: Silence = "keep",
+        channels: int = 1, silent: Silence = "keep", series: Beside = "",
     ) -> None:  # fmt: skip
         _check(rate=rate, length=length, channels=channels)
         if length is not None and seconds is not None:
             raise ValueError("data.options: length and seconds came together; one of them is expected. Leave one out.")
-        if silent not in get_args(Silence):
-            raise ValueError(f"data.options.silent: {silent!r} came; {', '.join(get_args(Silence))} are expected.")
+        for key, value, known in (("silent", silent, get_args(Silence)), ("series", series, get_args(Beside)[1:])):
+            if value and value not in known:
+                raise ValueError(f"data.options.{key}: {value!r} came; {', '.join(known)} are expected.")
         self.wavs = find_sounds(path)
         recordings = _read(self.wavs, channels)
         self.rate = rate or min(RATE, *(one.rate for one in recordings))
@@ -71,12 +76,15 @@ class Sounds(Source):
         if seconds is not None:
             self.length = round(seconds * self.rate)
             _check(seconds=self.length)
-        self.layout = arranged(self.wavs.names)
-        self.class_names = self.layout.classes
-        clips, homes, remarks = self._cut(recordings, channels, silent)
+        clips, homes, remarks, kept = self._cut(recordings, channels, silent)
+        used, homes = np.unique(homes, return_inverse=True)  # a file without a clip is in no split
+        self.layout = arranged([self.wavs.names[file] for file in used])
+        self.class_names = () if series else self.layout.classes
+        self.spec = Spec((channels, self.length), "real", len(self.class_names))
+        y = self._beside(series, recordings)[kept] if series else self._labels(homes)
+        remarks += [f"a series of {self.spec.series[0]} values every {self.spec.hop:,} samples"] if series else []
         self.warning = "; ".join(filter(None, [*remarks, self.layout.warning]))
-        self.spec = Spec((channels, self.length), "real", len(self.layout.classes))
-        self._held = {name: self._of(name, clips, homes) for name in SPLITS}
+        self._held = {name: self._of(name, clips, homes, y) for name in SPLITS}
 
     def split(self, name: str) -> InMemory:
         """The clips of the split "train", "valid" or "test"; those of one file are in one split."""
@@ -90,8 +98,12 @@ class Sounds(Source):
 
     def _cut(
         self, recordings: Sequence[Recording], channels: int, silent: Silence
-    ) -> tuple[np.ndarray, np.ndarray, list[str]]:
-        """All clips, (N, channels, length), the file that each is of, (N,), and what was found, in words."""
+    ) -> tuple[np.ndarray, np.ndarray, list[str], np.ndarray]:
+        """Clips, (N, channels, length), the file of each, (N,), what was found, and which of all were kept.
+
+        Raises:
+            DataError: no file is as long as a clip, or all are silent.
+        """
         clips, short, loud = [], [], []
         for place, one in enumerate(recordings):
             if float(np.abs(one.x).max(initial=0)) > 1:
@@ -101,6 +113,8 @@ class Sounds(Source):
         every, homes = np.concatenate(clips), np.repeat(np.arange(len(clips)), [len(some) for some in clips])
         if not len(every):
             longest = max(round(one.seconds * self.rate) for one in recordings)
+            if not longest:
+                raise DataError(f"{self.wavs.path} holds no sound; files of some length are expected. Give others.")
             raise DataError(
                 f"{self.wavs.path} holds {longest:,} samples at {self.rate:,} Hz at most; clips of "
                 f"{self.length:,} are expected. Shorten them: --data.options '{{length: {max(1, longest)}}}'."
@@ -112,9 +126,22 @@ class Sounds(Source):
         kept = ~quiet if silent == "drop" else np.ones_like(quiet)
         if not kept.any():
             raise DataError(f"{self.wavs.path} holds silence alone; sound is expected. Give other files.")
-        return every[kept], homes[kept], remarks
+        return every[kept], homes[kept], remarks, kept
 
-    def _of(self, split: str, clips: np.ndarray, homes: np.ndarray) -> InMemory:
+    def _labels(self, homes: np.ndarray) -> np.ndarray | None:
+        """The class of the file of each clip, int64 (N,), where there are classes."""
+        return None if self.layout.labels is None else np.array(self.layout.labels)[homes]
+
+    def _beside(self, kind: str, recordings: Sequence[Recording]) -> np.ndarray:
+        """The frames beside all clips, float32 (N, features, frames), of which the spec learns."""
+        series = _read_beside(self.wavs, kind)
+        samples = [_count(one, self.rate) for one in recordings]
+        hop = float(np.median([count / len(y) for count, y in zip(samples, series, strict=True)]))
+        self.spec = replace(self.spec, series=(series[0].shape[1], frames(self.length, hop)))
+        parts = zip(series, samples, strict=True)
+        return np.concatenate([series_of_clips(y, count, self.length, self.spec) for y, count in parts])
+
+    def _of(self, split: str, clips: np.ndarray, homes: np.ndarray, y: np.ndarray | None) -> InMemory:
         chosen = [np.flatnonzero(homes == file) for file in self.layout.splits[split]]
         index = np.concatenate(chosen) if chosen else np.zeros(0, np.int64)
         if not len(index):
@@ -122,9 +149,7 @@ class Sounds(Source):
                 f"{self.wavs.path} holds no clip of {self.length:,} samples for {split}; one at least is "
                 "expected. Shorten clips, in data.options.length, or add longer files."
             )
-        labels = self.layout.labels
-        y = None if labels is None else torch.tensor(labels)[torch.from_numpy(homes[index])]
-        return InMemory(torch.from_numpy(clips[index]), y)
+        return InMemory(torch.from_numpy(clips[index]), None if y is None else torch.from_numpy(y[index]))
 
 
 def read_clips(path: str | Path, rate: int, spec: Spec) -> tuple[list[str], Tensor]:
@@ -153,14 +178,38 @@ def _clips(one: Recording, rate: int, length: int) -> np.ndarray:
     return x[:, : count * length].clip(-1, 1).reshape(len(x), count, length).transpose(1, 0, 2)
 
 
+def _count(one: Recording, rate: int) -> int:
+    """How many samples a file has at another rate."""
+    return -(-one.x.shape[1] * rate // one.rate)
+
+
+def _read_beside(wavs: Pictures, kind: str) -> list[np.ndarray]:
+    """The series beside every WAV file, float32 (frames, features), all of the same features."""
+    names = [f"{Path(name).with_suffix('').as_posix()}.{kind}" for name in wavs.names]
+    wanted = {*names}
+    alone = find_beside(wavs.path, names[0]) if len(names) == 1 else None  # without a look at all else that lies there
+    found = alone or find_files(wavs.path, wanted.__contains__, f"{kind} files beside those of sound")
+    places = {name: place for place, name in enumerate(found.names)}
+    for wav, name in zip(wavs.names, names, strict=True):
+        if name not in places:
+            raise DataError(f"{wavs.path} holds no {name} beside {wav}; one for each sound is expected. Add it.")
+    series = [read_series(found.read(places[name]), found.where(places[name])) for name in names]
+    for name, y in zip(names, series, strict=True):
+        if y.shape[1] != series[0].shape[1]:
+            came = f"{y.shape[1]} values a frame, {names[0]} {series[0].shape[1]}"
+            raise DataError(f"{wavs.path}: {name} has {came}; the same number is expected. Save it again.")
+    return series
+
+
 def holds_sounds(path: Path) -> bool:
-    """Whether a path is a WAV file, or a folder or zip with more of them than of pictures."""
+    """Whether a path is a WAV file, or a folder or zip with more of them than of pictures.
+
+    Raises:
+        DataError: there is no such path, or it holds neither.
+    """
     if path.suffix.lower() in SUFFIXES:
         return True
-    try:
-        names = find_files(path, lambda name: is_sound(name) or is_picture(name), "").names
-    except DataError:
-        return False
+    names = find_files(path, lambda name: is_sound(name) or is_picture(name), "pictures or WAV files").names
     return 2 * sum(map(is_sound, names)) > len(names)
 
 

@@ -98,6 +98,8 @@ class Lines(Text):
         parts = {line: pieces(line, tokens) for line in {*lines}}
         counts = Counter(line for line in lines if 1 <= len(parts[line]) <= longest)
         if not counts:
+            if not any(parts.values()):
+                raise DataError(f"{path} has no line with a word in it; some are expected. Write one a line.")
             raise DataError(
                 f"{path} has no line of 1 to {longest} {tokens}; some are expected. Raise data.options.longest."
             )

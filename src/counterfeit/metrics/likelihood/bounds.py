@@ -19,8 +19,8 @@ from torch import Tensor
 from counterfeit.common.estimate import Estimate
 from counterfeit.common.numerics import mean_and_error
 from counterfeit.config.settings import Evaluation
-from counterfeit.core import Bounds, Density, Generator, Kind, require
-from counterfeit.data.selection import describe, spaced
+from counterfeit.core import Batch, Bounds, Density, Generator, GivenDensity, Kind, require
+from counterfeit.data.selection import describe, spaced, to_device
 from counterfeit.data.source import Source
 from counterfeit.inference.draws import evaluating
 from counterfeit.inference.scoring import in_bits
@@ -28,7 +28,8 @@ from counterfeit.metrics.base import Metric, Result
 from counterfeit.models.autoregressive.shared.recurrent import alive
 
 __all__ = [
-    "BITS_PER_DIM", "DISCRETE", "ELBO", "IWAE", "LOG_LIKELIHOOD", "NATS_PER_TOKEN", "importance_weighted", "on_levels",
+    "BITS_PER_DIM", "CONDITIONAL_LOG_LIKELIHOOD", "DISCRETE", "ELBO", "IWAE", "LOG_LIKELIHOOD", "NATS_PER_TOKEN",
+    "importance_weighted", "on_levels",
 ]  # fmt: skip
 
 ANY = get_args(Kind)  # of data
@@ -51,7 +52,8 @@ def importance_weighted(model: Bounds, x: Tensor, k: int, rows: int) -> Tensor:
 def elbo(model: Generator, source: Source, evaluation: Evaluation) -> Result:
     """Mean evidence lower bound, one posterior sample an example."""
     bound = require(model, Bounds).elbo
-    return _average(model, source, evaluation, bound, evaluation.batch_size, "evidence lower bound, 1 posterior sample")
+    of, what = lambda batch: bound(batch.x), "evidence lower bound, 1 posterior sample"
+    return _average(model, source, evaluation, of, evaluation.batch_size, what)
 
 
 def iwae(model: Generator, source: Source, evaluation: Evaluation) -> Result:
@@ -62,8 +64,8 @@ def iwae(model: Generator, source: Source, evaluation: Evaluation) -> Result:
         raise ValueError(f"importance={k} came; at least one importance sample is expected. The usual number is 200.")
     batch_size = min(evaluation.batch_size, max(SMALLEST, rows // k))
 
-    def bound(x: Tensor) -> Tensor:
-        return importance_weighted(require(model, Bounds), x, k, rows)
+    def bound(batch: Batch) -> Tensor:
+        return importance_weighted(require(model, Bounds), batch.x, k, rows)
 
     return _average(model, source, evaluation, bound, batch_size, f"importance-weighted bound, k={k} posterior samples")
 
@@ -71,14 +73,26 @@ def iwae(model: Generator, source: Source, evaluation: Evaluation) -> Result:
 def log_likelihood(model: Generator, source: Source, evaluation: Evaluation) -> Result:
     """Mean exact log-likelihood."""
     log_prob = require(model, Density).log_prob
-    return _average(model, source, evaluation, log_prob, evaluation.batch_size, "exact log-likelihood")
+    of = lambda batch: log_prob(batch.x)  # noqa: E731
+    return _average(model, source, evaluation, of, evaluation.batch_size, "exact log-likelihood")
+
+
+def conditional_log_likelihood(model: Generator, source: Source, evaluation: Evaluation) -> Result:
+    """Mean exact log-likelihood given the label, or the second series, of each example."""
+    log_prob, spec = require(model, GivenDensity).log_prob_given, source.spec
+    if not (spec.classes or spec.series):
+        raise ValueError(f"{source.name} has neither labels nor series; some are expected. Take `log-likelihood`.")
+    of = lambda batch: log_prob(batch.x, batch.labels)  # noqa: E731
+    what = f"exact log-likelihood given {'the series' if spec.series else 'the label'}"
+    found = _average(model, source, evaluation, of, evaluation.batch_size, what)
+    return dataclasses.replace(found, references={})  # a truth would be of examples alone
 
 
 def _average(
     model: Generator,
     source: Source,
     evaluation: Evaluation,
-    score: Callable[[Tensor], Tensor],
+    score: Callable[[Batch], Tensor],
     batch_size: int,
     what: str,
 ) -> Result:
@@ -87,8 +101,8 @@ def _average(
     with evaluating(model, evaluation.seed):
         batches = spaced(n, len(examples)).split(batch_size)
         discrete = not (model.levels or source.spec.discrete) and on_levels(examples[batches[0]].x)
-        xs = (examples[index].x.to(model.device) for index in batches)
-        values = torch.cat([score(x) + source.log_det(x) for x in xs])
+        drawn = (to_device(examples[index], model.device) for index in batches)
+        values = torch.cat([score(batch) + source.log_det(batch.x) for batch in drawn])
     value, error = mean_and_error(values)
     details: dict[str, Any] = {"seed": evaluation.seed}
     if (bits := in_bits(value, source)) is not None:
@@ -169,6 +183,10 @@ IWAE = Metric(
 LOG_LIKELIHOOD = Metric(
     "log-likelihood", "exact log-likelihood", "nats", "higher", Density, log_likelihood, kind="exact", kinds=ANY
 )
+CONDITIONAL_LOG_LIKELIHOOD = Metric(
+    "conditional-log-likelihood", "exact log-likelihood given the label or series of each example", "nats", "higher",
+    GivenDensity, conditional_log_likelihood, kind="exact", kinds=ANY, suits=lambda model: model.conditional,
+)  # fmt: skip
 BITS_PER_DIM = Metric(
     "bits-per-dim", "exact log-likelihood in bits per dimension", "bits", "lower", Density, in_bits_per_dim,
     kind="exact", applies=lambda source: source.raw.spec.bounded,

@@ -16,7 +16,7 @@ from torch.nn.functional import one_hot, pad
 
 from counterfeit.core import Batch, Spec
 from counterfeit.models.autoregressive.shared.chain import Chain, State
-from counterfeit.models.autoregressive.shared.dilated import DilatedNet, DilatedSizes, Queues
+from counterfeit.models.autoregressive.shared.dilated import DilatedNet, DilatedSizes, Queues, Upsampling
 from counterfeit.models.autoregressive.shared.labelled import LabelledAutoregressive
 from counterfeit.models.autoregressive.shared.model import expect
 from counterfeit.models.autoregressive.shared.mu_law import MuLaw, compand
@@ -32,7 +32,9 @@ class WaveNet(LabelledAutoregressive):
 
     Past samples are seen as they are and companded; the next one falls into a level by a softmax, anywhere within it
     alike, so that likelihoods are those of the sound as given: a density on [-1, 1]. The channels of stereo sound take
-    turns. Where data have classes, each has its own density, and that of an example is their mixture.
+    turns. Where data have classes, each has its own density, and that of an example is their mixture. Where they have a
+    second series (section 2.5), as the notes that sound, there is a density given each, and without one the mixture
+    over some series of training.
 
     References:
         WaveNet: A Generative Model for Raw Audio, van den Oord et al., 2016 (arXiv 1609.03499).
@@ -42,7 +44,7 @@ class WaveNet(LabelledAutoregressive):
         spec: what the data are: sound in [-1, 1], (channels, T) or (T,).
         sizes: of the layers, which say how far back an output sees.
         mu: of the μ-law, which has one level more.
-        conditional: whether it is told the class of each example, where data have classes.
+        conditional: whether it is told the class or the second series of each example, where data have some.
 
     Raises:
         ValueError: where data are no sound, or sizes are too small.
@@ -63,11 +65,12 @@ class WaveNet(LabelledAutoregressive):
         expect(spec, "real", "WaveNet", SOUND)
         if len(spec.shape) > 2:
             raise ValueError(f"data of shape {spec.shape} came; WaveNet expects sound, (channels, T). {SOUND}")
-        super().__init__(spec, conditional and spec.classes > 0)
+        super().__init__(spec, conditional and bool(spec.classes or spec.series))
         self.sizes, self.mu, self.law = sizes, mu, MuLaw(mu + 1)
         self.tracks = 1 if len(spec.shape) == 1 else spec.shape[0]
         self.register_buffer("places", torch.arange(spec.dims).view(self.tracks, -1).T.flatten())
-        self.net = DilatedNet(3 + self.tracks * (self.tracks > 1), mu + 1, sizes, self.labels)
+        upsampling = Upsampling(spec.series[0], spec.hop, self.tracks) if self.series else None
+        self.net = DilatedNet(3 + self.tracks * (self.tracks > 1), mu + 1, sizes, self.labels, upsampling)
 
     @property
     def receptive_field(self) -> int:
@@ -76,7 +79,7 @@ class WaveNet(LabelledAutoregressive):
 
     @torch.no_grad()
     def initialize(self, data: Batch) -> None:
-        """See how frequent classes are, and whether the data are sound.
+        """See how frequent classes are, or keep some series, and see whether the data are sound.
 
         Raises:
             ValueError: some samples lie beyond -1 and 1.
@@ -87,7 +90,7 @@ class WaveNet(LabelledAutoregressive):
         super().initialize(data)
 
     def given(self, y: Tensor | None) -> WaveNetChain:
-        """The conditionals of examples of classes `y`, int64 (B,) or (1,) for all, where there are any."""
+        """The conditionals of examples of classes or series `y`, (B, …) or (1, …) for all, where there are any."""
         return WaveNetChain(self.net, self.places, self.law, self.tracks, y)
 
     def classify(self, x: Tensor) -> Tensor:
@@ -113,7 +116,7 @@ class WaveNetChain(Chain):
         order: places of the values from the first to the last, int64 (D,): tracks take turns.
         law: the distribution of each value.
         tracks: how many there are.
-        y: the class of each example, int64 (B,) or (1,), where the net is told one.
+        y: the class, int64, or the series of each example, (B, …) or (1, …), where the net is told one.
     """
 
     conditional: MuLaw
@@ -138,7 +141,7 @@ class WaveNetChain(Chain):
         return torch.cat([self.told(y).conditional_log_prob(part) for part, y in parts])
 
     def told(self, y: Tensor | None) -> WaveNetChain:
-        """The same of examples of other classes."""
+        """The same of examples of other classes or series."""
         return WaveNetChain(self.net, self.order, self.conditional, self.tracks, y)
 
     def conditional_log_prob(self, x: Tensor) -> Tensor:
@@ -179,4 +182,4 @@ class WaveNetChain(Chain):
     @cached_property
     def queues(self) -> Queues:
         """What is asked for value after value."""
-        return Queues(self.net, self.y)
+        return Queues(self.net, len(self.places), self.y)

@@ -83,7 +83,7 @@ def _sound(run: Drawn) -> bool:
 def _drawn(run: Run) -> Iterator[Figure]:
     source, rate = run.source.raw, run.source.raw.rate or 1
     data = evenly_spaced(source, "test", SHOWN)
-    names = [source.called(int(y)) for y in data.y] if data.y is not None else [""] * len(data.x)
+    names = [source.called(int(y)) for y in data.y] if source.spec.classes and data.y is not None else [""] * SHOWN
     yield _figure("sounds-of-data", "test examples", data.x, rate, names)
     labels = labels_of(run.model)
     if labels:

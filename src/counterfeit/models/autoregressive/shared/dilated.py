@@ -12,12 +12,12 @@ from functools import cached_property
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import pad
+from torch.nn.functional import conv_transpose1d, pad
 
 from counterfeit.core import Net
 from counterfeit.nets.layers import at_least_float32
 
-__all__ = ["DilatedNet", "DilatedSizes", "Queues"]
+__all__ = ["DilatedNet", "DilatedSizes", "Queues", "Upsampling"]
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,30 @@ class DilatedSizes:
         return 2 + sum(self.dilations)
 
 
+class Upsampling(nn.Module):
+    """A second series at the rate of places, by a transposed convolution (section 2.5), which at first repeats frames.
+
+    Arguments:
+        channels: of the series.
+        hop: moments that each frame is of.
+        tracks: places at each moment.
+
+    Example:
+        >>> Upsampling(1, hop=2)(torch.tensor([[[1.0, 2.0]]]), 3).flatten().tolist()
+        [1.0, 1.0, 2.0]
+    """
+
+    def __init__(self, channels: int, hop: int, tracks: int = 1) -> None:
+        super().__init__()
+        self.channels, self.hop, self.tracks = channels, hop, tracks
+        self.weight = nn.Parameter(torch.eye(channels).unsqueeze(-1).repeat(1, 1, hop))
+
+    def forward(self, y: Tensor, places: int) -> Tensor:
+        """What stands beside each place: (B, channels, frames) -> (B, places, channels)."""
+        moments = conv_transpose1d(y, self.weight, stride=self.hop).transpose(1, 2)
+        return moments.repeat_interleave(self.tracks, 1)[:, :places]
+
+
 class DilatedNet(Net):
     """Gated residual units with skip connections (eq. 2, figure 4), each a causal convolution of width 2.
 
@@ -65,13 +89,16 @@ class DilatedNet(Net):
         outputs: numbers for every place.
         sizes: of the layers.
         classes: of which each example is one that every layer is told (eq. 3); 0 for none.
+        upsampling: of a second series that every layer is told (section 2.5), in place of classes; None for none.
 
     Example:
         >>> DilatedNet(3, 4, DilatedSizes(layers=2, channels=8, skip=8))(torch.rand(2, 10, 3)).shape
         torch.Size([2, 10, 4])
     """
 
-    def __init__(self, inputs: int, outputs: int, sizes: DilatedSizes, classes: int = 0) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, sizes: DilatedSizes, classes: int = 0, upsampling: Upsampling | None = None
+    ) -> None:  # fmt: skip
         super().__init__()
         self.sizes, channels, depth = sizes, sizes.channels, len(sizes.dilations)
         bound = (2 * channels) ** -0.5
@@ -85,19 +112,22 @@ class DilatedNet(Net):
         self.hidden, self.last = nn.Linear(sizes.skip, sizes.skip), nn.Linear(sizes.skip, outputs)
         if self.told is not None:
             nn.init.normal_(self.told.weight, std=0.1)
+        self.upsampling, beside = upsampling, 0 if upsampling is None else upsampling.channels
+        self.beside = nn.Parameter(0.1 * torch.randn(depth, beside, 2 * channels)) if beside else None
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """Outputs of every place, which see it and those before it: (B, T, inputs) -> (B, T, outputs).
 
         Arguments:
             x: numbers at every place.
-            y: the class of each example, int64 (B,), where it is told.
+            y: the class of each example, int64 (B,), or its series, (B, C, frames), where it is told.
         """
-        bias, units = self.biases(y), []
+        bias, series, units = self.biases(y), self.series(y, x.shape[1]), []
         h = self.first(torch.cat([x, delayed(x, 1)], -1))
         for layer, dilation in enumerate(self.sizes.dilations):
             weight = torch.cat([self.here[layer], self.back[layer]])
-            u = gated(torch.cat([h, delayed(h, dilation)], -1) @ weight + bias[layer].unsqueeze(1))
+            a = torch.cat([h, delayed(h, dilation)], -1) @ weight + bias[layer].unsqueeze(1)
+            u = gated(a if series is None or self.beside is None else a + series @ self.beside[layer])
             units.append(u)
             if layer < len(self.residual):
                 h = h + u @ self.residual[layer]
@@ -108,6 +138,10 @@ class DilatedNet(Net):
         if self.told is None or y is None:
             return self.bias.unsqueeze(1)
         return self.bias.unsqueeze(1) + self.told(y).unflatten(1, self.bias.shape).transpose(0, 1)
+
+    def series(self, y: Tensor | None, places: int) -> Tensor | None:
+        """What layers are told beside each place, (B, places, C), where there is a series."""
+        return None if self.upsampling is None or y is None else self.upsampling(y, places)
 
     def head(self, units: Tensor) -> Tensor:
         """Outputs of the gated units of all layers, (…, layers * channels) -> (…, outputs)."""
@@ -133,11 +167,12 @@ class Queues:
 
     Arguments:
         net: what is asked.
-        y: the class of each example, int64 (n,) or (1,), where the net is told one.
+        places: how many there are.
+        y: the class of each example, int64 (n,) or (1,), or its series, (n, C, frames), where the net is told one.
     """
 
-    def __init__(self, net: DilatedNet, y: Tensor | None = None) -> None:
-        self.net, self.bias = net, net.biases(y)
+    def __init__(self, net: DilatedNet, places: int, y: Tensor | None = None) -> None:
+        self.net, self.bias, self.series = net, net.biases(y), net.series(y, places)
         self.here, self.residual = net.here.unbind(), net.residual.unbind()
         self.lengths = torch.tensor(net.sizes.dilations, device=net.bias.device)
         self.starts = self.lengths.cumsum(0) - self.lengths
@@ -161,7 +196,10 @@ class Queues:
         """
         slots, channels = self.starts + t % self.lengths, self.net.sizes.channels
         old = queues.index_select(1, slots).transpose(0, 1)  # (layers, n, channels)
-        seen = torch.baddbmm(self.bias, old, self.net.back).unbind()  # what is looked back at, of every layer
+        bias = self.bias
+        if self.series is not None and self.net.beside is not None:
+            bias = bias + self.series[:, t] @ self.net.beside
+        seen = torch.baddbmm(bias, old, self.net.back).unbind()  # what is looked back at, of every layer
         h, stream, units = torch.addmm(self.first[0], x, self.first[1]), [], []
         for layer, weight in enumerate(self.here):
             stream.append(h)

@@ -1,9 +1,15 @@
-"""Tables of conditionals: for every value, the probability of 1 after each of the contexts that can stand before it."""
+"""Tables of conditionals: for every value, the probability of 1 after each of the contexts that can stand before it.
+
+References:
+    On Gibbs Sampling for State Space Models, Carter & Kohn, 1994: exact draws given all observations, by a pass in one
+        direction that filters, and a pass of draws in the other.
+"""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import logsigmoid
 
 from counterfeit.core import Batch, Spec
 from counterfeit.models.autoregressive.shared.chain import Chain, State
@@ -15,6 +21,7 @@ __all__ = ["BINARY", "Tables", "check_smoothing"]
 
 BINARY = "Add `binarize` to data.transforms."
 MOST = 2**26  # numbers in all tables together
+CELLS = 2**24  # of all tables of some examples, which are completed together
 
 
 def check_smoothing(smoothing: float) -> float:
@@ -72,9 +79,14 @@ class Tables(Autoregressive):
             counts += torch.bincount(index, minlength=len(counts))
         self.logits.copy_((ones + self.smoothing).log() - (counts - ones + self.smoothing).log())
 
-    def chain(self, k: int) -> Chain:  # noqa: ARG002
+    def chain(self, k: int) -> TableChain:  # noqa: ARG002
         """The only chain."""
         return TableChain(self)
+
+    def filled(self, x: Tensor, known: Tensor) -> Tensor:
+        """Exact draws of what is missing of `x` where `known` is 0, both (B, D), given all that is known."""
+        rows, chain = max(1, CELLS // len(self.logits)), self.chain(0)
+        return torch.cat([chain.completed(*part) for part in zip(x.split(rows), known.split(rows), strict=True)])
 
 
 class TableChain(Chain):
@@ -101,6 +113,34 @@ class TableChain(Chain):
     def take(self, state: State, i: int, value: Tensor) -> State:  # noqa: ARG002
         """The context with the value, and without the one that is too far back."""
         return ((2 * state[0] + value.long()) % 2**self.memory,)
+
+    def completed(self, x: Tensor, known: Tensor) -> Tensor:
+        """Exact draws given what is known, before and after, (B, D)."""
+        ahead, state, x = self.ahead(x, known), self.begin(len(x)), x.clone()
+        for i, place in enumerate(self.places):
+            after = ahead[i + 1].gather(1, self.followers(state).T)  # (B, 2)
+            p = (self.ask(state, i) + after[:, 1] - after[:, 0]).sigmoid()
+            x[:, place] = torch.where(known[:, place] == 1, x[:, place], (torch.rand_like(p) < p).to(x))
+            state = self.take(state, i, x[:, place])
+        return x
+
+    def ahead(self, x: Tensor, known: Tensor) -> list[Tensor]:
+        """How likely what is known from the i-th value on is after each context, in nats: (B, contexts) for i to D."""
+        every = torch.arange(2**self.memory, device=self.order.device)
+        found = [torch.zeros(len(x), min(len(every), 2 ** len(self.places)), device=x.device)]
+        for i in reversed(range(len(self.places))):
+            contexts = every[: 2**i]
+            odds, place = self.logits[self.first[i] + contexts], self.places[i]
+            log_p = torch.stack([logsigmoid(-odds), logsigmoid(odds)])  # (2, contexts)
+            joint = log_p + found[-1][:, self.followers((contexts,))]  # (B, 2, contexts)
+            told = torch.stack([1 - x[:, place], x[:, place]], 1)[..., None] == 1
+            possible = told | (known[:, place] == 0)[:, None, None]
+            found.append(torch.where(possible, joint, -torch.inf).logsumexp(1))
+        return found[::-1]
+
+    def followers(self, state: State) -> Tensor:
+        """The contexts after 0 and after 1, int64 (2, n)."""
+        return torch.stack([self.take(state, 0, torch.full_like(state[0], v))[0] for v in (0, 1)])
 
 
 def addresses(x: Tensor, starts: Tensor, memory: int) -> Tensor:

@@ -25,6 +25,7 @@ from counterfeit.core import (
     check_codes,
     check_labels,
     check_request,
+    check_told,
     labels_seen,
 )
 from counterfeit.models.autoregressive.shared.model import expect
@@ -106,6 +107,12 @@ class Flow(Model):
         """
         self.spec.check(x, f"{type(self).__name__}.log_prob")
         return self.joint(x).logsumexp(1) if self.labels else self._log_prob(x, None)
+
+    def log_prob_given(self, x: Tensor, y: Tensor) -> Tensor:
+        """Exact log-likelihood in nats given labels `y`, int64 (B,), where the flow is conditional: (B,)."""
+        self.spec.check(x, f"{type(self).__name__}.log_prob_given")
+        check_told(self)
+        return self._log_prob(x, self._condition(check_labels(y, len(x), self.labels)))
 
     def joint(self, x: Tensor) -> Tensor:
         """Joint log-likelihood with each label in nats, (B, labels), by a pass each; p(y) is the label's frequency."""
