@@ -218,6 +218,7 @@ def test_a_deep_machine_is_one_of_two_layers(hidden):
     torch.testing.assert_close(folded, joint(model, *every))
 
 
+@torch.no_grad()
 def test_a_deep_machine_bounds_what_the_sum_over_its_states_gives():
     model, v = machine(), states(5).float()
     h, t = states(4).float(), states(3).float()
