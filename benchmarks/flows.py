@@ -5,8 +5,9 @@
 
 The masked autoregressive flow has five layers of 64 x 64 units and the spline flow four couplings of 64 x 64 units with
 eight bins on ±5, in both packages. Data are two moons and the bundled digits, dequantized and through the logit, both
-standardized. Each step is a minibatch of 256, its mean negative log-likelihood, its gradient and Adam's step. Rounds
-alternate, on one thread; a ratio is the median over rounds. Then both learn for as many steps from each seed, and their
+standardized. Each step is a minibatch of 256, its mean negative log-likelihood, its gradient and Adam's step: zuko's as
+its examples write it, ours by the project's step loop. Rounds alternate, on one thread, in a process that keeps memory
+that is freed; a ratio is the median over rounds. Then both learn for as many steps from each seed, and their
 log-likelihoods of the median test example are compared: a few digits with ink where training has none decide the mean.
 """
 
@@ -18,6 +19,7 @@ import math
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,11 +27,15 @@ import torch
 from torch import Tensor, nn
 
 from counterfeit.common.files import write_json
+from counterfeit.common.memory import keep_freed
 from counterfeit.common.seeding import seeded
+from counterfeit.config.settings import Train
 from counterfeit.core import Batch, Clock, Spec
 from counterfeit.data.source import Source, transformed
 from counterfeit.data.sources.digits import Digits
 from counterfeit.data.sources.toy import TwoMoons
+from counterfeit.engine.distributed import Processes
+from counterfeit.engine.step import Stepper
 from counterfeit.models.flow.maf import MAF
 from counterfeit.models.flow.shared.masked import MaskedSettings
 from counterfeit.models.flow.shared.model import Flow
@@ -37,29 +43,25 @@ from counterfeit.models.flow.spline_flow import SplineFlow
 from counterfeit.report.results_file import machine
 from counterfeit.transforms import build
 
-BATCH, STEPS, HIDDEN = 256, 20, (64, 64)
+BATCH, STEPS, HIDDEN, LR = 256, 20, (64, 64), 1e-3
 Row = dict[str, object]
 
 
 class Contender(NamedTuple):
-    """A flow of either package: what learns, and its log-likelihood in nats, (B, D) -> (B,)."""
+    """A flow of either package: what learns, its log-likelihood in nats, (B, D) -> (B,), and a step on (B, D)."""
 
     module: nn.Module
     log_prob: Callable[[Tensor], Tensor]
+    step: Callable[[Tensor], object]
 
 
 def ours(name: str, dims: int) -> Contender:
     """A flow of this package."""
     spec = Spec((dims,), "real")
     flow: Flow = MAF(spec, settings=MaskedSettings(5, HIDDEN)) if name == "maf" else SplineFlow(spec, HIDDEN, 4, 8, 5.0)
-
-    def log_prob(x: Tensor) -> Tensor:
-        if not flow.training:
-            return flow.log_prob(x)
-        (update,) = flow.updates(lambda: Batch(x), Clock(0, 1))
-        return -update.loss[None]
-
-    return Contender(flow, log_prob)
+    stepper = Stepper(flow, Train(steps=1, batch_size=BATCH, lr=LR), Processes())
+    steps = count()  # every step draws noise of its own
+    return Contender(flow, flow.log_prob, lambda x: stepper.step([lambda: Batch(x)], Clock(next(steps), 1)))
 
 
 def theirs(name: str, dims: int) -> Contender:
@@ -72,7 +74,14 @@ def theirs(name: str, dims: int) -> Contender:
     else:
         shapes = [(8,), (8,), (7,)]
         flow = NICE(dims, transforms=4, hidden_features=HIDDEN, univariate=MonotonicRQSTransform, shapes=shapes)
-    return Contender(flow, lambda x: flow().log_prob(x))
+    adam = torch.optim.Adam(flow.parameters(), LR)
+
+    def step(x: Tensor) -> None:
+        adam.zero_grad()
+        (-flow().log_prob(x).mean()).backward()
+        adam.step()
+
+    return Contender(flow, lambda x: flow().log_prob(x), step)
 
 
 PACKAGES = {"ours": ours, "zuko": theirs}
@@ -90,32 +99,27 @@ def data() -> Iterator[tuple[str, Tensor, Tensor]]:
         yield name, (train - loc) / std, (test - loc) / std
 
 
-def stepper(flow: Contender, x: Tensor, lr: float = 1e-3) -> Callable[[], None]:
-    """A step of training."""
-    adam = torch.optim.Adam(flow.module.parameters(), lr)
-
-    def step() -> None:
-        adam.zero_grad()
-        (-flow.log_prob(x[torch.randint(len(x), (BATCH,))]).mean()).backward()
-        adam.step()
-
-    return step
+def minibatches(x: Tensor, steps: int, seed: int = 0) -> Iterator[Tensor]:
+    """So many minibatches, drawn by a generator of their own: a step may set the global one."""
+    generator = torch.Generator().manual_seed(seed)
+    for _ in range(steps):
+        yield x[torch.randint(len(x), (BATCH,), generator=generator)]
 
 
-def seconds(step: Callable[[], None]) -> float:
-    """Seconds of the processor a step, over STEPS of them."""
+def seconds(flow: Contender, x: Tensor) -> float:
+    """Seconds of the processor a step, over STEPS of them, minibatches being drawn."""
     start = time.process_time()
-    for _ in range(STEPS):
-        step()
+    for batch in minibatches(x, STEPS):
+        flow.step(batch)
     return (time.process_time() - start) / STEPS
 
 
 def speed(name: str, x: Tensor, rounds: int) -> Row:
     """Examples a second of both, and their ratio."""
-    steps = {package: stepper(make(name, x.shape[1]), x) for package, make in PACKAGES.items()}
-    taken = [{package: seconds(step) for package, step in steps.items()} for _ in range(rounds + 1)][1:]
+    flows = {package: make(name, x.shape[1]) for package, make in PACKAGES.items()}
+    taken = [{package: seconds(flow, x) for package, flow in flows.items()} for _ in range(rounds + 1)][1:]
     ratio = statistics.median(each["zuko"] / each["ours"] for each in taken)
-    return {package: round(BATCH / statistics.median(each[package] for each in taken)) for package in steps} | {
+    return {package: round(BATCH / statistics.median(each[package] for each in taken)) for package in flows} | {
         "ratio": round(ratio, 3)
     }
 
@@ -127,9 +131,8 @@ def nats(name: str, x: Tensor, test: Tensor, steps: int, seeds: int) -> Row:
         for seed in range(seeds):
             with seeded(seed):
                 flow = make(name, x.shape[1])
-                step = stepper(flow, x)
-                for _ in range(steps):
-                    step()
+                for batch in minibatches(x, steps, seed):
+                    flow.step(batch)
             flow.module.eval()
             with torch.no_grad():
                 found[package].append(float(flow.log_prob(test).median()))
@@ -148,6 +151,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     torch.set_num_threads(1)
+    keep_freed()
     rows = [
         {"flow": name, "data": called, **speed(name, x, args.rounds), **nats(name, x, test, args.steps, args.seeds)}
         for called, x, test in data() for name in ("maf", "spline-flow")

@@ -31,6 +31,7 @@ from counterfeit.config.parse import groups
 from counterfeit.config.settings import SECTIONS
 from counterfeit.core import CAPABILITIES
 from counterfeit.report.html.figure import save
+from counterfeit.report.paper_tables.table2 import table2
 from counterfeit.report.theory import topic as theory
 
 RESULTS = Path(__file__).parents[1] / "results"
@@ -318,6 +319,44 @@ def _kept(row: dict | None) -> tuple[str, ...]:
     if row is None:
         return ("",) * len(KEPT)
     return tuple(number(scale * row[name], scale * row[f"{name}_sd"]) for name, (_, scale) in KEPT.items())
+
+
+def families(name: str) -> str:
+    """Table 2 of the founding paper, as `reproduce table2 --record` kept it under a name."""
+    found = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+    made = table2({row["model"]: row for row in found["rows"]})
+    rows = [(f"`{model.text}`", *(cell.text for cell in others)) for model, *others in made.rows]
+    return table(("", *made.columns[1:]), rows) + f"\n```sh\n{found['commands'][0]}\n```\n"
+
+
+def anomalies() -> str:
+    """How well explicit models tell strange pictures, by what they learned and by each of their scores."""
+    found = json.loads((RESULTS / "anomaly.json").read_text(encoding="utf-8"))
+    tables = []
+    for learned in dict.fromkeys(row["learned"] for row in found["rows"]):
+        rows = [row for row in found["rows"] if row["learned"] == learned]
+        body = [(f"`{row['model']}`", row["score"], *(_area(*pair) for pair in row["auroc"].values())) for row in rows]
+        what = "the digits but one" if learned == "train" else "photographs"
+        tables.append(f"Trained on {what}:\n\n{table(('', 'score', *rows[0]['auroc']), body)}")
+    return "\n".join(tables) + f"\n```sh\n{found['commands'][0]}\n```\n"
+
+
+def _area(value: float, error: float) -> str:
+    return f"**{value:.2f}**" if value < 0.5 - 2 * error else f"{value:.2f}"
+
+
+def peers() -> str:
+    """Training beside public packages."""
+    found = json.loads((RESULTS / "peers.json").read_text(encoding="utf-8"))
+    rows = [
+        (
+            row["what"], f"{row['ours']:,}", f"{row['peer']}: {row['theirs']:,}", f"{row['ratio']:.2f}",
+            *([f"{row[key]:.2f}" for key in ("our_nats", "their_nats")] if "our_nats" in row else ["", ""]),
+        )
+        for row in found["rows"]
+    ]  # fmt: skip
+    columns = ("net", "pictures a second", "theirs", "ratio", "nats, ours", "nats, theirs")
+    return table(columns, rows) + f"\n```sh\n{found['commands'][0]}\n```\n"
 
 
 def results() -> str:

@@ -25,7 +25,7 @@ from counterfeit.models.autoregressive.shared.conditionals import Bernoulli, Gau
 from counterfeit.models.autoregressive.shared.model import Autoregressive
 from counterfeit.models.autoregressive.shared.orders import NAMES, ordering
 from counterfeit.models.autoregressive.shared.prefixes import TILE, PrefixNet
-from counterfeit.nets.masked import MaskedMLP, degrees
+from counterfeit.nets.masked import FixedMasks, MaskedMLP, degrees, masks
 from probes import descend
 
 BITS = Spec((1, 3, 4), "binary")
@@ -334,20 +334,24 @@ def test_values_that_never_change_are_named():
 
 @pytest.mark.parametrize("told", [False, True])
 @pytest.mark.parametrize("scaled", [False, True])
-def test_prefixes_in_tiles_are_those_of_a_loop(told, scaled):
+@pytest.mark.parametrize("unit", ["sigmoid", "relu", "tanh"])
+@pytest.mark.parametrize("tiles", [False, True])
+def test_prefixes_in_tiles_and_one_by_one_are_those_of_a_loop(told, scaled, unit, tiles, monkeypatch):
     d = 2 * TILE + 5
-    net, x, order = PrefixNet(d, 6, 2, masked=told, scaled=scaled), torch.rand(3, d), torch.randperm(d)
+    net, x, order = PrefixNet(d, 6, 2, unit, told, scaled), torch.rand(3, d, requires_grad=True), torch.randperm(d)
+    if tiles:  # as on other devices
+        monkeypatch.setattr(torch, "is_autocast_enabled", lambda device: True)
     found = net(x, order)
     a, expected = net.bias.expand(3, -1), []
     for i, place in enumerate(order):
-        h = torch.sigmoid(a * net.scale[i] if scaled else a)
+        h = getattr(torch, unit)(a * net.scale[i] if scaled else a)
         expected.append(h @ net.out_weight[place] + net.out_bias[place])
         a = a + x[:, i : i + 1] * net.weight[place]
         a = a + net.place_weight[place] if told else a
     expected = torch.stack(expected, 1)
     torch.testing.assert_close(found, expected)
-    ours = torch.autograd.grad(found.square().sum(), [*net.parameters()])
-    theirs = torch.autograd.grad(expected.square().sum(), [*net.parameters()])
+    ours = torch.autograd.grad(found.square().sum(), [x, *net.parameters()])
+    theirs = torch.autograd.grad(expected.square().sum(), [x, *net.parameters()])
     torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-4)
 
 
@@ -365,7 +369,30 @@ def test_masked_outputs_are_those_of_masked_weights():
     m1 = torch.tensor([[float(h >= r) for r in rank] for h in hidden[0]])  # eq. 8
     m2 = torch.tensor([[float(r > h) for h in hidden[0]] for r in rank])  # eq. 9
     expected = torch.relu(x @ (first.weight * m1).T + first.bias) @ (last.weight * m2).T + last.bias
-    torch.testing.assert_close(net(x, rank, hidden), expected)
+    torch.testing.assert_close(net(x, masks(rank, hidden)), expected)
+
+
+@pytest.mark.parametrize("flipped", [False, True])
+def test_products_in_blocks_are_those_of_masked_weights(flipped):
+    rank, net = torch.arange(1, 301), MaskedMLP(300, (290, 270), "tanh", outputs=2)
+    rank = rank.flip(0) if flipped else rank
+    hidden = [degree.sort().values for degree in degrees(300, (290, 270), 0)]
+    fixed, plain = FixedMasks(rank, hidden, 2), masks(rank, hidden, 2)
+    assert all(mask.blocks for mask in fixed)
+    x = torch.rand(3, 300, requires_grad=True)
+    found = []
+    for every in (fixed, plain):
+        loss = net(x, every).square().mean()
+        first = torch.autograd.grad(loss, [x, *net.parameters()], create_graph=True)
+        found.append((loss, *first, *torch.autograd.grad(first[0].square().sum(), [*net.parameters()])))
+    for ours, expected in zip(*found, strict=True):
+        torch.testing.assert_close(ours, expected, atol=1e-6, rtol=1e-4)
+
+
+def test_masks_follow_degrees_that_are_loaded():
+    model, other, x = MADE(BITS, (9,)), MADE(BITS, (9,), order="reverse", order_seed=1), STATES[:5]
+    model.load_state_dict(other.state_dict())
+    assert torch.equal(model.log_prob(x), other.log_prob(x))
 
 
 def test_training_takes_masks_in_turn():

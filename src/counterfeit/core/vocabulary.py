@@ -224,6 +224,8 @@ class Generator(nn.Module):
     """Whether it is conditioned on the labels of data, also where it discriminates."""
     levels: bool = False
     """Whether its likelihoods are even over each of the 256 levels of 8-bit values, or are those of such values."""
+    one_by_one: int = 0
+    """How many values a sample is drawn by one after another from caches, with no whole pass through a net for each."""
 
     def __init__(self, spec: Spec) -> None:
         super().__init__()

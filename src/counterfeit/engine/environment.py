@@ -7,7 +7,6 @@ import os
 import platform
 import shutil
 import statistics
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
@@ -17,6 +16,7 @@ from typing import Any
 import torch
 
 from counterfeit.common.seeding import seeded
+from counterfeit.common.threads import clock
 from counterfeit.config.settings import Train
 from counterfeit.core import Clock, Model
 from counterfeit.data.downloads import cache_dir
@@ -155,13 +155,13 @@ def _rounding(gains: Mapping[str, float]) -> str:
 
 def _seconds(move: Callable[[], object], device: torch.device, repeats: int) -> float:
     synchronize: Callable[[], None] = torch.cuda.synchronize if device.type == "cuda" else lambda: None
-    times = []
+    times, now = [], clock(device)
     for _ in range(repeats + 2):  # the first ones warm up
         synchronize()
-        start = time.perf_counter()
+        start = now()
         move()
         synchronize()
-        times.append(time.perf_counter() - start)
+        times.append(now() - start)
     return statistics.median(times[2:])
 
 

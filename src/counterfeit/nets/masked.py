@@ -6,36 +6,150 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import Literal, cast
+from typing import Any, Literal, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
+from torch.autograd import Function
 from torch.nn.functional import linear, softplus
 
 from counterfeit.core import Net
 from counterfeit.nets.layers import at_least_float32
 from counterfeit.nets.mlp import Dropout
 
-__all__ = ["ACTIVATIONS", "MaskedActivation", "MaskedMLP", "OneByOne", "degrees"]
+__all__ = ["ACTIVATIONS", "FixedMasks", "Mask", "MaskedActivation", "MaskedMLP", "OneByOne", "degrees", "masks"]
 
 MaskedActivation = Literal["relu", "softplus", "tanh"]
 ACTIVATIONS: Mapping[MaskedActivation, Callable[[Tensor], Tensor]] = {
     "relu": torch.relu, "softplus": softplus, "tanh": torch.tanh
 }  # fmt: skip
+BLOCKS, TALL = 8, 128  # of units: how many at most, and how many units each has at least, so that products pay
+SPARED = 0.2  # share of a layer's products that blocks must save
+Block = tuple[int, int, int, int]
 
 
 def degrees(dims: int, hidden: Sequence[int], seed: int) -> list[Tensor]:
     """How many inputs, in order, each unit of the hidden layers may see at most: int64 (units,) each (section 4.2).
 
-    They are drawn evenly between the least of the layer before, so that no unit sees nothing, and `dims` - 1.
+    They are drawn evenly between the least of the layer before, so that no unit sees nothing, and `dims` - 1. A net of
+    one mask may sort them, since units can change places; several masks of one net must not be alike.
     """
     generator, found, least = torch.Generator().manual_seed(seed), [], 1
     for size in hidden:
         found.append(torch.randint(least, max(dims, least + 1), (size,), generator=generator))
         least = int(found[-1].min())
     return found
+
+
+class Mask(NamedTuple):
+    """Which inputs each unit of a layer sees.
+
+    Arguments:
+        seen: (units, inputs), bool, or 1 and 0 in the type of the weights.
+        blocks: rows from and to, columns from and to, outside of which nothing is seen; none where it does not pay.
+    """
+
+    seen: Tensor
+    blocks: tuple[Block, ...] = ()
+
+    def linear(self, x: Tensor, layer: nn.Linear) -> Tensor:
+        """What a layer makes of `x`, (B, inputs), where units see what they may: (B, units)."""
+        plain = torch.compiler.is_compiling() or torch.is_autocast_enabled("cpu")
+        if self.blocks and x.device.type == "cpu" and not plain:
+            return _Blockwise.apply(x, layer.weight, layer.bias, self.seen, self.blocks)
+        unknown = self.seen.dtype == torch.bool  # a product would first make numbers of it
+        return linear(x, torch.where(self.seen, layer.weight, 0) if unknown else layer.weight * self.seen, layer.bias)
+
+
+def masks(rank: Tensor, hidden: Sequence[Tensor], outputs: int = 1) -> list[Mask]:
+    """The mask of every layer (eqs. 8, 9).
+
+    Arguments:
+        rank: of each value in the order, from 1 on, int64 (D,).
+        hidden: degrees of the hidden layers' units.
+        outputs: how many for each value.
+    """
+    inner = [Mask(degree[:, None] >= before) for before, degree in pairwise([rank, *hidden])]
+    return [*inner, Mask(rank.repeat_interleave(outputs)[:, None] > hidden[-1])]
+
+
+class FixedMasks(nn.Module):
+    """The masks of a net whose degrees stay: made once, and with blocks where degrees are sorted.
+
+    Half of the weights of such a net are masked. Where units stand in the order of their degrees, those weights lie on
+    one side of a staircase, and products need not go there.
+
+    Arguments:
+        rank, hidden, outputs: as `masks` has them.
+
+    Example:
+        >>> hidden = degrees(600, (512,), 0)
+        >>> FixedMasks(torch.arange(1, 601), [hidden[0].sort().values])[0].blocks
+        ((0, 128, 0, 149), (128, 256, 0, 306), (256, 384, 0, 450), (384, 512, 0, 599))
+    """
+
+    def __init__(self, rank: Tensor, hidden: Sequence[Tensor], outputs: int = 1) -> None:
+        super().__init__()
+        self.outputs = outputs
+        for i in range(len(hidden) + 1):
+            self.register_buffer(f"seen{i}", None, persistent=False)
+        self.update(rank, hidden)
+
+    def update(self, rank: Tensor, hidden: Sequence[Tensor]) -> None:
+        """Make them anew, as when degrees were loaded."""
+        every = [mask.seen for mask in masks(rank, hidden, self.outputs)]
+        self.blocks = [_blocks(seen) for seen in every]
+        for i, seen in enumerate(every):
+            setattr(self, f"seen{i}", seen.to(torch.get_default_dtype()))
+
+    def __getitem__(self, i: int) -> Mask:
+        return Mask(self.get_buffer(f"seen{i}"), self.blocks[i])
+
+    def __iter__(self) -> Iterator[Mask]:
+        return (self[i] for i in range(len(self.blocks)))
+
+
+def _blocks(seen: Tensor) -> tuple[Block, ...]:
+    """Groups of rows, and the columns that any row of the group sees."""
+    (rows, columns), found = seen.shape, []
+    height = max(TALL, -(-rows // BLOCKS))
+    for start in range(0, rows, height):
+        some = seen[start : start + height].any(0).nonzero()[:, 0].tolist() or [0]
+        found.append((start, min(rows, start + height), some[0], some[-1] + 1))
+    left = sum((b - a) * (d - c) for a, b, c, d in found)
+    return tuple(found) if left <= (1 - SPARED) * rows * columns else ()
+
+
+class _Blockwise(Function):
+    """A masked linear map that leaves out of its products what lies outside of blocks.
+
+    Weights are masked block by block, where they stay in the cache, and again on the way back.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, seen: Tensor, blocks: tuple[Block, ...]
+    ) -> Tensor:  # fmt: skip
+        """(B, inputs) -> (B, units)."""
+        ctx.save_for_backward(x, weight, seen)
+        ctx.blocks = blocks
+        parts = [
+            torch.addmm(bias[a:b], x[:, c:d], (weight[a:b, c:d] * seen[a:b, c:d]).mT) for a, b, c, d in blocks
+        ]  # fmt: skip
+        return torch.cat(parts, 1)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
+        """Gradients in the inputs, weights and bias: by operations that can be differentiated again."""
+        x, weight, seen = ctx.saved_tensors
+        dx, dw = torch.zeros_like(x) if ctx.needs_input_grad[0] else None, torch.zeros_like(weight)
+        for a, b, c, d in ctx.blocks:
+            dw[a:b, c:d] = (g[:, a:b].mT @ x[:, c:d]) * seen[a:b, c:d]
+            if dx is not None:
+                dx[:, c:d] += g[:, a:b] @ (weight[a:b, c:d] * seen[a:b, c:d])
+        return dx, dw, g.sum(0), None, None
 
 
 class MaskedMLP(Net):
@@ -54,7 +168,7 @@ class MaskedMLP(Net):
 
     Example:
         >>> net = MaskedMLP(6, (8,))
-        >>> net(torch.rand(2, 6), torch.arange(1, 7), degrees(6, (8,), 0)).shape
+        >>> net(torch.rand(2, 6), masks(torch.arange(1, 7), degrees(6, (8,), 0))).shape
         torch.Size([2, 6])
     """
 
@@ -75,30 +189,22 @@ class MaskedMLP(Net):
         """Every layer, the last of which gives the outputs."""
         return cast(list[nn.Linear], [*self.layers])
 
-    def forward(
-        self, x: Tensor, rank: Tensor, hidden: Sequence[Tensor], condition: Tensor | None = None
-    ) -> Tensor:  # fmt: skip
+    def forward(self, x: Tensor, masks: Iterable[Mask], condition: Tensor | None = None) -> Tensor:
         """(B, D) -> (B, D * outputs), those of a value beside each other.
 
         Arguments:
             x: values in their places.
-            rank: of each value in the order, from 1 on, int64 (D,).
-            hidden: degrees of the hidden layers' units.
+            masks: of every layer, the last of which is that of the outputs.
             condition: of each example, (B, conditions), where there is one.
         """
         first, direct = self.shifts(condition)
-        h, last = self.features(x, rank, hidden, first), self.linears[-1]
-        seen = rank.repeat_interleave(self.outputs)[:, None] > hidden[-1]
-        return at_least_float32(_plus(linear(h, last.weight * seen, last.bias), direct))
+        *inner, last = masks
+        return at_least_float32(_plus(last.linear(self.features(x, inner, first), self.linears[-1]), direct))
 
-    def features(
-        self, x: Tensor, rank: Tensor, hidden: Sequence[Tensor], shift: Tensor | None = None
-    ) -> Tensor:  # fmt: skip
+    def features(self, x: Tensor, masks: Iterable[Mask], shift: Tensor | None = None) -> Tensor:
         """The last hidden layer, (B, D) -> (B, units), where `shift`, (B, units), is added to the first."""
-        before = rank
-        for layer, degree in zip(self.linears[:-1], hidden, strict=True):
-            x = _plus(linear(x, layer.weight * (degree[:, None] >= before), layer.bias), shift)
-            x, before, shift = self.dropout(self.activation(x)), degree, None
+        for layer, mask in zip(self.linears, masks, strict=False):
+            x, shift = self.dropout(self.activation(_plus(mask.linear(x, layer), shift))), None
         return x
 
     def shifts(self, condition: Tensor | None) -> tuple[Tensor | None, Tensor | None]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from counterfeit import catalogue
 from counterfeit.catalogue import Recipe
+from counterfeit.common.memory import keep_freed
 from counterfeit.common.progress import console
 from counterfeit.common.threads import available, using
 from counterfeit.config.nested import write_yaml
@@ -121,6 +122,7 @@ def _go_on(folder: RunFolder, changes: Mapping[str, Any], group: Processes, show
 
 def _fit(folder: RunFolder, model: Model, source: Source, group: Processes, resume: bool, show: bool) -> Summary:
     config = folder.config
+    keep_freed()
     with using(folder.threads):
         display = Display(show, config.to_dict())
         return fit(folder.path, model, source, config.train, validator(config, source), group, resume, display)

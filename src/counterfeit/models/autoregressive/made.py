@@ -17,7 +17,7 @@ from counterfeit.models.autoregressive.shared.conditionals import Bernoulli
 from counterfeit.models.autoregressive.shared.model import Autoregressive, expect
 from counterfeit.models.autoregressive.shared.orders import OrderName, ordering
 from counterfeit.models.autoregressive.shared.tables import BINARY
-from counterfeit.nets.masked import MaskedActivation, MaskedMLP, OneByOne, degrees
+from counterfeit.nets.masked import FixedMasks, Mask, MaskedActivation, MaskedMLP, OneByOne, degrees, masks
 
 __all__ = ["MADE"]
 
@@ -65,18 +65,29 @@ class MADE(Autoregressive):
         self.register_buffer("places", torch.stack(orders))
         every = [degrees(spec.dims, hidden, order_seed + k) for k in range(masks)]
         for i, layer in enumerate(zip(*every, strict=True)):
-            self.register_buffer(f"degrees{i}", torch.stack(layer))  # (masks, units)
+            self.register_buffer(f"degrees{i}", torch.stack(layer if masks > 1 else [layer[0].sort().values]))
+        self.fixed = FixedMasks(self.places[0].argsort() + 1, self.hidden(0)) if masks == 1 else None
+        self.register_load_state_dict_post_hook(_renew)
+
+    def hidden(self, k: int) -> list[Tensor]:
+        """Degrees of the hidden layers' units under mask number `k`, int64 (units,) each."""
+        return [self.get_buffer(f"degrees{i}")[k] for i in range(len(self.net.layers) - 1)]
 
     def chain(self, k: int) -> MADEChain:
         """The conditionals under mask number `k`."""
-        hidden = [self.get_buffer(f"degrees{i}")[k] for i in range(len(self.net.layers) - 1)]
-        return MADEChain(self.net, self.places[k], hidden)
+        return MADEChain(self.net, self.places[k], self.hidden(k), self.fixed)
 
     def encode(self, x: Tensor) -> Tensor:
         """The last hidden layer under the first mask, (B, units)."""
         self.spec.check(x, "MADE.encode")
         chain = self.chain(0)
-        return self.net.features(x.flatten(1), chain.rank, chain.hidden)
+        return self.net.features(x.flatten(1), chain.masks[:-1])
+
+
+def _renew(model: MADE, _: object) -> None:
+    """Make masks anew of degrees that were loaded."""
+    if model.fixed is not None:
+        model.fixed.update(model.places[0].argsort() + 1, model.hidden(0))
 
 
 class MADEChain(Chain):
@@ -86,16 +97,23 @@ class MADEChain(Chain):
         net: gives the conditionals' parameters.
         order: places of the values from the first to the last, int64 (D,).
         hidden: degrees of the hidden layers' units.
+        fixed: the masks that follow, where they are kept; made where they are asked for otherwise.
     """
 
-    def __init__(self, net: MaskedMLP, order: Tensor, hidden: list[Tensor]) -> None:
+    def __init__(
+        self, net: MaskedMLP, order: Tensor, hidden: list[Tensor], fixed: FixedMasks | None = None
+    ) -> None:  # fmt: skip
         super().__init__(order, Bernoulli())
-        self.net, self.hidden = net, hidden
-        self.rank = torch.empty_like(order).index_copy(0, order, torch.arange(1, len(order) + 1, device=order.device))
+        self.net, self.hidden, self.fixed = net, hidden, fixed
+
+    @property
+    def masks(self) -> list[Mask]:
+        """Of every layer."""
+        return masks(self.order.argsort() + 1, self.hidden) if self.fixed is None else [*self.fixed]
 
     def parameters(self, x: Tensor) -> Tensor:
         """Log-odds of every value, (B, D) -> (B, D)."""
-        return self.net(x, self.rank, self.hidden)
+        return self.net(x, self.masks)
 
     def begin(self, n: int) -> State:
         """No values, and no units."""

@@ -45,3 +45,4 @@ class MAF(Flow):
             spec, layers, mixture_base(last, components) if last else None, conditional=settings.conditional
         )
         self.settings = settings
+        self.one_by_one = spec.dims * (settings.layers + (components > 1))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import statistics
-import time
 from collections.abc import Mapping
 
 import torch
 
+from counterfeit.common.threads import clock
 from counterfeit.core import Generator, Samples
 from counterfeit.evaluation.subject import Subject
 from counterfeit.inference.draws import evaluating
@@ -56,9 +56,10 @@ def sampling_seconds(models: Mapping[str, Generator]) -> dict[str, float]:
 
 
 def _seconds(model: Generator, n: int) -> float:
+    now = clock(model.device)
     with evaluating(model, 0):
-        start = time.perf_counter()
+        start = now()
         model.sample(n)  # type: ignore[operator]
         if model.device.type == "cuda":
             torch.cuda.synchronize(model.device)
-        return time.perf_counter() - start
+        return now() - start

@@ -25,7 +25,7 @@ from counterfeit.report.html.plot import Theme, svg
 from counterfeit.report.html.themed import themed
 from counterfeit.run.run import Run
 
-__all__ = ["decoded_plane", "latent_map"]
+__all__ = ["decoded_plane", "draw_map", "latent_map"]
 
 POINTS = 2_000  # test examples, and codes of the prior
 SIDE = 15  # places of the map that are decoded, to each side
@@ -37,17 +37,7 @@ def latent_map(z: Tensor, y: Tensor | None, prior: Tensor, names: list[str], the
     """Codes of data, (N, 2), in the colors of their labels, (N,), above codes of the prior, (M, 2), in gray."""
 
     def draw(axes: Any) -> None:
-        from matplotlib import colormaps
-
-        axes.scatter(*prior.T.numpy(), s=3, color=theme.faint, linewidths=0, rasterized=True)
-        if y is None:
-            axes.scatter(*z.T.numpy(), s=4, color=theme.curves[0], alpha=0.6, linewidths=0, rasterized=True)
-        for label, name in enumerate(names if y is not None else []):
-            some = z[y == label]
-            color = colormaps[COLORS](label % 10)
-            axes.scatter(*some.T.numpy(), s=4, color=color, alpha=0.6, linewidths=0, rasterized=True, label=name)
-        across, up = torch.cat([z, prior]).quantile(torch.tensor([0.002, 0.998]), 0).T.tolist()
-        axes.set(xlim=across, ylim=up, aspect="equal", xlabel="z₁", ylabel="z₂")
+        draw_map(axes, z, y, prior, names, theme)
         if names and len(names) <= 10:
             axes.legend(
                 frameon=False, markerscale=3, loc="center left", bbox_to_anchor=(1, 0.5), labelcolor=theme.ink,
@@ -55,6 +45,21 @@ def latent_map(z: Tensor, y: Tensor | None, prior: Tensor, names: list[str], the
             )  # fmt: skip
 
     return svg(draw, theme, (4.4, 3.8))
+
+
+def draw_map(axes: Any, z: Tensor, y: Tensor | None, prior: Tensor, names: list[str], theme: Theme) -> None:
+    """The same on matplotlib axes."""
+    from matplotlib import colormaps
+
+    axes.scatter(*prior.T.numpy(), s=3, color=theme.faint, linewidths=0, rasterized=True)
+    if y is None:
+        axes.scatter(*z.T.numpy(), s=4, color=theme.curves[0], alpha=0.6, linewidths=0, rasterized=True)
+    for label, name in enumerate(names if y is not None else []):
+        some = z[y == label]
+        color = colormaps[COLORS](label % 10)
+        axes.scatter(*some.T.numpy(), s=4, color=color, alpha=0.6, linewidths=0, rasterized=True, label=name)
+    across, up = torch.cat([z, prior]).quantile(torch.tensor([0.002, 0.998]), 0).T.tolist()
+    axes.set(xlim=across, ylim=up, aspect="equal", xlabel="z₁", ylabel="z₂")
 
 
 def decoded_plane(run: Drawn, z: Tensor, side: int = SIDE) -> Tensor:

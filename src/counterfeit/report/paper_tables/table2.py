@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import statistics
 import tempfile
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,9 @@ from torch import nn
 
 from counterfeit import catalogue
 from counterfeit.catalogue import Recipe
+from counterfeit.common.threads import clock
 from counterfeit.core import Bounds, Clock, Density, Encodes, Energy, Model, Samples, require
+from counterfeit.engine.environment import step_seconds
 from counterfeit.evaluation.measure import Tell, applicable
 from counterfeit.inference.draws import evaluating
 from counterfeit.metrics import registry
@@ -36,14 +37,16 @@ Measurements = dict[str, Any]
 
 
 def families(data: str = "digits", steps: int = STEPS, tell: Tell | None = None) -> dict[str, Measurements]:
-    """Model -> what was measured, of the first recipe of each model on `data`.
+    """Model -> what was measured, of the recipe of each model on `data` that is named like it, or of the first.
 
     Arguments:
         data: the name of a source.
         steps: training steps that are timed; costs do not depend on how well a model is trained.
         tell: told of each model and of what is timed of it.
     """
-    chosen = {recipe.model: recipe for recipe in reversed(catalogue.recipes().values()) if _generative(recipe, data)}
+    some = [recipe for recipe in catalogue.recipes().values() if _generative(recipe, data)]
+    chosen = {recipe.model: recipe for recipe in reversed(some)}
+    chosen |= {recipe.model: recipe for recipe in some if recipe.name == recipe.model}
     if not chosen:
         raise ValueError(f"no recipe is on {data}; digits has some. `counterfeit list recipes` shows all.")
     found = {}
@@ -54,25 +57,26 @@ def families(data: str = "digits", steps: int = STEPS, tell: Tell | None = None)
 
 
 def table2(found: Mapping[str, Measurements]) -> Table:
-    """The paper's five rows, a column for each model."""
+    """The paper's five aspects, of each model in a row."""
     aspects = {
         "training": _training, "inference": _inference, "sampling": _sampling, "evaluating p(x)": _density,
         "model design": _design,
     }  # fmt: skip
-    rows = [[Cell(aspect), *(Cell(say(row)) for row in found.values())] for aspect, say in aspects.items()]
+    rows = [[Cell(model), *(Cell(say(row)) for say in aspects.values())] for model, row in found.items()]
     data = next(iter(found.values()))["data"]
-    note = f"Measured on {data}. A chain is as many passes through one net as must follow one another."
-    return Table(["aspect", *found], rows, [note])
+    chain = "A chain is as many passes through one net, or values drawn by what is kept of those before, as must follow"
+    note = f"Measured on {data}. {chain} one another."
+    return Table(["model", *aspects], rows, [note])
 
 
 def passes(model: Model, act: Callable[[], object]) -> int:
-    """How often the busiest net of `model` is passed through in `act`: above 1 where sampling is a chain."""
+    """How often the busiest net of `model` with parameters is passed through in `act`: above 1 where it is a chain."""
     counts: dict[nn.Module, int] = {}
 
     def count(net: nn.Module, *_: object) -> None:
         counts[net] = counts.get(net, 0) + 1
 
-    hooks = [net.register_forward_hook(count) for net in model.modules() if net is not model]
+    hooks = [net.register_forward_hook(count) for net in model.modules() if net is not model and [*net.parameters()]]
     try:
         act()
     finally:
@@ -94,19 +98,20 @@ def _telling(tell: Tell | None, model: str, number: int, count: int) -> Callable
 
 def _family(recipe: Recipe, folder: Path, steps: int, now: Callable[[str], None]) -> Measurements:
     now(f"{steps} steps of training")
-    log = {"log_every": max(1, steps // 4), "save_every": steps, "tensorboard": False, "monitor": None}
-    run = train(recipe.name, out=folder, settings={"train": {"steps": steps, **log}}, show=False)
+    few = {"steps": max(1, steps // 10), "save_every": steps, "tensorboard": False, "monitor": None}
+    run = train(recipe.name, out=folder, settings={"train": few}, show=False)
     model, batch = run.model, run.config.train.batch_size
-    speed = statistics.median(event["steps_per_second"] for event in run.events if "steps_per_second" in event)
+    step = step_seconds(model, run.source, run.config.train, steps)
     x = run.source.split("train").first(batch)
     training = catalogue.configure(recipe).train.steps
-    parts = {name: sum(p.numel() for p in part.parameters()) for name, part in model.named_children()}
+    sizes = {name: sum(p.numel() for p in part.parameters()) for name, part in model.named_children()}
+    parts = {name: size for name, size in sizes.items() if size}
     updates = len(list(model.train().updates(lambda: x, Clock(0, steps))))
     model.eval()
     now("codes and samples")
     return {
         "recipe": recipe.name, "data": f"{run.source.name} {run.source.fingerprint}", "batch_size": batch,
-        "step_seconds": 1 / speed, "training_seconds": training / speed, "updates_a_step": updates,
+        "step_seconds": step, "training_seconds": training * step, "updates_a_step": updates,
         "inference_seconds": _encoding(run), "parts": parts,
         **_of_samples(model), **_of_density(run, now),
     }  # fmt: skip
@@ -118,14 +123,14 @@ def _encoding(run: Run) -> float | None:
         return None
     x = run.source.split("train").first(EXAMPLES).x.to(run.model.device)
     with evaluating(run.model, 0):
-        return _seconds(lambda: require(run.model, Encodes).encode(x)) * EXAMPLES / len(x)
+        return _seconds(lambda: require(run.model, Encodes).encode(x), run.model.device) * EXAMPLES / len(x)
 
 
 def _of_samples(model: Model) -> Measurements:
     if not isinstance(model, Samples):
         return {"sampling_seconds": None, "chain": None}
     with evaluating(model, 0):
-        chain = passes(model, lambda: model.sample(2))
+        chain = max(model.one_by_one, passes(model, lambda: model.sample(2)))
     return {"sampling_seconds": sampling_seconds({"": model})[""], "chain": chain}
 
 
@@ -138,18 +143,18 @@ def _of_density(run: Run, now: Callable[[str], None]) -> Measurements:
     for metric in able:
         if metric.kind == kind:
             now(metric.name)
-            seconds[metric.name] = _seconds(lambda m=metric: run.evaluate(m.name), 1)  # type: ignore[misc]
+            seconds[metric.name] = _seconds(lambda m=metric: run.evaluate(m.name), run.model.device, 1)  # type: ignore[misc]
     return {"density": kind, "density_seconds": seconds, "density_examples": len(run.source.split("test"))}
 
 
-def _seconds(act: Callable[[], object], repeats: int = 5) -> float:
-    found = []
+def _seconds(act: Callable[[], object], device: torch.device, repeats: int = 5) -> float:
+    found, now = [], clock(device)
     for _ in range(repeats):
-        start = time.perf_counter()
+        start = now()
         act()
         if torch.cuda.is_available():
             torch.cuda.synchronize()
-        found.append(time.perf_counter() - start)
+        found.append(now() - start)
     return statistics.median(found)
 
 
@@ -178,8 +183,10 @@ def _density(row: Measurements) -> str:
 
 
 def _design(row: Measurements) -> str:
+    if not row["parts"]:
+        return "no nets"
     parts = ", ".join(f"{name} {count:,}" for name, count in row["parts"].items())
-    return f"{len(row['parts'])} nets: {parts} parameters"
+    return f"{len(row['parts'])} net{'s' * (len(row['parts']) > 1)}: {parts} parameters"
 
 
 def _short(seconds: float) -> str:

@@ -34,6 +34,10 @@ class Autoregressive(Model):
     weighed: int = 4
     """How many of them a completion chooses from at most."""
 
+    def __init__(self, spec: Spec) -> None:
+        super().__init__(spec)
+        self.one_by_one = spec.dims
+
     @abstractmethod
     def chain(self, k: int) -> Chain:
         """Chain number `k`, which reads the weights as they are now."""

@@ -17,7 +17,7 @@ from counterfeit.core import Net, Spec
 from counterfeit.models.autoregressive.shared.orders import OrderName, ordering
 from counterfeit.models.flow.shared.elementwise import CenterScale, Elementwise
 from counterfeit.models.flow.shared.layers import Conditioned, Layer, Norm, normalization
-from counterfeit.nets.masked import MaskedActivation, MaskedMLP, OneByOne, degrees
+from counterfeit.nets.masked import FixedMasks, MaskedActivation, MaskedMLP, OneByOne, degrees
 
 __all__ = ["MaskedAutoregressive", "MaskedConditioner", "MaskedSettings"]
 
@@ -46,7 +46,9 @@ class MaskedConditioner(Net):
         self.register_buffer("order", order)
         self.register_buffer("rank", order.argsort() + 1)
         for i, layer in enumerate(degrees(len(order), hidden, seed)):
-            self.register_buffer(f"degrees{i}", layer)
+            self.register_buffer(f"degrees{i}", layer.sort().values)
+        self.masks = FixedMasks(self.rank, self.hidden, outputs)
+        self.register_load_state_dict_post_hook(lambda net, _: net.masks.update(net.rank, net.hidden))
 
     @property
     def hidden(self) -> list[Tensor]:
@@ -55,7 +57,7 @@ class MaskedConditioner(Net):
 
     def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
         """(B, D) -> (B, D, outputs)."""
-        return self.net(x, self.rank, self.hidden, condition).unflatten(1, (-1, self.net.outputs))
+        return self.net(x, self.masks, condition).unflatten(1, (-1, self.net.outputs))
 
     def one_by_one(self, condition: Tensor | None = None) -> OneByOne:
         """The same for values that come one after another."""
