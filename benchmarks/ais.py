@@ -21,8 +21,8 @@ from torch.nn.functional import softplus
 from counterfeit.common.files import write_json
 from counterfeit.common.seeding import seeded
 from counterfeit.data.sources.mnist import MNIST
-from counterfeit.models.energy.shared.bipartite import BinaryUnits, base_rates
 from counterfeit.metrics.likelihood.annealing import annealed_importance, schedule, tuned
+from counterfeit.models.energy.shared.bipartite import BinaryUnits, base_rates
 from counterfeit.report.results_file import machine
 
 Row = dict[str, object]

@@ -35,7 +35,6 @@ from counterfeit.metrics.coverage.memorization import ratio
 from counterfeit.metrics.coverage.mode_coverage import mode_coverage
 from counterfeit.metrics.features.kid import kernel_distance
 from counterfeit.metrics.features.prdc import expected_coverage, prdc
-from counterfeit.models.energy.shared.bipartite import BinaryUnits
 from counterfeit.metrics.likelihood.annealing import annealed_importance, geometric, schedule
 from counterfeit.metrics.likelihood.mcmc import HMC
 from counterfeit.metrics.likelihood.parzen import log_likelihood
@@ -43,6 +42,7 @@ from counterfeit.metrics.representation.linear_probe import logistic
 from counterfeit.metrics.stats.proportions import wilson
 from counterfeit.metrics.stats.rank_tests import exceedance
 from counterfeit.metrics.stats.user_study import Trials, bradley_terry, cluster_bootstrap, d_prime
+from counterfeit.models.energy.shared.bipartite import BinaryUnits
 from counterfeit.report.results_file import machine
 
 Interval = tuple[float, float]
