@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from counterfeit.cli.options import run_options, samples_writable, writable
 from counterfeit.cli.output import counted, say
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from counterfeit.run.run import Run
 
 SUMMARY = "draw samples from a run"
+OPTIONS = ("sampler", "sampling_steps", "guidance")  # of a draw, where the model has them
 OF_RUNS = True  # which may be of a class of models of one's own
 EXAMPLE = """examples:
   counterfeit sample runs/first                          a grid of 64, as samples.png beside the run's own
@@ -27,6 +28,8 @@ EXAMPLE = """examples:
   counterfeit sample runs/sounds --series melody.csv     sounds for a second series, a row of numbers for each frame
   counterfeit sample runs/first --interpolate 5          walks between five pairs of codes
   counterfeit sample runs/first --interpolate 5 --out walk.gif
+  counterfeit sample runs/diffusion --class 7 --guidance 2 --sampler ddim --sampling-steps 50
+  counterfeit sample runs/diffusion --trajectory --out steps.gif   from noise to samples, step by step
 """
 
 
@@ -50,6 +53,13 @@ def options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--interpolate", metavar="N", type=int, help="N walks, in rows, or as an animated .gif or .webp")
     group.add_argument("--steps", type=int, default=10, help="pictures on a walk (default: 10)")
     group.add_argument("--path", choices=("spherical", "linear"), default="spherical", help="(default: spherical)")
+    group = parser.add_argument_group("how samples are drawn, where the model leaves a choice")
+    group.add_argument("--sampler", help="as ancestral, ddim, dpm-solver++, heun, midpoint (default: the model's)")
+    group.add_argument("--sampling-steps", type=int, help="of a sampler, or of a chain (default: the model's)")
+    group.add_argument(
+        "--guidance", type=float, help="how strongly labels are followed (default: the model's; often 1)"
+    )
+    group.add_argument("--trajectory", action="store_true", help="what samples are after every step, as --interpolate")
     parser.add_argument("--mean", action="store_true", help="decoded means in place of draws")
     run_options(parser)
 
@@ -65,6 +75,9 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     if args.interpolate is not None:
         count, out = _walk(source, args, place)
         what = f"{counted(count, 'walk')} between codes"
+    elif args.trajectory:
+        count, out = _steps(source, args, place)
+        what = f"all steps of {counted(count, 'sample')}"
     else:
         count, out = _sample(source, args, place)
         what = counted(count, "sample")
@@ -76,10 +89,11 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
 
 def _agree(args: argparse.Namespace) -> None:
     """Raise a ValueError where two options contradict each other, or a number is none."""
-    asked = [f"--{name.replace('_', '-')}" for name in ("per_class", "caption", "interpolate") if getattr(args, name)]
+    alone = ("per_class", "caption", "interpolate", "trajectory")
+    asked = [f"--{name.replace('_', '-')}" for name in alone if getattr(args, name)]
     pairs = [("classes", "caption"), ("classes", "interpolate"), ("n", "per_class"), ("n", "interpolate")]
     pairs += [(one, "series") for one in ("classes", "per_class", "caption", "interpolate")]
-    for one, other in pairs:
+    for one, other in [*pairs, *(("interpolate", name) for name in OPTIONS)]:
         if getattr(args, one) is not None and getattr(args, other) is not None:
             names = (f"--{name.replace('classes', 'class').replace('_', '-')}" for name in (one, other))
             raise ValueError(f"{' and '.join(names)} came together; one of them is expected. Leave out the other.")
@@ -111,9 +125,7 @@ def _rows(source: Run, args: argparse.Namespace, place: Path) -> tuple[int, Path
         raise ValueError(f"{place} came; {source.name} was not trained on a table. Choose a .npy or a .png.")
     writable(str(place))
     y = [name.strip() for name in args.classes.split(",")] if args.classes else None
-    write_table(
-        table.decode(source.sample(n, args.seed, None if y is None else [y[i % len(y)] for i in range(n)])), place
-    )
+    write_table(table.decode(_draw(source, args, n, None if y is None else [y[i % len(y)] for i in range(n)])), place)
     return n, place
 
 
@@ -144,13 +156,32 @@ def _as_texts(source: Run, place: Path) -> bool:
     return suffix == TEXT or (suffix == ".png" and isinstance(source.source.raw, Text))
 
 
+def _draw(source: Run, args: argparse.Namespace, n: int, y: Any = None) -> Tensor:
+    """So many samples, as the options say."""
+    options = {name: getattr(args, name) for name in OPTIONS}
+    return source.sample(n, args.seed, y, args.mean and y is None, True, **options)
+
+
+def _steps(source: Run, args: argparse.Namespace, place: Path) -> tuple[int, Path]:
+    """What samples are after each step: an animation, or a row each."""
+    from counterfeit.inference.draws import trajectory
+    from counterfeit.inference.sampling import sampling
+    from counterfeit.report.figures.walks import write_steps, writes_walks
+
+    writes_walks(place)
+    n, names = args.n or 64, [name.strip() for name in (args.classes or "").split(",") if name.strip()]
+    y = [names[i * len(names) // n] for i in range(n)] if names else None
+    with sampling(source.model, {name: getattr(args, name) for name in OPTIONS}):
+        return n, write_steps(trajectory(source, n, args.seed, y), place, source.source.span)
+
+
 def _sample(source: Run, args: argparse.Namespace, place: Path) -> tuple[int, Path]:
     from counterfeit.data.sources.table import TABLES
 
     if place.suffix.lower() in TABLES:
         return _rows(source, args, place)
     if _as_texts(source, place):
-        return args.n or 64, _texts(source, source.sample(args.n or 64, args.seed, mean=args.mean), place)
+        return args.n or 64, _texts(source, _draw(source, args, args.n or 64), place)
     from counterfeit.report.export import write_rows, write_samples
     from counterfeit.report.figures.label_rows import rows_asked
 
@@ -159,8 +190,8 @@ def _sample(source: Run, args: argparse.Namespace, place: Path) -> tuple[int, Pa
     rows = rows_asked(source, args.classes, args.per_class, args.caption, n)
     if rows is None:
         y = None if args.series is None else _series(source, Path(args.series))
-        return n, write_samples(source.sample(n, args.seed, y, args.mean), out, source.source.span, rate)
-    x = source.sample(len(rows.asked), args.seed, rows.asked)
+        return n, write_samples(_draw(source, args, n, y), out, source.source.span, rate)
+    x = _draw(source, args, len(rows.asked), rows.asked)
     return len(x), write_rows(x, rows.texts, rows.counts, out, source.source.span, rate)
 
 

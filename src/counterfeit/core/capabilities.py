@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from torch import Tensor
@@ -30,8 +30,10 @@ __all__ = [
     "LooksBack",
     "MarkovChain",
     "Predicts",
+    "ProbabilityFlow",
     "Samples",
     "Scores",
+    "Stepwise",
     "Structure",
     "Structured",
     "Translates",
@@ -87,6 +89,17 @@ class MarkovChain(Samples, Protocol):
 
 
 @runtime_checkable
+class Stepwise(Samples, Protocol):
+    """Draws examples in steps, which can be looked at."""
+
+    sampling_steps: int
+    """How many."""
+
+    def trajectory(self, n: int, y: Tensor | None = None) -> Iterator[Tensor]:
+        """What `n` examples are after each step, (n, *shape); the last are those that `sample` draws."""
+
+
+@runtime_checkable
 class LooksBack(Protocol):
     """Predicts each value from a limited number of those before it."""
 
@@ -139,6 +152,14 @@ class Bounds(Protocol):
 
     def iwae(self, x: Tensor, k: int) -> Tensor:
         """Importance-weighted bound with `k` samples in nats, (B,)."""
+
+
+@runtime_checkable
+class ProbabilityFlow(Protocol):
+    """Knows the log-likelihood of a differential equation between noise and data, as exact as its steps are small."""
+
+    def flow_log_prob(self, x: Tensor) -> Tensor:
+        """Log-likelihood in nats, (B,)."""
 
 
 @capability

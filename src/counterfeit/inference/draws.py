@@ -9,12 +9,13 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from counterfeit.common.progress import Bar
 from counterfeit.common.seeding import mix, seeded
-from counterfeit.core import Decodes, Generator, Samples, check_request, labels_of, require
+from counterfeit.core import Decodes, Generator, Samples, Stepwise, check_request, labels_of, require
 from counterfeit.data.conditions import conditions
 from counterfeit.data.source import SPLITS, Source
 
-__all__ = ["BATCH", "Drawn", "draw", "draw_samples", "evaluating"]
+__all__ = ["BATCH", "Drawn", "draw", "draw_samples", "evaluating", "trajectory"]
 
 BATCH = 1_000  # examples handed to a model at once
 
@@ -63,15 +64,29 @@ def draw_samples(model: Generator, n: int, seed: int = 0, batch_size: int = BATC
     return x
 
 
-def _drawn(model: Generator, n: int, seed: int, batch_size: int, y: Tensor | None = None, mean: bool = False) -> Tensor:
+def _drawn(
+    model: Generator, n: int, seed: int, batch_size: int, y: Tensor | None = None, mean: bool = False,
+    show: bool = False,
+) -> Tensor:  # fmt: skip
     """Draws of `n` examples in batches under one seed; decoded means where `mean` and the model decodes codes."""
     sizes = [min(batch_size, n - start) for start in range(0, n, batch_size)]
     labels = [None] * len(sizes) if y is None else y.split(sizes)
     with evaluating(model, seed):
         if mean and y is None and isinstance(model, Decodes):
             return torch.cat([model.decode(model.prior(size)) for size in sizes])
-        able = require(model, Samples)
-        return torch.cat([able.sample(size, some) for size, some in zip(sizes, labels, strict=True)])
+        able, asked = require(model, Samples), zip(sizes, labels, strict=True)
+        if show and isinstance(model, Stepwise):
+            with Bar("sampling", len(sizes) * model.sampling_steps) as bar:
+                return torch.cat([_last(model.trajectory(size, some), bar) for size, some in asked])
+        return torch.cat([able.sample(size, some) for size, some in asked])
+
+
+def _last(steps: Iterator[Tensor], bar: Bar) -> Tensor:
+    """The last of some tensors, each of which moves a bar."""
+    x = torch.empty(0)
+    for x in steps:  # noqa: B007
+        bar.update(1)
+    return x
 
 
 class Drawn(Protocol):
@@ -93,7 +108,9 @@ class Drawn(Protocol):
         """Draw `n` examples in the data's natural unit, (n, *shape), on the CPU."""
 
 
-def draw(subject: Drawn, n: int, seed: int = 0, y: Any = None, mean: bool = False) -> Tensor:
+def draw(
+    subject: Drawn, n: int, seed: int = 0, y: Any = None, mean: bool = False, show: bool = False
+) -> Tensor:  # fmt: skip
     """Draw `n` examples in the data's natural unit, (n, *shape), on the CPU.
 
     Arguments:
@@ -102,9 +119,35 @@ def draw(subject: Drawn, n: int, seed: int = 0, y: Any = None, mean: bool = Fals
         seed: the same seed gives the same samples.
         y: for a model that takes labels or captions, one for all or one each: `data.conditions` says how.
         mean: decoded means in place of draws, where the model decodes codes and no labels are asked for.
+        show: tell by a bar how far a draw in steps has come.
     """
     model = subject.model
     require(model, Samples)
     check_request(n)
     asked = conditions(y, n, subject.source, labels_of(model))
-    return subject.source.natural(_drawn(model, n, seed, BATCH, asked, mean)).cpu()
+    return subject.source.natural(_drawn(model, n, seed, BATCH, asked, mean, show)).cpu()
+
+
+def trajectory(subject: Drawn, n: int, seed: int = 0, y: Any = None) -> Tensor:
+    """What `n` examples are after each step of a draw, in the data's natural unit, (n, steps, *shape), on the CPU.
+
+    Arguments:
+        subject: what is asked.
+        n: how many.
+        seed: the same seed gives the same samples.
+        y: as for `draw`.
+
+    Raises:
+        ValueError: the model does not draw in steps.
+    """
+    model = subject.model
+    if not isinstance(model, Stepwise):
+        raise ValueError(f"{type(model).__name__} came; a model that draws in steps, as diffusion, is expected.")
+    check_request(n)
+    asked = conditions(y, n, subject.source, labels_of(model))
+    with evaluating(model, seed), Bar("sampling", model.sampling_steps) as bar:
+        steps = []
+        for x in model.trajectory(n, asked):
+            steps.append(subject.source.natural(x).cpu())
+            bar.update(1)
+    return torch.stack(steps, 1)

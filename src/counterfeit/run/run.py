@@ -40,6 +40,7 @@ from counterfeit.inference.ability import Ability, abilities
 from counterfeit.inference.completion import complete
 from counterfeit.inference.draws import draw
 from counterfeit.inference.encoding import decode, encode
+from counterfeit.inference.sampling import sampling
 from counterfeit.inference.scoring import Scored, score
 from counterfeit.inference.translation import translate
 from counterfeit.inference.upscaling import upscale
@@ -189,7 +190,9 @@ class Run(RunFolder):
         """The run as what is evaluated."""
         return Subject(self.name, self.model, self.source, self.config.evaluate, run=self)
 
-    def sample(self, n: int, seed: int = 0, y: Any = None, mean: bool = False) -> Tensor:
+    def sample(
+        self, n: int, seed: int = 0, y: Any = None, mean: bool = False, show: bool = False, **options: Any
+    ) -> Tensor:  # fmt: skip
         """Draw `n` examples in the data's natural unit, (n, *shape), on the CPU.
 
         Arguments:
@@ -198,9 +201,11 @@ class Run(RunFolder):
             y: for a model that takes labels or captions: a class by name or number, or a caption, for all samples, or
                 one each in a list, an array or a tensor; as frequent as in the data where None.
             mean: decoded means in place of draws, where the model decodes codes and no labels are asked for.
+            show: tell by a bar how far a draw in steps has come.
+            options: sampler, sampling_steps and guidance, where the model has them, for this draw.
         """
-        with using(self.threads):
-            return draw(self, n, seed, y, mean)
+        with using(self.threads), sampling(self.model, options):
+            return draw(self, n, seed, y, mean, show)
 
     def grid(self, n: int = 64, seed: int = 0, y: Any = None) -> Image.Image:
         """`n` samples as one picture: a grid of images or waveforms, a histogram of points, or lines of text.

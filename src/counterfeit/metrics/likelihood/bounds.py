@@ -29,7 +29,7 @@ from counterfeit.models.autoregressive.shared.recurrent import alive
 
 __all__ = [
     "BITS_PER_DIM", "CONDITIONAL_LOG_LIKELIHOOD", "DISCRETE", "ELBO", "IWAE", "LOG_LIKELIHOOD", "NATS_PER_TOKEN",
-    "importance_weighted", "on_levels",
+    "averaged", "importance_weighted", "on_levels",
 ]  # fmt: skip
 
 ANY = get_args(Kind)  # of data
@@ -53,7 +53,7 @@ def elbo(model: Generator, source: Source, evaluation: Evaluation) -> Result:
     """Mean evidence lower bound, one posterior sample an example."""
     bound = require(model, Bounds).elbo
     of, what = lambda batch: bound(batch.x), "evidence lower bound, 1 posterior sample"
-    return _average(model, source, evaluation, of, evaluation.batch_size, what)
+    return averaged(model, source, evaluation, of, evaluation.batch_size, what)
 
 
 def iwae(model: Generator, source: Source, evaluation: Evaluation) -> Result:
@@ -67,14 +67,14 @@ def iwae(model: Generator, source: Source, evaluation: Evaluation) -> Result:
     def bound(batch: Batch) -> Tensor:
         return importance_weighted(require(model, Bounds), batch.x, k, rows)
 
-    return _average(model, source, evaluation, bound, batch_size, f"importance-weighted bound, k={k} posterior samples")
+    return averaged(model, source, evaluation, bound, batch_size, f"importance-weighted bound, k={k} posterior samples")
 
 
 def log_likelihood(model: Generator, source: Source, evaluation: Evaluation) -> Result:
     """Mean exact log-likelihood."""
     log_prob = require(model, Density).log_prob
     of = lambda batch: log_prob(batch.x)  # noqa: E731
-    return _average(model, source, evaluation, of, evaluation.batch_size, "exact log-likelihood")
+    return averaged(model, source, evaluation, of, evaluation.batch_size, "exact log-likelihood")
 
 
 def conditional_log_likelihood(model: Generator, source: Source, evaluation: Evaluation) -> Result:
@@ -84,11 +84,11 @@ def conditional_log_likelihood(model: Generator, source: Source, evaluation: Eva
         raise ValueError(f"{source.name} has neither labels nor series; some are expected. Take `log-likelihood`.")
     of = lambda batch: log_prob(batch.x, batch.labels)  # noqa: E731
     what = f"exact log-likelihood given {'the series' if spec.series else 'the label'}"
-    found = _average(model, source, evaluation, of, evaluation.batch_size, what)
+    found = averaged(model, source, evaluation, of, evaluation.batch_size, what)
     return dataclasses.replace(found, references={})  # a truth would be of examples alone
 
 
-def _average(
+def averaged(
     model: Generator,
     source: Source,
     evaluation: Evaluation,
@@ -96,6 +96,16 @@ def _average(
     batch_size: int,
     what: str,
 ) -> Result:
+    """The mean of a log-likelihood, carried back through the transforms of the data, over a split.
+
+    Arguments:
+        model: whose it is.
+        source: the data.
+        evaluation: which split, and how many examples of it.
+        score: examples as the model sees them, (B, *shape) -> log-likelihoods in nats, (B,).
+        batch_size: examples handed over at once.
+        what: how the protocol calls it.
+    """
     examples = source.split(evaluation.split)
     n = min(evaluation.max_examples or len(examples), len(examples))
     with evaluating(model, evaluation.seed):

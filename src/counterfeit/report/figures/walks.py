@@ -7,6 +7,7 @@ References:
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image
@@ -20,10 +21,11 @@ from counterfeit.inference.draws import Drawn, evaluating
 from counterfeit.inference.latent import interpolate, lerp, slerp
 from counterfeit.report.export import write_samples
 
-__all__ = ["walk", "write_walks", "writes_walks"]
+__all__ = ["walk", "write_steps", "write_walks", "writes_walks"]
 
 ANIMATED = {".gif": "GIF", ".webp": "WEBP"}
 MILLISECONDS = 80  # for which a picture of an animation stays
+HELD = 2_000  # for which the last one of samples does
 
 
 def walk(subject: Drawn, n: int, steps: int, path: str = "spherical", seed: int = 0) -> Tensor:
@@ -72,9 +74,26 @@ def write_walks(x: Tensor, out: Path, span: Span | None = None) -> Path:
     if x.ndim != 5 or x.shape[2] not in (1, 3):
         raise ValueError(f"walks have shape {tuple(x.shape)}; pictures are expected. Choose a .npy as --out.")
     there = [Image.fromarray(tile(step)) for step in x.unbind(1)]
+    return _animated(there + there[-2:0:-1], MILLISECONDS, out, kind)
+
+
+def write_steps(x: Tensor, out: Path, span: Span | None = None) -> Path:
+    """Write what samples are after each step, (N, steps, C, H, W), as `write_walks`, but an animation ends at the last.
+
+    Returns:
+        `out`.
+    """
+    kind = ANIMATED.get(out.suffix.lower())
+    if kind is None or x.ndim != 5 or x.shape[2] not in (1, 3):
+        return write_walks(x, out, span)
+    frames = [Image.fromarray(tile(step)) for step in x.unbind(1)]
+    return _animated(frames, [MILLISECONDS] * (len(frames) - 1) + [HELD], out, kind)
+
+
+def _animated(frames: Sequence[Image.Image], milliseconds: int | list[int], out: Path, kind: str) -> Path:
+    """Write pictures as an animation, each shown so long."""
     buffer = io.BytesIO()
-    frames = there + there[-2:0:-1]
-    options = {"save_all": True, "append_images": frames[1:], "duration": MILLISECONDS, "loop": 0}
+    options = {"save_all": True, "append_images": frames[1:], "duration": milliseconds, "loop": 0}
     frames[0].save(buffer, kind, **options, **({"lossless": True} if kind == "WEBP" else {}))
     with atomic(out) as part:
         part.write_bytes(buffer.getvalue())

@@ -1,0 +1,1 @@
+"""What diffusion models share: noise levels and schedules, nets, samplers, bounds and likelihoods."""
