@@ -20,6 +20,7 @@ import torch
 
 from counterfeit.common.files import write_json
 from counterfeit.core import Generator, require
+from counterfeit.engine.compile import outermost
 from counterfeit.evaluation.measure import measure
 from counterfeit.inference.draws import draw_samples
 from counterfeit.inference.sampling import HasSamplers, sampling
@@ -29,28 +30,30 @@ from counterfeit.run.run import Run
 
 STEPS = (1, 2, 5, 10, 20, 50)
 TIMED = 100  # samples whose drawing is timed
-ASKED = {"heun": 2, "midpoint": 2}  # passes a step; 1 of others
 SAME = {"euler": "ddim"}  # which need no second row
 
 Row = dict[str, Any]
 
 
-def seconds(model: Generator) -> float:
-    """CPU-seconds of a sample."""
+def cost(model: Generator) -> tuple[int, float]:
+    """How often nets are asked for a sample, and CPU-seconds of one."""
+    asked: list[None] = []
+    hooks = [net.register_forward_hook(lambda *_: asked.append(None)) for net in outermost(model)]
     start = time.process_time()
     draw_samples(model, TIMED, batch_size=TIMED)
-    return (time.process_time() - start) / TIMED
+    for hook in hooks:
+        hook.remove()
+    return len(asked), (time.process_time() - start) / TIMED
 
 
 def row(run: Run, sampler: str, steps: int, samples: int) -> Row:
     """The distance by one sampler in so many steps."""
     with sampling(run.model, {"sampler": sampler, "sampling_steps": steps}):
         found = measure(run, ("fid",), run.settings(samples=samples))["fid"]
-        cost = seconds(run.model)
-    passes = ASKED.get(sampler, 1) * steps
+        passes, seconds = cost(run.model)
     print(f"{sampler}, {steps} steps: {found}", flush=True)
     return {
-        "sampler": sampler, "steps": steps, "passes": passes, "seconds": round(cost, 5), "samples": found.n,
+        "sampler": sampler, "steps": steps, "passes": passes, "seconds": round(seconds, 5), "samples": found.n,
         "fid": found.value, "error": found.error, "protocol": found.protocol,
     }  # fmt: skip
 

@@ -22,7 +22,7 @@ from counterfeit.models.diffusion.shared.bound import Chain
 from counterfeit.models.diffusion.shared.model import DiffusionModel, LabelSettings
 from counterfeit.models.diffusion.shared.nets import DenoiserNets
 from counterfeit.models.diffusion.shared.noise import NoiseLevel, NoiseSettings
-from counterfeit.models.diffusion.shared.samplers import Predict, Prediction, SamplingSettings
+from counterfeit.models.diffusion.shared.samplers import SECOND_ORDER, Predict, Prediction, SamplingSettings
 
 __all__ = ["PREDICTIONS", "Diffusion", "PredictionName"]
 
@@ -124,9 +124,9 @@ class Diffusion(DiffusionModel):
         return NoiseLevel.of(self.noise.log_snr(t))
 
     def levels_of(self, steps: int) -> list[NoiseLevel]:
-        """Where samplers stop, from the most noise on; the data come after them."""
-        even = self.noise.spacing == "log-snr" or (self.noise.spacing == "auto" and self.sampler == "dpm-solver++")
-        return self.noise.even_levels(steps) if even else self.noise.levels(steps)
+        """Where samplers stop, from the most noise on; the data come after them, in the place of the least noise."""
+        even = self.noise.spacing == "log-snr" or (self.noise.spacing == "auto" and self.sampler in SECOND_ORDER)
+        return (self.noise.even_levels(steps + 1) if even else self.noise.levels(steps + 1))[:-1]
 
     def denoised(self, z: Tensor, level: NoiseLevel, y: Tensor | None) -> Prediction:
         """What data and noise are in `z`, (B, *shape), as the net says; `y` as it sees labels, (B,)."""

@@ -136,8 +136,8 @@ class NoiseSettings:
             2021) or sigmoid (Jabri et al., 2022).
         log_snr_max: log-SNR of the least noise, in nats; 10 leaves a standard deviation of 0.007.
         log_snr_min: log-SNR of the most noise, which hides the data.
-        spacing: of the levels at which samplers stop: even in time, or in log-SNR, as dpm-solver++ expects; auto: the
-            latter for that one, the former for others.
+        spacing: of the levels at which samplers stop: even in time or in log-SNR; auto: the latter for samplers of
+            second order, the former for others.
         timesteps: of the chain whose likelihood is bounded; samplers may take any other number of steps.
         bound_terms: how many of these steps a bound looks at, evenly spread from a random one on, to estimate the sum
             over all without bias; 0, or more than there are, for all.

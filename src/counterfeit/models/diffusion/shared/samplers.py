@@ -23,10 +23,11 @@ from torch import Tensor
 from counterfeit.models.diffusion.shared.noise import CLEAN, NoiseLevel
 
 __all__ = [
-    "SAMPLERS", "STRAIGHT", "VARIANCE_EXPLODING", "Path", "Predict", "Prediction", "SamplerName", "SamplingSettings",
-    "ancestral", "step_mean", "step_std", "walk",
+    "SAMPLERS", "SECOND_ORDER", "STRAIGHT", "VARIANCE_EXPLODING", "Path", "Predict", "Prediction", "SamplerName",
+    "SamplingSettings", "ancestral", "step_mean", "step_std", "walk",
 ]  # fmt: skip
 
+SECOND_ORDER = ("dpm-solver++", "heun", "midpoint")
 SamplerName = Literal["ancestral", "ddim", "euler", "dpm-solver++", "heun", "midpoint"]
 
 
