@@ -341,6 +341,12 @@ def test_guidance_of_1_is_the_conditional_model_and_0_the_unconditional_one() ->
     assert model.estimate(z, level).x[:, 0].tolist() == [0.0, 0.0]
 
 
+def test_data_without_labels_are_learnt_without_them() -> None:
+    model = Diffusion(POINTS, labels=LabelSettings(conditional=True), nets=TINY)
+    assert (model.conditional, model.labels) == (False, 0)
+    assert model.sample(3).shape == (3, 2)
+
+
 def test_a_share_of_labels_is_hidden_in_training() -> None:
     model = Diffusion(Spec((2,), "real", classes=2), labels=LabelSettings(True, label_dropout=0.25), nets=TINY)
     with seeded(0):
@@ -476,7 +482,6 @@ def test_weights_make_losses_of_predictions_those_of_others(weighting: str) -> N
         (lambda: FlowMatching(POINTS, rectified_fraction=1.0), "a share below 1"),
         (lambda: DenoiserNets("unet").build(POINTS, 0, 1), "4 x 4 pixels"),
         (lambda: DenoiserNets(width=0).build(Spec((1, 8, 8)), 0, 1), "at least 1 channel"),
-        (lambda: Diffusion(POINTS, labels=LabelSettings(conditional=True)), "data without labels"),
         (lambda: Diffusion(POINTS, nets=TINY).elbo(torch.zeros(2, 2), torch.zeros(2).long()), "without labels"),
     ],
 )  # fmt: skip

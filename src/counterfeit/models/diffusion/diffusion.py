@@ -77,7 +77,7 @@ class Diffusion(DiffusionModel):
         nets: what the net is.
 
     Raises:
-        ValueError: where there are no labels and the model is conditional, or a setting is out of range.
+        ValueError: where a setting is out of range.
 
     Example:
         >>> model = Diffusion(Spec((1, 8, 8)), nets=DenoiserNets(width=8, multipliers=(1, 2), blocks=1))

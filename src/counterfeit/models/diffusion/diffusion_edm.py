@@ -104,7 +104,7 @@ class DiffusionEDM(DiffusionModel):
         nets: what the net is.
 
     Raises:
-        ValueError: where there are no labels and the model is conditional, or a setting is out of range.
+        ValueError: where a setting is out of range.
 
     Example:
         >>> model = DiffusionEDM(Spec((2,), "real"), nets=DenoiserNets(hidden=(16,)))

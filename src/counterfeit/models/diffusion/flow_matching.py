@@ -48,7 +48,7 @@ class FlowMatching(DiffusionModel):
         nets: what the net is.
 
     Raises:
-        ValueError: where there are no labels and the model is conditional, or a setting is out of range.
+        ValueError: where a setting is out of range.
 
     Example:
         >>> model = FlowMatching(Spec((2,), "real"), nets=DenoiserNets(hidden=(16,)))

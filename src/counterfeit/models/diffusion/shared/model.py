@@ -10,7 +10,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from counterfeit.core import Batch, Model, Spec, check_labels, check_request, labels_seen
+from counterfeit.core import Batch, Model, Spec, check_labels, check_request
 from counterfeit.models.diffusion.shared.likelihood import flow_levels, integrate
 from counterfeit.models.diffusion.shared.nets import DenoiserNets
 from counterfeit.models.diffusion.shared.noise import CLEAN, NoiseLevel
@@ -34,7 +34,7 @@ class LabelSettings:
     """Whether a model sees labels, and how strongly samples follow them.
 
     Arguments:
-        conditional: whether it sees them, and `sample` takes them.
+        conditional: whether it sees them, where the data have some, and `sample` takes them.
         label_dropout: share of training examples whose label is hidden, so that the model also knows p(x) (Ho &
             Salimans, 2022, arXiv 2207.12598).
         guidance: by how much samples follow the label: predictions are those without it plus so many times what the
@@ -73,10 +73,10 @@ class DiffusionModel(Model):
     def __init__(
         self, spec: Spec, nets: DenoiserNets, labels: LabelSettings, sampling: SamplingSettings, outputs: int = 1
     ) -> None:  # fmt: skip
-        known = labels_seen(spec, labels.conditional)
+        known = spec.classes if labels.conditional else 0
         super().__init__(spec)
         self.levels = spec.kind == "image"
-        self.conditional, self.labels, self.label_settings = labels.conditional, known, labels
+        self.conditional, self.labels, self.label_settings = known > 0, known, labels
         self.nets, self.sampling, self.guidance = nets, sampling, labels.guidance
         self.sampler, self.sampling_steps = str(sampling.sampler), sampling.sampling_steps
         self.scaling, self.net = Scaling(spec), nets.build(spec, known, outputs)
