@@ -300,8 +300,10 @@ def test_shapes_that_do_not_fit_are_an_error():
 
 
 def test_energies_that_are_not_finite_are_an_error():
-    nothing = torch.full((4,), math.nan)
-    path = AnnealingPath(lambda n: torch.zeros(n, 1), 0.0, lambda x, before, after: (nothing, x))
+    def nowhere(x, before, after):
+        return torch.full((len(x),), math.nan), x
+
+    path = AnnealingPath(lambda n: torch.zeros(n, 1), 0.0, nowhere)
     with pytest.raises(ValueError, match="not finite"):
         annealed_importance(path, [0.0, 1.0], 4)
     with pytest.raises(ValueError, match="not finite"):

@@ -18,7 +18,7 @@ import torch
 from PIL import Image
 
 import counterfeit as cf
-from counterfeit import catalogue
+from counterfeit import catalogue, listing
 from counterfeit.cli import main
 from counterfeit.cli.output import counted
 from counterfeit.cli.plain import readable
@@ -75,7 +75,7 @@ def test_shorthands_stand_in_the_help_and_are_honoured(tmp_path, capsys):
     ("words", "said"),
     [
         (["train", "zzzzzz"], "`counterfeit list recipes` lists all"),
-        (["train", "gna-mnist"], "did you mean 'gan-mnist'"),
+        (["train", "gan-mnits"], "did you mean 'gan-mnist'"),
         (["train", "gan", "--qqq.zzz", "1"], "`counterfeit train gan --help` lists all"),
         (["train", "gan", "--data", "xyzzy"], "`counterfeit list data` lists all"),
         (["train", "gan", "--model.name", "vae"], "or vae-mnist or "),
@@ -129,7 +129,8 @@ def test_the_nearest_run_is_named(runs, capsys, verb):
     assert "did you mean 'first'?" in refused(capsys, verb, str(runs / "frist"))
 
 
-def test_metrics_without_a_model_here_are_told_apart(capsys):
+def test_metrics_without_a_model_here_are_told_apart(capsys, monkeypatch):
+    monkeypatch.setattr(listing, "models", lambda: {"vae": catalogue.model_class("vae")})
     assert main(["list", "metrics", "--json"]) == 0
     models = {entry["name"]: entry["models"] for entry in json.loads(capsys.readouterr().out)}
     assert models["ais"] == []

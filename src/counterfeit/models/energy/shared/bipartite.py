@@ -138,8 +138,8 @@ class BinaryUnits(Bipartite):
 
     Example:
         >>> units = BinaryUnits(torch.zeros(3, 2), torch.zeros(3), torch.zeros(2))
-        >>> float(units.log_z()) == 5 * math.log(2)
-        True
+        >>> round(float(units.log_z()), 4)  # 5 ln 2
+        3.4657
     """
 
     def seen(self, v: Tensor) -> Tensor:
