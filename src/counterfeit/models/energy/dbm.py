@@ -15,15 +15,16 @@ from typing import Literal, cast
 import torch
 from torch import Tensor, nn
 
-from counterfeit.core import AnnealingPath, Batch, Clock, Draw, Model, Spec, Update, check_request
+from counterfeit.core import AnnealingPath, Batch, Clock, Draw, Spec, Update
 from counterfeit.models.energy.shared.bipartite import BinaryUnits, base_rates, bits
+from counterfeit.models.energy.shared.chain_model import ChainModel
 from counterfeit.models.energy.shared.harmonium import Chains, Harmonium
 from counterfeit.nets.masks import check_mask
 
 __all__ = ["DBM"]
 
 
-class DBM(Model):
+class DBM(ChainModel):
     """A deep Boltzmann machine: E(v, h¹, h², …) = -v·W¹h¹ - h¹·W²h² - … less the biases' terms; all units are binary.
 
     Layers are first trained one by one, with doubled inputs in place of those of the layers that are missing; then
@@ -55,7 +56,6 @@ class DBM(Model):
 
     kinds = ("image", "binary")
     bounded = True
-    shows_samples = True
     fantasies: Tensor
 
     def __init__(
@@ -68,9 +68,8 @@ class DBM(Model):
         if len(hidden) < 2 or min(hidden) < 1 or not 0 <= pretrain_fraction < 1 or mean_field_steps < 1:
             came = f"hidden={hidden}, pretrain_fraction={pretrain_fraction}, mean_field_steps={mean_field_steps} came"
             raise ValueError(f"{came}; two layers or more, a fraction below 1 and a step are expected. Correct them.")
-        super().__init__(spec)
+        super().__init__(spec, chains.sampling_steps)
         self.layers = nn.ModuleList(Harmonium(*size, False, chains) for size in pairwise((spec.dims, *hidden)))
-        self.sampling_steps = chains.sampling_steps
         self.chains, self.pretrain_fraction, self.completion = chains, pretrain_fraction, completion
         self.mean_field_steps, self.undivided = mean_field_steps, ("model.chains",)
         self.sizes = (spec.dims, *hidden)
@@ -155,8 +154,7 @@ class DBM(Model):
             below = self._doubled(i, below)
             start.append(below)
         even = torch.cat(start[::2], 1)
-        hold = torch.ones_like(v) if known is None else known
-        hold = torch.cat([hold, hold.new_zeros(len(v), even.shape[1] - v.shape[1])], 1) == 1
+        hold = self._held(torch.ones_like(v) if known is None else known) == 1
         for _ in range(self.mean_field_steps):
             even = torch.where(hold, even, units.visible_mean(units.inputs(even).sigmoid()))
         return even
@@ -183,11 +181,6 @@ class DBM(Model):
         even = self.mean_field(x.flatten(1))
         return torch.cat([self.units().inputs(even).sigmoid(), even[:, self.spec.dims :]], 1)
 
-    def sample(self, n: int, y: Tensor | None = None) -> Tensor:
-        """The ends of `n` chains, (n, *shape); means of the visible units where the data are pictures."""
-        check_request(n, y)
-        return self.seen(self.move(self.begin(n), self.sampling_steps))
-
     def begin(self, n: int) -> Tensor:
         """Examples and every second hidden layer of random ones of the persistent chains, (n, even units)."""
         return self.fantasies[torch.randint(len(self.fantasies), (n,), device=self.device)]
@@ -212,10 +205,14 @@ class DBM(Model):
         units, even = self.units().detached(), self.mean_field(v, known)
         if self.completion == "mean-field":
             return self._seen(torch.where(known == 1, v, bits(even[:, : self.spec.dims])))
-        hold = torch.cat([known, known.new_zeros(len(v), even.shape[1] - v.shape[1])], 1)
+        hold = self._held(known)
         even = units.gibbs(torch.where(hold == 1, even, bits(even)), self.sampling_steps, hold)
         drawn = units.emitted(units.draw_hidden(even), self.spec.kind == "image")[:, : self.spec.dims]
         return self._seen(torch.where(known == 1, v, drawn))
+
+    def _held(self, known: Tensor) -> Tensor:
+        """What is known of an example, (B, dims), and nothing of the hidden layers beside it, (B, even units)."""
+        return torch.cat([known, known.new_zeros(len(known), sum(self.sizes[2::2]))], 1)
 
     def _seen(self, even: Tensor) -> Tensor:
         """The part of the units, (B, even units), that is an example, (B, *shape)."""

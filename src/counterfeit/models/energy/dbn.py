@@ -15,14 +15,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from counterfeit.core import AnnealingPath, Batch, Clock, Draw, Model, Spec, Update, check_request
+from counterfeit.core import AnnealingPath, Batch, Clock, Draw, Spec, Update
 from counterfeit.models.energy.shared.bipartite import Bipartite
+from counterfeit.models.energy.shared.chain_model import ChainModel
 from counterfeit.models.energy.shared.harmonium import Chains, Directed, Harmonium
 
 __all__ = ["DBN"]
 
 
-class DBN(Model):
+class DBN(ChainModel):
     """A deep belief network: p(v, h¹, …) = p(v | h¹) p(h¹ | h²) … p(hᴸ⁻¹, hᴸ), whose last factor is an RBM.
 
     Layers are trained greedily, each on what the one below makes of the data. Then, where a fraction of the steps is
@@ -49,7 +50,6 @@ class DBN(Model):
     """
 
     bounded = True
-    shows_samples = True
     untied: Tensor
 
     def __init__(
@@ -59,12 +59,11 @@ class DBN(Model):
         if len(hidden) < 2 or min(hidden) < 1 or not 0 <= finetune_fraction < 1:
             came = f"hidden={hidden}, finetune_fraction={finetune_fraction} came"
             raise ValueError(f"{came}; two layers or more, and a fraction below 1, are expected. For one, take rbm.")
-        super().__init__(spec)
+        super().__init__(spec, chains.sampling_steps)
         sizes = [*pairwise((spec.dims, *hidden))]
         real = [spec.kind == "real", *(False for _ in sizes[1:])]
         self.layers = nn.ModuleList(Harmonium(*size, one, chains) for size, one in zip(sizes, real, strict=True))
         self.generative = nn.ModuleList(Directed(layer) for layer in self.stack[:-1] if finetune_fraction)
-        self.sampling_steps = chains.sampling_steps
         self.chains, self.finetune_fraction, self.undivided = chains, finetune_fraction, chains.undivided()
         self.register_buffer("untied", torch.zeros((), dtype=torch.bool))
 
@@ -159,11 +158,6 @@ class DBN(Model):
         for layer in self.stack:
             h = layer.units().inputs(h).sigmoid()
         return h
-
-    def sample(self, n: int, y: Tensor | None = None) -> Tensor:
-        """Draw the ends of `n` chains of the top RBM and go down, (n, *shape); means where the data are pictures."""
-        check_request(n, y)
-        return self.seen(self.move(self.begin(n), self.sampling_steps))
 
     def begin(self, n: int) -> Tensor:
         """Lower units of the top RBM of random ones of its persistent chains, (n, units)."""

@@ -17,9 +17,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from counterfeit.core import Batch, Clock, Draw, Model, Net, Spec, Update, check_request
+from counterfeit.core import Batch, Clock, Draw, Net, Spec, Update
 from counterfeit.corruption import Corruption
 from counterfeit.models.energy.shared.bipartite import base_rates, bits
+from counterfeit.models.energy.shared.chain_model import ChainModel
 from counterfeit.nets.layers import at_least_float32
 from counterfeit.nets.masks import check_mask
 
@@ -89,7 +90,7 @@ class Transition(Net):
         return h + after * torch.randn_like(h) if after else h
 
 
-class GSN(Model):
+class GSN(ChainModel):
     """A deep generative stochastic network: a Markov chain over examples and hidden layers, trained to find back.
 
     Of each step the example before it is to be rebuilt, as in a denoising autoencoder whose corruption has hidden
@@ -118,7 +119,6 @@ class GSN(Model):
     """
 
     kinds = ("image", "binary")
-    shows_samples = True
     rates: Tensor
 
     def __init__(
@@ -129,8 +129,8 @@ class GSN(Model):
             raise ValueError(f"{spec.kind} data came; a GSN expects values in [0, 1]. Take a denoising autoencoder.")
         if min(hidden, default=0) < 1:
             raise ValueError(f"hidden={hidden} came; a layer of at least one unit is expected. Raise it.")
-        super().__init__(spec)
-        self.hidden, self.noise, self.gsn, self.sampling_steps = hidden, noise, gsn, gsn.sampling_steps
+        super().__init__(spec, gsn.sampling_steps)
+        self.hidden, self.noise, self.gsn = hidden, noise, gsn
         self.transition = Transition((spec.dims, *hidden), gsn)
         self.register_buffer("rates", torch.full((spec.dims,), 0.5))
 
@@ -155,11 +155,6 @@ class GSN(Model):
     def blank(self, n: int) -> list[Tensor]:
         """Hidden layers before the first step, all 0, (n, units) each."""
         return [self.rates.new_zeros(n, size) for size in self.hidden]
-
-    def sample(self, n: int, y: Tensor | None = None) -> Tensor:
-        """What is seen at the ends of `n` chains, (n, *shape): probabilities where the data are pictures, else bits."""
-        check_request(n, y)
-        return self.seen(self.move(self.begin(n), self.sampling_steps))
 
     def begin(self, n: int) -> Tensor:
         """Independent bits at the base rates, and blank hidden layers, (n, units of all layers)."""

@@ -17,9 +17,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from counterfeit.core import Batch, Clock, Draw, Kind, Model, Spec, Update, check_request
+from counterfeit.core import Batch, Clock, Draw, Kind, Spec, Update
 from counterfeit.models.autoregressive.shared.model import expect
-from counterfeit.models.energy.shared.unnormalized import EnergyName, langevin, unnormalized
+from counterfeit.models.energy.shared.chain_model import LangevinModel
+from counterfeit.models.energy.shared.unnormalized import EnergyName, unnormalized
 from counterfeit.models.flow.real_nvp import RealNVP
 from counterfeit.models.flow.shared.model import REAL, Flow
 
@@ -68,7 +69,7 @@ class Constant(nn.Module):
         self.log_z = nn.Parameter(torch.zeros(()))
 
 
-class NCE(Model):
+class NCE(LangevinModel):
     """An energy E and a constant c for ln Z, such that exp(-E(x) - c) tells data from noise as well as can be.
 
     The classifier's logit is -E(x) - c - ln q(x) - ln ν for noise q, ν times as frequent as data: the discriminator of
@@ -101,7 +102,6 @@ class NCE(Model):
     """
 
     transforms: Mapping[Kind, tuple[str, ...]] = {"image": ("dequantize", "logit")}
-    shows_samples = True
 
     def __init__(
         self, spec: Spec, energy: EnergyName = "mlp", hidden: tuple[int, ...] = (128, 128), components: int = 10,
@@ -111,13 +111,12 @@ class NCE(Model):
         if min(noise_ratio, components) < 1 or sampling_steps < 0 or not langevin_step > 0:
             came = f"noise_ratio={noise_ratio}, components={components}, sampling_steps={sampling_steps} came"
             raise ValueError(f"{came} with langevin_step={langevin_step}; numbers above 0 are expected. Raise them.")
-        super().__init__(spec)
-        self.net = unnormalized(energy, spec.dims, hidden, components)
+        net = unnormalized(energy, spec.dims, hidden, components)
+        super().__init__(spec, net, sampling_steps, langevin_step)
         self.normalizer = Constant()
         flat = Spec((spec.dims,), "real")
         self.noise: Moments | Flow = Moments(spec.dims) if noise == "gaussian" else RealNVP(flat, couplings=COUPLINGS)
         self.how, self.noise_ratio = noise, noise_ratio
-        self.sampling_steps, self.langevin_step = sampling_steps, langevin_step
 
     def initialize(self, data: Batch) -> None:
         """See the moments of the data."""
@@ -162,30 +161,7 @@ class NCE(Model):
         flow = cast(Flow, self.noise)
         return flow(flow.prior(n).to(flow.standardize.loc), inverse=True)
 
-    def energy(self, x: Tensor) -> Tensor:
-        """Energy in nats up to a constant, (B,)."""
-        self.spec.check(x, "NCE.energy")
-        return self.net(x.flatten(1))
-
-    def score(self, x: Tensor, t: Tensor) -> Tensor:  # noqa: ARG002
-        """The gradient of -E at `x`, (B, *shape), whatever the time `t`."""
-        self.spec.check(x, "NCE.score")
-        return self.net.score(x.flatten(1)).view_as(x)
-
-    def sample(self, n: int, y: Tensor | None = None) -> Tensor:
-        """The ends of `n` chains, (n, *shape)."""
-        check_request(n, y)
-        return self.seen(self.move(self.begin(n), self.sampling_steps))
-
     @torch.no_grad()
     def begin(self, n: int) -> Tensor:
         """Noise, (n, dims)."""
         return self._drawn(n)
-
-    def move(self, state: Tensor, steps: int) -> Tensor:
-        """Chains so many steps of Langevin dynamics on, (n, dims)."""
-        return langevin(self.net, state, steps, self.langevin_step)
-
-    def seen(self, state: Tensor) -> Tensor:
-        """As they are, (n, *shape)."""
-        return state.unflatten(1, self.spec.shape)

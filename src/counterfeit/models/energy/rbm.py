@@ -15,14 +15,15 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from counterfeit.core import AnnealingPath, Batch, Clock, Draw, Model, Spec, Update, check_request
+from counterfeit.core import AnnealingPath, Batch, Clock, Draw, Spec, Update
+from counterfeit.models.energy.shared.chain_model import ChainModel
 from counterfeit.models.energy.shared.harmonium import Chains, Harmonium
 from counterfeit.nets.masks import check_mask
 
 __all__ = ["RBM"]
 
 
-class RBM(Model):
+class RBM(ChainModel):
     """A restricted Boltzmann machine: p(v) = Σ_h exp(-E(v, h)) / Z, with E(v, h) = -v·b - h·c - v·W h.
 
     Real values have Gaussian visible units, E(v, h) = |u|²/2 - h·c - u·W h with u = (v - b) / s, whose scales s are
@@ -50,7 +51,6 @@ class RBM(Model):
     """
 
     bounded = False  # the free energy is exact
-    shows_samples = True
 
     def __init__(
         self, spec: Spec, hidden: int = 500, chains: Chains = Chains(), sparsity: float | None = None,  # noqa: B008
@@ -59,9 +59,8 @@ class RBM(Model):
         if hidden < 1 or not 0 < (0.5 if sparsity is None else sparsity) < 1 or sparsity_weight < 0:
             came = f"hidden={hidden}, sparsity={sparsity}, sparsity_weight={sparsity_weight} came"
             raise ValueError(f"{came}; a unit, a share between 0 and 1, and a weight of 0 or more, are expected.")
-        super().__init__(spec)
+        super().__init__(spec, chains.sampling_steps)
         self.layer = Harmonium(spec.dims, hidden, spec.kind == "real", chains)
-        self.sampling_steps = chains.sampling_steps
         self.chains, self.sparsity, self.sparsity_weight = chains, sparsity, sparsity_weight
         self.undivided = (*chains.undivided(), *(() if sparsity is None else ("model.sparsity",)))
 
@@ -107,11 +106,6 @@ class RBM(Model):
         """Probabilities of the hidden units, (B, hidden)."""
         self.spec.check(x, "RBM.encode")
         return self.layer.units().inputs(x.flatten(1)).sigmoid()
-
-    def sample(self, n: int, y: Tensor | None = None) -> Tensor:
-        """The ends of `n` chains, (n, *shape); means of the visible units where the data are pictures in [0, 1]."""
-        check_request(n, y)
-        return self.seen(self.move(self.begin(n), self.sampling_steps))
 
     def begin(self, n: int) -> Tensor:
         """Visible units of random ones of the persistent chains, (n, dims)."""

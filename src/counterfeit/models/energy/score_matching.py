@@ -15,9 +15,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from counterfeit.core import Batch, Clock, Draw, Kind, Model, Spec, Update, check_request
+from counterfeit.core import Batch, Clock, Draw, Kind, Spec, Update
 from counterfeit.models.autoregressive.shared.model import expect
-from counterfeit.models.energy.shared.unnormalized import EnergyName, Unnormalized, langevin, unnormalized
+from counterfeit.models.energy.shared.chain_model import LangevinModel
+from counterfeit.models.energy.shared.unnormalized import EnergyName, Unnormalized, unnormalized
 from counterfeit.models.flow.shared.model import REAL
 
 __all__ = ["ScoreMatching", "denoising", "exact", "sliced"]
@@ -48,7 +49,7 @@ def denoising(energy: Unnormalized, x: Tensor, scale: float) -> Tensor:
     return (width * energy.score(x + width * noise) + noise).square().sum(1) / 2
 
 
-class ScoreMatching(Model):
+class ScoreMatching(LangevinModel):
     """An energy whose score -∇E is fitted to that of the data, which needs neither normalizer nor samples.
 
     Integration by parts rids the expected distance between both scores of that of the data, which nobody knows (exact);
@@ -81,7 +82,6 @@ class ScoreMatching(Model):
     """
 
     transforms: Mapping[Kind, tuple[str, ...]] = {"image": ("dequantize", "logit")}
-    shows_samples = True
 
     def __init__(
         self, spec: Spec, energy: EnergyName = "mlp", hidden: tuple[int, ...] = (128, 128), components: int = 10,
@@ -94,10 +94,9 @@ class ScoreMatching(Model):
         if components < 1 or sampling_steps < 0 or not min(noise_scale, langevin_step) > 0:
             came = f"components={components}, noise_scale={noise_scale}, sampling_steps={sampling_steps} came"
             raise ValueError(f"{came} with langevin_step={langevin_step}; numbers above 0 are expected. Raise them.")
-        super().__init__(spec)
-        self.net = unnormalized(energy, spec.dims, hidden, components)
+        net = unnormalized(energy, spec.dims, hidden, components)
+        super().__init__(spec, net, sampling_steps, langevin_step)
         self.criterion, self.noise_scale = criterion, noise_scale
-        self.sampling_steps, self.langevin_step = sampling_steps, langevin_step
 
     def initialize(self, data: Batch) -> None:
         """See the moments of the data."""
@@ -114,29 +113,6 @@ class ScoreMatching(Model):
         loss = of[self.criterion]().mean()
         yield Update(loss, logs={"loss": loss.detach()})
 
-    def energy(self, x: Tensor) -> Tensor:
-        """Energy in nats up to a constant, (B,)."""
-        self.spec.check(x, "ScoreMatching.energy")
-        return self.net(x.flatten(1))
-
-    def score(self, x: Tensor, t: Tensor) -> Tensor:  # noqa: ARG002
-        """The gradient of -E at `x`, (B, *shape), whatever the time `t`."""
-        self.spec.check(x, "ScoreMatching.score")
-        return self.net.score(x.flatten(1)).view_as(x)
-
-    def sample(self, n: int, y: Tensor | None = None) -> Tensor:
-        """The ends of `n` chains, (n, *shape)."""
-        check_request(n, y)
-        return self.seen(self.move(self.begin(n), self.sampling_steps))
-
     def begin(self, n: int) -> Tensor:
         """Draws of the normal distribution with the data's mean and twice their standard deviation, (n, dims)."""
         return self.net.loc + 2 * self.net.std * torch.randn(n, self.spec.dims, device=self.device)
-
-    def move(self, state: Tensor, steps: int) -> Tensor:
-        """Chains so many steps of Langevin dynamics on, (n, dims)."""
-        return langevin(self.net, state, steps, self.langevin_step)
-
-    def seen(self, state: Tensor) -> Tensor:
-        """As they are, (n, *shape)."""
-        return state.unflatten(1, self.spec.shape)
