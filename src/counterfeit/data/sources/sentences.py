@@ -117,4 +117,3 @@ def _shares(name: str) -> Mapping[str, float]:
     words: Sequence[str] = CLASSES[name].split() if name in CLASSES else [name]
     weights = 1 / np.arange(1, len(words) + 1)
     return dict(zip(words, (weights / weights.sum()).tolist(), strict=True))
-

@@ -17,7 +17,7 @@ from counterfeit.report.html.figure import Figure, Picture
 from counterfeit.report.html.markup import join, tag
 from counterfeit.report.html.themed import themed
 
-__all__ = ["colors", "curves", "figures"]
+__all__ = ["colors", "curves", "figures", "samples_of"]
 
 WIDTH = 360  # pixels of a row of images
 ROWS = 6
@@ -32,7 +32,7 @@ def figures(contestants: Mapping[str, Subject]) -> Iterator[Figure]:
     able = {name: one for name, one in shown.items() if isinstance(one.model, Samples)}
     seen = {name: one for name, one in able.items() if grids.has_images(one)}
     for name, one in able.items():
-        yield from (_named(name, figure, figure.caption) for figure in _samples(one))
+        yield from (_named(name, figure, figure.caption) for figure in samples_of(one))
     for name, one in seen.items():
         near = neighbours(one, WIDTH)
         yield _named(name, near, near.caption.partition(". ")[2])  # the rest is said once for all
@@ -82,10 +82,11 @@ def _data(one: Drawn) -> Figure:
     return Figure(f"data-{source.name}", "Samples", caption, f"Grid of {len(x)} test examples.", picture)
 
 
-def _samples(one: Drawn) -> Iterator[Figure]:
+def samples_of(one: Drawn, rows: int = ROWS, rows_of_labels: bool = True) -> Iterator[Figure]:
+    """A grid of samples where they are pictures, a plot where they are points."""
     shape = one.source.raw.spec.shape
     if grids.has_images(one):
-        yield samples(one, WIDTH, ROWS)
+        yield samples(one, WIDTH, rows, rows_of_labels)
     elif shape in ((1,), (2,)):
         yield from line(one) if shape == (1,) else plane(one)
 

@@ -20,7 +20,7 @@ from counterfeit.report.paper_tables.cells import Cell
 from counterfeit.report.run_page.doctor import options
 from counterfeit.report.run_page.page import document, panels, section
 
-__all__ = ["page", "write"]
+__all__ = ["page", "warnings", "write"]
 
 KINDS = {
     "exact": "the quantity itself, up to the error of a finite test set",
@@ -104,7 +104,7 @@ def _numbers(comparison: Comparison, names: list[str]) -> Markup:
 def _line(comparison: Comparison, line: Line, names: list[str]) -> Markup:
     shown = tag("th", line.metric, tag("small", line.kind), scope="row")
     cells = [_cell(cell(comparison, line, name), name) for name in names]
-    words = [tag("p", text, class_="warning") for text in _warnings(line)]
+    words = [tag("p", text, class_="warning") for text in warnings(line)]
     words += [tag("p", text) for text in (_references(line), line.protocol) if text]
     notes = tag("td", *words, colspan=str(len(names) + 1), class_="notes")
     return tag("tbody", tag("tr", shown, *cells), tag("tr", notes))
@@ -122,8 +122,8 @@ def _references(line: Line) -> str:
     return f"For scale: {found}." if found else ""
 
 
-def _warnings(line: Line) -> list[str]:
-    """What the numbers warn of, each warning once with the names of those it is about."""
+def warnings(line: Line) -> list[str]:
+    """What the numbers of a line warn of, each warning once with the names of those it is about."""
     found: dict[str, list[str]] = {}
     for name, result in line.cells.items():
         if text := result.warning:

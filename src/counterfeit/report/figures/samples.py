@@ -31,16 +31,19 @@ POINTS = 10_000  # drawn from the model and taken from the data, where they are 
 DOTS = 3_000  # of these in a scatter
 
 
-def samples(run: Drawn, width: int = WIDTH, rows: int | None = None) -> Figure:
-    """A grid of samples, about `width` pixels wide, half as high where no number of `rows` is given."""
+def samples(run: Drawn, width: int = WIDTH, rows: int | None = None, rows_of_labels: bool = True) -> Figure:
+    """A grid of samples, about `width` pixels wide, half as high where no number of `rows` is given.
+
+    A model that takes labels or captions shows a row of each, unless not `rows_of_labels`.
+    """
     across = grids.columns(run, width)
-    if labels_of(run.model) > 1:
+    if rows_of_labels and labels_of(run.model) > 1:
         y = arranged(across * min(labels_of(run.model), across), labels_of(run.model))
         texts = [named(run, int(row[0])) for row in y]
         return _in_rows(
             run, RequestedRows(y.flatten(), texts, [y.shape[1]] * len(y)), f"{y.shape[1]} samples of each label"
         )
-    if run.source.spec.captioned:
+    if rows_of_labels and run.source.spec.captioned:
         asked = captions_in_rows(run.source, "test", across * (rows or max(4, across // 2)), across)
         return _in_rows(run, asked, f"{across} samples for each of {len(asked.texts)} test captions")
     x = grids.samples(run, across * (rows or max(4, across // 2)))
