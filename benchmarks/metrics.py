@@ -88,8 +88,11 @@ def their_fid(x: Tensor, y: Tensor) -> dict[str, float]:
 
 METRICS: dict[str, list[tuple[str, Callable[[Tensor, Tensor], dict[str, float]]]]] = {
     "prdc": [("counterfeit", our_prdc), ("counterfeit, with errors", our_prdc_with_errors), ("prdc", their_prdc)],
-    "kid": [("counterfeit, with error", our_kid), ("torchmetrics", their_kid),
-            ("torchmetrics, float64", their_kid_exactly)],
+    "kid": [
+        ("counterfeit, with error", our_kid),
+        ("torchmetrics", their_kid),
+        ("torchmetrics, float64", their_kid_exactly),
+    ],
     "fid": [("counterfeit, with error", our_fid), ("scipy sqrtm", their_fid)],
 }
 

@@ -95,7 +95,11 @@ def conv_players(ours: bool = False) -> tuple[Chain, Chain]:
         *larger(128, 64), nn.Conv2d(64, 1, 3, padding=1), nn.Sigmoid(),
     )  # fmt: skip
     discriminator = Chain(
-        *smaller(1, 16, norm=False), *smaller(16, 32), *smaller(32, 64), *smaller(64, 128), nn.Flatten(),
+        *smaller(1, 16, norm=False),
+        *smaller(16, 32),
+        *smaller(32, 64),
+        *smaller(64, 128),
+        nn.Flatten(),
         nn.Linear(128 * 4, 1),
     )
     return generator, discriminator
@@ -112,9 +116,7 @@ class Game(NamedTuple):
 
 
 GAMES = {
-    "maxout": Game(
-        maxout_players, (1, 28, 28), 100, "gan-mnist-2014", lambda p: torch.optim.SGD(p, 0.1, momentum=0.5)
-    ),
+    "maxout": Game(maxout_players, (1, 28, 28), 100, "gan-mnist-2014", lambda p: torch.optim.SGD(p, 0.1, momentum=0.5)),
     "dcgan": Game(conv_players, (1, 32, 32), 64, "dcgan", lambda p: torch.optim.Adam(p, 2e-4, (0.5, 0.999))),
 }
 

@@ -26,11 +26,15 @@ from docstring_parser import parse
 
 import counterfeit
 from counterfeit import catalogue, cli
+from counterfeit.benchmarking import result as benchmarks
+from counterfeit.benchmarking.advice import advice
+from counterfeit.benchmarking.table import table as benchmark_table
 from counterfeit.common.numbers import number
 from counterfeit.config.parse import groups
 from counterfeit.config.settings import SECTIONS
 from counterfeit.core import CAPABILITIES
 from counterfeit.report.html.figure import save
+from counterfeit.report.paper_tables.cells import Cell
 from counterfeit.report.paper_tables.table2 import table2
 from counterfeit.report.theory import topic as theory
 
@@ -319,6 +323,21 @@ def _kept(row: dict | None) -> tuple[str, ...]:
     if row is None:
         return ("",) * len(KEPT)
     return tuple(number(scale * row[name], scale * row[f"{name}_sd"]) for name, (_, scale) in KEPT.items())
+
+
+def benchmark(name: str) -> str:
+    """What a benchmark found, as `benchmark --record` kept it under a name: advice, table, what was left out."""
+    made = benchmarks.opened(RESULTS / f"{name}.json")
+    whole = benchmark_table(made)
+    rows = [(f"`{first.text}`", *map(_bold, others)) for first, *others in whole.rows]
+    said = [(one.purpose, one.text) for one in advice(made)]
+    notes = "\n".join(f"- {note}" for note in whole.notes)
+    command = f"```sh\n{made.command}\n```\n"
+    return "\n\n".join([table(whole.columns, rows), notes, table(("to get", "take"), said), command])
+
+
+def _bold(cell: Cell) -> str:
+    return f"**{cell.text}**" if cell.best else cell.text
 
 
 def families(name: str) -> str:

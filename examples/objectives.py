@@ -1,6 +1,6 @@
 """Every objective of the adversarial game, side by side on the bundled digits.
 
-    python examples/objectives.py [STEPS]
+python examples/objectives.py [STEPS]
 """
 
 from __future__ import annotations

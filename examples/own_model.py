@@ -29,9 +29,7 @@ class NICE(cf.Model):
         couplings: how many.
     """
 
-    def __init__(
-        self, spec: cf.Spec, hidden: tuple[int, ...] = (64, 64), couplings: int = 6
-    ) -> None:
+    def __init__(self, spec: cf.Spec, hidden: tuple[int, ...] = (64, 64), couplings: int = 6) -> None:
         super().__init__(spec)
         nets = [MLP(spec.dims, hidden, spec.dims) for _ in range(couplings)]
         self.shifts = nn.ModuleList(nets)

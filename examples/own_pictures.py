@@ -1,6 +1,6 @@
 """Adversarial nets on a folder or zip of your own pictures, and their samples beside the pictures they are nearest to.
 
-    python examples/own_pictures.py ~/pictures [SIDE] [STEPS]
+python examples/own_pictures.py ~/pictures [SIDE] [STEPS]
 """
 
 from __future__ import annotations

@@ -22,7 +22,8 @@ TREES = {
 }
 ROOMS = (
     "core", "likelihoods", "losses", "transforms", "corruption", "nets", "models", "theory", "common", "data", "config",
-    "catalogue", "inference", "engine", "metrics", "evaluation", "listing", "run", "report", "benchmarking", "cli", "studio",
+    "catalogue", "inference", "engine", "metrics", "evaluation", "listing", "run", "report", "benchmarking", "cli",
+    "studio",
 )  # fmt: skip
 COLLECTIONS = ("data/sources", "inference", "report/figures", "cli")  # one file a source, ability, figure or verb
 FILES, LINES = 16, 400  # at most: files of a folder, lines of a file

@@ -19,7 +19,7 @@ __version__ = "0.1.0"
 _LAZY = {
     "train": "run.run.train", "resume": "run.run.resume", "Run": "run.run.Run",
     "evaluate": "evaluation.fixed_samples.evaluate", "outside": "evaluation.fixed_samples.outside",
-    "compare": "report.comparison.compare.compare",
+    "compare": "report.comparison.compare.compare", "benchmark": "benchmarking.benchmark.benchmark",
     "list": "listing.entries", "source": "catalogue.source",
     "Batch": "core.Batch", "Clock": "core.Clock", "Model": "core.Model", "Net": "core.Net", "Spec": "core.Spec",
     "Update": "core.Update", "theory": "theory",
@@ -31,7 +31,7 @@ def __getattr__(name: str) -> Any:
     if name not in _LAZY:
         raise AttributeError(f"module 'counterfeit' has no attribute {name!r}")
     module, _, attribute = _LAZY[name].rpartition(".")
-    if module.startswith(("run.", "evaluation.", "report.")):
+    if module.startswith(("run.", "evaluation.", "report.", "benchmarking.")):
         for presenter in ("run_page.page", "html.notebook"):  # of reports, and of what notebooks show
             importlib.import_module(f"{__name__}.report.{presenter}")
     loaded = importlib.import_module(f"counterfeit.{module or attribute}")

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from counterfeit import catalogue
-from counterfeit.benchmarking.candidates import candidates, data_of
-from counterfeit.benchmarking.entry import carry_out, file_of
+from counterfeit.benchmarking.candidates import candidates, configured, data_of
+from counterfeit.benchmarking.entry import carry_out, file_of, tell
 from counterfeit.benchmarking.order import METRICS, Entry, Order, read, seconds, write
 from counterfeit.benchmarking.result import Benchmark, Row
 from counterfeit.config.nested import nest
@@ -18,6 +18,7 @@ from counterfeit.data.source import InMemory, Source
 from counterfeit.engine.device import pick_device
 from counterfeit.evaluation.measure import UnmeasuredError
 from counterfeit.evaluation.subject import FixedSamples, Subject
+from counterfeit.metrics import registry
 from counterfeit.metrics.base import Result
 from counterfeit.report.results_file import machine
 
@@ -72,22 +73,21 @@ def benchmark(
 
 
 def ordered(
-    data: str | Path, budget: str | float, out: str | Path | None, settings: Mapping[str, Any] | None,
-    keep: bool = True,
+    data: str | Path, budget: str | float, out: str | Path | None, settings: Mapping[str, Any] | None
 ) -> tuple[Order, Source]:  # fmt: skip
-    """What is the same for all, and the data; a folder keeps to the order that it was begun with, unless not `keep`."""
+    """What is the same for all, and the data."""
     time = seconds(budget)
     given = nest(settings or {})
     own = given.get("evaluate", {})
-    metrics = own.pop("metrics", None) or METRICS
-    metrics = tuple(name.strip() for name in metrics.split(",")) if isinstance(metrics, str) else tuple(metrics)
+    asked = {"evaluate": {"metrics": own.pop("metrics", METRICS)}}
+    metrics = catalogue.configure(catalogue.recipe("gan"), asked).evaluate.metrics
+    for name in metrics:
+        registry.metric(name)
     evaluate = {"samples": SAMPLES, "max_examples": EXAMPLES} | own
     layers = {**given, "data": {**given.get("data", {}), "name": str(data)}, "evaluate": evaluate}
     source = data_of(layers)
     folder = Path(out) if out else Path("runs") / f"benchmark-{Path(str(data)).stem}-{budget}"
     order = Order(folder.expanduser(), time, layers, metrics)
-    if keep:
-        _same(order)
     return order, source
 
 
@@ -123,9 +123,10 @@ def chosen(
 
 def carried_out(
     order: Order, source: Source, entries: Sequence[Entry], refused: Mapping[str, str], jobs: int = 1,
-    command: str = "", say: Callable[[str], None] = print,
+    command: str = "", say: Callable[[str], None] = tell,
 ) -> Benchmark:  # fmt: skip
     """Train and measure all entries, and keep the result; see `benchmark`."""
+    _same(order)
     kept = read(order.out / "references.json")
     if not kept:
         say(f"{REAL} in the place of samples")
@@ -165,7 +166,7 @@ def _beside_each_other(order: Order, entries: Sequence[Entry], jobs: int) -> Non
 
 def _references(order: Order, source: Source) -> dict[str, Any]:
     """What real training data reach in the place of samples, as they are and with binary values."""
-    evaluation = catalogue.configure(catalogue.recipe("gan"), {"evaluate": order.settings["evaluate"]}).evaluate
+    evaluation = configured(catalogue.recipe("gan"), order.settings, source).evaluate
     train = source.split("train")
     subjects = {REAL: train}
     if source.spec.kind == "image":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
@@ -26,13 +27,18 @@ from counterfeit.report.comparison.cost import costs
 from counterfeit.run.raw_view import view
 from counterfeit.run.run import Run, resume, start
 
-__all__ = ["carry_out", "file_of", "measured", "run_of"]
+__all__ = ["carry_out", "file_of", "measured", "run_of", "tell"]
 
 FAILURES = (ValueError, RuntimeError, MemoryError, OSError, ArithmeticError)  # of one recipe; others go on
 CURVE = "fid"  # what is measured of every checkpoint that was kept
 PATIENCE = 0.1  # share of the budget beyond which measuring is not repeated for every checkpoint
 
 Say = Callable[[str], None]
+
+
+def tell(text: str) -> None:
+    """A line for a person, on standard error."""
+    print(text, file=sys.stderr)
 
 
 def file_of(entry: Entry, order: Order) -> Path:
@@ -45,7 +51,7 @@ def run_of(entry: Entry, order: Order, checkpoint: str | int = "best") -> Run:
     return Run(order.out / entry.name, checkpoint)
 
 
-def carry_out(entry: Entry, order: Order, source: Source | None = None, show: bool = True, say: Say = print) -> None:
+def carry_out(entry: Entry, order: Order, source: Source | None = None, show: bool = True, say: Say = tell) -> None:
     """Plan, train and measure an entry; what fails is kept as a reason, so that others go on.
 
     Arguments:

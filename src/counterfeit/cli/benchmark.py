@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
+from typing import Any
 
 from counterfeit.cli.output import say, show
 from counterfeit.cli.settings import settings
@@ -59,8 +60,8 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
         raise ValueError(f"--jobs {args.jobs} came; at least 1 is expected.")
     record = writable(args.record)
     tables_writable(args)
-    given = settings(rest) | ({"evaluate.metrics": args.metrics} if args.metrics else {})
-    order, source = ordered(args.data, args.budget, args.out, given, keep=not args.plan)
+    given: dict[str, Any] = {**settings(rest), **({"evaluate.metrics": _names(args.metrics)} if args.metrics else {})}
+    order, source = ordered(args.data, args.budget, args.out, given)
     entries, refused = chosen(order, source, _names(args.recipes), _names(args.families), _seeds(args.seeds))
     if refused:
         say(f"Left out: {', '.join(refused)}" + ("" if args.plan else "; the page says why"))
