@@ -31,9 +31,10 @@ from counterfeit.common.files import write_json
 from counterfeit.config.nested import nest
 from counterfeit.core import Model
 from counterfeit.data.source import Examples, InMemory, Source
+from counterfeit.engine.divergence import DivergedError
 from counterfeit.engine.doctor.examiner import Doctor
 from counterfeit.engine.events import read_events
-from counterfeit.engine.fit import Display, DivergedError, fit
+from counterfeit.engine.fit import Display, fit
 from counterfeit.report.results_file import machine
 
 KINDS = (

@@ -24,6 +24,7 @@ from counterfeit.core import Clock, Model, Spec, Update
 from counterfeit.data.source import InMemory, Source
 from counterfeit.engine import checkpoint
 from counterfeit.engine.distributed import Processes
+from counterfeit.engine.divergence import DivergedError, UnhealthyError
 from counterfeit.engine.doctor import network_statistics, prose, rules, sample_statistics
 from counterfeit.engine.doctor.examiner import Doctor, slowed
 from counterfeit.engine.doctor.finding import Change, Finding, Sign
@@ -31,7 +32,7 @@ from counterfeit.engine.doctor.history import Chart
 from counterfeit.engine.doctor.rules import diagnose
 from counterfeit.engine.doctor.sample_statistics import look_at_codes, reference
 from counterfeit.engine.events import read_events
-from counterfeit.engine.fit import Display, DivergedError, UnhealthyError, fit
+from counterfeit.engine.fit import Display, fit
 from counterfeit.engine.step import Stepper
 from counterfeit.nets.conv import ConvPlayers
 from counterfeit.report.run_page.page import page

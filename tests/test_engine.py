@@ -24,8 +24,9 @@ from counterfeit.core import Batch, Clock, Model, Spec, Update
 from counterfeit.data.source import Source
 from counterfeit.engine import checkpoint
 from counterfeit.engine.distributed import Processes
+from counterfeit.engine.divergence import DivergedError
 from counterfeit.engine.events import Events, Meter, Progress, read_events
-from counterfeit.engine.fit import Display, DivergedError, Interrupted, Validator, fit
+from counterfeit.engine.fit import Display, Interrupted, Validator, fit
 from counterfeit.engine.step import Stepper, learning_rate, limit, momentum
 from counterfeit.nets.growing import EqualLinear
 from counterfeit.nets.translation import DomainNorm
@@ -367,6 +368,50 @@ def test_divergence_keeps_the_last_good_checkpoint(tmp_path):
     with pytest.raises(DivergedError, match=r"diverged at step 6: .* the last good checkpoint is step-00000004"):
         fit(tmp_path, Diverges(), Points(), train, display=Display(progress=False))
     assert [p.name for p in checkpoint.checkpoints(tmp_path)] == ["step-00000004"]
+
+
+class Log(nn.Module):
+    def forward(self, x):
+        return x.log()
+
+
+class Sinks(Model):
+    """Descends log w until w is negative."""
+
+    kinds = ("real",)
+
+    def __init__(self, spec):
+        super().__init__(spec)
+        self.net = nn.Sequential(nn.Linear(1, 1, bias=False), Log())
+        nn.init.ones_(self.net[0].weight)
+
+    def updates(self, draw, clock):
+        yield Update.of("net", {"loss": self.net(draw().x[:, :1] * 0 + 1).mean()})
+
+
+LOG = "; it began at step {} with the output of net.1 (Log);"
+
+
+@pytest.mark.parametrize(("save_every", "where"), [(4, LOG), (50, ";")])
+def test_divergence_says_the_step_and_the_layer_where_it_began(tmp_path, save_every, where):
+    w, first = 1.0, 1
+    while w > 0:  # by hand: w after so many steps of plain gradient descent
+        w, first = w - 0.1 / w, first + 1
+    train = Train(
+        steps=100, batch_size=4, save_every=save_every, log_every=10, tensorboard=False, optimizer="sgd", lr=0.1
+    )  # fmt: skip
+    (tmp_path / "checkpoints").mkdir()
+    said = re.escape(f"diverged at step 10: net/loss is nan{where.format(first)}")
+    with pytest.raises(DivergedError, match=said):
+        fit(tmp_path, Sinks(Spec((2,), "real")), Points(), train, display=Display(progress=False))
+    assert first < 10
+
+
+def test_divergence_names_the_gradient_where_no_layer_is_to_blame(tmp_path):
+    train = Train(steps=20, batch_size=4, save_every=2, log_every=8, tensorboard=False, optimizer="sgd", lr=0.1)
+    (tmp_path / "checkpoints").mkdir()
+    with pytest.raises(DivergedError, match="it began at step 6 with the gradient of "):
+        fit(tmp_path, Diverges(), Points(), train, display=Display(progress=False))
 
 
 class Slow(Quadratic):

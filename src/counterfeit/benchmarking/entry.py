@@ -18,7 +18,7 @@ from counterfeit.core import Samples
 from counterfeit.data.source import Source
 from counterfeit.engine.checkpoint import checkpoints, read_state
 from counterfeit.engine.device import pick_device
-from counterfeit.engine.fit import DivergedError
+from counterfeit.engine.divergence import DivergedError
 from counterfeit.evaluation.measure import Results, UnmeasuredError, applicable
 from counterfeit.evaluation.subject import Subject
 from counterfeit.metrics import registry

@@ -46,7 +46,7 @@ def _expected(error: BaseException) -> bool:
 
 
 def _diverged(error: BaseException) -> bool:
-    from counterfeit.engine.fit import DivergedError
+    from counterfeit.engine.divergence import DivergedError
 
     return isinstance(error, DivergedError)
 

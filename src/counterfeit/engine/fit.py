@@ -21,6 +21,7 @@ from counterfeit.data.source import Examples, Source
 from counterfeit.engine import checkpoint
 from counterfeit.engine.compile import compile_nets
 from counterfeit.engine.distributed import Processes
+from counterfeit.engine.divergence import DivergedError, UnhealthyError, began
 from counterfeit.engine.doctor.examiner import Doctor, slowed
 from counterfeit.engine.doctor.finding import Finding
 from counterfeit.engine.doctor.rules import not_finite
@@ -31,8 +32,7 @@ from counterfeit.engine.signals import Signals
 from counterfeit.engine.step import Stepper
 
 __all__ = [
-    "Display", "DivergedError", "Interrupted", "LateError", "Summary", "Trainer", "UnhealthyError", "Validator",
-    "fit",
+    "Display", "Interrupted", "LateError", "Summary", "Trainer", "Validator", "fit",
 ]  # fmt: skip
 
 ALONE = Processes()
@@ -57,18 +57,6 @@ class Validator(NamedTuple):
     def score(self, value: float) -> float:
         """The number, turned so that higher is better."""
         return -value if self.better == "lower" else value
-
-
-class DivergedError(RuntimeError):
-    """A loss or weight that is not finite; `reason` says which."""
-
-    def __init__(self, message: str, reason: str) -> None:
-        super().__init__(message)
-        self.reason = reason
-
-
-class UnhealthyError(DivergedError):
-    """The doctor found a failure, and was asked not to let it go on."""
 
 
 class LateError(ValueError):
@@ -333,6 +321,8 @@ class Trainer:
     def _diverged(self, what: str, step: int) -> DivergedError:
         kept = checkpoint.checkpoints(self.run)
         good = f"the last good checkpoint is {kept[-1].name}" if kept else "no checkpoint had been saved"
+        where = began(self.run, self.model, self.examples, self.train, self.processes, step)
+        what = "; ".join(filter(None, [what, where]))
         finding = not_finite(what, step, self.train)
         if self.train.doctor != "off":
             self._tell(finding)

@@ -58,7 +58,7 @@ class Moments(nn.Module):
 
     def draw(self, n: int) -> Tensor:
         """Draw `n` points, (n, D)."""
-        return self.loc + torch.randn(n, len(self.loc), device=self.loc.device) @ self.factor.mT
+        return self.loc + self.loc.new_empty(n, len(self.loc)).normal_() @ self.factor.mT
 
 
 class Constant(nn.Module):

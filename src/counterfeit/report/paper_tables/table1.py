@@ -27,7 +27,9 @@ __all__ = ["DATA", "RECIPES", "find_runs", "table1"]
 
 DATA = {"mnist": "MNIST", "tfd": "TFD", "digits": "digits"}
 RECIPES: Mapping[str, tuple[str, ...]] = {  # of the rows that this version can measure
+    "dbn": ("dbn-mnist-gray",),
     "cae": ("stacked-contractive-autoencoder",),
+    "gsn": ("gsn-mnist",),
     "gan": ("gan-mnist-2014", "gan-tfd"),
 }
 PROTOCOL = {"samples": 10_000, "split": "test", "max_examples": 0}

@@ -128,7 +128,7 @@ class Independent(Unnormalized):
 
     def __init__(self, dims: int, hidden: tuple[int, ...], components: int) -> None:  # noqa: ARG002
         super().__init__(dims)
-        self.unmixing = nn.Parameter(torch.linalg.qr(torch.randn(dims, dims)).Q)
+        self.unmixing = nn.Parameter(torch.linalg.qr(torch.randn(dims, dims)).Q.contiguous())
 
     def standardized(self, u: Tensor) -> Tensor:
         """(B, D) -> (B,)."""
