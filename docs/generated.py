@@ -325,6 +325,20 @@ def _kept(row: dict | None) -> tuple[str, ...]:
     return tuple(number(scale * row[name], scale * row[f"{name}_sd"]) for name, (_, scale) in KEPT.items())
 
 
+def estimators() -> str:
+    """Errors of estimators of unnormalized models with the most data, in percent of the truth."""
+    found = json.loads((RESULTS / "estimators.json").read_text(encoding="utf-8"))
+    most = max(row["n"] for row in found["rows"])
+    rows = [
+        (row["density"], row["method"], number(row["parameters_percent"]), number(row["worst_percent"]),
+         number(row["z_percent"]) if "z_percent" in row else None)
+        for row in found["rows"] if row["n"] == most
+    ]  # fmt: skip
+    columns = ("density", "estimator", "parameters, %", "worst seed, %", "Z, %")
+    said = f"Median of {found['rows'][0]['seeds']} draws of {most:,} examples."
+    return f"{table(columns, rows)}\n{said}\n\n```sh\n{found['commands'][0]}\n```\n"
+
+
 def benchmark(name: str) -> str:
     """What a benchmark found, as `benchmark --record` kept it under a name: advice, table, what was left out."""
     made = benchmarks.opened(RESULTS / f"{name}.json")
