@@ -206,6 +206,21 @@ def test_ddim_with_all_of_the_noise_is_the_chain() -> None:
 
 
 @pytest.mark.parametrize("make", [knowing, knowing_edm, knowing_flow])
+def test_churn_keeps_mean_and_covariance_and_is_noise(make: Callable[[], DiffusionModel]) -> None:
+    model, ends = make(), []
+    z, levels = torch.randn(20_000, 2), model.levels_of(60)
+    for churn in (0.0, 0.0, 10.0, 1e9):
+        with seeded(len(ends)):
+            *_, (_, end) = walk(model.estimate, z, levels, "heun", model.path, churn=churn)
+        ends.append(end)
+    assert torch.equal(ends[0], ends[1])
+    for end in ends[2:]:
+        assert float((end - ends[0]).abs().mean()) > 0.1  # another draw of the same distribution
+        torch.testing.assert_close(end.mean(0), MEAN, rtol=0, atol=0.03)
+        torch.testing.assert_close(end.mT.cov(), COV, rtol=0, atol=0.08)
+
+
+@pytest.mark.parametrize("make", [knowing, knowing_edm, knowing_flow])
 def test_the_likelihood_of_the_flow_is_that_of_the_data(make: Callable[[], DiffusionModel]) -> None:
     model = make()
     with seeded(0):

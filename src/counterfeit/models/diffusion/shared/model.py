@@ -143,9 +143,8 @@ class DiffusionModel(Model):
             y = check_labels(free, n, self.labels).to(self.device)
         z = torch.randn(n, *self.spec.shape, device=self.device)
         levels = self.levels_of(self.sampling_steps)
-        steps = walk(
-            lambda z, level: self.estimate(z, level, y), z, levels, self.sampler, self.path, self.sampling.eta
-        )  # fmt: skip
+        ways = self.sampler, self.path, self.sampling.eta, self.sampling.churn
+        steps = walk(lambda z, level: self.estimate(z, level, y), z, levels, *ways)
         return (self.scaling.outward(z) for _, z in steps)
 
     @torch.no_grad()

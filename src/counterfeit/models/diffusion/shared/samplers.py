@@ -12,6 +12,7 @@ References:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -27,6 +28,7 @@ __all__ = [
     "SamplingSettings", "ancestral", "step_mean", "step_std", "walk",
 ]  # fmt: skip
 
+MOST_RAISED = math.sqrt(2) - 1  # so that a step at most doubles the variance of noise
 SECOND_ORDER = ("dpm-solver++", "heun", "midpoint")
 SamplerName = Literal["ancestral", "ddim", "euler", "dpm-solver++", "heun", "midpoint"]
 
@@ -109,6 +111,8 @@ class SamplingSettings:
             or midpoint, of second order at that of two (Karras et al., 2022).
         sampling_steps: how many.
         eta: of ddim: the share of the chain's noise that is added at a step; 1 is the chain itself.
+        churn: of heun: by how much noise is raised before steps, as a share, summed over all of them; what a step did
+            wrong is thus forgotten (Karras et al., 2022, algorithm 2).
         clip: whether predicted data are held to the range of pictures at every step.
         resampling: times that each step of a completion is taken, the noise of the step being added again in between
             (RePaint, Lugmayr et al., 2022), so that what is drawn fits what is known.
@@ -122,15 +126,18 @@ class SamplingSettings:
     sampler: SamplerName = "dpm-solver++"
     sampling_steps: int = 20
     eta: float = 0.0
+    churn: float = 0.0
     clip: bool = True
     resampling: int = 5
     likelihood_steps: int = 50
 
     def __post_init__(self) -> None:
         counts = self.sampling_steps, self.resampling, self.likelihood_steps
-        if min(counts) < 1 or not 0 <= self.eta <= 1:
-            came = f"sampling_steps, resampling, likelihood_steps = {counts} and eta={self.eta} came"
-            raise ValueError(f"{came}; at least 1 of each, and a share in [0, 1], are expected. Correct them.")
+        if min(counts) < 1 or not 0 <= self.eta <= 1 or not 0 <= self.churn < math.inf:
+            came = f"sampling_steps, resampling, likelihood_steps = {counts}, eta={self.eta}, churn={self.churn} came"
+            raise ValueError(
+                f"{came}; at least 1 of each, a share in [0, 1], and at least 0, are expected. Correct them."
+            )
 
 
 class _Sampler:
@@ -140,10 +147,11 @@ class _Sampler:
         predict: what the model is asked.
         path: the unit of the differential equation.
         eta: of ddim.
+        raised: of heun: by how much noise is raised before a step, as a share.
     """
 
-    def __init__(self, predict: Predict, path: Path, eta: float) -> None:
-        self.predict, self.path, self.eta = predict, path, eta
+    def __init__(self, predict: Predict, path: Path, eta: float, raised: float) -> None:
+        self.predict, self.path, self.eta, self.raised = predict, path, eta, raised
         self.last: tuple[Tensor, NoiseLevel] | None = None
 
     def ancestral(self, z: Tensor, level: NoiseLevel, lower: NoiseLevel) -> Tensor:
@@ -171,11 +179,21 @@ class _Sampler:
 
     def heun(self, z: Tensor, level: NoiseLevel, lower: NoiseLevel) -> Tensor:
         """The mean of the velocities at both ends of the step (Karras et al., 2022, algorithm 1)."""
+        if self.raised and bool(level.alpha > 0):
+            z, level = self._with_noise(z, level)
         first, end = self._velocity(z, level), self._moved(z, level, lower)
         z_end = end(first)
         if bool(lower.sigma == 0) and not self.path.closed:
             return z_end
         return end(0.5 * (first + self._velocity(z_end, lower)))
+
+    def _with_noise(self, z: Tensor, level: NoiseLevel) -> tuple[Tensor, NoiseLevel]:
+        """The same data with more noise beside them (Karras et al., 2022, algorithm 2, lines 4 to 6)."""
+        before = level.ratio
+        after = before * (1 + self.raised)
+        higher = NoiseLevel.between(torch.ones_like(after), after)
+        added = (after.square() - before.square()).sqrt() * torch.randn_like(z)
+        return higher.alpha * (z / level.alpha + added), higher
 
     def midpoint(self, z: Tensor, level: NoiseLevel, lower: NoiseLevel) -> Tensor:
         """The velocity in the middle of the step."""
@@ -205,7 +223,7 @@ SAMPLERS: Mapping[str, Step] = {
 
 def walk(
     predict: Predict, z: Tensor, levels: Sequence[NoiseLevel], sampler: str, path: Path = VARIANCE_EXPLODING,
-    eta: float = 0.0,
+    eta: float = 0.0, churn: float = 0.0,
 ) -> Iterator[tuple[NoiseLevel, Tensor]]:  # fmt: skip
     """Each level that is reached after the first, and z there, (B, *shape); the last are the data.
 
@@ -216,8 +234,10 @@ def walk(
         sampler: a key of `SAMPLERS`.
         path: the unit of the differential equation, for heun and midpoint.
         eta: of ddim.
+        churn: of heun.
     """
-    step, taking = SAMPLERS[sampler], _Sampler(predict, path, eta)
+    raised = min(churn / len(levels), MOST_RAISED)
+    step, taking = SAMPLERS[sampler], _Sampler(predict, path, eta, raised)
     for level, lower in pairwise([*levels, CLEAN]):
         z = step(taking, z, level, lower)
         yield lower, z
