@@ -11,7 +11,7 @@ from typing import Any
 from counterfeit import catalogue
 from counterfeit.benchmarking.candidates import candidates, configured, data_of
 from counterfeit.benchmarking.entry import carry_out, file_of, tell
-from counterfeit.benchmarking.order import METRICS, Entry, Order, read, seconds, write
+from counterfeit.benchmarking.order import COSTLY, METRICS, Entry, Order, read, seconds, write
 from counterfeit.benchmarking.result import Benchmark, Row
 from counterfeit.config.nested import nest
 from counterfeit.data.source import InMemory, Source
@@ -79,13 +79,15 @@ def ordered(
     time = seconds(budget)
     given = nest(settings or {})
     own = given.get("evaluate", {})
-    asked = {"evaluate": {"metrics": own.pop("metrics", METRICS)}}
-    metrics = catalogue.configure(catalogue.recipe("gan"), asked).evaluate.metrics
-    for name in metrics:
-        registry.metric(name)
     evaluate = {"samples": SAMPLES, "max_examples": EXAMPLES} | own
     layers = {**given, "data": {**given.get("data", {}), "name": str(data)}, "evaluate": evaluate}
     source = data_of(layers)
+    pictures = len(source.spec.shape) == 3
+    usual = [name for name in METRICS if not (pictures and name in COSTLY)]
+    asked = {"evaluate": {"metrics": evaluate.pop("metrics", usual)}}
+    metrics = catalogue.configure(catalogue.recipe("gan"), asked).evaluate.metrics
+    for name in metrics:
+        registry.metric(name)
     folder = Path(out) if out else Path("runs") / f"benchmark-{Path(str(data)).stem}-{budget}"
     order = Order(folder.expanduser(), time, layers, metrics)
     return order, source

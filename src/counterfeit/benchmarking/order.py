@@ -18,13 +18,16 @@ from typing import Any
 from counterfeit.common.files import write_json
 from counterfeit.common.schema import MisfitError, mapping, read_json, whatever
 
-__all__ = ["METRICS", "Entry", "Order", "read", "seconds", "write"]
+__all__ = ["COSTLY", "METRICS", "Entry", "Order", "read", "seconds", "write"]
 
 METRICS = (
     "fid", "kid", "prdc", "memorization", "mode-coverage", "bits-per-dim", "log-likelihood", "ais", "elbo",
     "probability-flow", "nats-per-token",
 )  # fmt: skip
 """What is asked of every model that has the capability, where nobody says otherwise."""
+
+COSTLY = ("probability-flow",)
+"""Those that of pictures take longer than training; they are measured where they are asked for."""
 
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
