@@ -57,7 +57,7 @@ def test_command_lines_parse(command: str, monkeypatch: pytest.MonkeyPatch) -> N
     if "--help" not in arguments:
         args, rest = parser.parse_known_args(arguments)
         recipe = getattr(args, "recipe", None) or "gan"
-        assert rest == [] or verb in {"train", "resume", "data"}
+        assert rest == [] or verb in {"train", "resume", "data", "benchmark"}
         if not recipe.endswith(".yaml"):
             catalogue.configure(catalogue.recipe(recipe), nest(settings(rest)))
 
