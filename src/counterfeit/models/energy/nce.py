@@ -58,7 +58,8 @@ class Moments(nn.Module):
 
     def draw(self, n: int) -> Tensor:
         """Draw `n` points, (n, D)."""
-        return self.loc + self.loc.new_empty(n, len(self.loc)).normal_() @ self.factor.mT
+        noise = torch.randn(n, len(self.loc), device=self.loc.device, dtype=self.loc.dtype)
+        return self.loc + noise @ self.factor.mT
 
 
 class Constant(nn.Module):
