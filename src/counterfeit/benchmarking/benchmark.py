@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from counterfeit import catalogue
 from counterfeit.benchmarking.candidates import candidates, configured, data_of
 from counterfeit.benchmarking.entry import carry_out, file_of, tell
 from counterfeit.benchmarking.order import COSTLY, METRICS, Entry, Order, read, seconds, write
-from counterfeit.benchmarking.result import Benchmark, Row
+from counterfeit.benchmarking.result import Benchmark, Row, referenced
 from counterfeit.config.nested import nest
 from counterfeit.data.source import InMemory, Source
 from counterfeit.engine.device import pick_device
@@ -125,29 +125,26 @@ def chosen(
 
 def carried_out(
     order: Order, source: Source, entries: Sequence[Entry], refused: Mapping[str, str], jobs: int = 1,
-    command: str = "", say: Callable[[str], None] = tell,
+    command: str = "",
 ) -> Benchmark:  # fmt: skip
     """Train and measure all entries, and keep the result; see `benchmark`."""
     _same(order)
     kept = read(order.out / "references.json")
     if not kept:
-        say(f"{REAL} in the place of samples")
+        tell(f"{REAL} in the place of samples")
         kept = _references(order, source)
         write(order.out / "references.json", kept)
     try:
         if jobs == 1:
             for entry in entries:
-                carry_out(entry, order, source, True, say)
+                carry_out(entry, order, source)
         else:
             _beside_each_other(order, entries, jobs)
     except KeyboardInterrupt as stop:
         raise Stopped(getattr(stop, "status", 130)) from stop
     rows = [_row(entry, order) for entry in entries]
-    references = {
-        name: {row: Result.from_dict(found) for row, found in of_one.items()} for name, of_one in kept.items()
-    }
     device = str(pick_device(order.settings.get("train", {}).get("device", "auto")))
-    made = Benchmark(source.name, order.budget, rows, references, refused, command, machine(), device)
+    made = Benchmark(source.name, order.budget, rows, referenced(kept), refused, command, machine(), device)
     write(order.out / "benchmark.json", made.to_dict())
     return made
 

@@ -11,7 +11,7 @@ from counterfeit import catalogue
 from counterfeit.catalogue import Recipe, configure
 from counterfeit.common.spelling import nearest
 from counterfeit.config.settings import Config, Data, Evaluation
-from counterfeit.core import Model, Samples
+from counterfeit.core import Samples, Spec
 from counterfeit.data.source import Source
 from counterfeit.engine.device import pick_device
 from counterfeit.evaluation.measure import metric_of, refusal
@@ -33,7 +33,7 @@ def families() -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for name, cls in catalogue.models().items():
         if catalogue.able(cls, Samples):
-            found.setdefault(_family(cls), []).append(name)
+            found.setdefault(catalogue.family(cls), []).append(name)
     return found
 
 
@@ -61,7 +61,7 @@ def candidates(
         if family not in families():
             raise ValueError(f"family {family!r} is unknown; {nearest(family, [*families()])}")
     recipes = [catalogue.recipe(name) for name in names] or _nearest(source.raw.spec.shape)
-    every = [Candidate(one, _family(catalogue.model_class(one.model))) for one in recipes]
+    every = [Candidate(one, catalogue.family(catalogue.model_class(one.model))) for one in recipes]
     wanted = [one for one in every if not only or one.family in only]
     refused = {one.recipe.name: why for one in wanted if (why := _refusal(one.recipe, settings, source))}
     suited = [one for one in wanted if one.recipe.name not in refused]
@@ -113,10 +113,15 @@ def _nearest(shape: Sequence[int]) -> list[Recipe]:
 
 def _shape(chosen: Recipe) -> Sequence[int]:
     """The shape of the data of a recipe, as far as it is known before they are read."""
-    data = chosen.settings.get("data", {})
-    native = getattr(catalogue.sources().get(data.get("name", "digits")), "native", None)
+    data, native = chosen.settings.get("data", {}), _native(chosen)
     shape: Sequence[int] = native.shape if native else ()
     return (shape[0], data["size"], data["size"]) if data.get("size") and len(shape) == 3 else shape
+
+
+def _native(chosen: Recipe) -> Spec | None:
+    """What the data of a recipe are, where their source says so before they are read."""
+    name = chosen.settings.get("data", {}).get("name", Data.name)
+    return getattr(catalogue.sources().get(name), "native", None)
 
 
 def _distance(a: Sequence[int], b: Sequence[int]) -> float:
@@ -129,10 +134,5 @@ def _distance(a: Sequence[int], b: Sequence[int]) -> float:
 
 def _of_bits(chosen: Recipe) -> bool:
     """Whether the data of a recipe are binary."""
-    data = chosen.settings.get("data", {})
-    native = getattr(catalogue.sources().get(data.get("name", "digits")), "native", None)
+    data, native = chosen.settings.get("data", {}), _native(chosen)
     return "binarize" in data.get("transforms", ()) or (native is not None and native.kind == "binary")
-
-
-def _family(cls: type[Model]) -> str:
-    return cls.__module__.split(".")[2]

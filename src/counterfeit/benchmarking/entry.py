@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +33,6 @@ FAILURES = (ValueError, RuntimeError, MemoryError, OSError, ArithmeticError)  # 
 CURVE = "fid"  # what is measured of every checkpoint that was kept
 PATIENCE = 0.1  # share of the budget beyond which measuring is not repeated for every checkpoint
 
-Say = Callable[[str], None]
-
 
 def tell(text: str) -> None:
     """A line for a person, on standard error."""
@@ -51,7 +49,7 @@ def run_of(entry: Entry, order: Order, checkpoint: str | int = "best") -> Run:
     return Run(order.out / entry.name, checkpoint)
 
 
-def carry_out(entry: Entry, order: Order, source: Source | None = None, show: bool = True, say: Say = tell) -> None:
+def carry_out(entry: Entry, order: Order, source: Source | None = None, show: bool = True) -> None:
     """Plan, train and measure an entry; what fails is kept as a reason, so that others go on.
 
     Arguments:
@@ -59,7 +57,6 @@ def carry_out(entry: Entry, order: Order, source: Source | None = None, show: bo
         order: what is the same for all.
         source: the data before transforms, where they were read already.
         show: show the progress of training.
-        say: told in a line what is done.
 
     Raises:
         Interrupted: training was stopped; it goes on where it stood when this is called again.
@@ -68,23 +65,23 @@ def carry_out(entry: Entry, order: Order, source: Source | None = None, show: bo
     kept.pop("failed", None)
     try:
         data = source or data_of(order.settings)
-        kept = _trained(entry, order, kept, data, show, say)
-        _evaluated(entry, order, kept, say)
+        kept = _trained(entry, order, kept, data, show)
+        _evaluated(entry, order, kept)
     except FAILURES as error:
         kept = read(file_of(entry, order)) | {"failed": " ".join(str(error).split()) or type(error).__name__}
         write(file_of(entry, order), kept)
-        say(f"{entry.name}: {kept['failed']}")
+        tell(f"{entry.name}: {kept['failed']}")
 
 
 def _trained(
-    entry: Entry, order: Order, kept: dict[str, Any], source: Source, show: bool, say: Say
+    entry: Entry, order: Order, kept: dict[str, Any], source: Source, show: bool
 ) -> dict[str, Any]:  # fmt: skip
     """Train, or go on to train, by the plan, which is made where there is none."""
     chosen, path = catalogue.recipe(entry.recipe), order.out / entry.name
     settings = {**order.settings, "train": {**order.settings.get("train", {}), "seed": entry.seed}}
     config = configured(chosen, settings, source)
     if "plan" not in kept:
-        say(f"{entry.name}: trying how long a step takes")
+        tell(f"{entry.name}: trying how long a step takes")
         kept["plan"] = asdict(trial(config, source, order.budget))
         write(file_of(entry, order), kept)
     plan = Plan(**kept["plan"])
@@ -94,10 +91,10 @@ def _trained(
     kept["command"] = f"{command(config, catalogue.configure(chosen))} --out {path}"
     try:
         if not (path / "run.yaml").is_file():
-            say(f"{entry.name}: training, {plan.steps:,} steps")
+            tell(f"{entry.name}: training, {plan.steps:,} steps")
             start(chosen, config, path, show)
         elif not checkpoints(path) or Run(path).state["step"] < plan.steps:
-            say(f"{entry.name}: goes on to {plan.steps:,} steps")
+            tell(f"{entry.name}: goes on to {plan.steps:,} steps")
             resume(path, show=show, anew=not checkpoints(path))
     except DivergedError as error:
         if not checkpoints(path):
@@ -112,7 +109,7 @@ def measured(run: Run) -> Subject:
     return view(run, run.source.raw)
 
 
-def _evaluated(entry: Entry, order: Order, kept: dict[str, Any], say: Say) -> None:
+def _evaluated(entry: Entry, order: Order, kept: dict[str, Any]) -> None:
     """Measure what was not measured of this checkpoint in this way, and what the run cost."""
     run = run_of(entry, order)
     ways = _ways(run, order)
@@ -122,7 +119,7 @@ def _evaluated(entry: Entry, order: Order, kept: dict[str, Any], say: Say) -> No
     known = {*kept["skipped"], *kept["results"]}
     asked = [one for one in _asked(run, order.metrics) if not {one[1], *registry.metric(one[1]).rows} & known]
     if asked:
-        say(f"{entry.name}: measuring {', '.join(name for _, name in asked)}")
+        tell(f"{entry.name}: measuring {', '.join(name for _, name in asked)}")
     with sharing():  # samples that several metrics look at are drawn once
         for subject, name in asked:
             answer = _answer(subject, name)
@@ -141,7 +138,8 @@ def _evaluated(entry: Entry, order: Order, kept: dict[str, Any], say: Say) -> No
 
 def _ways(run: Run, order: Order) -> dict[str, Any]:
     """How the run is measured, as JSON has it."""
-    return {**asdict(replace(run.config.evaluate, metrics=())), "metrics": [], "budget": order.budget}
+    ways = {name: value for name, value in asdict(run.config.evaluate).items() if name != "metrics"}
+    return ways | {"budget": order.budget}
 
 
 def _asked(run: Run, metrics: Sequence[str]) -> list[tuple[Subject, str]]:

@@ -14,7 +14,7 @@ from counterfeit.benchmarking.entry import measured, run_of
 from counterfeit.benchmarking.order import Order
 from counterfeit.benchmarking.result import Benchmark
 from counterfeit.benchmarking.table import by_recipe, leaders, ordered, table
-from counterfeit.common.files import atomic
+from counterfeit.common.files import write_text
 from counterfeit.common.numbers import measured as told
 from counterfeit.report.comparison.figures import samples_of
 from counterfeit.report.comparison.page import warnings
@@ -38,8 +38,7 @@ def write(made: Benchmark, order: Order) -> Path:
     figures = [*curves(made), *_samples(made, order)]
     save(figures, order.out / "figures")
     path = order.out / "benchmark.html"
-    with atomic(path) as part:
-        part.write_text(page(made, figures), encoding="utf-8")
+    write_text(path, page(made, figures))
     return path
 
 

@@ -12,7 +12,7 @@ from counterfeit.benchmarking.order import Entry, read
 from counterfeit.common.presentation import html
 from counterfeit.metrics.base import Result
 
-__all__ = ["Benchmark", "Row", "opened"]
+__all__ = ["Benchmark", "Row", "opened", "referenced"]
 
 
 @dataclass(frozen=True)
@@ -107,19 +107,21 @@ class Benchmark:
     @classmethod
     def from_dict(cls, kept: Mapping[str, Any]) -> Benchmark:
         """The benchmark that a file tells of."""
-        references = {
-            name: {row: Result.from_dict(found) for row, found in of_one.items()}
-            for name, of_one in kept["references"].items()
-        }
+        rows, references = [Row.from_dict(row) for row in kept["rows"]], referenced(kept["references"])
         return cls(
-            kept["data"], kept["budget"], [Row.from_dict(row) for row in kept["rows"]], references, kept["refused"],
-            kept["commands"][0], kept["machine"], kept["device"],
+            kept["data"], kept["budget"], rows, references, kept["refused"], kept["commands"][0], kept["machine"],
+            kept["device"],
         )  # fmt: skip
 
     @property
     def measured(self) -> list[Row]:
         """The rows that have numbers."""
         return [row for row in self.rows if row.results]
+
+
+def referenced(kept: Mapping[str, Any]) -> dict[str, dict[str, Result]]:
+    """Name -> row -> result, of what a file tells of real data."""
+    return {name: {row: Result.from_dict(found) for row, found in one.items()} for name, one in kept.items()}
 
 
 def opened(path: Path) -> Benchmark:

@@ -16,7 +16,7 @@ from counterfeit.common.discovery import by_name, concrete, modules
 from counterfeit.common.spelling import nearest, summary
 from counterfeit.core import CAPABILITIES, Model
 
-__all__ = ["UnknownClassError", "able", "capabilities", "model_class", "models", "own", "summaries"]
+__all__ = ["UnknownClassError", "able", "capabilities", "family", "model_class", "models", "own", "summaries"]
 
 
 @cache
@@ -90,6 +90,16 @@ def model_class(name: str) -> type[Model]:
     if name not in models():
         raise ValueError(f"model {name!r} is unknown; {nearest(name, summaries(), 'counterfeit list models')}")
     return models()[name]
+
+
+def family(cls: type[Model]) -> str:
+    """The family of a model: the folder that its file lies in.
+
+    Example:
+        >>> family(model_class("vae"))
+        'autoencoding'
+    """
+    return cls.__module__.split(".")[2]
 
 
 def summaries() -> dict[str, str]:

@@ -71,7 +71,7 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
         print("\n".join(f"left out: {recipe}: {why}" for recipe, why in refused.items()))
         return 0
     command = shlex.join(["counterfeit", "benchmark", *arguments])
-    made = carried_out(order, source, entries, refused, args.jobs, command, say)
+    made = carried_out(order, source, entries, refused, args.jobs, command)
     if record:
         write(record, made.to_dict())
     say(f"Page: {write_page(made, order)}")

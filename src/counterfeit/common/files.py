@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-__all__ = ["UNREADABLE", "DataError", "atomic", "dumps", "finite", "read_text", "write_json"]
+__all__ = ["UNREADABLE", "DataError", "atomic", "dumps", "finite", "read_text", "write_json", "write_text"]
 
 
 def finite(content: Any) -> Any:

@@ -62,8 +62,7 @@ def began(run: Path, model: Model, examples: Examples, train: Train, processes: 
     if path is None or processes.world > 1:
         return ""
     stepper = Stepper(model, train, processes)
-    checkpoint.restore(path, stepper)
-    state = checkpoint.read_state(path)
+    state = checkpoint.restore(path, stepper)
     slices, mine = train.micro_batches, processes.share(train.micro_batches)
     position, device = state["position"], model.device
     draws = Stream(examples, train.batch_size, train.seed, device, slices, mine, position, train.workers).draws()
