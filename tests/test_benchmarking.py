@@ -311,6 +311,17 @@ def test_advice_follows_from_the_numbers():
     assert advice(replace(found, rows=[])) == []
 
 
+def test_the_likelihood_that_is_better_is_named_first_in_every_unit():
+    def best(kind, **of):
+        made = [Row(Entry(n, n, "family", 0), "vae", kind, {}, {m: result(v, **d)}) for n, (m, v, d) in of.items()]
+        return {one.purpose: one.text for one in advice(Benchmark("made up", 1.0, made, {}, {}, "", {}))}
+
+    tokens = best("tokens", long=("nats-per-token", 4.0, {}), short=("nats-per-token", 3.0, {}))
+    assert tokens["Likelihood of tokens values"].startswith("short (family), 3.00")
+    mixed = best("binary", far=("ais", -95.0, {"bits_per_dim": 0.2}), near=("log-likelihood", -85.0, {}))
+    assert mixed["Likelihood of binary pixels"].startswith("near (family), −85.00")
+
+
 def test_a_bound_and_an_estimate_are_told_from_what_is_exact():
     assert likelihood({"elbo": result(-90.0, bits_per_dim=2.0)}, "image") == ("≤ 2 bits/dim", "elbo")
     assert likelihood({"ais": result(-85.0)}, "binary") == ("≈ −85.00 ± 0.10 nats", "ais")

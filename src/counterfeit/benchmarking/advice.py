@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from counterfeit.benchmarking.result import Benchmark, Row
-from counterfeit.benchmarking.table import LIKELIHOODS, by_recipe, combined, leaders, likelihood
+from counterfeit.benchmarking.table import by_recipe, combined, leaders, likeliest, likelihood, ordered
 from counterfeit.catalogue import able, model_class
 from counterfeit.common.numbers import measured, number
 from counterfeit.core import Completes, Encodes
+from counterfeit.evaluation.measure import metric_of
 from counterfeit.metrics.base import Result
 from counterfeit.report.comparison.cost import SAMPLING
 
@@ -28,7 +29,8 @@ class Advice(NamedTuple):
 
 def advice(made: Benchmark) -> list[Advice]:
     """What to take for which purpose, as far as something was measured that speaks of it."""
-    groups = by_recipe(made.rows)
+    found = by_recipe(made.rows)
+    groups = {recipe: found[recipe] for recipe in ordered(made)}  # those whose samples are nearer to the data first
     family = {recipe: rows[0].entry.family for recipe, rows in groups.items()}
     results = {recipe: combined(rows) for recipe, rows in groups.items()}
     said = [
@@ -37,8 +39,8 @@ def advice(made: Benchmark) -> list[Advice]:
         *_likelihoods(groups, results, family),
         Advice("Samples at once", _fast(groups, results, family)),
         Advice("Little training", _early(made, groups, family)),
-        Advice("Missing parts filled in", _able(groups, results, family, Completes)),
-        Advice("Codes of examples", _able(groups, results, family, Encodes)),
+        Advice("Missing parts filled in", _able(groups, family, Completes)),
+        Advice("Codes of examples", _able(groups, family, Encodes)),
     ]
     return [one for one in said if one.text]
 
@@ -63,20 +65,20 @@ def _likelihoods(
     """For each kind of values, the best likelihood, whether exact, estimated or a bound."""
     for kind in dict.fromkeys(rows[0].kind for rows in groups.values()):
         of_kind = {recipe: results[recipe] for recipe, rows in groups.items() if rows[0].kind == kind}
-        known = {recipe: one for recipe, one in of_kind.items() if any(name in one for name in LIKELIHOODS)}
+        known = {recipe: one for recipe, one in of_kind.items() if likeliest(one, kind)[0]}
         if known:
-            first, *others = sorted(known, key=lambda recipe: _nats(known[recipe]), reverse=True)
+            first, *others = sorted(known, key=lambda recipe: _height(known[recipe], kind), reverse=True)
             text = f"{first} ({family[first]}), {likelihood(known[first], kind)[0]}"
             second = f"; next is {others[0]} with {likelihood(known[others[0]], kind)[0]}" if others else ""
             of = {"image": "gray or color pixels", "binary": "binary pixels"}.get(kind, f"{kind} values")
             yield Advice(f"Likelihood of {of}", f"{text}{second}.")
 
 
-def _nats(results: Mapping[str, Result]) -> float:
-    """The likelihood, higher where better."""
-    name = next(name for name in LIKELIHOODS if name in results)
-    bits = results[name].value if name == "bits-per-dim" else results[name].details.get("bits_per_dim")
-    return results[name].value if bits is None else -float(bits)
+def _height(results: Mapping[str, Result], kind: str) -> float:
+    """The likelihood of values of a kind in the unit that they have, higher where better."""
+    name, bits = likeliest(results, kind)
+    about, value = metric_of(name), results[name].value if bits is None else bits
+    return -value if bits is not None or (about and about.better == "lower") else value
 
 
 def _fast(
@@ -84,7 +86,7 @@ def _fast(
 ) -> str:
     """Of the half of recipes whose samples are nearer to the data, the one that draws fastest."""
     drawn = {recipe: rows[0].cost[SAMPLING] for recipe, rows in groups.items() if SAMPLING in rows[0].cost}
-    placed = sorted((one for one in drawn if "fid" in results[one]), key=lambda one: results[one]["fid"].value)
+    placed = [recipe for recipe in drawn if "fid" in results[recipe]]
     better = placed[: (len(placed) + 1) // 2] or [*drawn]
     if len(drawn) < 2:
         return ""
@@ -111,13 +113,9 @@ def _early(made: Benchmark, groups: Mapping[str, Sequence[Row]], family: Mapping
     return f"{first} ({family[first]}) had a Fréchet distance of {number(value)} after {number(round(seconds))} s."
 
 
-def _able(
-    groups: Mapping[str, Sequence[Row]], results: Mapping[str, Mapping[str, Result]], family: Mapping[str, str],
-    capability: type,
-) -> str:  # fmt: skip
-    """Which recipes have a capability, those whose samples are nearer to the data first."""
+def _able(groups: Mapping[str, Sequence[Row]], family: Mapping[str, str], capability: type) -> str:
+    """Which recipes have a capability, in the order in which they come."""
     having = [recipe for recipe, rows in groups.items() if able(model_class(rows[0].model), capability)]
-    having.sort(key=lambda recipe: results[recipe]["fid"].value if "fid" in results[recipe] else float("inf"))
     if not having:
         return ""
     more = f" and {len(having) - NAMED} more" if len(having) > NAMED else ""

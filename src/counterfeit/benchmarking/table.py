@@ -15,7 +15,7 @@ from counterfeit.report.comparison.protocols import footnoted
 from counterfeit.report.comparison.rows import Line
 from counterfeit.report.paper_tables.cells import Cell, Table
 
-__all__ = ["by_recipe", "combined", "leaders", "likelihood", "ordered", "table"]
+__all__ = ["by_recipe", "combined", "leaders", "likeliest", "likelihood", "ordered", "table"]
 
 COLUMNS = ("fid", "precision", "recall")
 """Rows of metrics of samples that the table has room for."""
@@ -69,15 +69,22 @@ def likelihood(results: Mapping[str, Result], kind: str) -> tuple[str, str]:
         >>> likelihood({"elbo": Result(-90.0, 0.5, 9, "a bound")}, "binary")
         ('≥ −90.00 ± 0.50 nats', 'elbo')
     """
-    name = next((one for one in LIKELIHOODS if one in results), "")
+    name, bits = likeliest(results, kind)
     if not name:
         return "–", ""
     found = results[name]
-    bits = found.value if name == "bits-per-dim" else found.details.get("bits_per_dim") if kind == "image" else None
     bound = {"elbo": "≤ " if bits is not None else "≥ "}.get(name, "" if name in EXACT else "≈ ")
     if bits is not None:
         return f"{bound}{number(bits)} bits/dim", name
     return f"{bound}{number(found.value, found.error)} nats", name
+
+
+def likeliest(results: Mapping[str, Result], kind: str) -> tuple[str, float | None]:
+    """The metric that tells most exactly of the likelihood, "" for none, and its bits a dimension of pictures."""
+    name = next((one for one in LIKELIHOODS if one in results), "")
+    if name == "bits-per-dim":
+        return name, results[name].value
+    return name, results[name].details.get("bits_per_dim") if name and kind == "image" else None
 
 
 def table(made: Benchmark) -> Table:
