@@ -5,10 +5,12 @@
 
 The masked autoregressive flow has five layers of 64 x 64 units and the spline flow four couplings of 64 x 64 units with
 eight bins on ±5, in both packages. Data are two moons and the bundled digits, dequantized and through the logit, both
-standardized. Each step is a minibatch of 256, its mean negative log-likelihood, its gradient and Adam's step: zuko's as
-its examples write it, ours by the project's step loop. Rounds alternate, on one thread, in a process that keeps memory
-that is freed; a ratio is the median over rounds. Then both learn for as many steps from each seed, and their
-log-likelihoods of the median test example are compared: a few digits with ink where training has none decide the mean.
+standardized; and so MNIST, with five masked layers of 1,024 units as the recipe `maf-mnist` has. Each step is a
+minibatch of 256, its mean negative log-likelihood, its gradient and Adam's step: zuko's as its examples write it, ours
+by the project's step loop, in float32 and with matrix products in bfloat16 (`--train.precision bf16`). Rounds
+alternate, on one thread, in a process that keeps memory that is freed; a ratio is the median over rounds. Then all
+learn for as many steps from each seed, and their log-likelihoods of the median test example are compared: a few
+examples with ink where training has none decide the mean.
 """
 
 from __future__ import annotations
@@ -19,9 +21,10 @@ import math
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -33,6 +36,7 @@ from counterfeit.config.settings import Train
 from counterfeit.core import Batch, Clock, Spec
 from counterfeit.data.source import Source, transformed
 from counterfeit.data.sources.digits import Digits
+from counterfeit.data.sources.mnist import MNIST
 from counterfeit.data.sources.toy import TwoMoons
 from counterfeit.engine.distributed import Processes
 from counterfeit.engine.step import Stepper
@@ -43,8 +47,10 @@ from counterfeit.models.flow.spline_flow import SplineFlow
 from counterfeit.report.results_file import machine
 from counterfeit.transforms import build
 
-BATCH, STEPS, HIDDEN, LR = 256, 20, (64, 64), 1e-3
+BATCH, STEPS, LR = 256, 20, 1e-3
+SMALL, WIDE = (64, 64), (1024,)
 Row = dict[str, object]
+Parts = tuple[Tensor, Tensor, int]  # training and test examples (N, D), and steps of learning
 
 
 class Contender(NamedTuple):
@@ -55,25 +61,25 @@ class Contender(NamedTuple):
     step: Callable[[Tensor], object]
 
 
-def ours(name: str, dims: int) -> Contender:
+def ours(name: str, dims: int, hidden: tuple[int, ...], precision: Literal["fp32", "bf16"] = "fp32") -> Contender:
     """A flow of this package."""
     spec = Spec((dims,), "real")
-    flow: Flow = MAF(spec, settings=MaskedSettings(5, HIDDEN)) if name == "maf" else SplineFlow(spec, HIDDEN, 4, 8, 5.0)
-    stepper = Stepper(flow, Train(steps=1, batch_size=BATCH, lr=LR), Processes())
+    flow: Flow = MAF(spec, settings=MaskedSettings(5, hidden)) if name == "maf" else SplineFlow(spec, hidden, 4, 8, 5.0)
+    stepper = Stepper(flow, Train(steps=1, batch_size=BATCH, lr=LR, precision=precision), Processes())
     steps = count()  # every step draws noise of its own
     return Contender(flow, flow.log_prob, lambda x: stepper.step([lambda: Batch(x)], Clock(next(steps), 1)))
 
 
-def theirs(name: str, dims: int) -> Contender:
+def theirs(name: str, dims: int, hidden: tuple[int, ...]) -> Contender:
     """The same of zuko."""
     from zuko.flows import MAF, NICE
     from zuko.transforms import MonotonicRQSTransform
 
     if name == "maf":
-        flow = MAF(dims, transforms=5, hidden_features=HIDDEN)
+        flow = MAF(dims, transforms=5, hidden_features=hidden)
     else:
         shapes = [(8,), (8,), (7,)]
-        flow = NICE(dims, transforms=4, hidden_features=HIDDEN, univariate=MonotonicRQSTransform, shapes=shapes)
+        flow = NICE(dims, transforms=4, hidden_features=hidden, univariate=MonotonicRQSTransform, shapes=shapes)
     adam = torch.optim.Adam(flow.parameters(), LR)
 
     def step(x: Tensor) -> None:
@@ -84,13 +90,14 @@ def theirs(name: str, dims: int) -> Contender:
     return Contender(flow, lambda x: flow().log_prob(x), step)
 
 
-PACKAGES = {"ours": ours, "zuko": theirs}
+PACKAGES = {"ours": ours, "bf16": partial(ours, precision="bf16"), "zuko": theirs}
 
 
 def data() -> Iterator[tuple[str, Tensor, Tensor]]:
     """Name, training and test examples, standardized by the training examples, (N, D)."""
+    real = build(["dequantize", "logit", "flatten"])
     sources: dict[str, Source] = {
-        "two-moons": TwoMoons(), "digits": transformed(Digits(), build(["dequantize", "logit", "flatten"]))
+        "two-moons": TwoMoons(), "digits": transformed(Digits(), real), "mnist": transformed(MNIST(), real)
     }  # fmt: skip
     for name, source in sources.items():
         with seeded(0):
@@ -114,32 +121,45 @@ def seconds(flow: Contender, x: Tensor) -> float:
     return (time.process_time() - start) / STEPS
 
 
-def speed(name: str, x: Tensor, rounds: int) -> Row:
-    """Examples a second of both, and their ratio."""
-    flows = {package: make(name, x.shape[1]) for package, make in PACKAGES.items()}
+def speed(name: str, x: Tensor, hidden: tuple[int, ...], rounds: int) -> Row:
+    """Examples a second of all, and ratios to zuko's time."""
+    flows = {package: make(name, x.shape[1], hidden) for package, make in PACKAGES.items()}
     taken = [{package: seconds(flow, x) for package, flow in flows.items()} for _ in range(rounds + 1)][1:]
-    ratio = statistics.median(each["zuko"] / each["ours"] for each in taken)
-    return {package: round(BATCH / statistics.median(each[package] for each in taken)) for package in flows} | {
-        "ratio": round(ratio, 3)
-    }
+    rates = {package: round(BATCH / statistics.median(each[package] for each in taken)) for package in flows}
+    ratios = {
+        "ratio" if package == "ours" else f"{package}_ratio": statistics.median(
+            each["zuko"] / each[package] for each in taken
+        )
+        for package in flows if package != "zuko"
+    }  # fmt: skip
+    return rates | {name: round(ratio, 3) for name, ratio in ratios.items()}
 
 
-def nats(name: str, x: Tensor, test: Tensor, steps: int, seeds: int) -> Row:
-    """Log-likelihoods of the median test example of both, means over seeds; their difference and its standard error."""
-    found: dict[str, list[float]] = {package: [] for package in PACKAGES}
-    for package, make in PACKAGES.items():
-        for seed in range(seeds):
-            with seeded(seed):
-                flow = make(name, x.shape[1])
-                for batch in minibatches(x, steps, seed):
-                    flow.step(batch)
-            flow.module.eval()
-            with torch.no_grad():
-                found[package].append(float(flow.log_prob(test).median()))
-    means = {f"{package}_nats": round(statistics.mean(values), 4) for package, values in found.items()}
-    error = math.sqrt(sum(statistics.variance(values) / seeds for values in found.values())) if seeds > 1 else math.nan
-    gap = statistics.mean(found["ours"]) - statistics.mean(found["zuko"])
-    return {**means, "difference": round(gap, 4), "error": round(error, 4)}
+def learned(make: Callable[..., Contender], name: str, hidden: tuple[int, ...], parts: Parts, seed: int) -> float:
+    """Nats of the median test example after so many steps."""
+    x, test, steps = parts
+    with seeded(seed):
+        flow = make(name, x.shape[1], hidden)
+        for batch in minibatches(x, steps, seed):
+            flow.step(batch)
+    flow.module.eval()
+    with torch.no_grad():
+        return float(torch.cat([flow.log_prob(part) for part in test.split(1_000)]).median())
+
+
+def nats(name: str, hidden: tuple[int, ...], parts: Parts, seeds: int) -> Row:
+    """Log-likelihoods of the median test example, means over seeds; differences from zuko's and standard errors."""
+    found = {
+        package: [learned(make, name, hidden, parts, seed) for seed in range(seeds)]
+        for package, make in PACKAGES.items()
+    }  # fmt: skip
+    row: Row = {f"{package}_nats": round(statistics.mean(values), 4) for package, values in found.items()}
+    for package, prefix in (("ours", ""), ("bf16", "bf16_")):
+        pair = found[package], found["zuko"]
+        error = math.sqrt(sum(statistics.variance(values) / seeds for values in pair)) if seeds > 1 else math.nan
+        gap = statistics.mean(pair[0]) - statistics.mean(pair[1])
+        row |= {f"{prefix}difference": round(gap, 4), f"{prefix}error": round(error, 4)}
+    return row
 
 
 def main() -> None:
@@ -152,10 +172,11 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     keep_freed()
-    rows = [
-        {"flow": name, "data": called, **speed(name, x, args.rounds), **nats(name, x, test, args.steps, args.seeds)}
-        for called, x, test in data() for name in ("maf", "spline-flow")
-    ]  # fmt: skip
+    rows: list[Row] = []
+    for called, x, test in data():
+        for name, hidden in (("maf", WIDE),) if called == "mnist" else (("maf", SMALL), ("spline-flow", SMALL)):
+            measured = speed(name, x, hidden, args.rounds) | nats(name, hidden, (x, test, args.steps), args.seeds)
+            rows.append({"flow": name, "data": called, "hidden": list(hidden), **measured})
     options = f"--rounds {args.rounds} --steps {args.steps} --seeds {args.seeds}"
     content = {
         "name": "flows", "commands": [f"python benchmarks/flows.py {options}"], "machine": machine(),

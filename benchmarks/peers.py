@@ -5,11 +5,13 @@
     python benchmarks/peers.py [--rounds 7] [--steps 1000] [--seeds 3] [--out results/peers.json]
 
 Data are the static binary MNIST, minibatches 100, by Adam at 0.001. The variational autoencoder is 784-512-16 with
-rectifiers, in `pythae`. MADE is one mask on 784-500-784 in `zuko` (its MaskedMLP) and 784-1000-784 in `pyro` (its
-AutoRegressiveNN, which refuses fewer units than values). Theirs step as the packages' examples do, ours by the
-project's step loop, and both draw from data in memory; `pythae` is also timed as it trains, by its trainer and loader,
-against a whole run of ours without validation. Rounds alternate in one process, which keeps the memory that is freed;
-a ratio is the median over rounds. Then both learn for as many steps from each seed, and the test split is measured.
+rectifiers, in `pythae`, whose encoder gives log-variances; so here ours does too, for Adam moves what it is given. MADE
+is one mask on 784-500-784 in `zuko` (its MaskedMLP) and 784-1000-784 in `pyro` (its AutoRegressiveNN, which refuses
+fewer units than values). Theirs step as the packages' examples do, ours by the project's step loop, and both draw from
+data in memory; `pythae` is also timed as it trains, by its trainer and loader, against a whole run of ours without
+validation. Rounds alternate in one process, which keeps the memory that is freed; a ratio is the median over rounds.
+Then both learn for as many steps from each seed, and the test split is measured. Ours is timed and learns twice, in
+float32 as theirs and with matrix products in bfloat16 (`--train.precision bf16`).
 """
 
 from __future__ import annotations
@@ -23,9 +25,10 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -48,6 +51,7 @@ from counterfeit.run.run import train
 SPEC, BATCH, LR, STEPS = Spec((1, 28, 28), "binary"), 100, 1e-3, 20
 EPOCH = 500  # steps of a run by either trainer
 Row = dict[str, object]
+Precision = Literal["fp32", "bf16"]
 
 
 class Contender(NamedTuple):
@@ -57,9 +61,9 @@ class Contender(NamedTuple):
     nats: Callable[[Tensor], Tensor]
 
 
-def ours(model: Model, nats: Callable[[Tensor], Tensor]) -> Contender:
+def ours(model: Model, nats: Callable[[Tensor], Tensor], precision: Precision) -> Contender:
     """A model of this package by its step loop."""
-    stepper = Stepper(model, Train(steps=EPOCH, batch_size=BATCH, lr=LR), Processes())
+    stepper = Stepper(model, Train(steps=EPOCH, batch_size=BATCH, lr=LR, precision=precision), Processes())
     steps = count()  # every step draws noise of its own
     return Contender(lambda x: stepper.step([lambda: Batch(x)], Clock(next(steps), EPOCH)), nats)
 
@@ -81,10 +85,24 @@ def theirs(module: nn.Module, loss: Callable[[Tensor], Tensor]) -> Contender:
     return Contender(step, nats)
 
 
-def vae() -> Contender:
+class LogVariances(nn.Module):
+    """An encoder whose second half of outputs is log-variances rather than logarithms of standard deviations."""
+
+    def __init__(self, encoder: nn.Module) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, *shape) -> (B, 2 D), means and logarithms of standard deviations."""
+        loc, log_variance = self.encoder(x).chunk(2, 1)
+        return torch.cat([loc, log_variance / 2], 1)
+
+
+def vae(precision: Precision) -> Contender:
     """Ours."""
     model = VAE(SPEC, 16, nets=CoderNets(hidden=(512,)))
-    return ours(model, lambda x: model.eval().elbo(x).mean())
+    model.encoder = LogVariances(model.encoder)
+    return ours(model, lambda x: model.eval().elbo(x).mean(), precision)
 
 
 def pythae() -> Contender:
@@ -99,10 +117,10 @@ def _pythae() -> nn.Module:
     return models.VAE(models.VAEConfig(input_dim=SPEC.shape, latent_dim=16, reconstruction_loss="bce"))
 
 
-def made(hidden: int) -> Contender:
+def made(hidden: int, precision: Precision) -> Contender:
     """Ours of one hidden layer."""
     model = MADE(SPEC, (hidden,))
-    return ours(model, lambda x: model.eval().log_prob(x).mean())
+    return ours(model, lambda x: model.eval().log_prob(x).mean(), precision)
 
 
 def zuko() -> Contender:
@@ -127,9 +145,21 @@ def _logits(net: nn.Module) -> Contender:
     return theirs(net, loss)
 
 
-PAIRS: dict[str, tuple[str, Callable[[], Contender], Callable[[], Contender]]] = {
-    "vae 784-512-16": ("pythae", vae, pythae), "made 784-500-784": ("zuko", lambda: made(500), zuko),
-    "made 784-1000-784": ("pyro", lambda: made(1000), pyro),
+class Pair(NamedTuple):
+    """A package, what makes ours of either precision, and what makes theirs."""
+
+    peer: str
+    ours: Callable[[Precision], Contender]
+    theirs: Callable[[], Contender]
+
+    def makers(self) -> tuple[Callable[[], Contender], ...]:
+        """Of ours in float32, ours in bfloat16, and theirs."""
+        return partial(self.ours, "fp32"), partial(self.ours, "bf16"), self.theirs
+
+
+PAIRS = {
+    "vae 784-512-16": Pair("pythae", vae, pythae), "made 784-500-784": Pair("zuko", partial(made, 500), zuko),
+    "made 784-1000-784": Pair("pyro", partial(made, 1000), pyro),
 }  # fmt: skip
 
 
@@ -148,18 +178,20 @@ def seconds(step: Callable[[Tensor], object], x: Tensor) -> float:
     return (time.process_time() - start) / STEPS
 
 
-def compared(taken: list[tuple[float, float]], per: float) -> Row:
-    """Images a second of both and their ratio, medians over rounds of (ours, theirs) in seconds for `per` images."""
-    mine, other = (per / statistics.median(times) for times in zip(*taken, strict=True))
-    ratio = statistics.median(theirs / ours for ours, theirs in taken)
-    return {"ours": round(mine), "theirs": round(other), "ratio": round(ratio, 3)}
+def compared(taken: list[tuple[float, ...]], per: float) -> Row:
+    """Pictures a second and ratios, medians over rounds of seconds for `per`: ours, perhaps in bf16, theirs."""
+    *rates, other = (round(per / statistics.median(times)) for times in zip(*taken, strict=True))
+    ratios = [round(statistics.median(each[-1] / each[i] for each in taken), 3) for i in range(len(rates))]
+    return {
+        **dict(zip(("ours", "bf16"), rates, strict=False)), "theirs": other,
+        **dict(zip(("ratio", "bf16_ratio"), ratios, strict=False)),
+    }  # fmt: skip
 
 
-def speed(pair: tuple[Callable[[], Contender], Callable[[], Contender]], x: Tensor, rounds: int) -> Row:
+def speed(pair: Pair, x: Tensor, rounds: int) -> Row:
     """Of steps on data in memory."""
-    steps = [make().step for make in pair]
-    found = [(seconds(steps[0], x), seconds(steps[1], x)) for _ in range(rounds + 1)]
-    return compared(found[1:], BATCH)
+    steps = [make().step for make in pair.makers()]
+    return compared([tuple(seconds(step, x) for step in steps) for _ in range(rounds + 1)][1:], BATCH)
 
 
 def by_trainers(x: Tensor, rounds: int) -> Row:
@@ -203,15 +235,16 @@ def learned(make: Callable[[], Contender], x: Tensor, test: Tensor, steps: int, 
             return statistics.fmean(float(contender.nats(part)) for part in test.split(1_000))
 
 
-def nats(pair: tuple[Callable[[], Contender], Callable[[], Contender]], x: Tensor, test: Tensor, args: tuple) -> Row:
-    """Means over seeds of the nats of both, their difference and its standard error."""
-    steps, seeds = args
-    found = [[learned(make, x, test, steps, seed) for seed in range(seeds)] for make in pair]
-    mine, other = map(statistics.fmean, found)
-    error = math.sqrt(sum(statistics.variance(values) / seeds for values in found)) if seeds > 1 else math.nan
+def nats(pair: Pair, x: Tensor, test: Tensor, steps: int, seeds: int) -> Row:
+    """Means over seeds of the nats of all; of both of ours their difference from theirs and its standard error."""
+    found = [[learned(make, x, test, steps, seed) for seed in range(seeds)] for make in pair.makers()]
+    mine, narrow, other = map(statistics.fmean, found)
+    variances = [statistics.variance(values) / seeds if seeds > 1 else math.nan for values in found]
     return {
-        "our_nats": round(mine, 3), "their_nats": round(other, 3), "difference": round(mine - other, 3),
-        "error": round(error, 3), "steps": steps,
+        "our_nats": round(mine, 3), "bf16_nats": round(narrow, 3), "their_nats": round(other, 3),
+        "difference": round(mine - other, 3), "error": round(math.sqrt(variances[0] + variances[2]), 3),
+        "bf16_difference": round(narrow - other, 3), "bf16_error": round(math.sqrt(variances[1] + variances[2]), 3),
+        "steps": steps,
     }  # fmt: skip
 
 
@@ -230,9 +263,9 @@ def main() -> None:
     source = BinarizedMNIST()
     x, test = (source.split(split).first(100_000).x for split in ("train", "test"))
     rows: list[Row] = [{"what": "vae 784-512-16, by trainers", "peer": "pythae", **by_trainers(x, args.rounds)}]
-    for name, (peer, *pair) in PAIRS.items():
-        measured = speed(tuple(pair), x, args.rounds) | nats(tuple(pair), x, test, (args.steps, args.seeds))
-        rows.append({"what": name, "peer": peer, **measured})
+    for name, pair in PAIRS.items():
+        measured = speed(pair, x, args.rounds) | nats(pair, x, test, args.steps, args.seeds)
+        rows.append({"what": name, "peer": pair.peer, **measured})
     options = f"--rounds {args.rounds} --steps {args.steps} --seeds {args.seeds}"
     content = {
         "name": "peers", "commands": [f"python benchmarks/peers.py {options}"], "machine": machine(),

@@ -384,11 +384,14 @@ def peers() -> str:
     rows = [
         (
             row["what"], f"{row['ours']:,}", f"{row['peer']}: {row['theirs']:,}", f"{row['ratio']:.2f}",
-            *([f"{row[key]:.2f}" for key in ("our_nats", "their_nats")] if "our_nats" in row else ["", ""]),
+            f"{row['bf16_ratio']:.2f}" if "bf16_ratio" in row else "",
+            *(f"{row[key]:.2f}" if key in row else "" for key in ("our_nats", "bf16_nats", "their_nats")),
         )
         for row in found["rows"]
     ]  # fmt: skip
-    columns = ("net", "pictures a second", "theirs", "ratio", "nats, ours", "nats, theirs")
+    columns = (
+        "net", "pictures a second", "theirs", "ratio", "ratio, bf16", "nats, ours", "nats, bf16", "nats, theirs",
+    )  # fmt: skip
     return table(columns, rows) + f"\n```sh\n{found['commands'][0]}\n```\n"
 
 
