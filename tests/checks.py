@@ -61,6 +61,7 @@ from counterfeit.core import (
     Predicts,
     Samples,
     Spec,
+    Stepwise,
     Translates,
     Upscales,
 )
@@ -256,6 +257,18 @@ def samples(model: Model) -> None:
 def _draw(model: Any, n: int, seed: int) -> Tensor:
     with torch.no_grad(), seeded(seed):
         return model.sample(n)
+
+
+@asks(Stepwise)
+def steps(model: Any) -> None:
+    """A draw in steps has as many as it says, each like the data, and its last is the sample."""
+    model.eval()
+    with torch.no_grad(), seeded(0):
+        shown = [*model.trajectory(3)]
+    assert len(shown) == model.sampling_steps, f"{len(shown)} steps came of {model.sampling_steps}"
+    for x in shown:
+        model.spec.check(x, "a step")
+    assert torch.equal(shown[-1], _draw(model, 3, 0)), "the last step is not the sample"
 
 
 @asks(Encodes, Decodes)

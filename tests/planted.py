@@ -323,6 +323,30 @@ class Drifts(Flow):
         return super().decode(z) + 1e-3
 
 
+class Paced(Flow):
+    """Draws in two steps: the noise, and what it becomes."""
+
+    sampling_steps = 2
+
+    def trajectory(self, n: int, y: Tensor | None = None) -> Iterator[Tensor]:
+        z = self.prior(n)
+        yield z
+        yield self.decode(z)
+
+
+class Hastens(Paced):
+    """Says that there are more steps."""
+
+    sampling_steps = 3
+
+
+class Strays(Paced):
+    """Shows a way that is not that of its samples."""
+
+    def sample(self, n: int, y: Tensor | None = None) -> Tensor:
+        return super().sample(n) + 1
+
+
 class Alternating(Source):
     """Pictures that are light at even positions and dark at odd ones, as MNIST alternates between writers."""
 

@@ -36,6 +36,7 @@ RECIPE = Recipe(
 RIGHT = [
     ("Table", "density"), ("Table", "likelihood"), ("Table", "causality"), ("Table", "samples"), ("Table", "errors"),
     ("Flow", "density"), ("Flow", "likelihood"), ("Flow", "invertible"), ("Flow", "codes"), ("Bounded", "bounds"),
+    ("Paced", "steps"),
 ]  # fmt: skip
 WRONG = [
     ("LooksAhead", "causality", "sees value"), ("LooksAhead", "density", "sum to"),
@@ -47,6 +48,7 @@ WRONG = [
     ("Inflates", "bounds", "everything sums to"), ("Stretched", "invertible", "nats away"),
     ("Stretched", "density", "sum to"), ("Drifts", "invertible", "away from x"),
     ("Leans", "codes", "by itself"), ("Longer", "codes", "the prior's"),
+    ("Hastens", "steps", "2 steps came of 3"), ("Strays", "steps", "not the sample"),
 ]  # fmt: skip
 TRAINED = [
     ("Summed", "accumulation", "is off by"), ("Flips", "accumulation", "other functions"),

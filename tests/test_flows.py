@@ -147,6 +147,20 @@ def test_draws_are_what_their_codes_decode_to_but_for_rounding(name, spec):
         torch.testing.assert_close(model.decode(model.prior(20)), x, atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.parametrize(("name", "spec"), CASES, ids=NAMES)
+def test_steps_of_a_draw_are_undone_by_one_layer_each(name, spec):
+    """What a layer gave becomes, by its way to the noise, what it was given: step by step back to the noise."""
+    model = made(name, spec, 3.0, 2.0).double()
+    with seeded(1):
+        steps = [model.standardize(x.reshape(-1, *model.event))[0] for x in model.trajectory(4)]
+    with seeded(1):
+        noise = model.prior(4)
+    assert len(steps) == model.sampling_steps == len(model.maps) + 1
+    torch.testing.assert_close(steps[0].flatten(1), noise)
+    for given, layer, gave in zip(steps, reversed(model.maps), steps[1:], strict=False):
+        torch.testing.assert_close(layer(gave)[0].flatten(1), given.flatten(1), atol=1e-6, rtol=1e-6)
+
+
 @pytest.mark.parametrize("name", EVERY)
 def test_a_density_in_the_plane_integrates_to_one(name):
     model = made(name, Spec((2,), "real")).double()

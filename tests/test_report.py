@@ -50,6 +50,7 @@ RUNS = {
     "symmetric": ("gan", {"data": {"transforms": ["symmetric"]}}),
     "flat": ("gan", {"data": {"transforms": ["flatten"]}}),
     "map": ("vae", {"model": {"latent_dim": 2}}),
+    "flow": ("real-nvp", {"data": {"transforms": ["standardize"]}}),
 }
 FIGURES = {
     "gan": ["samples", "figure2", "figure3", "training", "curves-loss", "curves-discriminator"],
@@ -59,6 +60,7 @@ FIGURES = {
     ],
     "line": ["samples", "training", "curves-loss", "curves-discriminator"],
     "plane": ["data", "samples", "training", "curves-loss", "curves-discriminator"],
+    "flow": ["data", "samples", "density", "steps", "training", "curves-loss", "curves-valid-log-likelihood"],
 }  # fmt: skip
 
 
@@ -431,6 +433,20 @@ def test_figures_that_apply_are_made(drawn, kind: str) -> None:
     made = drawn(kind)
     assert [figure.name for figure in made] == FIGURES[kind]
     assert all(figure.caption and figure.alt for figure in made)
+
+
+def test_the_density_of_a_model_is_of_the_data_as_given(trained: Callable[[str], Run]) -> None:
+    """It is 1 in all over the plane, and what the model says of single points, whose transforms stretch them."""
+    run, within = trained("flow"), [(-9.0, 11.0), (-9.0, 9.0)]
+    found = points.learned(run, within)
+    cell = 20 * 18 / (points.CELLS - 1) ** 2
+    assert float(found.sum()) * cell == pytest.approx(1, abs=0.01)
+    place = torch.tensor([[-9 + 20 * 150 / 299, -9 + 18 * 120 / 299]])
+    seen = run.source.transform(place)
+    std = run.source.raw.split("train").first(10**6).x.std(0, correction=0)
+    with torch.no_grad():
+        expected = run.model.eval().log_prob(seen) - std.log().sum()
+    assert float(found[150, 120].log()) == pytest.approx(float(expected), abs=1e-3)
 
 
 def test_single_figures_are_left_as_files(drawn, tmp_path: Path) -> None:

@@ -69,8 +69,8 @@ def _check(model: Generator, name: str, value: Any) -> None:
         if value not in model.samplers:
             raise ValueError(f"sampler {value!r} is unknown; {nearest(value, model.samplers)}")
     elif name == "sampling_steps":
-        if not hasattr(model, "sampling_steps"):
-            raise ValueError(f"{came}; {who} draws in no steps. Leave it out.")
+        if "sampling_steps" not in vars(model):  # those of a flow are its layers, and cannot be set
+            raise ValueError(f"{came}; {who} draws in no steps that could be more or fewer. Leave it out.")
         low = int(isinstance(model, Stepwise))  # a chain may stay where it starts
         if isinstance(value, bool) or not isinstance(value, int) or value < low:
             raise ValueError(f"{came}; a whole number of at least {low} is expected. Correct it.")

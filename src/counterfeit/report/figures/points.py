@@ -1,4 +1,4 @@
-"""Samples of points against the data: a density on the line, a scatter in the plane."""
+"""Samples of points against the data: a density on the line, a scatter in the plane; densities that models know."""
 
 from __future__ import annotations
 
@@ -8,15 +8,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from counterfeit.core import Density
+from counterfeit.core import Density, require
 from counterfeit.data.source import Source
+from counterfeit.inference.draws import Drawn, evaluating
 from counterfeit.report.html.plot import LIGHT, Theme, pixels, svg
 
-__all__ = ["density", "extent", "line", "plane", "plotted", "surface"]
+__all__ = ["density", "extent", "heat", "learned", "line", "plane", "plotted", "surface"]
 
 MARGIN = 0.08
 CELLS = 300  # a side, in which a density is computed
 LEVELS = (0.02, 0.2, 0.6)  # of its peak, at which lines are drawn
+AT_ONCE = 10_000  # points of the grid
+SEED = 0  # of a density that is drawn
 
 
 def extent(*points: Tensor) -> list[tuple[float, float]]:
@@ -57,12 +60,33 @@ def plane(truth: Tensor | None, points: Tensor, within: list[tuple[float, float]
     across, up = within
 
     def draw(axes: Any) -> None:
-        if truth is not None and (peak := truth.max().item()) > 0:  # 0 where all of it lies between the cells
-            levels, sides = [part * peak for part in LEVELS], [torch.linspace(*ends, CELLS).numpy() for ends in within]
-            axes.contour(*sides, truth.T.numpy(), levels, colors=theme.ink, linewidths=0.6)
+        _outline(axes, truth, within, theme)
         xs, ys = points.T.numpy()
         axes.scatter(xs, ys, s=3, color=theme.curves[color], alpha=0.5, linewidths=0, rasterized=True)
         axes.set(xlim=across, ylim=up, aspect="equal")
+
+    return svg(draw, theme, (3.8, 3.8))
+
+
+def _outline(axes: Any, truth: Tensor | None, within: list[tuple[float, float]], theme: Theme) -> None:
+    """Lines of a density on the grid of `surface`, where it is known, at 2, 20 and 60 % of its peak."""
+    if truth is not None and (peak := truth.max().item()) > 0:  # 0 where all of it lies between the cells
+        levels, sides = [part * peak for part in LEVELS], [torch.linspace(*ends, CELLS).numpy() for ends in within]
+        axes.contour(*sides, truth.T.numpy(), levels, colors=theme.ink, linewidths=0.6)
+
+
+def heat(truth: Tensor | None, found: Tensor, within: list[tuple[float, float]], theme: Theme) -> bytes:
+    """A density `found` on the grid of `surface`, stronger in color where higher, with lines of the density `truth`."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    shades = LinearSegmentedColormap.from_list("density", [theme.ground, theme.curves[1]])
+
+    def draw(axes: Any) -> None:
+        ends, most = [end for pair in within for end in pair], max(float(found.max()), 1e-30)
+        axes.imshow(found.T.numpy(), origin="lower", extent=ends, cmap=shades, vmin=0, vmax=most, aspect="equal")
+        _outline(axes, truth, within, theme)
+        axes.grid(visible=False)
+        axes.set(xlim=within[0], ylim=within[1])
 
     return svg(draw, theme, (3.8, 3.8))
 
@@ -85,5 +109,21 @@ def plotted(x: Tensor) -> np.ndarray:
 
 def surface(source: Source, within: list[tuple[float, float]]) -> Tensor | None:
     """The true density on a grid over a part of the plane, where the source knows it, (300, 300), x first."""
-    truth = density(source, torch.cartesian_prod(*(torch.linspace(*ends, CELLS) for ends in within)))
+    truth = density(source, _raster(within))
     return None if truth is None else truth.view(CELLS, CELLS)
+
+
+def learned(subject: Drawn, within: list[tuple[float, float]]) -> Tensor:
+    """A model's density, in the unit of the data, on the grid of `surface`, (300, 300); 0 where it is no number."""
+    model, source = require(subject.model, Density), subject.source
+    found = []
+    with evaluating(subject.model, SEED):
+        for part in _raster(within).split(AT_ONCE):
+            x = source.transform(part.to(subject.model.device))
+            found.append(model.log_prob(x) + source.log_det(x))
+    return torch.cat(found).exp().nan_to_num(0.0, 0.0, 0.0).view(CELLS, CELLS).cpu()
+
+
+def _raster(within: list[tuple[float, float]]) -> Tensor:
+    """The points of the grid, (300 * 300, 2)."""
+    return torch.cartesian_prod(*(torch.linspace(*ends, CELLS) for ends in within))

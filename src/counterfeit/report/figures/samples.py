@@ -7,10 +7,7 @@ from functools import partial
 
 import torch
 
-from counterfeit.core import (
-    Samples,
-    labels_of,
-)
+from counterfeit.core import Density, Samples, labels_of
 from counterfeit.data.conditions import RequestedRows, arranged, captions_in_rows
 from counterfeit.data.images import tile
 from counterfeit.inference.draws import Drawn
@@ -88,7 +85,7 @@ def line(run: Drawn) -> Iterator[Figure]:
 
 
 def plane(run: Drawn) -> Iterator[Figure]:
-    """Test examples and samples in the plane."""
+    """Test examples and samples in the plane, and the density of a model that knows it."""
     source = run.source.raw
     data, x = source.split("test").first(DOTS).x, grids.samples(run, POINTS)[:DOTS]
     within = points.extent(data, x)
@@ -97,6 +94,10 @@ def plane(run: Drawn) -> Iterator[Figure]:
     for color, (name, some, what) in enumerate((("data", data, "test examples"), ("samples", x, "samples"))):
         draw = partial(points.plane, truth, some, within, color)
         yield themed(name, "Samples", f"{len(some):,} {what}{lines}.", draw)
+    if isinstance(run.model, Density):
+        found = points.learned(run, within)
+        caption = f"Density of the model{lines}."
+        yield themed("density", "Samples", caption, partial(points.heat, truth, found, within))
 
 
 def _points(run: Drawn) -> bool:

@@ -162,10 +162,35 @@ class Flow(Model):
 
         In the type of the parameters, several times as fast as `decode`, from which draws differ by its rounding.
         """
+        noise, condition = self._asked(n, y)
+        return self(noise, condition, inverse=True).reshape(-1, *self.spec.shape)
+
+    @property
+    def sampling_steps(self) -> int:
+        """The noise, and what each layer makes of it."""
+        return len(self.layers)
+
+    def trajectory(self, n: int, y: Tensor | None = None) -> Iterator[Tensor]:
+        """The noise of `n` examples, and what is left of it after each layer, (n, *shape), in the unit of the data."""
+        noise, condition = self._asked(n, y)
+        return self._back_from(noise, condition)
+
+    @torch.no_grad()
+    def _back_from(self, h: Tensor, condition: Tensor | None) -> Iterator[Tensor]:
+        yield self._outward(h)
+        for layer in reversed(self.maps):
+            h = back([layer], h, condition)
+            yield self._outward(h)
+
+    def _outward(self, h: Tensor) -> Tensor:
+        """Standardized values in the unit of the data, (n, *shape)."""
+        return self.standardize.inverse(h.reshape(-1, *self.event)).reshape(-1, *self.spec.shape)
+
+    def _asked(self, n: int, y: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """Noise and the condition of `n` examples, in the type of the parameters."""
         check_request(n, y if not self.labels else None)
         y = None if y is None else check_labels(y, n, self.labels).to(self.device)
-        noise, condition = self._parts(self.prior(n, y).to(self.standardize.loc))
-        return self(noise, condition, inverse=True).reshape(-1, *self.spec.shape)
+        return self._parts(self.prior(n, y).to(self.standardize.loc))
 
     def forward(self, h: Tensor, condition: Tensor | None = None, inverse: bool = False) -> Tensor:
         """The noise of examples, (B, *shape) -> (B, D); or back where `inverse`. In the type of the parameters."""
