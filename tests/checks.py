@@ -315,8 +315,12 @@ def completions(model: Any) -> None:
 @asks(Translates)
 def translations(model: Any) -> None:
     """Translations are like the data, each by itself, follow the domain asked for, and are the same every time."""
+    if not isinstance(model, Translates):
+        return  # it was told no labels
     model.eval()
     with torch.no_grad(), seeded(0):
+        for p in model.parameters():  # of which some begin at 0, and say nothing yet
+            p.add_(0.05 * torch.randn_like(p))
         x, to = torch.rand(4, *model.spec.shape), torch.tensor([0, 1, 0, 1])
         y = model.translate(x, to)
         alone, again, others = model.translate(x[1:2], to[1:2]), model.translate(x, to), model.translate(x, 1 - to)
@@ -493,17 +497,22 @@ def rejects(call: Callable[[], Any], came: str) -> None:
 
 @asks(Upscales)
 def upscaling(model: Any) -> None:
-    """Pictures of any size come back larger, in range, the same every time; anything else is told."""
+    """Pictures of any size come back larger, in range, as the seed has them; anything else is told."""
+    if not isinstance(model, Upscales):
+        return  # its data are no pictures
     model.eval()
     channels = model.spec.shape[0]
-    with torch.no_grad(), seeded(0):
-        for sides in ((5, 7), (8, 8)):
+    for sides in ((5, 7), (8, 8)):
+        with torch.no_grad(), seeded(0):
             x = torch.rand(2, channels, *sides)
+        with torch.no_grad(), seeded(1):
             y = model.upscale(x)
-            want = (2, channels, *(model.factor * side for side in sides))
-            assert tuple(y.shape) == want, f"pictures of {sides} come back as {tuple(y.shape)}, not {want}"
-            assert 0 <= float(y.min()) <= float(y.max()) <= 1, f"pixels lie in [{float(y.min())}, {float(y.max())}]"
-            assert torch.equal(model.upscale(x), y), "the same pictures are upscaled differently"
+        with torch.no_grad(), seeded(1):
+            again = model.upscale(x)
+        want = (2, channels, *(model.factor * side for side in sides))
+        assert tuple(y.shape) == want, f"pictures of {sides} come back as {tuple(y.shape)}, not {want}"
+        assert 0 <= float(y.min()) <= float(y.max()) <= 1, f"pixels lie in [{float(y.min())}, {float(y.max())}]"
+        assert torch.equal(again, y), "the same seed upscales the same pictures differently"
     for x, came in wrong(model.spec):
         if x.shape[1:2] != (channels,) or came not in str(tuple(x.shape)):  # wider ones are welcome
             rejects(partial(model.upscale, x), came)

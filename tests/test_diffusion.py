@@ -18,7 +18,7 @@ from counterfeit import catalogue
 from counterfeit.cli import main
 from counterfeit.common.seeding import seeded
 from counterfeit.config.settings import Data
-from counterfeit.core import Batch, Clock, Net, Spec
+from counterfeit.core import Batch, Clock, Net, Spec, Translates, Upscales
 from counterfeit.evaluation.subject import Subject
 from counterfeit.inference.draws import trajectory
 from counterfeit.inference.sampling import sampling
@@ -32,8 +32,10 @@ from counterfeit.models.diffusion.shared.nets import Condition, DenoiserNets
 from counterfeit.models.diffusion.shared.noise import CLEAN, SCHEDULES, NoiseLevel, NoiseSettings, rho_levels
 from counterfeit.models.diffusion.shared.samplers import Prediction, SamplingSettings, walk
 from counterfeit.models.diffusion.shared.scaling import Scaling
+from counterfeit.models.diffusion.shared.shrinking import Shrinking
 from counterfeit.models.diffusion.shared.unet import UNet, UNetShape
 from counterfeit.models.energy.rbm import RBM
+from counterfeit.nets.upscaling import shrink
 from counterfeit.run.run import Run, train
 
 MEAN, COV = torch.tensor([0.5, -0.3]), torch.tensor([[0.3, 0.1], [0.1, 0.6]])
@@ -354,6 +356,64 @@ def test_guidance_of_1_is_the_conditional_model_and_0_the_unconditional_one() ->
         model.guidance = guidance
         assert model.estimate(z, level, y).x[:, 0].tolist() == values
     assert model.estimate(z, level).x[:, 0].tolist() == [0.0, 0.0]
+
+
+DELTA = torch.tensor([1.5, -0.5])
+
+
+class Moved(Best):
+    """The best net for v of data that lie DELTA further where the label is 1, and not where it is hidden."""
+
+    def forward(self, z: Tensor, log_snr: Tensor, y: Tensor | None = None) -> Tensor:
+        level = NoiseLevel.of(log_snr.double()).like(z.double())
+        by = (y == 1)[:, None] * DELTA
+        return super().forward(z - level.alpha * by, log_snr) - (level.sigma * by)[:, None].float()
+
+
+def test_translation_goes_to_the_noise_of_an_example_and_back_to_data_of_the_label() -> None:
+    """For the same covariance, the equation moves every point by the difference of means, to the order of Heun's."""
+    model = Diffusion(Spec((2,), "real", classes=2), labels=LabelSettings(conditional=True), nets=TINY)
+    model.net = Moved(OUTPUTS["v"], lambda level: 1.0)
+    with seeded(0):
+        x = data(20)
+    errors = []
+    for model.sampling_steps in (20, 40):
+        there = [model.translate(x, torch.full((20,), to)) - to * DELTA for to in (0, 1)]
+        errors.append(max(float((moved - x).abs().max()) for moved in there))
+    assert errors[1] < 0.02
+    assert errors[0] / errors[1] > 3
+
+
+def test_what_is_made_small_is_known_but_for_its_null_space() -> None:
+    shrinking = Shrinking((3, 5), 3, torch.zeros((), dtype=torch.float64))
+    with seeded(0):
+        x, y = torch.rand(2, 2, 9, 15, dtype=torch.float64), torch.rand(2, 2, 3, 5, dtype=torch.float64)
+    torch.testing.assert_close(shrinking.small(x).clamp(0, 1), shrink(x, 3), atol=1e-6, rtol=0)
+    held = shrinking.held(x, shrinking.large(y))
+    torch.testing.assert_close(shrinking.small(held), y)
+    other = held + torch.rand_like(x) - 0.5
+    other = shrinking.held(other, shrinking.large(y))  # another picture that is y when made small lies further away
+    assert float((held - x).square().sum()) < float((other - x).square().sum())
+
+
+@pytest.mark.parametrize("sampler", ["ancestral", *ORDER])
+@pytest.mark.parametrize("cls", [Diffusion, DiffusionEDM, FlowMatching])
+def test_pictures_that_are_upscaled_are_what_was_given_when_made_small(cls: type[DiffusionModel], sampler: str) -> None:
+    model = cls(Spec((1, 8, 6)), nets=TINY, sampling=SamplingSettings(sampler, 3))
+    model.estimate = lambda z, level: Prediction(0.1 * z.tanh(), z)
+    with seeded(0):
+        x = 0.4 + 0.2 * torch.rand(2, 1, 4, 3)
+        y, other = model.upscale(x), model.upscale(x)
+    assert y.shape == (2, 1, 8, 6)
+    assert not torch.equal(y, other)
+    torch.testing.assert_close(shrink(y, 2), x, atol=1e-4, rtol=0)
+
+
+def test_only_models_with_labels_translate_and_only_those_of_pictures_upscale() -> None:
+    for spec, conditional in itertools.product((Spec((1, 4, 4), classes=2), POINTS), (False, True)):
+        model = Diffusion(spec, labels=LabelSettings(conditional), nets=TINY)
+        assert isinstance(model, Translates) == (conditional and spec.classes > 0)
+        assert isinstance(model, Upscales) == (spec is not POINTS)
 
 
 def test_data_without_labels_are_learnt_without_them() -> None:

@@ -181,6 +181,7 @@ class Fake(Model):
 
     def __init__(self, source: Source, fake: str) -> None:
         super().__init__(source.spec)
+        self.domains = source.spec.classes
         self.fake, self.source, self.weight = fake, source, torch.nn.Parameter(torch.zeros(()))
         x, labels = evenly_spaced(source, "train", 2_000)
         self.mean = x.mean(0)

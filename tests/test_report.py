@@ -51,6 +51,8 @@ RUNS = {
     "flat": ("gan", {"data": {"transforms": ["flatten"]}}),
     "map": ("vae", {"model": {"latent_dim": 2}}),
     "flow": ("real-nvp", {"data": {"transforms": ["standardize"]}}),
+    "chain": ("rbm", {}),
+    "diffusion": ("diffusion", {}),
 }
 FIGURES = {
     "gan": ["samples", "figure2", "figure3", "training", "curves-loss", "curves-discriminator"],
@@ -60,6 +62,12 @@ FIGURES = {
     ],
     "line": ["samples", "training", "curves-loss", "curves-discriminator"],
     "plane": ["data", "samples", "training", "curves-loss", "curves-discriminator"],
+    "chain": [
+        "completions", "filters", "samples", "figure2", "chains", "training", "curves-layer",
+    ],
+    "diffusion": [
+        "completions", "upscalings", "translations", "domains", "samples", "figure2", "training", "curves-net",
+    ],
     "flow": ["data", "samples", "density", "steps", "training", "curves-loss", "curves-valid-log-likelihood"],
 }  # fmt: skip
 

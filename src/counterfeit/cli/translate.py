@@ -1,6 +1,7 @@
 """Take images to other domains, classes that the run was trained on; or draw them in more pixels.
 
-Which of the two a run does depends on its model: one that upscales takes pictures of any size and no --to.
+Which of the two a run does depends on its model: one that upscales takes pictures of any size and no --to. A diffusion
+model with labels does both, and translates where there is a --to.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ def options(parser: argparse.ArgumentParser) -> None:
 def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     """Translate or upscale."""
     args = parser.parse_args(arguments)
-    from counterfeit.core import Translates, Upscales
+    from counterfeit.core import Translates, Upscales, require
     from counterfeit.run.run import Run
 
     if args.count < 1:
@@ -62,7 +63,7 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     if not isinstance(source.model, (Translates, Upscales)):
         raise ValueError(f"{type(source.model).__name__} neither translates nor upscales. Name another run.")
     out, folder = samples_writable(args.out, source.path / "translations.png")
-    if isinstance(source.model, Translates):
+    if isinstance(source.model, Translates) and (args.to or not isinstance(source.model, Upscales)):
         labels = domains(source, args.to)
         names = [source.source.called(label) for label in labels]
         before, *rows = translated(source, args, labels)
@@ -70,7 +71,8 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     else:
         names = []
         before, *rows = upscaled(source, args)
-        words = f"{counted(len(before), 'image')} drawn in {source.model.factor} times as many pixels a side"
+        factor = require(source.model, Upscales).factor
+        words = f"{counted(len(before), 'image')} drawn in {factor} times as many pixels a side"
     if len(rows) > 1:
         write_each(before, dict(zip(names, rows, strict=True)), out, folder, source.source.span)
     else:

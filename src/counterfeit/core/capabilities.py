@@ -258,6 +258,9 @@ class Scores(Protocol):
 class Translates(Protocol):
     """Maps examples from one domain to another."""
 
+    domains: int
+    """How many there are."""
+
     def translate(self, x: Tensor, to: Tensor) -> Tensor:
         """Each example in the domain `to`, (B,), one of the data's classes, as (B, *shape)."""
 

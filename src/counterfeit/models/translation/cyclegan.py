@@ -104,6 +104,7 @@ class CycleGAN(AlternatingGAN[Crossed]):
         generators = nn.ModuleList(nets.generator(spec) for _ in range(2))
         discriminators = nn.ModuleList(PatchDiscriminator(spec, nets.discriminator_width) for _ in range(2))
         super().__init__(spec, generators, discriminators, settings)
+        self.domains = spec.classes
         self.nets = nets
         self.adversarial_weight = adversarial_weight
         self.cycle_weight, self.identity_weight = cycle_weight, identity_weight

@@ -67,6 +67,7 @@ class StarGAN(AlternatingGAN[Sent]):
             )
         generator = nets.generator(spec, spec.classes)
         super().__init__(spec, generator, DomainDiscriminator(spec, nets.discriminator_width, spec.classes), settings)
+        self.domains = spec.classes
         self.nets = nets
         self.domain_weight, self.cycle_weight, self.identity_weight = domain_weight, cycle_weight, identity_weight
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 
 import torch
@@ -18,12 +19,14 @@ from counterfeit.models.diffusion.shared.samplers import (
     SAMPLERS,
     VARIANCE_EXPLODING,
     Path,
+    Predict,
     Prediction,
     SamplingSettings,
     ancestral,
     walk,
 )
 from counterfeit.models.diffusion.shared.scaling import Scaling
+from counterfeit.models.diffusion.shared.shrinking import Shrinking
 from counterfeit.nets.masks import check_mask
 
 __all__ = ["DiffusionModel", "LabelSettings"]
@@ -81,6 +84,10 @@ class DiffusionModel(Model):
         self.sampler, self.sampling_steps = str(sampling.sampler), sampling.sampling_steps
         self.scaling, self.net = Scaling(spec), nets.build(spec, known, outputs)
         self.register_buffer("frequencies", torch.full((max(1, known),), 1 / max(1, known)))
+        if known:
+            self.domains = known  # without which it does not translate
+        if spec.kind == "image":
+            self.factor = sampling.factor  # without which it does not upscale
 
     @abstractmethod
     def level_at(self, t: Tensor) -> NoiseLevel:
@@ -142,10 +149,12 @@ class DiffusionModel(Model):
             free = torch.multinomial(self.frequencies, n, replacement=True) if y is None else y
             y = check_labels(free, n, self.labels).to(self.device)
         z = torch.randn(n, *self.spec.shape, device=self.device)
-        levels = self.levels_of(self.sampling_steps)
+        return (self.scaling.outward(z) for z in self._steps(lambda z, level: self.estimate(z, level, y), z))
+
+    def _steps(self, predict: Predict, z: Tensor) -> Iterator[Tensor]:
+        """Where z, (B, *shape), is after each step to the data, by the sampler in use."""
         ways = self.sampler, self.path, self.sampling.eta, self.sampling.churn
-        steps = walk(lambda z, level: self.estimate(z, level, y), z, levels, *ways)
-        return (self.scaling.outward(z) for _, z in steps)
+        return (z for _, z in walk(predict, z, self.levels_of(self.sampling_steps), *ways))
 
     @torch.no_grad()
     def sample(self, n: int, y: Tensor | None = None) -> Tensor:
@@ -177,6 +186,46 @@ class DiffusionModel(Model):
                     z = level.alpha / lower.alpha * below + new
             z = below
         return torch.where(known, x, self.scaling.outward(z))
+
+    @torch.no_grad()
+    def upscale(self, x: Tensor) -> Tensor:
+        """Draw pictures that are `x`, (B, C, H, W), when made small: (B, C, factor H, factor W).
+
+        At every step, what the predicted picture is when made small is replaced by `x`, and its details stay (Wang et
+        al., 2023, arXiv 2212.00490, algorithm 1). The net sees pictures of the size asked for, and knows best those of
+        the size it learned.
+
+        Raises:
+            ValueError: these are no such pictures.
+        """
+        sides = tuple(x.shape[2:]) if isinstance(x, Tensor) and x.ndim == 4 else self.spec.shape[1:]
+        replace(self.spec, shape=(self.spec.shape[0], *sides)).check(x, f"{type(self).__name__}.upscale")
+        shrinking = Shrinking(sides, self.factor, x)
+        known = shrinking.large(2 * x - 1)
+
+        def held(z: Tensor, level: NoiseLevel) -> Prediction:
+            found = self.estimate(z, level)
+            data = shrinking.held(found.x, known)
+            return found._replace(x=data, noise=_rest(z, data, level, found.noise))
+
+        *_, z = self._steps(held, torch.randn_like(known))
+        return (0.5 + 0.5 * shrinking.held(z, known)).clamp(0, 1)
+
+    @torch.no_grad()
+    def translate(self, x: Tensor, to: Tensor) -> Tensor:
+        """Each of `x`, (B, *shape), as if of the label that `to`, (B,), names for it.
+
+        The differential equation takes data to their noise without labels, and the noise back to data with the label
+        (Su, Song, Meng & Ermon, 2023, arXiv 2203.08382); guidance counts on the way back. Both ways by Heun's steps.
+        """
+        self.spec.check(x, f"{type(self).__name__}.translate")
+        to = check_labels(to, len(x), self.labels).to(self.device)
+        up = [self.level_at(t) for t in torch.linspace(0, 1, self.sampling_steps + 1, dtype=torch.float64)]
+        free, told = partial(self.estimate, clip=False), partial(self.estimate, y=to)
+        z = (up[0].alpha * self.scaling.inward(x)).to(x.dtype)
+        *_, (_, z) = walk(free, z, up[:-1], "heun", self.path, end=up[-1])
+        *_, (_, z) = walk(told, z, self.levels_of(self.sampling_steps), "heun", self.path)
+        return self.scaling.outward(z)
 
     def score(self, x: Tensor, t: Tensor) -> Tensor:
         """Gradient in `x`, (B, *shape), of the log-density of data to which the noise of times `t` in [0, 1] was added.

@@ -116,6 +116,7 @@ class SamplingSettings:
         clip: whether predicted data are held to the range of pictures at every step.
         resampling: times that each step of a completion is taken, the noise of the step being added again in between
             (RePaint, Lugmayr et al., 2022), so that what is drawn fits what is known.
+        factor: how many times as many pixels a side `upscale` draws, at least 2.
         likelihood_steps: of the differential equation by which `probability-flow` measures likelihoods, each of which
             asks the net four times.
 
@@ -129,10 +130,13 @@ class SamplingSettings:
     churn: float = 0.0
     clip: bool = True
     resampling: int = 5
+    factor: int = 2
     likelihood_steps: int = 50
 
     def __post_init__(self) -> None:
         counts = self.sampling_steps, self.resampling, self.likelihood_steps
+        if self.factor < 2:
+            raise ValueError(f"factor={self.factor} came; at least 2 is expected. Raise it.")
         if min(counts) < 1 or not 0 <= self.eta <= 1 or not 0 <= self.churn < math.inf:
             came = f"sampling_steps, resampling, likelihood_steps = {counts}, eta={self.eta}, churn={self.churn} came"
             raise ValueError(
@@ -223,21 +227,22 @@ SAMPLERS: Mapping[str, Step] = {
 
 def walk(
     predict: Predict, z: Tensor, levels: Sequence[NoiseLevel], sampler: str, path: Path = VARIANCE_EXPLODING,
-    eta: float = 0.0, churn: float = 0.0,
+    eta: float = 0.0, churn: float = 0.0, end: NoiseLevel = CLEAN,
 ) -> Iterator[tuple[NoiseLevel, Tensor]]:  # fmt: skip
-    """Each level that is reached after the first, and z there, (B, *shape); the last are the data.
+    """Each level that is reached after the first, and z there, (B, *shape); the last are the data, at `end`.
 
     Arguments:
         predict: what the model is asked.
         z: at the first of the levels.
-        levels: from the most noise to the least; the data come after them.
+        levels: from the most noise to the least, or the other way; `end` comes after them.
         sampler: a key of `SAMPLERS`.
         path: the unit of the differential equation, for heun and midpoint.
         eta: of ddim.
         churn: of heun.
+        end: the last level; the data where nothing else is said.
     """
     raised = min(churn / len(levels), MOST_RAISED)
     step, taking = SAMPLERS[sampler], _Sampler(predict, path, eta, raised)
-    for level, lower in pairwise([*levels, CLEAN]):
+    for level, lower in pairwise([*levels, end]):
         z = step(taking, z, level, lower)
         yield lower, z
