@@ -228,6 +228,19 @@ def test_the_first_the_newest_and_powers_of_two_of_the_saves_are_kept(tmp_path):
     assert [int(name[5:]) for name in names(run)] == [2, 4, 8, 16, 32, 33]
 
 
+def test_commands_tell_how_a_run_went_on_with_other_settings(tmp_path):
+    """Each time that it did, from which step; going on as it was leaves no trace, for it is the same run."""
+    run = run_of(tmp_path, steps=8)
+    cf.resume(run.path, {"train.steps": 10}, show=False)
+    cf.resume(run.path, show=False)
+    longer = cf.resume(run.path, {"train.steps": 14, "train.lr": 1e-4}, show=False)
+    first, second, third = longer.commands
+    assert first == f"{run.commands[0]} # stop it at step 8"
+    assert "--train.steps 8" in first
+    assert second == f"counterfeit resume {run.path} --train.steps 10 # stop it at step 10"
+    assert third == f"counterfeit resume {run.path} --train.lr 0.0001 --train.steps 14"
+
+
 def test_best_checkpoint_is_kept_and_loaded(tmp_path):
     run = run_of(tmp_path, monitor="parzen", monitor_samples=20)
     scores = {e["step"]: e["valid/parzen"] for e in run.events if "valid/parzen" in e}

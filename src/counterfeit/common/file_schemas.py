@@ -42,6 +42,7 @@ RUN = fields(
         **SECTIONS, "parameters": mapping(whole()), "versions": mapping(text), "device": text, "created": text,
         "source": fields({}, {"name": text, "fingerprint": text, "sizes": mapping(whole())}),
         "threads": optional(whole(1, 1_024)),
+        "resumed": list_of(fields({"step": whole(), "settings": mapping(anything), "before": mapping(anything)})),
     },
 )  # fmt: skip
 """A run.yaml: the settings, and what was trained on what by what."""

@@ -30,8 +30,12 @@ def changed(config: Config, recipe: Config) -> dict[str, Any]:
 
 def command(config: Config, recipe: Config) -> str:
     """The shortest command line that trains by `config`: what differs from the recipe's own settings."""
-    words = [f"--{key} {_word(value)}" for key, value in changed(config, recipe).items()]
-    return " ".join(["counterfeit train", config.recipe, *words])
+    return " ".join(["counterfeit train", config.recipe, *options(changed(config, recipe))])
+
+
+def options(settings: Mapping[str, Any]) -> list[str]:
+    """Settings by dotted keys as options of a command line."""
+    return [f"--{key} {_word(value)}" for key, value in settings.items()]
 
 
 def _word(value: Any) -> str:

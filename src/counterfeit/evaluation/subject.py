@@ -94,6 +94,10 @@ class Trained(Drawn, Protocol):
         """CPU threads that it was trained with."""
 
     @property
+    def commands(self) -> list[str]:
+        """What trains it again, command after command."""
+
+    @property
     def subject(self) -> Subject:
         """The run as what is evaluated."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import shlex
 import statistics
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -13,9 +12,7 @@ from typing import Any
 
 import torch
 
-from counterfeit import catalogue
 from counterfeit.common.files import write_json
-from counterfeit.config.parse import command
 from counterfeit.evaluation.subject import Subject, Trained
 from counterfeit.metrics.base import Result
 
@@ -40,7 +37,7 @@ def record(
         "name": path.stem,
         "measured": f"{datetime.now():%Y-%m-%d}",
         "machine": machine(),
-        "commands": [*(row["command"] for row in rows if "command" in row), derive],
+        "commands": [*(line for run in runs.values() if run for line in run.commands), derive],
         "summary": spreads(ours),
         "rows": rows,
     }
@@ -82,9 +79,9 @@ def _metrics(results: Mapping[str, Result]) -> dict[str, Any]:
 def _of_run(run: Trained | None) -> dict[str, Any]:
     if not run:
         return {}
-    state, usual = run.state, catalogue.usual(catalogue.recipe(run.config.recipe), run.config)
+    state = run.state
     return {
-        "command": f"{command(run.config, usual)} --out {shlex.quote(str(run.path))}",
+        "command": "; ".join(run.commands),
         "seed": run.config.train.seed,
         "checkpoint": run.checkpoint.name,
         "steps": state["step"],

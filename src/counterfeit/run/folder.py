@@ -14,6 +14,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import platform
+import shlex
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -27,6 +28,8 @@ from counterfeit.catalogue import Recipe, configure
 from counterfeit.common import file_schemas, schema
 from counterfeit.common.files import write_json
 from counterfeit.common.spelling import nearest
+from counterfeit.config.nested import nest
+from counterfeit.config.parse import command, options
 from counterfeit.config.settings import Config, Evaluation
 from counterfeit.core import Model
 from counterfeit.data.source import Source
@@ -75,6 +78,18 @@ class RunFolder:
     def threads(self) -> int | None:
         """CPU threads that it was trained with, which sampling and evaluation take too; None for PyTorch's number."""
         return self.config.train.threads or self.description.get("threads")
+
+    @property
+    def commands(self) -> list[str]:
+        """What trains it again: a command, and one more for each time that it went on with other settings."""
+        resumed, path = self.description.get("resumed", []), shlex.quote(str(self.path))
+        before = {key: value for entry in reversed(resumed) for key, value in entry["before"].items()}
+        first = self.configure(nest(before))
+        lines = [f"{command(first, catalogue.usual(catalogue.recipe(first.recipe), first))} --out {path}"]
+        for entry in resumed:
+            lines[-1] += f" # stop it at step {entry['step']}"
+            lines.append(" ".join(["counterfeit resume", path, *options(entry["settings"])]))
+        return lines
 
     @property
     def events(self) -> list[dict[str, Any]]:

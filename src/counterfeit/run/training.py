@@ -15,6 +15,7 @@ from counterfeit.common.memory import keep_freed
 from counterfeit.common.progress import console
 from counterfeit.common.threads import available, using
 from counterfeit.config.nested import write_yaml
+from counterfeit.config.parse import changed
 from counterfeit.config.settings import Config, Evaluation, Train
 from counterfeit.core import Model
 from counterfeit.data.source import Source
@@ -101,6 +102,7 @@ def _check_start(folder: RunFolder, anew: bool) -> None:
 
 
 def _go_on(folder: RunFolder, changes: Mapping[str, Any], group: Processes, show: bool) -> tuple[Source, Summary]:
+    before = folder.config
     folder.config = config = folder.configure(changes)
     source = catalogue.source(config.data, folder.path)
     catalogue.same_data(folder.description.get("source", {}).get("fingerprint"), source)
@@ -114,10 +116,20 @@ def _go_on(folder: RunFolder, changes: Mapping[str, Any], group: Processes, show
     if not folder.threads:  # of a run that an earlier version trained
         folder.description["threads"], why = _threads(config.train, model, source)
     if changes and group.is_main:  # only now that nothing was refused
+        _note_changes(folder, before)
         write_yaml(folder.path / "run.yaml", folder.description | config.to_dict())
     summary = _fit(folder, model, source, group, resume=True, show=show)
     _tell(why, show and group.is_main)
     return source, summary
+
+
+def _note_changes(folder: RunFolder, before: Config) -> None:
+    """Add to the description at which step other settings came, and what they were before."""
+    new, old = changed(folder.config, before), changed(before, folder.config)
+    if new or old:
+        step = folder.state["step"] if checkpoint.checkpoints(folder.path) else 0
+        entry = {"step": step, "settings": new, "before": old}
+        folder.description["resumed"] = [*folder.description.get("resumed", []), entry]
 
 
 def _fit(folder: RunFolder, model: Model, source: Source, group: Processes, resume: bool, show: bool) -> Summary:
