@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from counterfeit.core import Spec
-from counterfeit.models.autoregressive.shared.causal import Causal, CausalConv2d, Memory, Reach, down, pointwise
+from counterfeit.models.autoregressive.shared.causal import Causal, CausalConv2d, Memory, Places, Reach, down, pointwise
 from counterfeit.models.autoregressive.shared.pixel_nets import Head, PixelNet, See
 from counterfeit.models.autoregressive.shared.pixels import PixelModel, PixelSettings, odd, positive, square
 
@@ -102,11 +102,14 @@ class GatedPixelNet(PixelNet):
         kernels: side of each layer's convolution, odd.
         head: from the last features to the parameters.
         labels: how many there are; 0 for none.
+        places: what every place adds to the first features of the horizontal stack; None for nothing.
     """
 
-    def __init__(self, channels: int, width: int, kernels: tuple[int, ...], head: Head, labels: int) -> None:
+    def __init__(
+        self, channels: int, width: int, kernels: tuple[int, ...], head: Head, labels: int, places: Places | None
+    ) -> None:  # fmt: skip
         super().__init__()
-        self.vertical, self.head = VerticalStack(channels, width, kernels), head
+        self.vertical, self.head, self.places = VerticalStack(channels, width, kernels), head, places
         self.horizontal = nn.ModuleList(
             CausalConv2d(width if i else channels, 2 * width, Reach(0, side // 2, 0), "B" if i else "A", channels, 2)
             for i, side in enumerate(kernels)
@@ -116,8 +119,14 @@ class GatedPixelNet(PixelNet):
 
     @property
     def causal(self) -> list[Causal]:
-        """The vertical stack, and each layer of the horizontal one."""
-        return [self.vertical, *cast(list[CausalConv2d], [*self.horizontal])]
+        """The vertical stack, each layer of the horizontal one, and what places add."""
+        own = [] if self.places is None else [self.places]
+        return [self.vertical, *self.layers, *own]
+
+    @property
+    def layers(self) -> list[CausalConv2d]:
+        """Of the horizontal stack."""
+        return cast(list[CausalConv2d], [*self.horizontal])
 
     @property
     def entries(self) -> list[Causal]:
@@ -129,10 +138,13 @@ class GatedPixelNet(PixelNet):
         layers = len(self.horizontal)
         upper, lower = (None, None) if condition is None or self.label is None else self.label(condition).chunk(2, 1)
         said, shifts, h = see(self.vertical, x, upper).chunk(layers, 1), pieces(lower, layers), x
-        for i, (conv, out) in enumerate(zip(self.causal[1:], self.out, strict=True)):
+        for i, (conv, out) in enumerate(zip(self.layers, self.out, strict=True)):
             more = out(gate(see(conv, h, shifts[i]) + said[i]))
-            h = h + more if i else more
+            h = h + more if i else self._placed(more, see)
         return h
+
+    def _placed(self, h: Tensor, see: See) -> Tensor:
+        return h if self.places is None else see(self.places, h, None)
 
 
 class GatedPixelCNN(PixelModel):
@@ -169,7 +181,8 @@ class GatedPixelCNN(PixelModel):
         kernels = (odd("first_kernel", settings.first_kernel), *[odd("kernel", kernel)] * (layers - 1))
 
         def build(parameters: int, labels: int) -> PixelNet:
-            return GatedPixelNet(channels, width, kernels, settings.head_of(width, channels, parameters), labels)
+            head, places = settings.head_of(width, channels, parameters), settings.places(spec, width)
+            return GatedPixelNet(channels, width, kernels, head, labels, places)
 
         super().__init__(spec, build, settings)
         self.width, self.layers, self.kernel = width, layers, kernel

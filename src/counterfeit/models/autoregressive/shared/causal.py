@@ -18,7 +18,7 @@ from torch.nn.functional import conv2d, linear, pad
 
 from counterfeit.core import Net
 
-__all__ = ["Causal", "CausalConv2d", "Mask", "Memory", "Reach", "channel_mask", "down", "pointwise"]
+__all__ = ["Causal", "CausalConv2d", "Mask", "Memory", "Places", "Reach", "channel_mask", "down", "pointwise"]
 
 Mask = Literal["A", "B", "none"]
 Memory = tuple[Tensor, ...]
@@ -163,6 +163,41 @@ class CausalConv2d(Causal):
         else:
             out = conv2d(x, weight, self.bias)
         return out if shift is None else out + shift[:, :, None, None]
+
+
+class Places(Causal):
+    """Something of its own at every place of a picture, added to all features there.
+
+    Convolutions do the same everywhere, and know where they are only as far as they reach the borders.
+
+    Arguments:
+        features: that come and leave.
+        height: of pictures.
+        width: of pictures.
+    """
+
+    def __init__(self, features: int, height: int, width: int) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(features, height, width))
+
+    def forward(self, x: Tensor, shift: Tensor | None = None) -> Tensor:  # noqa: ARG002
+        """(B, features, H, W) -> (B, features, H, W)."""
+        return x + self.bias
+
+    def blank(self, n: int, width: int) -> Memory:  # noqa: ARG002
+        """The number of the row, int64 (n,)."""
+        return (torch.zeros(n, dtype=torch.int64, device=self.bias.device),)
+
+    def turn(self, memory: Memory) -> None:
+        """The next row."""
+        memory[0].add_(1)
+
+    def put(self, memory: Memory, column: int, x: Tensor) -> None:
+        """Nothing is remembered of pixels."""
+
+    def pixel(self, memory: Memory, column: int, x: Tensor, shift: Tensor | None = None) -> Tensor:  # noqa: ARG002
+        """(n, features, 1, 1) -> (n, features, 1, 1)."""
+        return x + self.bias[:, memory[0], column].T[:, :, None, None]
 
 
 def pointwise(inputs: int, outputs: int, channels: int, mask: Mask = "B", parts: int = 1) -> CausalConv2d:

@@ -13,7 +13,7 @@ from typing import cast
 from torch import Tensor, nn
 
 from counterfeit.core import Net
-from counterfeit.models.autoregressive.shared.causal import Causal, CausalConv2d, pointwise
+from counterfeit.models.autoregressive.shared.causal import Causal, CausalConv2d, Places, pointwise
 from counterfeit.nets.layers import at_least_float32
 
 __all__ = ["Head", "PixelNet", "Residual", "ResidualNet", "See", "whole"]
@@ -104,16 +104,20 @@ class ResidualNet(PixelNet):
         first: from values to features.
         blocks: that keep their number.
         head: to the parameters.
+        places: what every place adds to the first features; None for nothing.
     """
 
-    def __init__(self, first: CausalConv2d, blocks: Sequence[Residual], head: Head) -> None:
+    def __init__(
+        self, first: CausalConv2d, blocks: Sequence[Residual], head: Head, places: Places | None = None
+    ) -> None:  # fmt: skip
         super().__init__()
-        self.first, self.blocks, self.head = first, nn.ModuleList(blocks), head
+        self.first, self.blocks, self.head, self.places = first, nn.ModuleList(blocks), head, places
 
     @property
     def causal(self) -> list[Causal]:
-        """The first convolution, and the layer of each block."""
-        return [self.first, *(block.layer for block in cast(list[Residual], [*self.blocks]))]
+        """The first convolution, what places add, and the layer of each block."""
+        own = [] if self.places is None else [self.places]
+        return [self.first, *own, *(block.layer for block in cast(list[Residual], [*self.blocks]))]
 
     @property
     def entries(self) -> list[Causal]:
@@ -123,6 +127,7 @@ class ResidualNet(PixelNet):
     def features(self, x: Tensor, see: See, condition: Tensor | None) -> Tensor:
         """(B, C, H, W) -> (B, features, H, W)."""
         h = see(self.first, x, None)
+        h = h if self.places is None else see(self.places, h, None)
         for block in self.blocks:
             h = block(h, see, condition)
         return h

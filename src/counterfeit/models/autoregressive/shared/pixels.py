@@ -16,7 +16,7 @@ from torch.nn.functional import one_hot
 
 from counterfeit.core import Spec
 from counterfeit.likelihoods import Likelihood, likelihood
-from counterfeit.models.autoregressive.shared.causal import CausalConv2d, Reach
+from counterfeit.models.autoregressive.shared.causal import CausalConv2d, Places, Reach
 from counterfeit.models.autoregressive.shared.conditionals import Likely
 from counterfeit.models.autoregressive.shared.labelled import LabelledAutoregressive
 from counterfeit.models.autoregressive.shared.orders import ordering
@@ -38,12 +38,19 @@ class PixelSettings:
         likelihood: of a value: bernoulli for binary data; for pictures categorical (256 free probabilities) or logistic
             (a discretized logistic distribution, of two parameters); auto: the first that suits.
         conditional: whether every layer sees the label, and `sample` takes one.
+        positions: whether every place of the picture adds something of its own to the first features, so that layers
+            know where they are also where they do not reach the borders.
     """
 
     first_kernel: int = 7
     head: int = 32
     likelihood: PixelLikelihood = "auto"
     conditional: bool = False
+    positions: bool = False
+
+    def places(self, spec: Spec, features: int) -> Places | None:
+        """What places add, where they add anything."""
+        return Places(features, *spec.shape[1:]) if self.positions else None
 
     def head_of(self, features: int, channels: int, parameters: int) -> Head:
         """From the last features to the parameters."""
@@ -142,7 +149,8 @@ class ResidualModel(PixelModel):
 
         def build(parameters: int, labels: int) -> PixelNet:
             head = settings.head_of(2 * hidden, spec.shape[0], parameters)
-            return ResidualNet(settings.first(spec, 2 * hidden), [block(labels) for _ in range(layers)], head)
+            blocks = [block(labels) for _ in range(layers)]
+            return ResidualNet(settings.first(spec, 2 * hidden), blocks, head, settings.places(spec, 2 * hidden))
 
         super().__init__(spec, build, settings)
         self.hidden, self.layers = hidden, layers
