@@ -434,16 +434,20 @@ class Slow(Quadratic):
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_signals_save_and_say_how_to_go_on(tmp_path, number, status):
+def test_signals_save_at_once_and_say_how_to_go_on(tmp_path, number, status):
+    """Validation may take minutes, and whoever sends a signal waits for seconds at most."""
     (tmp_path / "checkpoints").mkdir()
     train = Train(steps=1_000, batch_size=4, save_every=1_000, tensorboard=False, optimizer="sgd", lr=0.1)
-    timer = threading.Timer(0.3, signal.raise_signal, [number])
+    timer, asked = threading.Timer(0.3, signal.raise_signal, [number]), []
+    validator = Validator(lambda model: asked.append(model) or 1.0, "higher")
     timer.start()
     with pytest.raises(Interrupted) as stop:
-        fit(tmp_path, Slow(), Points(), train, None, Processes(), display=Display(progress=False))
+        fit(tmp_path, Slow(), Points(), train, validator, Processes(), display=Display(progress=False))
     assert stop.value.status == status
     state = json.loads((checkpoint.newest(tmp_path) / "state.json").read_text())
     assert 0 < state["step"] < 1_000
+    assert state["score"] is None
+    assert not asked
 
 
 def test_resume_refuses_other_data(tmp_path):

@@ -24,6 +24,7 @@ MODELS = {"pixelcnn": PixelCNN, "gated-pixelcnn": GatedPixelCNN, "row-lstm": Row
 SHAPES = [(1, 3, 4), (2, 2, 3), (3, 2, 2)]
 SETTINGS = PixelSettings(first_kernel=3, head=16)
 GIVEN = PixelSettings(first_kernel=3, head=16, conditional=True)
+PLACED = PixelSettings(first_kernel=3, head=16, positions=True)
 
 
 def made(
@@ -60,7 +61,7 @@ def sees(name: str, shape: tuple[int, ...], tries: int = 6, **settings: int) -> 
 # Probabilities --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("settings", [SETTINGS, GIVEN], ids=["alone", "labels"])
+@pytest.mark.parametrize("settings", [SETTINGS, GIVEN, PLACED], ids=["alone", "labels", "places"])
 @pytest.mark.parametrize("shape", [*SHAPES, (1, 3, 3)])
 @pytest.mark.parametrize("name", MODELS)
 def test_probabilities_of_all_pictures_sum_to_one(name, shape, settings):
@@ -249,7 +250,7 @@ def test_cached_samples_are_those_of_recomputing_everything(name, shape, setting
     assert len(cached.unique(dim=0)) > 50
 
 
-@pytest.mark.parametrize("settings", [PixelSettings(3, 16), PixelSettings(5, 16, "logistic", conditional=True)])
+@pytest.mark.parametrize("settings", [SETTINGS, PLACED, PixelSettings(5, 16, "logistic", conditional=True)])
 @pytest.mark.parametrize("name", MODELS)
 def test_what_the_cache_says_is_what_a_pass_says(name, settings):
     model = made(name, Spec((2, 4, 3), classes=3), settings).double()
@@ -261,6 +262,22 @@ def test_what_the_cache_says_is_what_a_pass_says(name, settings):
             said.append(chain.ask(state, i))
             state = chain.take(state, i, x[:, place])
         torch.testing.assert_close(torch.stack(said, 1), chain.parameters(x)[:, chain.order], atol=1e-12, rtol=1e-10)
+
+
+@pytest.mark.parametrize("name", ["pixelcnn", "gated-pixelcnn"])
+def test_positions_tell_what_borders_out_of_reach_cannot(name):
+    """One pixel is always on, in the middle of nothing: only a net that knows where it is can know which."""
+    x = torch.zeros(20, 1, 9, 9)
+    x[:, :, 5, 4] = 1
+    found = {}
+    for settings in (SETTINGS, PLACED):
+        model = made(name, binary((1, 9, 9)), settings, layers=1)
+        with seeded(0):
+            descend(model, x, 300, 0.03)
+        with torch.no_grad():
+            found[settings.positions] = float(model.eval().log_prob(x[:1]))
+    assert found[False] < -2
+    assert found[True] > -0.7
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -224,30 +224,38 @@ class Trainer:
             self.doctor.note(step, values)
 
     def _save(self, step: int, due: bool) -> None:
-        """Save; what is not `due` is saved on a signal, and not examined, lest a signal decide anything."""
+        """Save; what is not `due` is saved on a signal, at once: neither examined nor validated, it decides nothing."""
         for name, value in self.model.named_parameters():
             if not bool(torch.isfinite(value).all()):
                 raise self._diverged(f"weight {name} is not finite", step)
         failures: list[Finding] = []
         if self.processes.is_main:
-            self._picture(step)
-            failures = self._examine(step) if due else []
-            healthy = due and self.train.doctor != "off" and not self.doctor.suspects()
-            try:
-                score = self._validate(step)
-                self._weigh(step, score, due)
-            except BaseException as error:
-                self._keep(step, None, healthy)  # what was learnt is worth more than its score
-                if isinstance(error, KeyboardInterrupt) and self.signals.caught:
-                    raise Interrupted(self.signals.caught, self.run, step) from error
-                raise
-            self._keep(step, score, healthy)
+            if due:
+                failures = self._look_and_keep(step)
+            else:
+                self._keep(step, None, False)
             self.progress.pause()
         self.state["stale"] = self.processes.all_reduce_max(self.state["stale"], self.model.device)
         if self.train.doctor in ("stop", "rollback") and self.processes.all_reduce_max(
             len(failures), self.model.device
         ):
             raise self._unhealthy(failures, step)
+
+    def _look_and_keep(self, step: int) -> list[Finding]:
+        """Draw, examine, validate and save; what the doctor found to be a failure."""
+        self._picture(step)
+        failures = self._examine(step)
+        healthy = self.train.doctor != "off" and not self.doctor.suspects()
+        try:
+            score = self._validate(step)
+            self._weigh(step, score)
+        except BaseException as error:
+            self._keep(step, None, healthy)  # what was learnt is worth more than its score
+            if isinstance(error, KeyboardInterrupt) and self.signals.caught:
+                raise Interrupted(self.signals.caught, self.run, step) from error
+            raise
+        self._keep(step, score, healthy)
+        return failures
 
     def _keep(self, step: int, score: float | None, healthy: bool) -> None:
         if self.processes.is_main:
@@ -293,9 +301,9 @@ class Trainer:
             self.events.write(step, {f"valid/{self.train.monitor}": value})
         return self.validator.score(value) if math.isfinite(value) else None
 
-    def _weigh(self, step: int, score: float | None, due: bool) -> None:
-        """Count validations without gain; one on a signal does not count."""
-        if self.validator is None or not due:
+    def _weigh(self, step: int, score: float | None) -> None:
+        """Count validations without gain."""
+        if self.validator is None:
             return
         gained = score is not None and (self.state["top"] is None or score > self.state["top"])
         self.state |= {"top": score, "stale": 0} if gained else {"stale": self.state["stale"] + 1}
