@@ -20,7 +20,6 @@ dequantized ones. Two models also learn the photographs, to which digits are str
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,13 +28,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from counterfeit.common.files import write_json
 from counterfeit.common.seeding import seeded
 from counterfeit.core import Batch
 from counterfeit.data.sources.cifar10 import CIFAR10
 from counterfeit.data.sources.mnist import MNIST
 from counterfeit.metrics.representation.anomaly import detect
-from counterfeit.report.results_file import machine
+from counterfeit.report.results_file import publish
 from counterfeit.run.run import train
 
 LEFT_OUT, EXAMPLES, SEED = 9, 2_000, 0
@@ -112,13 +110,7 @@ def main() -> None:
     has, chosen = pictures(), args.only or [*MODELS]
     rows = [row for name in chosen for row in measured(name, has)]
     rows += [row for name in chosen if name in BACKWARDS for row in measured(name, has, backwards=True)]
-    content = {
-        "name": "anomaly", "commands": ["python benchmarks/anomaly.py"], "machine": machine(), "left_out": LEFT_OUT,
-        "examples": EXAMPLES, "rows": rows,
-    }  # fmt: skip
-    print(json.dumps(content, indent=1))
-    if args.out:
-        write_json(args.out, content)
+    publish("anomaly", "python benchmarks/anomaly.py", args.out, left_out=LEFT_OUT, examples=EXAMPLES, rows=rows)
 
 
 if __name__ == "__main__":

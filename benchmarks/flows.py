@@ -16,7 +16,6 @@ examples with ink where training has none decide the mean.
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import statistics
 import time
@@ -29,7 +28,6 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from counterfeit.common.files import write_json
 from counterfeit.common.memory import keep_freed
 from counterfeit.common.seeding import seeded
 from counterfeit.config.settings import Train
@@ -44,7 +42,7 @@ from counterfeit.models.flow.maf import MAF
 from counterfeit.models.flow.shared.masked import MaskedSettings
 from counterfeit.models.flow.shared.model import Flow
 from counterfeit.models.flow.spline_flow import SplineFlow
-from counterfeit.report.results_file import machine
+from counterfeit.report.results_file import publish
 from counterfeit.transforms import build
 
 BATCH, STEPS, LR = 256, 20, 1e-3
@@ -178,13 +176,7 @@ def main() -> None:
             measured = speed(name, x, hidden, args.rounds) | nats(name, hidden, (x, test, args.steps), args.seeds)
             rows.append({"flow": name, "data": called, "hidden": list(hidden), **measured})
     options = f"--rounds {args.rounds} --steps {args.steps} --seeds {args.seeds}"
-    content = {
-        "name": "flows", "commands": [f"python benchmarks/flows.py {options}"], "machine": machine(),
-        "batch": BATCH, "rows": rows,
-    }  # fmt: skip
-    print(json.dumps(content, indent=1))
-    if args.out:
-        write_json(args.out, content)
+    publish("flows", f"python benchmarks/flows.py {options}", args.out, batch=BATCH, rows=rows)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,6 @@ float32 as theirs and with matrix products in bfloat16 (`--train.precision bf16`
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import math
 import os
@@ -34,7 +33,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from counterfeit.common.files import write_json
 from counterfeit.common.memory import keep_freed
 from counterfeit.common.seeding import seeded
 from counterfeit.config.settings import Train
@@ -45,7 +43,7 @@ from counterfeit.engine.step import Stepper
 from counterfeit.models.autoencoding.vae import VAE
 from counterfeit.models.autoregressive.made import MADE
 from counterfeit.nets.coder import CoderNets
-from counterfeit.report.results_file import machine
+from counterfeit.report.results_file import publish
 from counterfeit.run.run import train
 
 SPEC, BATCH, LR, STEPS = Spec((1, 28, 28), "binary"), 100, 1e-3, 20
@@ -267,13 +265,7 @@ def main() -> None:
         measured = speed(pair, x, args.rounds) | nats(pair, x, test, args.steps, args.seeds)
         rows.append({"what": name, "peer": pair.peer, **measured})
     options = f"--rounds {args.rounds} --steps {args.steps} --seeds {args.seeds}"
-    content = {
-        "name": "peers", "commands": [f"python benchmarks/peers.py {options}"], "machine": machine(),
-        "batch": BATCH, "rows": rows,
-    }  # fmt: skip
-    print(json.dumps(content, indent=1))
-    if args.out:
-        write_json(args.out, content)
+    publish("peers", f"python benchmarks/peers.py {options}", args.out, batch=BATCH, rows=rows)
 
 
 if __name__ == "__main__":

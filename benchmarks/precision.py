@@ -10,7 +10,6 @@ as fp32 where it parts no further from it than the nudged run does and the curve
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 import torch
@@ -18,11 +17,10 @@ from torch import Tensor
 
 from counterfeit import catalogue
 from counterfeit.catalogue import build
-from counterfeit.common.files import write_json
 from counterfeit.core import Batch, Clock
 from counterfeit.engine.distributed import Processes
 from counterfeit.engine.step import Stepper
-from counterfeit.report.results_file import machine
+from counterfeit.report.results_file import publish
 
 RECIPE, WINDOW, NUDGE = "gan-mnist-2014", 50, 1e-6
 VARIANTS = ("fp32", "bf16", "nudged")
@@ -88,13 +86,7 @@ def main() -> None:
             }
         )
     options = f"--seeds {args.seeds} --steps {args.steps} --threads {args.threads}"
-    content = {
-        "name": "precision", "commands": [f"python benchmarks/precision.py {options}"],
-        "machine": machine(), "recipe": RECIPE, "window": WINDOW, "rows": rows,
-    }  # fmt: skip
-    print(json.dumps(content, indent=1))
-    if args.out:
-        write_json(args.out, content)
+    publish("precision", f"python benchmarks/precision.py {options}", args.out, recipe=RECIPE, window=WINDOW, rows=rows)
 
 
 if __name__ == "__main__":

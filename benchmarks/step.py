@@ -13,7 +13,6 @@ default optimizers. Ours is the project's step loop. Rounds alternate; a ratio i
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import time
 from collections.abc import Callable, Iterator
@@ -24,7 +23,6 @@ import torch
 from torch import Tensor, nn
 
 from counterfeit import catalogue
-from counterfeit.common.files import write_json
 from counterfeit.core import Batch, Clock, Model, Net, Spec
 from counterfeit.engine.distributed import Processes
 from counterfeit.engine.step import Stepper
@@ -32,7 +30,7 @@ from counterfeit.models.adversarial.shared import sampling_gan as adversarial
 from counterfeit.models.adversarial.shared.alternating import GANSettings
 from counterfeit.models.adversarial.shared.prior import Prior
 from counterfeit.nets.layers import DoublingConv2d
-from counterfeit.report.results_file import machine
+from counterfeit.report.results_file import publish
 
 STEPS = 20
 NOISE = 100
@@ -194,13 +192,7 @@ def main() -> None:
         for name, taken in times.items()
     ]
     options = f"--game {args.game} --rounds {args.rounds} --threads {args.threads}"
-    content = {
-        "name": "step", "commands": [f"python benchmarks/step.py {options}"], "machine": machine(),
-        "game": args.game, "batch": game.batch, "rows": rows,
-    }  # fmt: skip
-    print(json.dumps(content, indent=1))
-    if args.out:
-        write_json(args.out, content)
+    publish("step", f"python benchmarks/step.py {options}", args.out, game=args.game, batch=game.batch, rows=rows)
 
 
 if __name__ == "__main__":

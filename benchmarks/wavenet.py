@@ -10,19 +10,17 @@ seed are compared in a sound of `--compared` samples.
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
-from counterfeit.common.files import write_json
 from counterfeit.common.seeding import seeded
 from counterfeit.core import Spec
 from counterfeit.models.autoregressive.shared.chain import Chain, Recomputed, draw
 from counterfeit.models.autoregressive.wavenet import WaveNet
-from counterfeit.report.results_file import machine
+from counterfeit.report.results_file import publish
 
 
 def seconds(do: Callable[[], object], repeats: int = 1) -> float:
@@ -76,13 +74,13 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     options = f"--length {args.length} --passes {args.passes} --compared {args.compared}"
-    content = {
-        "name": "wavenet-sampling", "commands": [f"python benchmarks/wavenet.py {options}"], "machine": machine(),
-        "length": args.length, **measured(args.length, args.passes, args.compared),
-    }  # fmt: skip
-    print(json.dumps(content, indent=1))
-    if args.out:
-        write_json(args.out, content)
+    publish(
+        "wavenet-sampling",
+        f"python benchmarks/wavenet.py {options}",
+        args.out,
+        length=args.length,
+        **measured(args.length, args.passes, args.compared),
+    )
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import statistics
@@ -16,7 +17,7 @@ from counterfeit.common.files import write_json
 from counterfeit.evaluation.subject import Subject, Trained
 from counterfeit.metrics.base import Result
 
-__all__ = ["machine", "record", "spreads"]
+__all__ = ["machine", "publish", "record", "spreads"]
 
 
 def record(
@@ -70,6 +71,14 @@ def machine() -> dict[str, Any]:
         "processor": platform.machine(), "cores": os.cpu_count(), "gpu": gpu, "torch": str(torch.__version__),
         "python": platform.python_version(),
     }  # fmt: skip
+
+
+def publish(name: str, command: str, out: Path | None, **measured: Any) -> None:
+    """Print what a benchmark measured as JSON, with its command and the machine; and write it to `out`."""
+    content = {"name": name, "commands": [command], "machine": machine(), **measured}
+    print(json.dumps(content, indent=1))
+    if out:
+        write_json(out, content)
 
 
 def _metrics(results: Mapping[str, Result]) -> dict[str, Any]:
