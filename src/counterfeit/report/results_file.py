@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import statistics
@@ -13,7 +12,7 @@ from typing import Any
 
 import torch
 
-from counterfeit.common.files import write_json
+from counterfeit.common.files import dumps, write_json
 from counterfeit.evaluation.subject import Subject, Trained
 from counterfeit.metrics.base import Result
 
@@ -76,7 +75,7 @@ def machine() -> dict[str, Any]:
 def publish(name: str, command: str, out: Path | None, **measured: Any) -> None:
     """Print what a benchmark measured as JSON, with its command and the machine; and write it to `out`."""
     content = {"name": name, "commands": [command], "machine": machine(), **measured}
-    print(json.dumps(content, indent=1))
+    print(dumps(content, indent=1))
     if out:
         write_json(out, content)
 

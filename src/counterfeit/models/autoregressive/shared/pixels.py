@@ -149,8 +149,8 @@ class ResidualModel(PixelModel):
 
         def build(parameters: int, labels: int) -> PixelNet:
             head = settings.head_of(2 * hidden, spec.shape[0], parameters)
-            blocks = [block(labels) for _ in range(layers)]
-            return ResidualNet(settings.first(spec, 2 * hidden), blocks, head, settings.places(spec, 2 * hidden))
+            first, blocks = settings.first(spec, 2 * hidden), [block(labels) for _ in range(layers)]
+            return ResidualNet(first, blocks, head, settings.places(spec, 2 * hidden))
 
         super().__init__(spec, build, settings)
         self.hidden, self.layers = hidden, layers
