@@ -120,8 +120,7 @@ class GatedPixelNet(PixelNet):
     @property
     def causal(self) -> list[Causal]:
         """The vertical stack, each layer of the horizontal one, and what places add."""
-        own = [] if self.places is None else [self.places]
-        return [self.vertical, *self.layers, *own]
+        return [self.vertical, *self.layers, *self.of_places]
 
     @property
     def layers(self) -> list[CausalConv2d]:
@@ -140,11 +139,8 @@ class GatedPixelNet(PixelNet):
         said, shifts, h = see(self.vertical, x, upper).chunk(layers, 1), pieces(lower, layers), x
         for i, (conv, out) in enumerate(zip(self.layers, self.out, strict=True)):
             more = out(gate(see(conv, h, shifts[i]) + said[i]))
-            h = h + more if i else self._placed(more, see)
+            h = h + more if i else self.placed(more, see)
         return h
-
-    def _placed(self, h: Tensor, see: See) -> Tensor:
-        return h if self.places is None else see(self.places, h, None)
 
 
 class GatedPixelCNN(PixelModel):

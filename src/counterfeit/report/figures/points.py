@@ -11,6 +11,7 @@ from torch import Tensor
 from counterfeit.core import Density, require
 from counterfeit.data.source import Source
 from counterfeit.inference.draws import Drawn, evaluating
+from counterfeit.report.html import grids
 from counterfeit.report.html.plot import LIGHT, Theme, pixels, svg
 
 __all__ = ["density", "extent", "heat", "learned", "line", "plane", "plotted", "surface"]
@@ -19,7 +20,6 @@ MARGIN = 0.08
 CELLS = 300  # a side, in which a density is computed
 LEVELS = (0.02, 0.2, 0.6)  # of its peak, at which lines are drawn
 AT_ONCE = 10_000  # points of the grid
-SEED = 0  # of a density that is drawn
 
 
 def extent(*points: Tensor) -> list[tuple[float, float]]:
@@ -117,7 +117,7 @@ def learned(subject: Drawn, within: list[tuple[float, float]]) -> Tensor:
     """A model's density, in the unit of the data, on the grid of `surface`, (300, 300); 0 where it is no number."""
     model, source = require(subject.model, Density), subject.source
     found = []
-    with evaluating(subject.model, SEED):
+    with evaluating(subject.model, grids.SEED):
         for part in _raster(within).split(AT_ONCE):
             x = source.transform(part.to(subject.model.device))
             found.append(model.log_prob(x) + source.log_det(x))

@@ -50,6 +50,17 @@ class PixelNet(Net):
     """
 
     head: Head
+    places: Places | None
+    """What every place adds to the first features; None for nothing."""
+
+    def placed(self, h: Tensor, see: See) -> Tensor:
+        """Features with what their places add, (B, features, H, W)."""
+        return h if self.places is None else see(self.places, h, None)
+
+    @property
+    def of_places(self) -> list[Causal]:
+        """The layer of places, where there is one, for `causal`."""
+        return [] if self.places is None else [self.places]
 
     @property
     @abstractmethod
@@ -116,8 +127,7 @@ class ResidualNet(PixelNet):
     @property
     def causal(self) -> list[Causal]:
         """The first convolution, what places add, and the layer of each block."""
-        own = [] if self.places is None else [self.places]
-        return [self.first, *own, *(block.layer for block in cast(list[Residual], [*self.blocks]))]
+        return [self.first, *self.of_places, *(block.layer for block in cast(list[Residual], [*self.blocks]))]
 
     @property
     def entries(self) -> list[Causal]:
@@ -126,8 +136,7 @@ class ResidualNet(PixelNet):
 
     def features(self, x: Tensor, see: See, condition: Tensor | None) -> Tensor:
         """(B, C, H, W) -> (B, features, H, W)."""
-        h = see(self.first, x, None)
-        h = h if self.places is None else see(self.places, h, None)
+        h = self.placed(see(self.first, x, None), see)
         for block in self.blocks:
             h = block(h, see, condition)
         return h
