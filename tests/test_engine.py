@@ -30,7 +30,7 @@ from counterfeit.engine.fit import Display, Interrupted, Validator, fit
 from counterfeit.engine.step import Stepper, learning_rate, limit, momentum
 from counterfeit.nets.growing import EqualLinear
 from counterfeit.nets.translation import DomainNorm
-from counterfeit.run.run import start
+from counterfeit.run.run import Run, start
 
 
 class Quadratic(Model):
@@ -239,6 +239,15 @@ def test_commands_tell_how_a_run_went_on_with_other_settings(tmp_path):
     assert "--train.steps 8" in first
     assert second == f"counterfeit resume {run.path} --train.steps 10 # stop it at step 10"
     assert third == f"counterfeit resume {run.path} --train.lr 0.0001 --train.steps 14"
+
+
+def test_a_run_that_starts_anew_was_trained_by_its_new_settings_alone(tmp_path):
+    run = run_of(tmp_path, steps=8)
+    shutil.rmtree(run.path / "checkpoints")
+    (run.path / "checkpoints").mkdir()
+    again = Run(run.path).resume({"train.steps": 4}, show=False, anew=True)
+    assert len(again.commands) == 1
+    assert "--train.steps 4" in again.commands[0]
 
 
 def test_best_checkpoint_is_kept_and_loaded(tmp_path):

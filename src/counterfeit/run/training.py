@@ -126,9 +126,8 @@ def _go_on(folder: RunFolder, changes: Mapping[str, Any], group: Processes, show
 def _note_changes(folder: RunFolder, before: Config) -> None:
     """Add to the description at which step other settings came, and what they were before."""
     new, old = changed(folder.config, before), changed(before, folder.config)
-    if new or old:
-        step = folder.state["step"] if checkpoint.checkpoints(folder.path) else 0
-        entry = {"step": step, "settings": new, "before": old}
+    if (new or old) and checkpoint.checkpoints(folder.path):  # before the first there is nothing to tell
+        entry = {"step": folder.state["step"], "settings": new, "before": old}
         folder.description["resumed"] = [*folder.description.get("resumed", []), entry]
 
 
