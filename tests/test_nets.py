@@ -11,7 +11,7 @@ from torch.nn.functional import conv2d, interpolate, leaky_relu, softplus
 
 from counterfeit.core import Net, Spec
 from counterfeit.nets.conv import ConvDiscriminator
-from counterfeit.nets.layers import DoublingConv2d
+from counterfeit.nets.layers import DoublingConv2d, GroupNorm, attend
 from counterfeit.nets.mlp import MLP, Activation, Dropout, Gated, Maxout
 
 
@@ -159,3 +159,31 @@ def test_a_deeper_discriminator_halves_as_often_and_keeps_the_variance_of_its_in
     x = torch.rand(64, 1, 32, 32)
     before, *after = (float(v.detach().square().mean()) for v in (2 * x - 1, flat.features(x), deep.features(x)))
     assert after[0] < 0.01 * before < 0.1 * before < after[1] < 10 * before
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32, torch.float64])
+def test_groups_are_normalized_in_float32_at_least(dtype):
+    torch.manual_seed(0)
+    norm, x = GroupNorm(2, 6).to(dtype), (100 + torch.randn(3, 6, 5, 4)).to(dtype)
+    groups = x.double().unflatten(1, (2, 3))
+    variance, mean = torch.var_mean(groups, (2, 3, 4), correction=0, keepdim=True)
+    expected = ((groups - mean) / (variance + norm.eps).sqrt()).flatten(1, 2)
+    with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
+        found = norm(x)
+    assert found.dtype == dtype
+    torch.testing.assert_close(found.double(), expected.to(dtype).double(), rtol=1e-2, atol=1e-3)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
+def test_attention_is_a_mean_of_values_weighted_by_how_keys_meet_queries(dtype, causal):
+    torch.manual_seed(0)
+    q, k, v = (torch.randn(2, 3, 5, 4).to(dtype) for _ in range(3))
+    scores = q.double() @ k.double().mT / 4**0.5
+    if causal:
+        scores = scores.masked_fill(torch.ones(5, 5, dtype=torch.bool).triu(1), float("-inf"))
+    with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
+        found = attend(q, k, v, causal)
+    assert found.dtype == dtype
+    expected = (scores.softmax(-1) @ v.double()).to(dtype)
+    torch.testing.assert_close(found, expected, rtol=1e-2, atol=1e-2)

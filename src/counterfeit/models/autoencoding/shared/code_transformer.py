@@ -11,12 +11,11 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import scaled_dot_product_attention
 
 from counterfeit.core import Net
 from counterfeit.models.autoregressive.shared.chain import Chain, State
 from counterfeit.models.autoregressive.shared.conditionals import Conditional
-from counterfeit.nets.layers import at_least_float32
+from counterfeit.nets.layers import at_least_float32, attend
 from counterfeit.nets.mlp import Dropout
 
 __all__ = ["CodeChain", "CodeTransformer", "TransformerSettings"]
@@ -64,14 +63,14 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """All places at once, (B, T, width)."""
-        return self._added(x, scaled_dot_product_attention(*self._projected(x), is_causal=True))
+        return self._added(x, attend(*self._projected(x), causal=True))
 
     def step(self, x: Tensor, cache: Tensor, t: int) -> Tensor:
         """Place `t` alone, (B, 1, width); `cache`, (B, 2, heads, T, size), gains its key and value."""
         q, k, v = self._projected(x)
         cache[:, 0, :, t], cache[:, 1, :, t] = k[:, :, 0], v[:, :, 0]
         keys, values = cache[:, :, :, : t + 1].unbind(1)
-        return self._added(x, scaled_dot_product_attention(q, keys, values))
+        return self._added(x, attend(q, keys, values))
 
     def _projected(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         q, k, v = self.qkv(self.norm(x)).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)  # (B, heads, T, size)

@@ -14,10 +14,10 @@ from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import scaled_dot_product_attention, silu
+from torch.nn.functional import silu
 
 from counterfeit.core import Net, Spec
-from counterfeit.nets.layers import DoublingConv2d, at_least_float32
+from counterfeit.nets.layers import DoublingConv2d, GroupNorm, at_least_float32, attend
 from counterfeit.nets.mlp import Dropout
 
 __all__ = ["Attention", "Block", "UNet", "UNetShape"]
@@ -41,9 +41,9 @@ class UNetShape(NamedTuple):
             raise ValueError(f"{self} came; at least 1 channel, size and block, and a rate, are expected. Correct it.")
 
 
-def norm(channels: int) -> nn.GroupNorm:
-    """Groups of channels, normalized over all places of an example."""
-    return nn.GroupNorm(math.gcd(GROUPS, channels), channels)
+def norm(channels: int) -> GroupNorm:
+    """Of eight groups of channels, or of as many as divide them."""
+    return GroupNorm(math.gcd(GROUPS, channels), channels)
 
 
 def silent(layer: nn.Conv2d) -> nn.Conv2d:
@@ -94,7 +94,7 @@ class Attention(nn.Module):
         """(B, C, H, W) -> (B, C, H, W)."""
         seen = self.inward(self.norm(x)).flatten(2).unflatten(1, (3, self.heads, -1))
         q, k, v = seen.mT.unbind(1)  # (B, heads, HW, channels of a head)
-        h = scaled_dot_product_attention(q, k, v)
+        h = attend(q, k, v)
         return x + self.outward(h.mT.flatten(1, 2).unflatten(2, x.shape[2:]))
 
 
