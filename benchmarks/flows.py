@@ -18,26 +18,22 @@ from __future__ import annotations
 import argparse
 import math
 import statistics
-import time
 from collections.abc import Callable, Iterator
 from functools import partial
-from itertools import count
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
+from beside import Precision, Row, Step, minibatches, our_step, seconds, their_step
 from torch import Tensor, nn
 
 from counterfeit.common.memory import keep_freed
 from counterfeit.common.seeding import seeded
-from counterfeit.config.settings import Train
-from counterfeit.core import Batch, Clock, Spec
+from counterfeit.core import Spec
 from counterfeit.data.source import Source, transformed
 from counterfeit.data.sources.digits import Digits
 from counterfeit.data.sources.mnist import MNIST
 from counterfeit.data.sources.toy import TwoMoons
-from counterfeit.engine.distributed import Processes
-from counterfeit.engine.step import Stepper
 from counterfeit.models.flow.maf import MAF
 from counterfeit.models.flow.shared.masked import MaskedSettings
 from counterfeit.models.flow.shared.model import Flow
@@ -45,9 +41,8 @@ from counterfeit.models.flow.spline_flow import SplineFlow
 from counterfeit.report.results_file import publish
 from counterfeit.transforms import build
 
-BATCH, STEPS, LR = 256, 20, 1e-3
+BATCH, LR = 256, 1e-3
 SMALL, WIDE = (64, 64), (1024,)
-Row = dict[str, object]
 Parts = tuple[Tensor, Tensor, int]  # training and test examples (N, D), and steps of learning
 
 
@@ -56,16 +51,14 @@ class Contender(NamedTuple):
 
     module: nn.Module
     log_prob: Callable[[Tensor], Tensor]
-    step: Callable[[Tensor], object]
+    step: Step
 
 
-def ours(name: str, dims: int, hidden: tuple[int, ...], precision: Literal["fp32", "bf16"] = "fp32") -> Contender:
+def ours(name: str, dims: int, hidden: tuple[int, ...], precision: Precision = "fp32") -> Contender:
     """A flow of this package."""
     spec = Spec((dims,), "real")
     flow: Flow = MAF(spec, settings=MaskedSettings(5, hidden)) if name == "maf" else SplineFlow(spec, hidden, 4, 8, 5.0)
-    stepper = Stepper(flow, Train(steps=1, batch_size=BATCH, lr=LR, precision=precision), Processes())
-    steps = count()  # every step draws noise of its own
-    return Contender(flow, flow.log_prob, lambda x: stepper.step([lambda: Batch(x)], Clock(next(steps), 1)))
+    return Contender(flow, flow.log_prob, our_step(flow, BATCH, LR, precision))
 
 
 def theirs(name: str, dims: int, hidden: tuple[int, ...]) -> Contender:
@@ -78,13 +71,7 @@ def theirs(name: str, dims: int, hidden: tuple[int, ...]) -> Contender:
     else:
         shapes = [(8,), (8,), (7,)]
         flow = NICE(dims, transforms=4, hidden_features=hidden, univariate=MonotonicRQSTransform, shapes=shapes)
-    adam = torch.optim.Adam(flow.parameters(), LR)
-
-    def step(x: Tensor) -> None:
-        adam.zero_grad()
-        (-flow().log_prob(x).mean()).backward()
-        adam.step()
-
+    step = their_step(flow, lambda x: -flow().log_prob(x).mean(), torch.optim.Adam(flow.parameters(), LR))
     return Contender(flow, lambda x: flow().log_prob(x), step)
 
 
@@ -104,25 +91,10 @@ def data() -> Iterator[tuple[str, Tensor, Tensor]]:
         yield name, (train - loc) / std, (test - loc) / std
 
 
-def minibatches(x: Tensor, steps: int, seed: int = 0) -> Iterator[Tensor]:
-    """So many minibatches, drawn by a generator of their own: a step may set the global one."""
-    generator = torch.Generator().manual_seed(seed)
-    for _ in range(steps):
-        yield x[torch.randint(len(x), (BATCH,), generator=generator)]
-
-
-def seconds(flow: Contender, x: Tensor) -> float:
-    """Seconds of the processor a step, over STEPS of them, minibatches being drawn."""
-    start = time.process_time()
-    for batch in minibatches(x, STEPS):
-        flow.step(batch)
-    return (time.process_time() - start) / STEPS
-
-
 def speed(name: str, x: Tensor, hidden: tuple[int, ...], rounds: int) -> Row:
     """Examples a second of all, and ratios to zuko's time."""
     flows = {package: make(name, x.shape[1], hidden) for package, make in PACKAGES.items()}
-    taken = [{package: seconds(flow, x) for package, flow in flows.items()} for _ in range(rounds + 1)][1:]
+    taken = [{package: seconds(flow.step, x, BATCH) for package, flow in flows.items()} for _ in range(rounds + 1)][1:]
     rates = {package: round(BATCH / statistics.median(each[package] for each in taken)) for package in flows}
     ratios = {
         "ratio" if package == "ours" else f"{package}_ratio": statistics.median(
@@ -138,7 +110,7 @@ def learned(make: Callable[..., Contender], name: str, hidden: tuple[int, ...], 
     x, test, steps = parts
     with seeded(seed):
         flow = make(name, x.shape[1], hidden)
-        for batch in minibatches(x, steps, seed):
+        for batch in minibatches(x, steps, BATCH, seed):
             flow.step(batch)
     flow.module.eval()
     with torch.no_grad():

@@ -23,64 +23,50 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
-from itertools import count
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
+from beside import Precision, Row, Step, compared, minibatches, our_step, seconds, their_step
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from counterfeit.common.memory import keep_freed
 from counterfeit.common.seeding import seeded
-from counterfeit.config.settings import Train
-from counterfeit.core import Batch, Clock, Model, Spec
+from counterfeit.core import Model, Spec
 from counterfeit.data.sources.mnist import BinarizedMNIST
-from counterfeit.engine.distributed import Processes
-from counterfeit.engine.step import Stepper
 from counterfeit.models.autoencoding.vae import VAE
 from counterfeit.models.autoregressive.made import MADE
 from counterfeit.nets.coder import CoderNets
 from counterfeit.report.results_file import publish
 from counterfeit.run.run import train
 
-SPEC, BATCH, LR, STEPS = Spec((1, 28, 28), "binary"), 100, 1e-3, 20
+SPEC, BATCH, LR = Spec((1, 28, 28), "binary"), 100, 1e-3
 EPOCH = 500  # steps of a run by either trainer
-Row = dict[str, object]
-Precision = Literal["fp32", "bf16"]
 
 
 class Contender(NamedTuple):
     """A step of training on (B, 1, 28, 28), and the mean bound or log-likelihood of a minibatch in nats."""
 
-    step: Callable[[Tensor], object]
+    step: Step
     nats: Callable[[Tensor], Tensor]
 
 
 def ours(model: Model, nats: Callable[[Tensor], Tensor], precision: Precision) -> Contender:
-    """A model of this package by its step loop."""
-    stepper = Stepper(model, Train(steps=EPOCH, batch_size=BATCH, lr=LR, precision=precision), Processes())
-    steps = count()  # every step draws noise of its own
-    return Contender(lambda x: stepper.step([lambda: Batch(x)], Clock(next(steps), EPOCH)), nats)
+    """A model of this package."""
+    return Contender(our_step(model, BATCH, LR, precision, EPOCH), nats)
 
 
 def theirs(module: nn.Module, loss: Callable[[Tensor], Tensor]) -> Contender:
-    """A model of another package, by a loop as everyone writes it."""
-    adam = torch.optim.Adam(module.parameters(), LR)
-
-    def step(x: Tensor) -> None:
-        module.train()
-        adam.zero_grad()
-        loss(x).backward()
-        adam.step()
+    """A model of another package."""
 
     def nats(x: Tensor) -> Tensor:
         module.eval()
         return -loss(x)
 
-    return Contender(step, nats)
+    return Contender(their_step(module, loss, torch.optim.Adam(module.parameters(), LR)), nats)
 
 
 class LogVariances(nn.Module):
@@ -161,35 +147,10 @@ PAIRS = {
 }  # fmt: skip
 
 
-def minibatches(x: Tensor, steps: int, seed: int = 0) -> Iterator[Tensor]:
-    """So many minibatches, drawn by a generator of their own: a step may set the global one."""
-    generator = torch.Generator().manual_seed(seed)
-    for _ in range(steps):
-        yield x[torch.randint(len(x), (BATCH,), generator=generator)]
-
-
-def seconds(step: Callable[[Tensor], object], x: Tensor) -> float:
-    """Seconds of the processor a step, over STEPS of them, minibatches being drawn."""
-    start = time.process_time()
-    for batch in minibatches(x, STEPS):
-        step(batch)
-    return (time.process_time() - start) / STEPS
-
-
-def compared(taken: list[tuple[float, ...]], per: float) -> Row:
-    """Pictures a second and ratios, medians over rounds of seconds for `per`: ours, perhaps in bf16, theirs."""
-    *rates, other = (round(per / statistics.median(times)) for times in zip(*taken, strict=True))
-    ratios = [round(statistics.median(each[-1] / each[i] for each in taken), 3) for i in range(len(rates))]
-    return {
-        **dict(zip(("ours", "bf16"), rates, strict=False)), "theirs": other,
-        **dict(zip(("ratio", "bf16_ratio"), ratios, strict=False)),
-    }  # fmt: skip
-
-
 def speed(pair: Pair, x: Tensor, rounds: int) -> Row:
     """Of steps on data in memory."""
     steps = [make().step for make in pair.makers()]
-    return compared([tuple(seconds(step, x) for step in steps) for _ in range(rounds + 1)][1:], BATCH)
+    return compared([tuple(seconds(step, x, BATCH) for step in steps) for _ in range(rounds + 1)][1:], BATCH)
 
 
 def by_trainers(x: Tensor, rounds: int) -> Row:
@@ -227,7 +188,7 @@ def learned(make: Callable[[], Contender], x: Tensor, test: Tensor, steps: int, 
     """Nats of the test split after so many steps."""
     with seeded(seed):
         contender = make()
-        for batch in minibatches(x, steps, seed):
+        for batch in minibatches(x, steps, BATCH, seed):
             contender.step(batch)
         with torch.no_grad():
             return statistics.fmean(float(contender.nats(part)) for part in test.split(1_000))
