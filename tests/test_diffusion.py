@@ -586,8 +586,7 @@ def test_a_draw_has_its_own_sampler_steps_and_guidance(run: Run) -> None:
 
 
 def test_all_steps_of_a_draw_end_at_its_samples(run: Run) -> None:
-    with sampling(run.model, {"sampling_steps": 5}):
-        steps = trajectory(run, 3, seed=1, y=2)
+    steps = run.trajectory(3, seed=1, y=2, sampling_steps=5)
     assert steps.shape == (3, 5, 1, 8, 8)
     assert torch.equal(steps[:, -1], run.sample(3, 1, 2, sampling_steps=5))
 

@@ -38,7 +38,7 @@ from counterfeit.evaluation.measure import Results, Tell, UnmeasuredError, appli
 from counterfeit.evaluation.subject import Subject
 from counterfeit.inference.ability import Ability, abilities
 from counterfeit.inference.completion import complete
-from counterfeit.inference.draws import draw
+from counterfeit.inference.draws import draw, trajectory
 from counterfeit.inference.encoding import decode, encode
 from counterfeit.inference.sampling import sampling
 from counterfeit.inference.scoring import Scored, score
@@ -206,6 +206,11 @@ class Run(RunFolder):
         """
         with using(self.threads), sampling(self.model, options):
             return draw(self, n, seed, y, mean, show)
+
+    def trajectory(self, n: int, seed: int = 0, y: Any = None, **options: Any) -> Tensor:
+        """What `n` samples are after every step of their draw, (n, steps, *shape); arguments as for `sample`."""
+        with using(self.threads), sampling(self.model, options):
+            return trajectory(self, n, seed, y)
 
     def grid(self, n: int = 64, seed: int = 0, y: Any = None) -> Image.Image:
         """`n` samples as one picture: a grid of images or waveforms, a histogram of points, or lines of text.
