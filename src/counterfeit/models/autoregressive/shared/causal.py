@@ -127,7 +127,7 @@ class CausalConv2d(Causal):
     def forward(self, x: Tensor, shift: Tensor | None = None) -> Tensor:
         """(B, inputs, H, W) -> (B, outputs, H, W)."""
         above, left, right = self.reach
-        return self._covered(pad(x, (left, right, above, 0)), shift)
+        return self._covered(pad(x, (left, right, above, 0)) if any(self.reach) else x, shift)
 
     def blank(self, n: int, width: int) -> Memory:
         """The rows that the kernel covers, with the zeros around them: (n, inputs, above + 1, left + width + right)."""
