@@ -14,7 +14,7 @@ from counterfeit.cli import main
 from counterfeit.config.nested import merge
 from counterfeit.core import Net, Samples
 from counterfeit.metrics.base import Result
-from counterfeit.report.paper_tables.table1 import RECIPES, _published, _published_row, find_runs, table1
+from counterfeit.report.paper_tables.table1 import RECIPES, _published, _published_row, find_runs, recorded, table1
 from counterfeit.report.paper_tables.table2 import families, passes, table2
 from counterfeit.run.run import Run, train
 
@@ -176,6 +176,27 @@ def test_the_first_table_on_the_command_line(quick: Callable, tmp_path: Path, ca
     assert main([*words, "--markdown"]) == 0  # finds the run that it made
     assert capsys.readouterr().out.startswith("| model | MNIST, published |")
     assert len(list((tmp_path / "runs").iterdir())) == 1
+
+
+def test_what_was_measured_before_stands_where_no_run_is() -> None:
+    kept = recorded(Path(__file__).parent.parent / "results")
+    scores = {one.label: one.score.value for one in kept if one.data == "mnist"}
+    rows = cells(table1([], kept=kept).rows)
+    for model, recipe in (("stacked CAE", "stacked-contractive-autoencoder"), ("adversarial nets", "gan-mnist-2014")):
+        assert rows[model][1].startswith(f"{scores[recipe]:.1f}")
+    assert rows["gan-mnist"][1].endswith("(3 runs)")
+    assert all(" 10000 samples; " in one.score.protocol for one in kept)
+
+
+DAMAGED = "{", '{"rows": [3]}', '{"name": "x", "rows": [{"steps": 1, "metrics": {"parzen": 1}}]}'
+
+
+@pytest.mark.parametrize("text", DAMAGED)
+def test_files_that_are_no_results_are_refused(text: str, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    (tmp_path / "x.json").write_text(text)
+    for folder in (tmp_path, tmp_path / "nowhere"):
+        assert main(["reproduce", "table1", "--runs", str(tmp_path), "--results", str(folder)]) == 2
+        assert capsys.readouterr().err.strip().count("\n") == 0
 
 
 def test_what_is_no_table_is_refused(capsys: pytest.CaptureFixture) -> None:

@@ -26,6 +26,7 @@ SUMMARY = "the founding paper's tables, with what was measured here"
 EXAMPLE = """examples:
   counterfeit reproduce table1                          published numbers, digits, and the runs in runs/
   counterfeit reproduce table1 --runs ~/runs --markdown
+  counterfeit reproduce table1 --results results        and what was measured before
   counterfeit reproduce table1 --train --quick          a hundredth of the paper's training, to see it work
   counterfeit reproduce table2 --record results/table2.json
 """
@@ -37,6 +38,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     """What the verb takes."""
     parser.add_argument("name", metavar="NAME", choices=("table1", "table2"), help="table1 or table2")
     parser.add_argument("--runs", metavar="DIR", default="runs", help="where runs are found, and made (default: runs)")
+    parser.add_argument("--results", metavar="DIR", help="take what `evaluate --record` kept there, where no run is")
     parser.add_argument("--train", action="store_true", help="train the paper's recipes where no run is found: hours")
     parser.add_argument("--quick", action="store_true", help="a hundredth of the training steps, and 1,000 samples")
     parser.add_argument("--data", default="digits", help="what table2 is measured on (default: digits)")
@@ -61,14 +63,15 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
 
 
 def _first(args: argparse.Namespace) -> tuple[Table, list[dict[str, Any]]]:
-    from counterfeit.report.paper_tables.table1 import RECIPES, find_runs, table1
+    from counterfeit.report.paper_tables.table1 import RECIPES, find_runs, recorded, table1
 
-    folder = Path(args.runs)
-    runs = find_runs(folder)
+    folder, kept = Path(args.runs), recorded(Path(args.results)) if args.results else []
+    runs, has = find_runs(folder), {one.label for one in kept}
     wanted = ["gan", *(name for names in RECIPES.values() if args.train for name in names)]
-    runs += [made for name in wanted if not any(r.config.recipe == name for r in runs) for made in _trained(name, args)]
+    has |= {found.config.recipe for found in runs}
+    runs += [made for name in wanted if name not in has for made in _trained(name, args)]
     with Watch("table1") as watch:
-        made = table1(runs, SAMPLES if args.quick else 10_000, watch)
+        made = table1(runs, SAMPLES if args.quick else 10_000, watch, kept)
     return made, [dict(zip(made.columns, (cell.text for cell in row), strict=True)) for row in made.rows]
 
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from counterfeit import catalogue
 from counterfeit.common.estimate import Estimate
 from counterfeit.common.numbers import measured, number
+from counterfeit.common.schema import MisfitError, read_json
 from counterfeit.config.parse import command
 from counterfeit.core import Samples
 from counterfeit.engine.checkpoint import checkpoints
@@ -23,7 +25,7 @@ from counterfeit.report.paper_tables.cells import Cell, Table
 from counterfeit.report.run_page.facts import duration
 from counterfeit.run.run import Run
 
-__all__ = ["DATA", "RECIPES", "find_runs", "table1"]
+__all__ = ["DATA", "RECIPES", "Kept", "find_runs", "recorded", "table1"]
 
 DATA = {"mnist": "MNIST", "tfd": "TFD", "digits": "digits"}
 RECIPES: Mapping[str, tuple[str, ...]] = {  # of the rows that this version can measure
@@ -43,6 +45,42 @@ NAMES = {"dbn": "DBN", "cae": "stacked CAE", "gsn": "deep GSN", "gan": "adversar
 Scores = Mapping[str, Mapping[str, list[Result]]]
 
 
+class Kept(NamedTuple):
+    """What a results file tells of a run: its recipe or its own name, its data, its score, its steps and its cost."""
+
+    label: str
+    data: str
+    score: Result
+    cost: str
+
+
+def recorded(folder: Path) -> list[Kept]:
+    """What `evaluate --record` kept in the files of a folder: scores of runs by the protocol of the table.
+
+    Raises:
+        ValueError: where it is no folder, or a file is damaged.
+    """
+    if not folder.is_dir():
+        raise ValueError(f"{folder} came; a folder of what `evaluate --record` wrote is expected.")
+    return [one for file in sorted(folder.glob("*.json")) for one in _recorded(file)]
+
+
+def _recorded(file: Path) -> list[Kept]:
+    found = []
+    try:
+        content = read_json(file, lambda *_: None)
+        rows = content.get("rows", []) if isinstance(content, dict) else []
+        for row in (row for row in rows if "parzen" in row.get("metrics", ()) and "steps" in row):
+            score, asked = Result.from_dict(row["metrics"]["parzen"]), f"{PROTOCOL['samples']} samples"
+            _, *how, data = score.protocol.split("; ")
+            name = data.split()[0]
+            if name in DATA and asked in how and "+" not in data:
+                found.append(Kept(content["name"], name, score, _cost(row["run"], row["steps"], row["cpu_seconds"])))
+    except (MisfitError, AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{file} is no file of results: {error}. Move it away, or name another folder.") from None
+    return found
+
+
 def find_runs(folder: Path) -> list[Run]:
     """The runs in a folder that the table can speak of: of models that sample, on its data as they are."""
     files = sorted(folder.glob("*/run.yaml"))
@@ -55,26 +93,36 @@ def _whole(run: Run) -> bool:
     return not data.transforms and data.size is None and issubclass(catalogue.model_class(run.config.model), Samples)
 
 
-def table1(runs: Iterable[Run], samples: int = 10_000, tell: Tell | None = None) -> Table:
+def table1(
+    runs: Iterable[Run], samples: int = 10_000, tell: Tell | None = None, kept: Sequence[Kept] = ()
+) -> Table:  # fmt: skip
     """The table, with rows below those of the paper for other recipes, and for runs that differ from their recipe.
 
     Arguments:
         runs: what to measure; of several runs of a recipe, mean and standard deviation are shown.
         samples: drawn from each; the paper's number is the default.
         tell: told of each measurement.
+        kept: what was measured before, of rows that no run is of.
     """
     scores: dict[str, dict[str, list[Result]]] = {}
-    runs = list(runs)
+    runs, costs = list(runs), []
     for run in runs:
         found = results(run.subject, ["parzen"], PROTOCOL | {"samples": samples}, named(run.name, tell))
         if found.skipped:
             raise ValueError(f"{run.name}: {found.skipped['parzen']}")
         scores.setdefault(_label(run), {}).setdefault(run.config.data.name, []).append(found["parzen"])
+        state, steps = run.state, run.config.train.steps
+        costs.append(_cost(run.name, state["step"], state["cpu_seconds"], steps))
+    measured_here = {(label, data) for label, found in scores.items() for data in found}
+    for one in kept:
+        if (one.label, one.data) not in measured_here:
+            scores.setdefault(one.label, {}).setdefault(one.data, []).append(one.score)
+            costs.append(one.cost)
     head = [f"{title}, {what}" for title in ("MNIST", "TFD") for what in ("published", "measured")]
     rows = [_published_row(row, published, scores) for row, published in _published().items()]
     rows += [_row(name, _estimates(found)) for name, found in scores.items() if name not in _recipes()]
     rows += [_row(f"{name} (reference)", _references(scores, name)) for name in ("real", "k-means")]
-    return Table(["model", *head, "digits, measured"], rows, [*_notes(scores), *map(_cost, runs)])
+    return Table(["model", *head, "digits, measured"], rows, [*_notes(scores), *costs])
 
 
 def _label(run: Run) -> str:
@@ -138,10 +186,9 @@ def _references(scores: Scores, name: str) -> dict[str, list[Estimate]]:
     return found
 
 
-def _cost(run: Run) -> str:
-    state, steps = run.state, run.config.train.steps
-    stopped = "" if state["step"] == steps else f" of {steps:,}"
-    return f"{run.name}: {state['step']:,} steps{stopped}, {duration(state['cpu_seconds'])} of a CPU."
+def _cost(name: str, step: int, seconds: float, steps: int | None = None) -> str:
+    stopped = "" if steps in (None, step) else f" of {steps:,}"
+    return f"{name}: {step:,} steps{stopped}, {duration(seconds)} of a CPU."
 
 
 def _notes(scores: Scores) -> list[str]:
