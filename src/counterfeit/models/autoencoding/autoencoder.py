@@ -52,9 +52,12 @@ class Autoencoder(CodeModel):
 
     def updates(self, draw: Draw, clock: Clock) -> Iterator[Update]:  # noqa: ARG002
         """Descend the mean error of reconstructions."""
-        x = draw().x
-        loss = self.reconstruction.loss(x, self.raw(self.code(x))).mean()
+        loss = self.loss(draw().x)
         yield Update(loss, logs={"loss": loss.detach()})
+
+    def loss(self, x: Tensor) -> Tensor:
+        """The mean error of reconstructions of `x`, (B, *shape), a scalar."""
+        return self.reconstruction.loss(x, self.raw(self.code(x))).mean()
 
     def code(self, x: Tensor) -> Tensor:
         """Examples, (B, *shape) -> codes, (B, latent)."""

@@ -1,0 +1,1 @@
+"""Models whose samples are compared with data directly, by their moments."""
