@@ -14,6 +14,7 @@ from counterfeit.core import Batch, Clock, Spec
 from counterfeit.metrics.likelihood.annealing import annealed_importance, tuned
 from counterfeit.models.energy.dbm import DBM
 from counterfeit.models.energy.dbn import DBN
+from counterfeit.models.energy.gsn import GSN, GSNSettings
 from counterfeit.models.energy.rbm import RBM
 from counterfeit.models.energy.shared.bipartite import BinaryUnits, GaussianUnits, states
 from counterfeit.models.energy.shared.harmonium import Chains
@@ -250,3 +251,12 @@ def test_mean_field_completions_are_those_of_the_mean_field():
         y = model.complete(x.expand(MANY, -1), mask.expand(MANY, -1))
     expected = model.mean_field(x[None], mask[None])[0, :4]
     torch.testing.assert_close(y.mean(0), expected, atol=0.02, rtol=0)
+
+
+@pytest.mark.parametrize("quiet", [0, 1, 2])
+def test_the_lowest_layers_of_a_gsn_may_have_no_noise(quiet: int) -> None:
+    model = GSN(Spec((6,), "binary"), (5, 4), gsn=GSNSettings(noiseless_layers=quiet, noise_before=0.5))
+    v, hidden = torch.rand(3, 6).round(), [torch.rand(3, 5), torch.rand(3, 4)]
+    (_, one), (_, other) = (model.transition(v, hidden) for _ in range(2))
+    assert torch.equal(one[0], other[0]) == (quiet >= 1)
+    assert torch.equal(one[1], other[1]) == (quiet >= 2)

@@ -37,6 +37,7 @@ class GSNSettings:
         activation: of the hidden units.
         noise_before: standard deviation of the normal noise on the inputs of hidden units.
         noise_after: standard deviation of the normal noise on hidden units themselves.
+        noiseless_layers: how many hidden layers, from the lowest on, have no noise of either kind.
         walkback: steps of the chain in training, from each of which the example is to be rebuilt.
         sampling_steps: steps of the chain before a sample.
     """
@@ -44,13 +45,15 @@ class GSNSettings:
     activation: Literal["tanh", "relu", "sigmoid"] = "tanh"
     noise_before: float = 0.0
     noise_after: float = 2.0
+    noiseless_layers: int = 0
     walkback: int = 5
     sampling_steps: int = 200
 
     def __post_init__(self) -> None:
-        if min(self.noise_before, self.noise_after, self.sampling_steps) < 0 or self.walkback < 1:
+        least = min(self.noise_before, self.noise_after, self.noiseless_layers, self.sampling_steps)
+        if least < 0 or self.walkback < 1:
             came = f"noise_before={self.noise_before}, noise_after={self.noise_after}, walkback={self.walkback}"
-            came = f"{came}, sampling_steps={self.sampling_steps} came"
+            came = f"{came}, noiseless_layers={self.noiseless_layers}, sampling_steps={self.sampling_steps} came"
             raise ValueError(f"{came}; at least 0, and at least 1 step in training, are expected. Raise them.")
 
 
@@ -73,7 +76,7 @@ class Transition(Net):
         layers = [v, *hidden]
         for start in (1, 2):
             for i in range(start, len(layers), 2):
-                layers[i] = self.drawn(self.inputs(i, layers), noisy)
+                layers[i] = self.drawn(self.inputs(i, layers), noisy and i > self.settings.noiseless_layers)
         return at_least_float32(self.inputs(0, layers)), layers[1:]
 
     def inputs(self, i: int, layers: Sequence[Tensor]) -> Tensor:
