@@ -14,7 +14,7 @@ from torch import Tensor
 
 from counterfeit.core import Net
 from counterfeit.models.flow.shared.elementwise import Elementwise
-from counterfeit.models.flow.shared.layers import Conditioned, Layer, Norm, normalization
+from counterfeit.models.flow.shared.layers import Conditioned, Layer, Norm, normalization, within_reach
 from counterfeit.nets.mlp import MLP
 
 __all__ = ["MaskedCoupling", "VectorCoupling", "vector_couplings"]
@@ -51,7 +51,9 @@ class VectorCoupling(Conditioned):
 
     def _raw(self, x: Tensor, condition: Tensor | None) -> Tensor:
         """(B, D) -> (B, values that move, parameters)."""
-        seen = x[:, self.stay] if condition is None else torch.cat([x[:, self.stay], condition], 1)
+        seen = within_reach(x[:, self.stay])
+        if condition is not None:
+            seen = torch.cat([seen, condition], 1)
         return self.net(seen).unflatten(1, (-1, self.elementwise.parameters))
 
 
@@ -83,7 +85,7 @@ class MaskedCoupling(Conditioned):
 
     def _raw(self, x: Tensor, condition: Tensor | None) -> Tensor:
         """(B, C, H, W) -> (B, C, H, W, parameters)."""
-        seen = x * self.kept
+        seen = within_reach(x * self.kept)
         if condition is not None:  # each number as a channel that is the same everywhere
             seen = torch.cat([seen, condition[:, :, None, None].expand(-1, -1, *x.shape[2:])], 1)
         return self.net(seen).unflatten(1, (-1, x.shape[1])).movedim(1, -1)

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from counterfeit.transforms import moments
 
 __all__ = [
+    "REACH",
     "ActNorm",
     "BatchNorm",
     "Conditioned",
@@ -28,9 +29,11 @@ __all__ = [
     "back",
     "normalization",
     "through",
+    "within_reach",
 ]
 
 Norm = Literal["none", "batch", "actnorm"]
+REACH = 10.0  # standard deviations
 
 
 class Layer(nn.Module, ABC):
@@ -55,6 +58,19 @@ class Conditioned(Layer):
     @abstractmethod
     def inverse(self, y: Tensor, condition: Tensor | None = None) -> Tensor:
         """What becomes `y`."""
+
+
+def within_reach(x: Tensor) -> Tensor:
+    """What a net that says how values move sees of values: none beyond REACH, where training shows nearly nothing.
+
+    What a net says of such values is left to chance, and each layer makes more of it: a single pixel with ink where no
+    training picture has any would cost a billion nats.
+
+    Example:
+        >>> within_reach(torch.tensor([-400.0, 3.0]))
+        tensor([-10.,   3.])
+    """
+    return x.clamp(-REACH, REACH)
 
 
 def through(layers: Iterable[nn.Module], x: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:

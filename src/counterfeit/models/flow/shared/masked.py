@@ -16,7 +16,7 @@ from torch import Tensor
 from counterfeit.core import Net, Spec
 from counterfeit.models.autoregressive.shared.orders import OrderName, ordering
 from counterfeit.models.flow.shared.elementwise import CenterScale, Elementwise
-from counterfeit.models.flow.shared.layers import Conditioned, Layer, Norm, normalization
+from counterfeit.models.flow.shared.layers import REACH, Conditioned, Layer, Norm, normalization, within_reach
 from counterfeit.nets.masked import FixedMasks, MaskedActivation, MaskedMLP, OneByOne, degrees
 
 __all__ = ["MaskedAutoregressive", "MaskedConditioner", "MaskedSettings"]
@@ -57,11 +57,11 @@ class MaskedConditioner(Net):
 
     def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
         """(B, D) -> (B, D, outputs)."""
-        return self.net(x, self.masks, condition).unflatten(1, (-1, self.net.outputs))
+        return self.net(within_reach(x), self.masks, condition).unflatten(1, (-1, self.net.outputs))
 
     def one_by_one(self, condition: Tensor | None = None) -> OneByOne:
         """The same for values that come one after another."""
-        return OneByOne(self.net, self.order, self.hidden, condition)
+        return OneByOne(self.net, self.order, self.hidden, condition, REACH)
 
 
 class MaskedAutoregressive(Conditioned):
