@@ -41,6 +41,7 @@ from counterfeit.report.results_file import publish
 
 SHAPE, BATCH, LR, TIMESTEPS = (3, 32, 32), 32, 1e-4, 1000
 TIMED, DRAWN, DRAWS = 4, 16, 20  # steps that are timed; samples drawn at once, and in how many steps
+LOG_SNR = (1 - torch.linspace(1e-4, 0.02, TIMESTEPS)).cumprod(0).logit()  # of the linear schedule (Ho et al., 2020)
 LEVELS = range(25, TIMESTEPS, 50)  # of noise, at which test pictures are measured
 
 
@@ -61,8 +62,7 @@ def ours(precision: Precision) -> Contender:
     model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def found(z: Tensor, t: int) -> Tensor:
-        kept = _kept()[t]
-        return model.eval().net(z, (kept / (1 - kept)).log().expand(len(z)))[:, 0]
+        return model.eval().net(z, LOG_SNR[t].expand(len(z)))[:, 0]
 
     step = our_step(model, BATCH, LR, precision)
     return Contender(lambda x: step((x + 1) / 2), found, lambda: model.eval().sample(DRAWN))
@@ -96,11 +96,6 @@ def theirs() -> Contender:
 MAKERS: tuple[Callable[[], Contender], ...] = partial(ours, "fp32"), partial(ours, "bf16"), theirs
 
 
-def _kept() -> Tensor:
-    """The share of the data's variance at each of the TIMESTEPS of the linear schedule (Ho et al., 2020)."""
-    return (1 - torch.linspace(1e-4, 0.02, TIMESTEPS)).cumprod(0)
-
-
 def drawing(contender: Contender) -> float:
     """Seconds of the processor that samples take."""
     start = time.process_time()
@@ -114,9 +109,9 @@ def error(contender: Contender, test: Tensor) -> float:
     found = []
     with seeded(0), torch.no_grad():
         for t in LEVELS:
-            noise, level = torch.randn_like(test), _kept()[t]
-            level = NoiseLevel.of((level / (1 - level)).log())
-            found.append(float(mse_loss(contender.noise(level.noised(test, noise), t), noise)))
+            noise = torch.randn_like(test)
+            z = NoiseLevel.of(LOG_SNR[t]).noised(test, noise)
+            found.append(float(mse_loss(contender.noise(z, t), noise)))
     return statistics.fmean(found)
 
 

@@ -357,6 +357,18 @@ def test_data_too_far_away_are_refused_by_the_name_of_the_layer(name):
         model.encode(x.double() * (1e308 / 3e38))
 
 
+def test_nice_finds_the_noise_of_data_however_far_away():
+    model = made("nice", VECTORS, noise=1.0)
+    x = torch.zeros(3, 5)
+    x[1] = torch.tensor([3e38, -3e38, 3e38, -3e38, 3e38])
+    found = model.log_prob(x)
+    assert found[1] == -math.inf
+    assert bool(found[[0, 2]].isfinite().all())
+    z = model.encode(x)
+    assert bool(z.isfinite().all())
+    torch.testing.assert_close(model.decode(z)[1], x[1])
+
+
 def test_far_data_are_improbable_and_no_error_where_numbers_reach():
     model = made("spline-flow", VECTORS)
     assert float(model.log_prob(torch.full((1, 5), 1e4)).detach()) < -1e8

@@ -13,9 +13,8 @@ from counterfeit.config.settings import Train
 from counterfeit.core import Batch, Clock, Spec
 from counterfeit.engine.distributed import Processes
 from counterfeit.engine.step import Stepper
-from counterfeit.losses import discrepancy
 from counterfeit.models.adversarial.shared.prior import Prior
-from counterfeit.models.matching.gmmn import GMMN, CodeSettings
+from counterfeit.models.matching.gmmn import GMMN, CodeSettings, discrepancy
 
 
 def written_out(x: Tensor, y: Tensor, width: float) -> Tensor:

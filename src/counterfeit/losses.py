@@ -1,10 +1,9 @@
-"""Adversarial objectives, f-divergences and gradient penalties, pure functions of what the discriminator says; kernels.
+"""Adversarial objectives, f-divergences and gradient penalties: pure functions of what the discriminator says.
 
 `real` and `fake` are the discriminator's outputs, (B, 1) or (B,). In the game of 2014 they are logits a = log D / (1 -
 D), so every logarithm is a softplus and none overflows.
 
 References:
-    A Kernel Two-Sample Test, Gretton et al., 2012: the maximum mean discrepancy.
     Generative Adversarial Nets, Goodfellow et al., 2014 (arXiv 1406.2661).
     On Distinguishability Criteria for Estimating Generative Models, Goodfellow, 2014 (arXiv 1412.6515).
     NIPS 2016 Tutorial: Generative Adversarial Networks, Goodfellow, 2016 (arXiv 1701.00160).
@@ -33,7 +32,7 @@ from torch.nn.functional import logsigmoid, softplus
 
 __all__ = [
     "DIVERGENCES", "OBJECTIVES", "PENALTIES", "SMOOTHED", "Divergence", "Objective", "ObjectiveName", "PenaltyName",
-    "discrepancy", "feature_matching", "iic_loss", "label_smoothing", "variational",
+    "feature_matching", "iic_loss", "label_smoothing", "variational",
 ]  # fmt: skip
 
 ObjectiveName = Literal[
@@ -149,33 +148,6 @@ def f_objective(divergence: Divergence) -> Objective:
 def feature_matching(real: Tensor, fake: Tensor) -> Tensor:
     """Generator: ‖E f(x) - E f(G(z))‖² of features (B, d), scalar (Salimans et al., 2016, section 3.1)."""
     return (real.mean(0) - fake.mean(0)).square().sum()
-
-
-def discrepancy(real: Tensor, fake: Tensor, bandwidth: Tensor | float, kernels: int = 1) -> Tensor:
-    """The squared maximum mean discrepancy of two sets of examples, (N, …) and (M, …), for Gaussian kernels: a scalar.
-
-    It is the squared distance between the means of both sets in the space of the kernel, as they are (Gretton et al.,
-    2012, eq. 5), and so never negative. Kernels k(x, y) = exp(-‖x - y‖² / 2s²) are summed over standard deviations s,
-    the first of which is `bandwidth`, and each of which is half the one before.
-
-    Example:
-        >>> x = torch.tensor([[0.0], [1.0]])
-        >>> discrepancy(x, x, 1.0), discrepancy(x[:1], x[1:], 1.0)
-        (tensor(0.), tensor(0.7869))
-    """
-    x = torch.cat([real.flatten(1), fake.flatten(1)])
-    x = x if x.dtype == torch.float64 else x.float()
-    weights = torch.cat([x.new_full((len(real),), 1 / len(real)), x.new_full((len(fake),), -1 / len(fake))])
-    with torch.autocast(x.device.type, enabled=False):  # differences of large numbers
-        x = x - x.mean(0).detach()
-        squares = x.square().sum(1)
-        distances = (squares[:, None] + squares - 2 * x @ x.T).clamp(min=0)
-        kernel = (distances / (-2 * bandwidth**2)).exp()
-        total = kernel
-        for _ in range(kernels - 1):
-            kernel = kernel.square().square()  # half as wide
-            total = total + kernel
-        return weights @ total @ weights
 
 
 def iic_loss(one: Tensor, other: Tensor, even: float = 5.0) -> Tensor:

@@ -230,14 +230,11 @@ class OneByOne:
         order: places of the values from the first to the last, int64 (D,).
         hidden: degrees of the hidden layers' units.
         condition: of each example, where there is one.
-        reach: how far from 0 the net sees values at most.
     """
 
     def __init__(
-        self, net: MaskedMLP, order: Tensor, hidden: Sequence[Tensor], condition: Tensor | None = None,
-        reach: float | None = None,
+        self, net: MaskedMLP, order: Tensor, hidden: Sequence[Tensor], condition: Tensor | None = None
     ) -> None:  # fmt: skip
-        self.reach = reach
         self.shift, self.direct = net.shifts(condition)
         self.net, self.places = net, cast(list[int], order.tolist())
         counts = [torch.bincount(degree, minlength=len(self.places) + 1).tolist() for degree in hidden]
@@ -258,9 +255,8 @@ class OneByOne:
     def take(self, state: tuple[Tensor, ...], i: int, value: Tensor) -> tuple[Tensor, ...]:
         """The units of degree i + 1, layer by layer, when the i-th values, (n,), have come."""
         state[0][:, self.places[i]] = value
-        shift, values = self.shift, state[0] if self.reach is None else state[0].clamp(-self.reach, self.reach)
-        seen = values, *state[1:]
-        for layer, before, h, group in zip(self.net.linears, seen, state[1:], self.groups, strict=False):
+        shift = self.shift
+        for layer, before, h, group in zip(self.net.linears, state, state[1:], self.groups, strict=False):
             if len(units := group[i + 1]):
                 raw = before @ layer.weight[units].mT + layer.bias[units]
                 h[:, units] = self.net.activation(_plus(raw, None if shift is None else shift[:, units]))

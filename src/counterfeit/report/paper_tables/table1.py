@@ -71,10 +71,11 @@ def _recorded(file: Path) -> list[Kept]:
         content = read_json(file, lambda *_: None)
         rows = content.get("rows", []) if isinstance(content, dict) else []
         for row in (row for row in rows if "parzen" in row.get("metrics", ()) and "steps" in row):
-            score, asked = Result.from_dict(row["metrics"]["parzen"]), f"{PROTOCOL['samples']} samples"
+            score = Result.from_dict(row["metrics"]["parzen"])
             _, *how, data = score.protocol.split("; ")
             name = data.split()[0]
-            if name in DATA and asked in how and "+" not in data:
+            asked = {f"{PROTOCOL['samples']} samples", f"{PROTOCOL['split']} n={score.n}"}
+            if name in DATA and asked <= {*how} and "+" not in data:
                 found.append(Kept(content["name"], name, score, _cost(row["run"], row["steps"], row["cpu_seconds"])))
     except (MisfitError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{file} is no file of results: {error}. Move it away, or name another folder.") from None

@@ -75,11 +75,7 @@ class MaskedMixture(Base):
     @torch.no_grad()
     def sample(self, like: Tensor) -> Tensor:
         """Draw noise value after value, (n, D)."""
-        steps = self.conditioner.one_by_one()
-        state = steps.begin(len(like))
-        for i in range(like.shape[1]):
-            state = steps.take(state, i, self.mixture.sample(self._bounded(steps.ask(state, i))))
-        return state[0]
+        return self.conditioner.one_by_one(lambda _, raw: self.mixture.sample(self._bounded(raw)), like)
 
     def _bounded(self, raw: Tensor) -> Tensor:
         logits, loc, log_scale = raw.chunk(3, -1)

@@ -18,7 +18,6 @@ from torch import Tensor, nn
 from counterfeit.transforms import moments
 
 __all__ = [
-    "REACH",
     "ActNorm",
     "BatchNorm",
     "Conditioned",

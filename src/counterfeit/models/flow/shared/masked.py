@@ -7,7 +7,7 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -16,10 +16,13 @@ from torch import Tensor
 from counterfeit.core import Net, Spec
 from counterfeit.models.autoregressive.shared.orders import OrderName, ordering
 from counterfeit.models.flow.shared.elementwise import CenterScale, Elementwise
-from counterfeit.models.flow.shared.layers import REACH, Conditioned, Layer, Norm, normalization, within_reach
+from counterfeit.models.flow.shared.layers import Conditioned, Layer, Norm, normalization, within_reach
 from counterfeit.nets.masked import FixedMasks, MaskedActivation, MaskedMLP, OneByOne, degrees
 
 __all__ = ["MaskedAutoregressive", "MaskedConditioner", "MaskedSettings"]
+
+Value = Callable[[int, Tensor], Tensor]
+"""A value at a place, (n,), of what a net says of it, (n, outputs)."""
 
 
 class MaskedConditioner(Net):
@@ -59,9 +62,14 @@ class MaskedConditioner(Net):
         """(B, D) -> (B, D, outputs)."""
         return self.net(within_reach(x), self.masks, condition).unflatten(1, (-1, self.net.outputs))
 
-    def one_by_one(self, condition: Tensor | None = None) -> OneByOne:
-        """The same for values that come one after another."""
-        return OneByOne(self.net, self.order, self.hidden, condition, REACH)
+    def one_by_one(self, value: Value, like: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Values like `like`, (n, D), one after another: each is `value` of its place and of what is said of it."""
+        steps, x = OneByOne(self.net, self.order, self.hidden, condition), torch.empty_like(like)
+        state = steps.begin(len(x))
+        for i, place in enumerate(steps.places):
+            x[:, place] = value(place, steps.ask(state, i))
+            state = steps.take(state, i, within_reach(x[:, place]))
+        return x
 
 
 class MaskedAutoregressive(Conditioned):
@@ -94,11 +102,10 @@ class MaskedAutoregressive(Conditioned):
         return x
 
     def _cached(self, y: Tensor, condition: Tensor | None) -> Tensor:
-        steps = self.conditioner.one_by_one(condition)
-        state = steps.begin(len(y))
-        for i, place in enumerate(steps.places):
-            state = steps.take(state, i, self.elementwise.inverse(y[:, place], steps.ask(state, i)))
-        return state[0]
+        def value(place: int, raw: Tensor) -> Tensor:
+            return self.elementwise.inverse(y[:, place], raw)
+
+        return self.conditioner.one_by_one(value, y, condition)
 
 
 @dataclass(frozen=True)
