@@ -7,7 +7,7 @@ import math
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from counterfeit.common.seeding import seeded
@@ -40,6 +40,8 @@ CHAINS = {
     "nade-agnostic": lambda spec: NADE(spec, 7, order_agnostic=True, orders=3),
     "made": lambda spec: MADE(spec, (9,), order="reverse"),
     "made-masks": lambda spec: MADE(spec, (9, 11), masks=4),
+    "made-direct": lambda spec: MADE(spec, (9, 11), order="reverse", direct=True),
+    "made-masks-direct": lambda spec: MADE(spec, (9,), masks=3, order_agnostic=True, direct=True),
     "made-agnostic": lambda spec: MADE(spec, (9, 11, 8), "softplus", masks=3, order_agnostic=True),
 }
 EVERY = {"full-table": lambda spec: FullTable(spec), **CHAINS}
@@ -370,14 +372,17 @@ def test_masked_outputs_are_those_of_masked_weights():
     m2 = torch.tensor([[float(r > h) for h in hidden[0]] for r in rank])  # eq. 9
     expected = torch.relu(x @ (first.weight * m1).T + first.bias) @ (last.weight * m2).T + last.bias
     torch.testing.assert_close(net(x, masks(rank, hidden)), expected)
+    net.direct = nn.Linear(5, 5, bias=False)
+    expected += x @ (net.direct.weight * torch.tensor([[float(q > r) for r in rank] for q in rank])).T
+    torch.testing.assert_close(net(x, masks(rank, hidden, direct=True)), expected)
 
 
 @pytest.mark.parametrize("flipped", [False, True])
 def test_products_in_blocks_are_those_of_masked_weights(flipped):
-    rank, net = torch.arange(1, 301), MaskedMLP(300, (290, 270), "tanh", outputs=2)
+    rank, net = torch.arange(1, 301), MaskedMLP(300, (290, 270), "tanh", outputs=2, direct=True)
     rank = rank.flip(0) if flipped else rank
     hidden = [degree.sort().values for degree in degrees(300, (290, 270), 0)]
-    fixed, plain = FixedMasks(rank, hidden, 2), masks(rank, hidden, 2)
+    fixed, plain = FixedMasks(rank, hidden, 2, direct=True), masks(rank, hidden, 2, direct=True)
     assert all(mask.blocks for mask in fixed)
     x = torch.rand(3, 300, requires_grad=True)
     found = []

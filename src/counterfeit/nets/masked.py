@@ -58,21 +58,24 @@ class Mask(NamedTuple):
         """What a layer makes of `x`, (B, inputs), where units see what they may: (B, units)."""
         plain = torch.compiler.is_compiling() or torch.is_autocast_enabled("cpu")
         if self.blocks and x.device.type == "cpu" and not plain:
-            return _Blockwise.apply(x, layer.weight, layer.bias, self.seen, self.blocks)
+            bias = layer.weight.new_zeros(len(self.seen)) if layer.bias is None else layer.bias
+            return _Blockwise.apply(x, layer.weight, bias, self.seen, self.blocks)
         unknown = self.seen.dtype == torch.bool  # a product would first make numbers of it
         return linear(x, torch.where(self.seen, layer.weight, 0) if unknown else layer.weight * self.seen, layer.bias)
 
 
-def masks(rank: Tensor, hidden: Sequence[Tensor], outputs: int = 1) -> list[Mask]:
+def masks(rank: Tensor, hidden: Sequence[Tensor], outputs: int = 1, direct: bool = False) -> list[Mask]:
     """The mask of every layer (eqs. 8, 9).
 
     Arguments:
         rank: of each value in the order, from 1 on, int64 (D,).
         hidden: degrees of the hidden layers' units.
         outputs: how many for each value.
+        direct: whether one of direct connections follows, from the values to the outputs.
     """
     inner = [Mask(degree[:, None] >= before) for before, degree in pairwise([rank, *hidden])]
-    return [*inner, Mask(rank.repeat_interleave(outputs)[:, None] > hidden[-1])]
+    seen = [hidden[-1], rank] if direct else [hidden[-1]]
+    return [*inner, *(Mask(rank.repeat_interleave(outputs)[:, None] > before) for before in seen)]
 
 
 class FixedMasks(nn.Module):
@@ -82,7 +85,7 @@ class FixedMasks(nn.Module):
     one side of a staircase, and products need not go there.
 
     Arguments:
-        rank, hidden, outputs: as `masks` has them.
+        rank, hidden, outputs, direct: as `masks` has them.
 
     Example:
         >>> hidden = degrees(600, (512,), 0)
@@ -90,16 +93,16 @@ class FixedMasks(nn.Module):
         ((0, 128, 0, 149), (128, 256, 0, 306), (256, 384, 0, 450), (384, 512, 0, 599))
     """
 
-    def __init__(self, rank: Tensor, hidden: Sequence[Tensor], outputs: int = 1) -> None:
+    def __init__(self, rank: Tensor, hidden: Sequence[Tensor], outputs: int = 1, direct: bool = False) -> None:
         super().__init__()
-        self.outputs = outputs
-        for i in range(len(hidden) + 1):
+        self.outputs, self.direct = outputs, direct
+        for i in range(len(hidden) + 1 + direct):
             self.register_buffer(f"seen{i}", None, persistent=False)
         self.update(rank, hidden)
 
     def update(self, rank: Tensor, hidden: Sequence[Tensor]) -> None:
         """Make them anew, as when degrees were loaded."""
-        every = [mask.seen for mask in masks(rank, hidden, self.outputs)]
+        every = [mask.seen for mask in masks(rank, hidden, self.outputs, self.direct)]
         self.blocks = [_blocks(seen) for seen in every]
         for i, seen in enumerate(every):
             setattr(self, f"seen{i}", seen.to(torch.get_default_dtype()))
@@ -162,6 +165,8 @@ class MaskedMLP(Net):
         dropout: rate at the hidden layers.
         outputs: how many for each value.
         conditions: numbers that each example's condition has, which every value may depend on.
+        direct: whether outputs also see values without a hidden layer between (section 4.1); such a net takes one mask
+            more, the last.
 
     Raises:
         ValueError: where a layer has no units.
@@ -174,7 +179,7 @@ class MaskedMLP(Net):
 
     def __init__(
         self, dims: int, hidden: Sequence[int], activation: MaskedActivation = "relu", dropout: float = 0.0,
-        outputs: int = 1, conditions: int = 0,
+        outputs: int = 1, conditions: int = 0, direct: bool = False,
     ) -> None:  # fmt: skip
         super().__init__()
         if not hidden or min(hidden) < 1:
@@ -182,6 +187,7 @@ class MaskedMLP(Net):
         self.outputs, sizes = outputs, [dims, *hidden, dims * outputs]
         self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
         self.conditions = nn.Linear(conditions, hidden[0] + sizes[-1], bias=False) if conditions else None
+        self.direct = nn.Linear(dims, sizes[-1], bias=False) if direct else None
         self.activation, self.dropout = ACTIVATIONS[activation], Dropout(dropout) if dropout else nn.Identity()
 
     @property
@@ -194,12 +200,14 @@ class MaskedMLP(Net):
 
         Arguments:
             x: values in their places.
-            masks: of every layer, the last of which is that of the outputs.
+            masks: of every layer, as `masks` gives them.
             condition: of each example, (B, conditions), where there is one.
         """
-        first, direct = self.shifts(condition)
-        *inner, last = masks
-        return at_least_float32(_plus(last.linear(self.features(x, inner, first), self.linears[-1]), direct))
+        first, shift = self.shifts(condition)
+        every, last = [*masks], len(self.layers) - 1
+        y = every[last].linear(self.features(x, every[:last], first), self.linears[last])
+        straight = None if self.direct is None else every[-1].linear(x, self.direct)
+        return at_least_float32(_plus(_plus(y, straight), shift))
 
     def features(self, x: Tensor, masks: Iterable[Mask], shift: Tensor | None = None) -> Tensor:
         """The last hidden layer, (B, D) -> (B, units), where `shift`, (B, units), is added to the first."""
@@ -235,7 +243,7 @@ class OneByOne:
     def __init__(
         self, net: MaskedMLP, order: Tensor, hidden: Sequence[Tensor], condition: Tensor | None = None
     ) -> None:  # fmt: skip
-        self.shift, self.direct = net.shifts(condition)
+        self.shift, self.said = net.shifts(condition)
         self.net, self.places = net, cast(list[int], order.tolist())
         counts = [torch.bincount(degree, minlength=len(self.places) + 1).tolist() for degree in hidden]
         self.groups = [degree.argsort().split(count) for degree, count in zip(hidden, counts, strict=True)]
@@ -250,7 +258,8 @@ class OneByOne:
         last, start = self.net.linears[-1], self.places[i] * self.net.outputs
         rows = slice(start, start + self.net.outputs)
         said = state[-1] @ last.weight[rows].mT + last.bias[rows]
-        return _plus(said, None if self.direct is None else self.direct[:, rows])
+        straight = None if self.net.direct is None else state[0] @ self.net.direct.weight[rows].mT
+        return _plus(_plus(said, straight), None if self.said is None else self.said[:, rows])
 
     def take(self, state: tuple[Tensor, ...], i: int, value: Tensor) -> tuple[Tensor, ...]:
         """The units of degree i + 1, layer by layer, when the i-th values, (n,), have come."""

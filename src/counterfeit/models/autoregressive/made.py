@@ -39,6 +39,7 @@ class MADE(Autoregressive):
         order_agnostic: whether each mask also has an order of its own.
         order: of the values, by which some are before others; of the first mask where each has its own.
         order_seed: of random orders and of masks.
+        direct: whether each output also sees the values before it without a hidden layer between (section 4.1).
 
     Raises:
         ValueError: where data are not binary, or no mask or a layer without units is asked for.
@@ -54,19 +55,22 @@ class MADE(Autoregressive):
     def __init__(
         self, spec: Spec, hidden: tuple[int, ...] = (500,), activation: MaskedActivation = "relu", dropout: float = 0.0,
         masks: int = 1, order_agnostic: bool = False, order: OrderName = "raster", order_seed: int = 0,
+        direct: bool = False,
     ) -> None:  # fmt: skip
         expect(spec, "binary", "MADE", BINARY)
         if masks < 1:
             raise ValueError(f"masks={masks} came; at least one mask is expected. The paper's numbers are 1 and 32.")
         super().__init__(spec)
-        self.net, self.chains, self.dropout = MaskedMLP(spec.dims, hidden, activation, dropout), masks, dropout
+        self.net = MaskedMLP(spec.dims, hidden, activation, dropout, direct=direct)
+        self.chains, self.dropout = masks, dropout
         names: list[OrderName] = ["random" if order_agnostic and k else order for k in range(masks)]
         orders = [ordering(spec.shape, name, order_seed + k) for k, name in enumerate(names)]
         self.register_buffer("places", torch.stack(orders))
         every = [degrees(spec.dims, hidden, order_seed + k) for k in range(masks)]
         for i, layer in enumerate(zip(*every, strict=True)):
             self.register_buffer(f"degrees{i}", torch.stack(layer if masks > 1 else [layer[0].sort().values]))
-        self.fixed = FixedMasks(self.places[0].argsort() + 1, self.hidden(0)) if masks == 1 else None
+        rank = self.places[0].argsort() + 1
+        self.fixed = FixedMasks(rank, self.hidden(0), direct=direct) if masks == 1 else None
         self.register_load_state_dict_post_hook(_renew)
 
     def hidden(self, k: int) -> list[Tensor]:
@@ -81,7 +85,7 @@ class MADE(Autoregressive):
         """The last hidden layer under the first mask, (B, units)."""
         self.spec.check(x, "MADE.encode")
         chain = self.chain(0)
-        return self.net.features(x.flatten(1), chain.masks[:-1])
+        return self.net.features(x.flatten(1), chain.masks[: len(self.net.layers) - 1])
 
 
 def _renew(model: MADE, _: object) -> None:
@@ -109,7 +113,9 @@ class MADEChain(Chain):
     @property
     def masks(self) -> list[Mask]:
         """Of every layer."""
-        return masks(self.order.argsort() + 1, self.hidden) if self.fixed is None else [*self.fixed]
+        if self.fixed is not None:
+            return [*self.fixed]
+        return masks(self.order.argsort() + 1, self.hidden, direct=self.net.direct is not None)
 
     def parameters(self, x: Tensor) -> Tensor:
         """Log-odds of every value, (B, D) -> (B, D)."""
