@@ -15,6 +15,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+import yaml
 from PIL import Image
 
 import counterfeit as cf
@@ -24,11 +25,15 @@ from counterfeit.cli.output import counted
 from counterfeit.cli.plain import readable
 from counterfeit.cli.settings import settings
 from counterfeit.common.numbers import number
+from counterfeit.config.settings import Train
+from counterfeit.engine.device import CPU, pick_precision
 from counterfeit.engine.distributed import Processes
 from counterfeit.engine.environment import _rounding
 from counterfeit.engine.lock import holder, locked
+from counterfeit.engine.step import Stepper
 from counterfeit.report.comparison.protocols import footnoted
 from counterfeit.report.export import write_samples
+from counterfeit.report.run_page.facts import facts
 
 QUICK = (
     "--train.steps", "2", "--train.batch_size", "8", "--train.tensorboard", "false", "--no-evaluate", "--no-report",
@@ -295,6 +300,38 @@ def test_advice_about_precision_is_by_width():
     assert "pays from layers of about 512 units on" in narrow
     assert "0.5 times at 128 units" in narrow
     assert "Stay with --train.precision fp32" in _rounding({"bf16 at 128 units": 0.5, "bf16 at 2048 units": 1.0})
+
+
+@pytest.mark.parametrize(
+    ("known", "taken"),
+    [({}, "fp32"), ({"avx2": True}, "fp32"), ({"avx512_bf16": True}, "bf16"), ({"amx_bf16": True}, "bf16")],
+)
+def test_the_precision_taken_is_that_which_the_processor_multiplies(monkeypatch, known, taken):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: known, raising=False)
+    assert pick_precision("auto", CPU) == taken
+    assert [pick_precision(name, CPU) for name in ("fp32", "bf16")] == ["fp32", "bf16"]
+    assert pick_precision("auto", torch.device("meta")) == "fp32"
+    model = torch.nn.Linear(2, 2)
+    model.device = CPU
+    stepper = Stepper(model, Train(precision="auto"), Processes())
+    with stepper.precision():
+        assert str(model(torch.rand(1, 2)).dtype) == {"fp32": "torch.float32", "bf16": "torch.bfloat16"}[taken]
+
+
+def test_a_run_keeps_what_it_was_asked_and_what_it_took(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", dict, raising=False)
+    assert main(["train", "gan", *QUICK, "--train.precision", "auto", "--out", str(tmp_path / "auto")]) == 0
+    assert "far slower" not in capsys.readouterr().err
+    kept = yaml.safe_load((tmp_path / "auto/run.yaml").read_text())
+    assert (kept["train"]["precision"], kept["precision"]) == ("auto", "fp32")
+    assert facts(cf.Run(tmp_path / "auto"))["Precision"] == "fp32 on cpu"
+    assert main(["train", "gan", *QUICK, "--train.precision", "bf16", "--out", str(tmp_path / "asked")]) == 0
+    assert "bf16 is far slower than fp32 on this device; --train.precision auto" in capsys.readouterr().err
+
+
+def test_no_recipe_asks_for_bf16_of_processors_without():
+    chosen = {name: catalogue.configure(catalogue.recipe(name)).train.precision for name in catalogue.recipes()}
+    assert {*chosen.values()} == {"fp32", "auto"}
 
 
 def test_a_recipe_is_timed_in_both_precisions(capsys):

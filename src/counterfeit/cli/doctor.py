@@ -66,7 +66,7 @@ def _recipe(name: str, device: str, as_json: bool) -> int:
     """Time a step of a recipe in both precisions."""
     from counterfeit import catalogue
     from counterfeit.catalogue import build
-    from counterfeit.engine.device import pick_device
+    from counterfeit.engine.device import pick_device, pick_precision
     from counterfeit.engine.environment import step_seconds
 
     config, source = catalogue.training_data(catalogue.configure(catalogue.recipe(name)))
@@ -78,7 +78,9 @@ def _recipe(name: str, device: str, as_json: bool) -> int:
         return 0
     told = ", ".join(f"{1000 * value:.3g} ms in {one}" for one, value in seconds.items())
     better = "bf16" if gain > 1.1 else "fp32"
-    print(f"A step of {name} takes {told}: --train.precision {better} (the recipe has {config.train.precision})")
+    has, taken = config.train.precision, pick_precision(config.train.precision, model.device)
+    own = has if has == taken else f"{has}, which is {taken} here"
+    print(f"A step of {name} takes {told}: --train.precision {better} (the recipe has {own})")
     return 0
 
 

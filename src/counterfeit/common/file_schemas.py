@@ -39,7 +39,8 @@ RECIPE = fields({"model": SECTIONS["model"]}, SECTIONS, none)
 RUN = fields(
     {"recipe": text, "model": SECTIONS["model"]},
     {
-        **SECTIONS, "parameters": mapping(whole()), "versions": mapping(text), "device": text, "created": text,
+        **SECTIONS, "parameters": mapping(whole()), "versions": mapping(text), "device": text, "precision": text,
+        "created": text,
         "source": fields({}, {"name": text, "fingerprint": text, "sizes": mapping(whole())}),
         "threads": optional(whole(1, 1_024)),
         "resumed": list_of(fields({"step": whole(), "settings": mapping(anything), "before": mapping(anything)})),

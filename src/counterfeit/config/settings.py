@@ -130,7 +130,8 @@ class Train(OptimizerSettings):
         batch_size: examples in a minibatch, over all micro-batches and processes.
         micro_batches: pieces a minibatch is taken in, to save memory, where losses are means over examples.
         seed: of initial weights, data order and noise.
-        precision: fp32, or bf16 for matrix products with fp32 weights.
+        precision: fp32, bf16 for matrix products with fp32 weights, or auto: bf16 where the device has instructions for
+            it, and fp32 elsewhere, where bf16 is many times slower.
         compile: off, or the torch.compile backend for every net.
         device: auto, cpu, cuda, cuda:1, mps.
         threads: CPU threads; 0 takes as many as the work of a step is worth, lest they wait for each other.
@@ -153,7 +154,7 @@ class Train(OptimizerSettings):
     batch_size: int = 128
     micro_batches: int = 1
     seed: int = 0
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Literal["fp32", "bf16", "auto"] = "fp32"
     compile: Literal["off", "inductor", "aot_eager"] = "off"
     device: str = "auto"
     threads: int = 0

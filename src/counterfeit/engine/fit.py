@@ -331,7 +331,7 @@ class Trainer:
         good = f"the last good checkpoint is {kept[-1].name}" if kept else "no checkpoint had been saved"
         where = began(self.run, self.model, self.examples, self.train, self.processes, step)
         what = "; ".join(filter(None, [what, where]))
-        finding = not_finite(what, step, self.train)
+        finding = not_finite(what, step, self.stepper.train)
         if self.train.doctor != "off":
             self._tell(finding)
         return DivergedError(f"training diverged at step {step}: {what}; {good}. {finding.change}", what)

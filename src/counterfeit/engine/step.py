@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 from counterfeit.common.seeding import mix
 from counterfeit.config.settings import OptimizerSettings, Train
 from counterfeit.core import Clock, Draw, Model, Scaled, Update
+from counterfeit.engine.device import pick_precision
 from counterfeit.engine.distributed import Processes
 from counterfeit.nets.layers import incoming
 
@@ -33,7 +35,8 @@ class Stepper:
     """
 
     def __init__(self, model: Model, train: Train, processes: Processes) -> None:
-        self.model, self.train, self.processes = model, train, processes
+        self.model, self.processes = model, processes
+        self.train = replace(train, precision=pick_precision(train.precision, model.device))
         self.average = EMA(model)
         self.parts: dict[str, Part] = {}
         self.noise = [RandomStream(train.seed, j, model.device) for j in processes.share(train.micro_batches)]
@@ -80,7 +83,7 @@ class Stepper:
         return self.parts[name]
 
     def precision(self) -> AbstractContextManager[object]:
-        """Autocast where bf16 is asked for."""
+        """Autocast where bf16 is asked for, or pays."""
         if self.train.precision == "fp32":
             return nullcontext()
         return torch.autocast(self.model.device.type, torch.bfloat16)

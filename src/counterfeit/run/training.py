@@ -21,7 +21,7 @@ from counterfeit.core import Model
 from counterfeit.data.source import Source
 from counterfeit.data.sources.kept import KEPT, Kept, keep, kept_name
 from counterfeit.engine import checkpoint
-from counterfeit.engine.device import pick_device
+from counterfeit.engine.device import multiplies_bf16, pick_device, pick_precision
 from counterfeit.engine.distributed import Processes, processes
 from counterfeit.engine.fit import Display, LateError, Summary, Validator, fit
 from counterfeit.engine.lock import locked
@@ -50,7 +50,8 @@ def begin(
     group = processes()
     _check(config, model, source, group)
     threads, why = _threads(config.train, model, source)
-    description = config.to_dict() | describe(chosen, source, model) | {"threads": threads}
+    precision = pick_precision(config.train.precision, device)
+    description = config.to_dict() | describe(chosen, source, model) | {"threads": threads, "precision": precision}
     path = create(out, config.recipe, group)
     with locked(path, group):
         if group.is_main:
@@ -133,6 +134,8 @@ def _note_changes(folder: RunFolder, before: Config) -> None:
 
 def _fit(folder: RunFolder, model: Model, source: Source, group: Processes, resume: bool, show: bool) -> Summary:
     config = folder.config
+    if show and group.is_main and config.train.precision == "bf16" and not multiplies_bf16(model.device):
+        console().print("precision: bf16 is far slower than fp32 on this device; --train.precision auto avoids it")
     keep_freed()
     with using(folder.threads):
         display = Display(show, config.to_dict())

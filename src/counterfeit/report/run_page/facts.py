@@ -121,7 +121,7 @@ def facts(run: Run) -> dict[str, str]:
         "Steps": f"{step:,} of {config.train.steps:,}, batches of {config.train.batch_size}",
         "Training time": f"{duration(seconds)} ({state['cpu_seconds']:,.0f} CPU-seconds, {speed})",
         "Checkpoint": _checkpoint(run),
-        "Precision": f"{config.train.precision} on {device}",
+        "Precision": f"{run.description.get('precision', config.train.precision)} on {device}",
         "Seed": str(config.train.seed),
         "Created": str(run.description.get("created", "")).replace("T", " "),
         "Versions": versions,
