@@ -128,8 +128,9 @@ def goals() -> str:
 
 def models() -> str:
     """Every model."""
-    rows = [(f"`{e['name']}`", e["family"], e["summary"], e["capabilities"]) for e in counterfeit.list("models")]
-    return table(("model", "family", "what", "capabilities"), rows)
+    columns = ("family", "density", "summary", "capabilities")
+    rows = [(f"`{e['name']}`", *(e[column] for column in columns)) for e in counterfeit.list("models")]
+    return table(("model", "family", "density", "what", "capabilities"), rows)
 
 
 def sources() -> str:

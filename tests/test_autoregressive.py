@@ -16,7 +16,7 @@ from counterfeit.data.sources.toy import TwoMoons
 from counterfeit.models.autoregressive.full_table import FullTable
 from counterfeit.models.autoregressive.fvsbn import FVSBN
 from counterfeit.models.autoregressive.independent import Independent
-from counterfeit.models.autoregressive.made import MADE
+from counterfeit.models.autoregressive.made import MADE, MaskedNetSettings
 from counterfeit.models.autoregressive.markov import Markov
 from counterfeit.models.autoregressive.nade import NADE
 from counterfeit.models.autoregressive.rnade import RNADE
@@ -40,9 +40,9 @@ CHAINS = {
     "nade-agnostic": lambda spec: NADE(spec, 7, order_agnostic=True, orders=3),
     "made": lambda spec: MADE(spec, (9,), order="reverse"),
     "made-masks": lambda spec: MADE(spec, (9, 11), masks=4),
-    "made-direct": lambda spec: MADE(spec, (9, 11), order="reverse", direct=True),
-    "made-masks-direct": lambda spec: MADE(spec, (9,), masks=3, order_agnostic=True, direct=True),
-    "made-agnostic": lambda spec: MADE(spec, (9, 11, 8), "softplus", masks=3, order_agnostic=True),
+    "made-direct": lambda spec: MADE(spec, (9, 11), MaskedNetSettings(direct=True), order="reverse"),
+    "made-masks-direct": lambda spec: MADE(spec, (9,), MaskedNetSettings("tanh", 0.1, True), 3, order_agnostic=True),
+    "made-agnostic": lambda spec: MADE(spec, (9, 11, 8), MaskedNetSettings("softplus"), masks=3, order_agnostic=True),
 }
 EVERY = {"full-table": lambda spec: FullTable(spec), **CHAINS}
 

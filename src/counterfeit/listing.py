@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from counterfeit.catalogue import able, capabilities, family, models, recipes, sources
+from counterfeit.catalogue import able, branch, capabilities, family, models, recipes, sources
 from counterfeit.common.spelling import nearest, summary
 from counterfeit.metrics import registry
 
@@ -25,7 +25,7 @@ def _list_models() -> list[dict[str, Any]]:
         used.setdefault(entry.model, []).append(entry.name)
     return [
         {
-            "name": name, "family": family(cls), "summary": summary(cls),
+            "name": name, "family": family(cls), "density": branch(cls), "summary": summary(cls),
             "capabilities": capabilities(cls), "recipes": used.get(name, []),
         }
         for name, cls in models().items()

@@ -15,8 +15,40 @@ from typing import Any
 from counterfeit.common.discovery import by_name, concrete, modules
 from counterfeit.common.spelling import nearest, summary
 from counterfeit.core import CAPABILITIES, Model
+from counterfeit.core.capabilities import (
+    Bounds,
+    Completes,
+    Density,
+    Energy,
+    GivenDensity,
+    MarkovChain,
+    Predicts,
+    ProbabilityFlow,
+    Samples,
+    Translates,
+    Upscales,
+)
 
-__all__ = ["UnknownClassError", "able", "capabilities", "family", "model_class", "models", "own", "summaries"]
+__all__ = [
+    "BRANCHES",
+    "UnknownClassError",
+    "able",
+    "branch",
+    "capabilities",
+    "family",
+    "model_class",
+    "models",
+    "own",
+    "summaries",
+]
+
+BRANCHES: dict[str, tuple[type, ...]] = {
+    "explicit, exact": (Density, GivenDensity), "explicit, bounded": (Bounds,),
+    "explicit, by a differential equation": (ProbabilityFlow,), "explicit, but for a constant": (Energy,),
+    "implicit, by a Markov chain": (MarkovChain,),
+    "implicit, direct": (Samples, Translates, Predicts, Completes, Upscales),
+}  # fmt: skip
+"""Branches of the tree of families, and the capabilities that place a model there; the first that it has decides."""
 
 
 @cache
@@ -110,6 +142,19 @@ def summaries() -> dict[str, str]:
 def capabilities(cls: type) -> tuple[str, ...]:
     """Names of what a model can do."""
     return tuple(c.__name__ for c in CAPABILITIES if able(cls, c))
+
+
+def branch(cls: type) -> str:
+    """What a model knows of p(x), and how it samples: its branch in the tree of families, by what it can do.
+
+    After I. Goodfellow, NIPS 2016 Tutorial: Generative Adversarial Networks, figure 9 (arXiv 1701.00160), with a branch
+    of its own for differential equations; empty for what is not generative.
+
+    Example:
+        >>> [branch(model_class(name)) for name in ("made", "vae", "gan")]
+        ['explicit, exact', 'explicit, bounded', 'implicit, direct']
+    """
+    return next((name for name, marks in BRANCHES.items() if any(able(cls, mark) for mark in marks)), "")
 
 
 def able(cls: type, capability: type) -> bool:

@@ -6,6 +6,7 @@ References:
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cached_property
 
 import torch
@@ -22,6 +23,21 @@ from counterfeit.nets.masked import FixedMasks, Mask, MaskedActivation, MaskedML
 __all__ = ["MADE"]
 
 
+@dataclass(frozen=True)
+class MaskedNetSettings:
+    """What a masked net has beside its hidden layers' sizes.
+
+    Arguments:
+        activation: of the hidden layers.
+        dropout: rate at the hidden layers.
+        direct: whether each output also sees the values before it without a hidden layer between (section 4.1).
+    """
+
+    activation: MaskedActivation = "relu"
+    dropout: float = 0.0
+    direct: bool = False
+
+
 class MADE(Autoregressive):
     """A masked autoencoder: one pass gives all conditionals, since masks leave each output what is before it.
 
@@ -33,13 +49,11 @@ class MADE(Autoregressive):
     Arguments:
         spec: what the data are; binary.
         hidden: sizes of the hidden layers.
-        activation: of the hidden layers.
-        dropout: rate at the hidden layers.
+        nets: what else the net has.
         masks: how many; each lets the hidden units see other values (connectivity-agnostic training).
         order_agnostic: whether each mask also has an order of its own.
         order: of the values, by which some are before others; of the first mask where each has its own.
         order_seed: of random orders and of masks.
-        direct: whether each output also sees the values before it without a hidden layer between (section 4.1).
 
     Raises:
         ValueError: where data are not binary, or no mask or a layer without units is asked for.
@@ -53,16 +67,15 @@ class MADE(Autoregressive):
     places: Tensor
 
     def __init__(
-        self, spec: Spec, hidden: tuple[int, ...] = (500,), activation: MaskedActivation = "relu", dropout: float = 0.0,
+        self, spec: Spec, hidden: tuple[int, ...] = (500,), nets: MaskedNetSettings = MaskedNetSettings(),
         masks: int = 1, order_agnostic: bool = False, order: OrderName = "raster", order_seed: int = 0,
-        direct: bool = False,
     ) -> None:  # fmt: skip
         expect(spec, "binary", "MADE", BINARY)
         if masks < 1:
             raise ValueError(f"masks={masks} came; at least one mask is expected. The paper's numbers are 1 and 32.")
         super().__init__(spec)
-        self.net = MaskedMLP(spec.dims, hidden, activation, dropout, direct=direct)
-        self.chains, self.dropout = masks, dropout
+        self.net = MaskedMLP(spec.dims, hidden, nets.activation, nets.dropout, direct=nets.direct)
+        self.chains, self.dropout = masks, nets.dropout
         names: list[OrderName] = ["random" if order_agnostic and k else order for k in range(masks)]
         orders = [ordering(spec.shape, name, order_seed + k) for k, name in enumerate(names)]
         self.register_buffer("places", torch.stack(orders))
@@ -70,7 +83,7 @@ class MADE(Autoregressive):
         for i, layer in enumerate(zip(*every, strict=True)):
             self.register_buffer(f"degrees{i}", torch.stack(layer if masks > 1 else [layer[0].sort().values]))
         rank = self.places[0].argsort() + 1
-        self.fixed = FixedMasks(rank, self.hidden(0), direct=direct) if masks == 1 else None
+        self.fixed = FixedMasks(rank, self.hidden(0), direct=nets.direct) if masks == 1 else None
         self.register_load_state_dict_post_hook(_renew)
 
     def hidden(self, k: int) -> list[Tensor]:
