@@ -21,6 +21,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
 
+import claims as claimed
 import house
 from docstring_parser import parse
 
@@ -377,6 +378,11 @@ def anomalies() -> str:
 
 def _area(value: float, error: float) -> str:
     return f"**{value:.2f}**" if value < 0.5 - 2 * error else f"{value:.2f}"
+
+
+def claims(kind: str) -> str:
+    """Claims of papers of one kind: advantages, disadvantages or comparisons, above what was measured."""
+    return table(("the claim", "measured here", "does it hold?"), getattr(claimed, kind)())
 
 
 def peers() -> str:

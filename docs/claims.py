@@ -1,0 +1,158 @@
+"""What papers claim of adversarial nets, each above what was measured of it here, for the page of claims."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from counterfeit.common.numbers import number
+
+RESULTS = Path(__file__).parents[1] / "results"
+
+
+def _of(name: str, metric: str) -> str:
+    """A metric of a run, as `evaluate --record` kept it: the mean over runs where there are several."""
+    found = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+    several, entry = found["summary"][metric], found["rows"][0]["metrics"].get(metric, {})
+    if several["std"] is not None:
+        return number(several["mean"], several["std"])
+    return number(several["mean"], entry.get("error"))
+
+
+def _reference(name: str, metric: str, row: str) -> str:
+    """What stands beside a metric, such as real data in the place of samples."""
+    found = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+    entry = found["rows"][0]["metrics"][metric]["details"]["references"][row]
+    return number(entry["value"], entry.get("error"))
+
+
+def _cost(model: str, key: str) -> float:
+    """A cost of a model on the digits, from the table of families."""
+    rows = json.loads((RESULTS / "table2.json").read_text(encoding="utf-8"))["rows"]
+    return float(next(row[key] for row in rows if row["model"] == model))
+
+
+def _found(topic: str, what: str) -> str:
+    """A finding of a lesson."""
+    rows = json.loads((RESULTS / "theory.json").read_text(encoding="utf-8"))["rows"]
+    return number(next(row["found"] for row in rows if (row["topic"], row["what"]) == (topic, what)))
+
+
+def _sampling(model: str) -> str:
+    chain = _cost(model, "chain")
+    passes = "1 pass" if chain == 1 else f"{chain:.0f} passes"
+    return f"`{model}` {1000 * _cost(model, 'sampling_seconds'):,.0f} ms in {passes}"
+
+
+def _parameters(model: str, part: str) -> int:
+    rows = json.loads((RESULTS / "table2.json").read_text(encoding="utf-8"))["rows"]
+    return int(next(row["parts"][part] for row in rows if row["model"] == model))
+
+
+def advantages() -> list[tuple[str, str, str]]:
+    """Phrase, what was measured, whether it holds."""
+    return [
+        (
+            '"Markov chains are never needed"',
+            f"1,000 digits: {', '.join(map(_sampling, ('gan', 'vae', 'nade', 'gated-pixelcnn')))}. An "
+            f"independent sample of `dbn-mnist-gray` costs {_of('dbn-mnist-gray', 'autocorrelation-time')} steps of its "
+            f"chain, one of `gsn-mnist` with noise on all layers "
+            f"{_of('gsn-mnist-noise-everywhere', 'autocorrelation-time')}",
+            "yes; nor do variational autoencoders and flows need them",
+        ),
+        (
+            '"only backprop is used to obtain gradients"',
+            f"a step of 128 digits: `gan` {1000 * _cost('gan', 'step_seconds'):.1f} ms for two updates in turn, `vae` "
+            f"{1000 * _cost('vae', 'step_seconds'):.1f} ms for one",
+            "yes; at the price of a second net and update",
+        ),
+        (
+            '"no inference is needed during learning"',
+            f"`gan` has no encoder; that of `vae` has {_parameters('vae', 'encoder'):,} parameters beside "
+            f"{_parameters('vae', 'decoder'):,} of its decoder. Codes of given pictures must then be learnt: `bigan` "
+            f"rebuilds digits with {_of('bigan', 'psnr')} dB, `autoencoder` with {_of('autoencoder', 'psnr')} dB",
+            "yes; whoever wants codes pays later",
+        ),
+        (
+            '"a wide variety of functions can be incorporated into the model"',
+            "perceptrons (`gan`), convolutions (`dcgan`), residual nets (`sngan`, `srgan`), recurrent nets (`next-frame`), "
+            "nets that grow (`progan`): one loop, no change of the mathematics. Layers of a flow must be invertible, and "
+            "nets of autoregressive models masked",
+            "yes",
+        ),
+        (
+            'they "can represent very sharp, even degenerate distributions"',
+            f"FID on MNIST: `gan-mnist` {_of('gan-mnist', 'fid')}, `bigan` {_of('bigan', 'fid')}; `gsn-mnist` with noise on "
+            f"all layers {_of('gsn-mnist-noise-everywhere', 'fid')}, `dbn-mnist-gray` {_of('dbn-mnist-gray', 'fid')}",
+            f"yes; but diffusion, a chain of noise, is as sharp: `diffusion-mnist` {_of('diffusion-mnist', 'fid')}",
+        ),
+        (
+            'the generator is "not updated directly with data examples"',
+            f"nearest training digit of `gan-mnist-2014` at {_of('gan-mnist-2014', 'nearest')}, of held-out digits at "
+            f"{_reference('gan-mnist-2014', 'nearest', 'held-out')}",
+            "true of the gradient; that models with direct updates memorize more is not shown by it",
+        ),
+    ]
+
+
+def disadvantages() -> list[tuple[str, str, str]]:
+    """Phrase, what was measured, whether it holds."""
+    return [
+        (
+            'there is "no explicit representation of" the model\'s density',
+            "what is left is an estimate from samples, and that can be gamed: Parzen windows give real digits "
+            f"{_reference('gan-mnist', 'parzen', 'real')} nats and blurred centroids "
+            f"{_reference('gan-mnist', 'parzen', 'k-means')}",
+            "yes",
+        ),
+        (
+            '"D must be synchronized well with G during training"',
+            "grid of 25, the discriminator ten times slower: "
+            f"{_found('helvetica', 'provoked: modes covered')} modes; by the recipe "
+            f"{_found('helvetica', 'by the recipe from the start: modes covered')}",
+            "yes",
+        ),
+    ]
+
+
+def comparisons() -> list[tuple[str, str, str]]:
+    """Phrase, what was measured, whether it holds."""
+    return [
+        (
+            "samples are generated in parallel, not in a time proportional to the dimension of x",
+            f"1,000 digits of 64 pixels: {', '.join(map(_sampling, ('gan', 'fvsbn', 'made', 'gated-pixelcnn')))}",
+            "yes, against models of one value after another",
+        ),
+        (
+            "the design of the generator has few restrictions",
+            "codes may be smaller than data (64 numbers for 784 pixels in `gan-mnist`); flows keep the dimension, and "
+            f"their densities cost depth: `maf` draws 1,000 points by {_chain('maf')} passes in turn",
+            "yes",
+        ),
+        (
+            "no variational bound is needed",
+            f"`vae-mnist`: bound {_of('vae-mnist', 'elbo')}, by 200 importance samples {_of('vae-mnist', 'iwae')} nats. The "
+            "game over distributions ends at JSD "
+            f"{_found('convergence', 'over distributions: JSD after 60 steps, nats')}",
+            "in the space of distributions; over parameters nothing is guaranteed",
+        ),
+        (
+            "samples are regarded as better",
+            f"FID on MNIST: `bigan` {_of('bigan', 'fid')}, `cgan` {_of('cgan', 'fid')}, `dcgan` {_of('dcgan', 'fid')}; "
+            f"`diffusion-mnist` {_of('diffusion-mnist', 'fid')}, with recall {_of('diffusion-mnist', 'recall')} for "
+            f"{_of('bigan', 'recall')} of `bigan`",
+            "in 2016; diffusion models have caught up",
+        ),
+        (
+            "training has to find the equilibrium of a game, which is harder than to minimize",
+            "V = θψ, both at once: the radius grows by the factor "
+            f"{_found('convergence', 'V = θψ, both at once: growth of the radius in a step')} a step; the Dirac-GAN with R1 "
+            f"shrinks by {_found('convergence', 'Dirac-GAN with R1, both at once: growth of the radius in a step')}",
+            "yes",
+        ),
+    ]
+
+
+def _chain(model: str) -> str:
+    rows = json.loads((RESULTS / "table2-flows.json").read_text(encoding="utf-8"))["rows"]
+    return str(next(row["chain"] for row in rows if row["model"] == model))
