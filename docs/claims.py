@@ -8,6 +8,7 @@ from pathlib import Path
 from counterfeit.common.numbers import number
 
 RESULTS = Path(__file__).parents[1] / "results"
+GSN, DBN, CIRCLES = "gsn-mnist-noise-everywhere", "dbn-mnist-gray", "convergence"
 
 
 def _of(name: str, metric: str) -> str:
@@ -55,9 +56,9 @@ def advantages() -> list[tuple[str, str, str]]:
         (
             '"Markov chains are never needed"',
             f"1,000 digits: {', '.join(map(_sampling, ('gan', 'vae', 'nade', 'gated-pixelcnn')))}. An "
-            f"independent sample of `dbn-mnist-gray` costs {_of('dbn-mnist-gray', 'autocorrelation-time')} steps of "
+            f"independent sample of `dbn-mnist-gray` costs {_of(DBN, 'autocorrelation-time')} steps of "
             f"its chain, one of `gsn-mnist` with noise on all layers "
-            f"{_of('gsn-mnist-noise-everywhere', 'autocorrelation-time')}",
+            f"{_of(GSN, 'autocorrelation-time')}",
             "yes; nor do variational autoencoders and flows need them",
         ),
         (
@@ -76,14 +77,14 @@ def advantages() -> list[tuple[str, str, str]]:
         (
             '"a wide variety of functions can be incorporated into the model"',
             "perceptrons (`gan`), convolutions (`dcgan`), residual nets (`sngan`, `srgan`), recurrent nets "
-            "(`next-frame`), nets that grow (`progan`): one loop, no change of the mathematics. Layers of a flow must be "
-            "invertible, and nets of autoregressive models masked",
+            "(`next-frame`), nets that grow (`progan`): one loop, no change of the mathematics. Layers of a flow must "
+            "be invertible, and nets of autoregressive models masked",
             "yes",
         ),
         (
             'they "can represent very sharp, even degenerate distributions"',
             f"FID on MNIST: `gan-mnist` {_of('gan-mnist', 'fid')}, `bigan` {_of('bigan', 'fid')}; `gsn-mnist` with noise "
-            f"on all layers {_of('gsn-mnist-noise-everywhere', 'fid')}, `dbn-mnist-gray` {_of('dbn-mnist-gray', 'fid')}",
+            f"on all layers {_of(GSN, 'fid')}, `dbn-mnist-gray` {_of(DBN, 'fid')}",
             f"yes; but diffusion, a chain of noise, is as sharp: `diffusion-mnist` {_of('diffusion-mnist', 'fid')}",
         ),
         (
@@ -131,9 +132,9 @@ def comparisons() -> list[tuple[str, str, str]]:
         ),
         (
             "no variational bound is needed",
-            f"`vae-mnist`: bound {_of('vae-mnist', 'elbo')}, by 200 importance samples {_of('vae-mnist', 'iwae')} nats. "
-            "The game over distributions ends at JSD "
-            f"{_found('convergence', 'over distributions: JSD after 60 steps, nats')}",
+            f"`vae-mnist`: bound {_of('vae-mnist', 'elbo')}, by 200 importance samples {_of('vae-mnist', 'iwae')} nats"
+            ". The game over distributions ends at JSD "
+            f"{_found(CIRCLES, 'over distributions: JSD after 60 steps, nats')}",
             "in the space of distributions; over parameters nothing is guaranteed",
         ),
         (
@@ -146,8 +147,8 @@ def comparisons() -> list[tuple[str, str, str]]:
         (
             "training has to find the equilibrium of a game, which is harder than to minimize",
             "V = θψ, both at once: the radius grows by the factor "
-            f"{_found('convergence', 'V = θψ, both at once: growth of the radius in a step')} a step; the Dirac-GAN with "
-            f"R1 shrinks by {_found('convergence', 'Dirac-GAN with R1, both at once: growth of the radius in a step')}",
+            f"{_found(CIRCLES, 'V = θψ, both at once: growth of the radius in a step')} a step; the Dirac-GAN with "
+            f"R1 shrinks by {_found(CIRCLES, 'Dirac-GAN with R1, both at once: growth of the radius in a step')}",
             "yes",
         ),
     ]
