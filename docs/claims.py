@@ -83,8 +83,8 @@ def advantages() -> list[tuple[str, str, str]]:
         ),
         (
             'they "can represent very sharp, even degenerate distributions"',
-            f"FID on MNIST: `gan-mnist` {_of('gan-mnist', 'fid')}, `bigan` {_of('bigan', 'fid')}; `gsn-mnist` with noise "
-            f"on all layers {_of(GSN, 'fid')}, `dbn-mnist-gray` {_of(DBN, 'fid')}",
+            f"FID on MNIST: `gan-mnist` {_of('gan-mnist', 'fid')}, `bigan` {_of('bigan', 'fid')}; `gsn-mnist` with "
+            f"noise on all layers {_of(GSN, 'fid')}, `dbn-mnist-gray` {_of(DBN, 'fid')}",
             f"yes; but diffusion, a chain of noise, is as sharp: `diffusion-mnist` {_of('diffusion-mnist', 'fid')}",
         ),
         (
