@@ -59,6 +59,7 @@ from counterfeit.core import (
     Model,
     Net,
     Predicts,
+    Renders,
     Samples,
     Spec,
     Stepwise,
@@ -338,6 +339,21 @@ def translations(model: Any) -> None:
     rejects(partial(model.translate, x, to.float()), "float32")
 
 
+@asks(Renders)
+def renderings(model: Any) -> None:
+    """What is made of given pictures is like the data, each by itself, and the same every time; others are refused."""
+    model.eval()
+    with torch.no_grad(), seeded(0):
+        given = torch.rand(4, *model.spec.given)
+        y, again, alone = model.render(given), model.render(given), model.render(given[1:2])
+    model.spec.check(y, "the data")
+    assert torch.equal(y, again), "the same picture is rendered differently"
+    off = float((alone - y[1:2]).abs().max())
+    assert off < 1e-5, f"a picture is off by {off:.2g} where it is rendered by itself"
+    for x, came in wrong(model.spec.givens):
+        rejects(partial(model.render, x), came)
+
+
 @asks(Density)
 def density(small: Any) -> None:
     """Probabilities of all states sum to one; a density integrates to one."""
@@ -456,7 +472,8 @@ def _takers(model: Model) -> Iterator[tuple[Callable[..., Tensor], list[Any]]]:
     others["steps"] = 2
     told = (2,) if model.spec.classes else (2, model.spec.max_tokens)
     others["y"] = torch.zeros(told).long() if model.spec.classes or model.spec.vocabulary else None
-    others["y"] = torch.zeros(2, *model.spec.series) if model.spec.series else others["y"]
+    beside = model.spec.series or model.spec.given
+    others["y"] = torch.zeros(2, *beside) if beside else others["y"]
     limited = [c for c in CAPABILITIES if c is not Upscales]  # which takes any size: see `upscaling`
     for capability in (c for c in limited if isinstance(model, c)):
         for name, method in inspect.getmembers(capability, inspect.isfunction):

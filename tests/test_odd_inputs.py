@@ -167,6 +167,7 @@ NEEDS = {  # a line that says what is missing, where data lack what a model is a
     "labels": r"labels|classes came.*expects 2", "captions": "without captions",
     "videos": "numbered frames|frames; 15 are",
     "binary": "Add `binarize`", "changes": "values that change are expected",
+    "pairs": "pairs of images are expected",
     "pair": "3 classes came; CycleGAN expects 2", "sound": "expects real. Choose sound",
     "texts": "kind 'image' came; sentence-.* expects tokens",
 }  # fmt: skip
@@ -175,6 +176,7 @@ LACKING = {
     **dict.fromkeys(("acgan", "cgan", "classifier", "semi-supervised-gan", "stargan"), "labels"),
     "semi-supervised-aae": "labels",
     **dict.fromkeys(("cyclegan", "cyclegan-cifar10"), "labels"),
+    **dict.fromkeys(("pix2pix", "pix2pix-olivetti"), "pairs"),
     "text2image": "captions", "next-frame": "videos", "wavenet": "sound",
     **dict.fromkeys(("sentence-rnn", "sentence-vae"), "texts"),
     **dict.fromkeys(("full-table", "independent", "markov"), "binary"),

@@ -24,6 +24,7 @@ from counterfeit.core.capabilities import (
     MarkovChain,
     Predicts,
     ProbabilityFlow,
+    Renders,
     Samples,
     Translates,
     Upscales,
@@ -46,7 +47,7 @@ BRANCHES: dict[str, tuple[type, ...]] = {
     "explicit, exact": (Density, GivenDensity), "explicit, bounded": (Bounds,),
     "explicit, by a differential equation": (ProbabilityFlow,), "explicit, but for a constant": (Energy,),
     "implicit, by a Markov chain": (MarkovChain,),
-    "implicit, direct": (Samples, Translates, Predicts, Completes, Upscales),
+    "implicit, direct": (Samples, Translates, Predicts, Completes, Upscales, Renders),
 }  # fmt: skip
 """Branches of the tree of families, and the capabilities that place a model there; the first that it has decides."""
 

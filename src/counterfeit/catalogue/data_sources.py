@@ -20,6 +20,7 @@ from counterfeit.data.sources.arrays import SUFFIXES, Arrays
 from counterfeit.data.sources.captioned_folder import CaptionedFolder
 from counterfeit.data.sources.folder import Folder
 from counterfeit.data.sources.kept import KEPT, Kept, kept_name
+from counterfeit.data.sources.paired_folder import PairedFolder
 from counterfeit.data.sources.sounds import Sounds, holds_sounds
 from counterfeit.data.sources.table import TABLES, Table
 from counterfeit.data.sources.text_lines import TEXT, Lines
@@ -89,6 +90,8 @@ def _named(data: Data, beside: Path | None) -> tuple[type[Source], Path | None]:
 
 def _folder_of(path: Path, data: Data) -> type[Source]:
     """The source that reads a folder or zip, by what it holds."""
+    if data.pairs != "none":
+        return PairedFolder
     if holds_sounds(path):
         return Sounds
     return Videos if data.frames else CaptionedFolder if CaptionedFolder.has_captions(path) else Folder
@@ -97,7 +100,8 @@ def _folder_of(path: Path, data: Data) -> type[Source]:
 def _construct(cls: type[Source], path: Path | None, data: Data) -> Source:
     known = [p for p in inspect.signature(cls).parameters if p != "path"]
     every = data.every if data.every > 1 else None
-    given = {"size": data.size, "span": data.span, "frames": data.frames, "every": every}
+    pairs = None if data.pairs == "none" else data.pairs
+    given = {"size": data.size, "span": data.span, "frames": data.frames, "every": every, "pairs": pairs}
     for key in [key for key, value in given.items() if value is not None and key not in known]:
         raise ValueError(f"data.{'range' if key == 'span' else key} came; {data.name} takes none. Leave it out.")
     options = [key for key in known if key not in given]

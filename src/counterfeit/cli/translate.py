@@ -1,7 +1,8 @@
-"""Take images to other domains, classes that the run was trained on; or draw them in more pixels.
+"""Take images to other domains, classes that the run was trained on; draw them in more pixels; or render given ones.
 
-Which of the two a run does depends on its model: one that upscales takes pictures of any size and no --to. A diffusion
-model with labels does both, and translates where there is a --to.
+Which of these a run does depends on its model: one that upscales takes pictures of any size and no --to, and one that
+learnt pairs takes the first of a pair. A diffusion model with labels translates where there is a --to, and else
+upscales.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ EXAMPLE = """examples:
   counterfeit translate runs/first --to horse,zebra                 a row of each, below the images
   counterfeit translate runs/first --to all --input deer/ --out many/  a folder of each: many/horse, many/zebra, …
   counterfeit translate runs/large --input small.png --out large.png   by a model that upscales
+  counterfeit translate runs/pairs --input sketch.png --out drawn.png  by one that learnt pairs, such as pix2pix
 """
 
 
@@ -54,22 +56,25 @@ def options(parser: argparse.ArgumentParser) -> None:
 def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     """Translate or upscale."""
     args = parser.parse_args(arguments)
-    from counterfeit.core import Translates, Upscales, require
+    from counterfeit.core import Renders, Translates, Upscales, require
     from counterfeit.run.run import Run
 
     if args.count < 1:
         raise ValueError(f"--count {args.count} came; at least 1 is expected.")
     source = Run(args.run, args.checkpoint, args.device)
-    if not isinstance(source.model, (Translates, Upscales)):
+    if not isinstance(source.model, (Renders, Translates, Upscales)):
         raise ValueError(f"{type(source.model).__name__} neither translates nor upscales. Name another run.")
     out, folder = samples_writable(args.out, source.path / "translations.png")
-    if isinstance(source.model, Translates) and (args.to or not isinstance(source.model, Upscales)):
+    names: list[str] = []
+    if isinstance(source.model, Renders):
+        before, *rows = rendered(source, args)
+        words = f"{counted(len(before), 'image')} made of given ones"
+    elif isinstance(source.model, Translates) and (args.to or not isinstance(source.model, Upscales)):
         labels = domains(source, args.to)
         names = [source.source.called(label) for label in labels]
         before, *rows = translated(source, args, labels)
         words = f"{counted(len(before), 'image')} taken to {', '.join(names)}"
     else:
-        names = []
         before, *rows = upscaled(source, args)
         factor = require(source.model, Upscales).factor
         words = f"{counted(len(before), 'image')} drawn in {factor} times as many pixels a side"
@@ -110,6 +115,19 @@ def translated(run: Run, args: argparse.Namespace, to: Sequence[int]) -> list[li
         x = found.x if len(to) > 1 else found.x[found.y != to[0]]
         x = x[spaced(min(args.count, len(x)), len(x))]
     return [[*run.source.natural(x)], *([*run.translate(x, label)] for label in to)]
+
+
+def rendered(run: Run, args: argparse.Namespace) -> list[list[Tensor]]:
+    """Given images, (C', H, W), and what is made of them, (C, H, W) each, in [0, 1]."""
+    from counterfeit.data.images import alike_channels
+    from counterfeit.data.selection import evenly_spaced
+    from counterfeit.data.user_images import read_given
+
+    if args.to is not None:
+        raise ValueError(f"--to {args.to} came; {run.name} makes one kind of pictures of another. Leave it out.")
+    some = None if args.input else evenly_spaced(run.source, args.split, args.count)
+    given = read_given(args.input, run.source) if some is None else some.labels
+    return [[*row] for row in alike_channels(given, run.render(given))]
 
 
 def upscaled(run: Run, args: argparse.Namespace) -> list[list[Tensor]]:

@@ -34,6 +34,8 @@ class Data:
         range: LOW,HIGH: the values of files that are black and white; auto: all that integers can hold, all of floats.
         frames: length of a video, where the data are videos; null where they are not.
         every: of a video, every so many frames are kept.
+        pairs: of a folder, what belongs together: folders (pictures of one name in A and B), or halves (left and right
+            of each picture). The second of each pair is learnt from the first.
         transforms: applied to every batch, by name: binarize, dequantize, logit, symmetric, standardize, flatten; auto:
             what the model expects of data of this kind, as a flow dequantized pictures.
         options: further arguments of the source.
@@ -48,6 +50,7 @@ class Data:
     range: str | tuple[float, float] = "auto"
     frames: int | None = None
     every: int = 1
+    pairs: Literal["none", "folders", "halves"] = "none"
 
     def __post_init__(self) -> None:
         if not self.name:

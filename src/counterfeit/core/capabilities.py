@@ -31,6 +31,7 @@ __all__ = [
     "MarkovChain",
     "Predicts",
     "ProbabilityFlow",
+    "Renders",
     "Samples",
     "Scores",
     "Stepwise",
@@ -296,6 +297,15 @@ class Upscales(Protocol):
 
     def upscale(self, x: Tensor) -> Tensor:
         """Pictures (B, C, H, W) of any size as (B, C, factor H, factor W)."""
+
+
+@capability
+@runtime_checkable
+class Renders(Protocol):
+    """Makes, of a given picture, the one that belongs to it, as learnt from pairs."""
+
+    def render(self, given: Tensor) -> Tensor:
+        """What belongs to pictures in [0, 1], (B, *given), as (B, *shape)."""
 
 
 @capability

@@ -23,7 +23,8 @@ NUMBERS: tuple[Kind, ...] = ("image", "binary", "real")
 class Batch(NamedTuple):
     """A minibatch in the data's natural unit: images in [0, 1], (B, C, H, W); points (B, D).
 
-    `y` belongs to each example: its label, (B,), the tokens of its caption, (B, length), or its series, (B, C, frames).
+    `y` belongs to each example: its label, (B,), the tokens of its caption, (B, length), its series, (B, C, frames), or
+    the picture that it is to be made from, (B, C, H, W).
     """
 
     x: Tensor
@@ -102,6 +103,8 @@ class Spec:
     Data with a second series have, in place of labels, real numbers (B, *`series`): `series` is (channels, frames), and
     frame f goes with the values from f `hop` on along the last axis of an example.
 
+    Pairs of pictures have, in place of labels, the picture that each example is to be made from, (B, *`given`).
+
     Examples of kind "tokens" are texts: such tokens themselves, (B, T), as whole numbers in floating point.
 
     Example:
@@ -116,6 +119,7 @@ class Spec:
     max_tokens: int = 0
     phrases: tuple[tuple[tuple[str, ...], ...], ...] = ()
     series: tuple[int, ...] = ()
+    given: tuple[int, ...] = ()
 
     @property
     def hop(self) -> int:
@@ -131,6 +135,11 @@ class Spec:
     def dims(self) -> int:
         """Number of values in one example."""
         return math.prod(self.shape)
+
+    @property
+    def givens(self) -> Spec:
+        """What the pictures are that examples of pairs are made from."""
+        return Spec(self.given)
 
     @property
     def bounded(self) -> bool:

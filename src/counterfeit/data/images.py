@@ -21,8 +21,8 @@ from counterfeit.common.files import DataError, atomic
 from counterfeit.common.progress import Bar
 
 __all__ = [
-    "Span", "bombs_refused", "crop_resize", "decode", "encode_png", "extremes", "fill", "from_unit", "open_image",
-    "resize", "save_png", "tile", "to_uint8", "to_unit",
+    "Span", "alike_channels", "bombs_refused", "crop_resize", "decode", "encode_png", "extremes", "fill",
+    "from_unit", "open_image", "resize", "save_png", "tile", "to_uint8", "to_unit",
 ]  # fmt: skip
 
 Span = tuple[float, float]
@@ -139,6 +139,12 @@ def fill(read: Callable[[int], np.ndarray], shape: tuple[int, ...], what: str) -
         for count in pool.map(some, range(0, len(out), share)):
             bar.update(count)
     return torch.from_numpy(out)
+
+
+def alike_channels(*images: Tensor) -> tuple[Tensor, ...]:
+    """Images, (N, C, H, W) each, in as many channels: gray ones in color where others are."""
+    most = max(x.shape[1] for x in images)
+    return tuple(x.expand(-1, most, -1, -1) for x in images)
 
 
 def to_uint8(x: Tensor) -> np.ndarray:

@@ -92,7 +92,7 @@ class InMemory(Examples):
 
     Arguments:
         x: uint8 (N, *shape), divided by `scale` when read; or float32, handed over as it is.
-        y: labels, int64 (N,), or None.
+        y: labels, int64 (N,), captions, series or, as uint8, pictures that examples are made from; or None.
         scale: what the largest 8-bit value means, 255 for images.
     """
 
@@ -108,7 +108,10 @@ class InMemory(Examples):
         x = self.x.index_select(0, index)
         if x.dtype == torch.uint8:
             x = x.float().div_(self.scale)
-        return Batch(x, None if self.y is None else self.y.index_select(0, index))
+        y = None if self.y is None else self.y.index_select(0, index)
+        if y is not None and y.dtype == torch.uint8:
+            y = y.float().div_(255.0)
+        return Batch(x, y)
 
     @property
     def labels(self) -> Tensor | None:

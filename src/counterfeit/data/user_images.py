@@ -24,7 +24,7 @@ from counterfeit.data.sources.sounds import read_clips
 from counterfeit.data.sources.table import TABLES, Table, read_table
 from counterfeit.data.sources.text_lines import TEXT, Text, read_lines
 
-__all__ = ["Inputs", "read_examples", "read_inputs", "read_mask", "read_whole"]
+__all__ = ["Inputs", "read_examples", "read_given", "read_inputs", "read_mask", "read_whole"]
 
 HALF = 128  # of 255: what is lighter is white, what is less opaque is transparent
 
@@ -61,6 +61,18 @@ def read_inputs(path: str | Path, source: Source, seed: int = 0) -> Inputs:
         return Inputs(x.round().reshape(mask.shape), mask, names)
     with seeded(seed):
         return Inputs(source.transform(x), mask, names)
+
+
+def read_given(path: str | Path, source: Source) -> Tensor:
+    """Read a picture, or those of a folder or a zip, as the first ones of pairs, (N, *given): central square, resized.
+
+    Raises:
+        DataError: no such file, no pictures in it, one that is damaged, or one that cannot take the shape of `given`.
+    """
+    pictures = _pictures(Path(path).expanduser())
+    with bombs_refused():
+        images = [_image(pictures.read(i), pictures.where(i), source.spec.givens) for i in range(len(pictures.names))]
+    return torch.from_numpy(np.stack(images)).float() / 255
 
 
 def read_examples(paths: Sequence[str | Path], source: Source, seed: int = 0) -> tuple[list[str], Tensor]:

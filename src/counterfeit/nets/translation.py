@@ -7,6 +7,8 @@ References:
     A Learned Representation For Artistic Style, Dumoulin et al., 2016 (arXiv 1610.07629).
     StarGAN: Unified Generative Adversarial Networks for Multi-Domain Image-to-Image Translation, Choi et al., 2018
         (arXiv 1711.09020), tables 4 and 5.
+    Image-to-Image Translation with Conditional Adversarial Networks, Isola et al., 2017 (arXiv 1611.07004), section
+        6.1.
 """
 
 from __future__ import annotations
@@ -19,9 +21,12 @@ from torch import Tensor, nn
 from torch.nn.functional import instance_norm, one_hot
 
 from counterfeit.core import Net, Spec
-from counterfeit.nets.conv import halvings, initialize
+from counterfeit.nets.conv import halvings, initialize, widths
+from counterfeit.nets.mlp import Dropout
 
-__all__ = ["DomainDiscriminator", "ImagePool", "PatchDiscriminator", "ResnetGenerator", "TranslationPlayers"]
+__all__ = [
+    "DomainDiscriminator", "ImagePool", "PatchDiscriminator", "ResnetGenerator", "SkipGenerator", "TranslationPlayers",
+]  # fmt: skip
 
 DOWN = 2  # halvings of the sides before the residual blocks
 PATCH = 3  # halvings of the discriminator of patches, of 54 pixels at full size
@@ -122,6 +127,52 @@ class ResnetGenerator(Net):
             domain = one_hot(y, self.domains).to(x.dtype)
             x = torch.cat([x, domain[:, :, None, None].expand(-1, -1, *x.shape[2:])], 1)
         return self.last(self.body(x, domain)).float().sigmoid()
+
+
+class SkipGenerator(Net):
+    """Pictures (B, C', H, W) in [0, 1] -> (B, C, H, W): halved level by level, and doubled with each level beside it.
+
+    What is at the same place in both, such as edges, need not pass through the smallest level (a U-Net).
+
+    Arguments:
+        spec: what the pictures to make are; their sides can be halved.
+        given: channels of the pictures that come.
+        width: channels of the largest level; every smaller one has twice those of the one before, up to eight times.
+        dropout: rate on the way up, at all levels but the largest.
+    """
+
+    def __init__(self, spec: Spec, given: int, width: int, dropout: float) -> None:
+        super().__init__()
+        if width < 1 or not 0 <= dropout < 1:
+            raise ValueError(f"width={width} and dropout={dropout} came; at least 1 and a rate in [0, 1) are expected.")
+        channels = widths(width, halvings(spec))
+        self.downs = nn.ModuleList(
+            nn.Sequential(
+                *([] if level == 0 else [nn.LeakyReLU(0.2)]), nn.Conv2d(a, b, 4, 2, 1, bias=level == 0),
+                *([] if level == 0 else [_norm(b)]),
+            )
+            for level, (a, b) in enumerate(pairwise([given, *channels]))
+        )  # fmt: skip
+        self.ups = nn.ModuleList(
+            nn.Sequential(
+                nn.ReLU(), nn.ConvTranspose2d(a * (1 + (level > 0)), b, 4, 2, 1, bias=False), _norm(b),
+                *([Dropout(dropout)] if dropout else []),
+            )
+            for level, (a, b) in enumerate(pairwise(channels[::-1]))
+        )  # fmt: skip
+        last = channels[0] * (1 + (len(channels) > 1))
+        self.last = nn.Sequential(nn.ReLU(), nn.ConvTranspose2d(last, spec.shape[0], 4, 2, 1))
+        initialize(self)
+
+    def forward(self, given: Tensor) -> Tensor:
+        """(B, C', H, W) -> (B, C, H, W)."""
+        h, levels = 2 * given - 1, []
+        for down in self.downs:
+            h = down(h)
+            levels.append(h)
+        for up, beside in zip(self.ups, levels[-2::-1], strict=True):
+            h = torch.cat([up(h), beside], 1)
+        return self.last(h).float().sigmoid()
 
 
 @dataclass(frozen=True)

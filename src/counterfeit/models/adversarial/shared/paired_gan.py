@@ -57,17 +57,21 @@ class PairedGAN(AlternatingGAN[Tensor]):
         """The generator descends its errors, and an adversarial loss where there is a game."""
         losses = self.errors(real.x, fake)
         if self.adversarial_weight:
-            adversarial = self.objective.generator(self.discriminator_outputs(fake)[:, :1])
+            adversarial = self.objective.generator(self.judged(real, fake))
             losses["adversarial"] = self.adversarial_weight * adversarial
         return Update.of("generator", losses)
 
     def discriminator_update(self, real: Batch, fake: Tensor, clock: Clock) -> Update:
         """The discriminator tells data from what was made in their place."""
         fake = fake.detach()
-        on_real, on_fake = self.discriminator_outputs(real.x), self.discriminator_outputs(fake)
+        on_real, on_fake = self.judged(real, real.x), self.judged(real, fake)
         losses = {"loss": self.settings.discriminator_loss(on_real, on_fake)}
-        losses |= self.penalty(self.discriminator_outputs, real.x, fake, clock)
+        losses |= self.penalty(lambda x: self.judged(real, x).mean(1), real.x, fake, clock)
         return Update.of("discriminator", losses, self.shown(on_real, on_fake))
+
+    def judged(self, real: Batch, x: Tensor) -> Tensor:  # noqa: ARG002
+        """What the discriminator says of `x`, made in the place of a minibatch or its own: (B, outputs) to play for."""
+        return self.discriminator_outputs(x)[:, :1]
 
     def discriminator_outputs(self, x: Tensor, y: Tensor | None = None) -> Tensor:  # noqa: ARG002
         """The discriminator's logit of examples `x`, (B, 1), augmented and blurred while training."""
