@@ -10,6 +10,7 @@ Example:
 """
 
 from counterfeit.theory import (
+    bayes,
     convergence,
     counting,
     fits,
@@ -22,5 +23,6 @@ from counterfeit.theory import (
 )
 
 __all__ = [
-    "convergence", "counting", "fits", "game", "gaussian", "information", "likelihood", "montecarlo", "quadrature",
+    "bayes", "convergence", "counting", "fits", "game", "gaussian", "information", "likelihood", "montecarlo",
+    "quadrature",
 ]  # fmt: skip

@@ -19,11 +19,11 @@ from counterfeit.theory.likelihood import expected_first_zero, first_zero, fit_n
 __all__ = ["lesson"]
 
 MEAN, STD, DRAWS = 1.0, 1.5, 20
-MEANS, STDS = torch.linspace(-1, 3, 801).double(), torch.linspace(0.5, 3, 501).double()
+MEANS, STDS = torch.linspace(-1, 3, 801, dtype=torch.float64), torch.linspace(0.5, 3, 501, dtype=torch.float64)
 PIXELS, PICTURES, LEVELS = 784, 1_000, 256
 TYPES = {"float32": torch.float32, "float64": torch.float64}
 SHADES = 16  # of the bundled digits, beside 0
-THETAS = torch.linspace(0.05, 0.95, 901).double()
+THETAS = torch.linspace(0.05, 0.95, 901, dtype=torch.float64)
 SIGMAS = 4.0  # standard errors by which a mean over draws may miss
 
 
@@ -147,7 +147,7 @@ def _curves(x: Tensor, seed: int, theme: Theme, axes: Any) -> None:
     left, middle, right = axes
     blue, orange, teal, violet = theme.curves[:4]
     fit = fit_normal(x)
-    wide = torch.linspace(-5.5, 7, 400).double()
+    wide = torch.linspace(-5.5, 7, 400, dtype=torch.float64)
     for (mean, std), color, style in (
         (fit, blue, "-"), ((MEAN, STD), theme.ink, "--"), ((2.5, 1.5), orange, "-"), ((1.0, 0.7), teal, "-"),
         ((1.0, 3.0), violet, "-"),
@@ -163,7 +163,7 @@ def _curves(x: Tensor, seed: int, theme: Theme, axes: Any) -> None:
 
 
 def _over_means(x: Tensor, axes: Any, theme: Theme) -> None:
-    means = torch.linspace(-1, 3, 400).double()
+    means = torch.linspace(-1, 3, 400, dtype=torch.float64)
     mean, std = fit_normal(x)
     logs = _log_likelihood(x, means, std.expand_as(means))
     power = math.floor(float(logs.max()) / math.log(10))
