@@ -18,11 +18,12 @@ from counterfeit.theory import (
     gaussian,
     information,
     likelihood,
+    linear_gaussian,
     montecarlo,
     quadrature,
 )
 
 __all__ = [
-    "bayes", "convergence", "counting", "fits", "game", "gaussian", "information", "likelihood", "montecarlo",
-    "quadrature",
+    "bayes", "convergence", "counting", "fits", "game", "gaussian", "information", "likelihood",
+    "linear_gaussian", "montecarlo", "quadrature",
 ]  # fmt: skip
