@@ -14,7 +14,7 @@ from counterfeit.report.theory import TOPICS
 from counterfeit.report.theory.topic import Evidence, informed, lesson, record
 from counterfeit.report.theory.watch import watched
 
-EXACT = ("likelihood", "bayes", "elbo", "football", "divergences", "convergence", "parameters")
+EXACT = ("likelihood", "bayes", "elbo", "nash", "football", "divergences", "convergence", "parameters")
 RESULTS = Path(__file__).parents[1] / "results" / "theory.json"
 
 

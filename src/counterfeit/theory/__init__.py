@@ -19,11 +19,12 @@ from counterfeit.theory import (
     information,
     likelihood,
     linear_gaussian,
+    matrix_games,
     montecarlo,
     quadrature,
 )
 
 __all__ = [
     "bayes", "convergence", "counting", "fits", "game", "gaussian", "information", "likelihood",
-    "linear_gaussian", "montecarlo", "quadrature",
+    "linear_gaussian", "matrix_games", "montecarlo", "quadrature",
 ]  # fmt: skip
