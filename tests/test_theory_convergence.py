@@ -58,7 +58,7 @@ def test_taking_turns_keeps_a_quadratic_form():
 
 
 @pytest.mark.parametrize("game", ["bilinear", "dirac"])
-@pytest.mark.parametrize("order", ["simultaneous", "alternating"])
+@pytest.mark.parametrize("order", ["simultaneous", "alternating", "extragradient"])
 @pytest.mark.parametrize("r1", [0.0, 0.3, 50.0])
 def test_growth_is_the_largest_eigenvalue_of_the_step(game, order, r1):
     at = lambda start: convergence.play(game, start, 0.1, 1, order, r1)[1]  # noqa: E731
@@ -66,6 +66,24 @@ def test_growth_is_the_largest_eigenvalue_of_the_step(game, order, r1):
     jacobian = torch.stack([at((tiny, 0.0)), at((0.0, tiny))], 1) / tiny
     largest = float(torch.linalg.eigvals(jacobian).abs().max())
     assert convergence.growth(game, 0.1, order, r1) == pytest.approx(largest, rel=1e-6)
+
+
+def test_extragradient_shrinks_the_radius_by_the_closed_form_in_every_step():
+    radius = convergence.play("bilinear", (1.0, 0.5), 0.3, 50, "extragradient").norm(dim=1)
+    assert torch.allclose(radius[1:] / radius[:-1], torch.tensor(math.sqrt(1 - 0.3**2 + 0.3**4)).double())
+
+
+def test_extragradient_takes_the_gradient_of_where_a_step_would_lead():
+    ahead = convergence.play("dirac", (0.7, -0.4), 0.2, 1, r1=0.3)[1].tolist()
+    there = convergence.play("dirac", tuple(ahead), 0.2, 1, r1=0.3)[1] - torch.tensor(ahead).double()
+    moved = convergence.play("dirac", (0.7, -0.4), 0.2, 1, "extragradient", r1=0.3)[1]
+    assert torch.allclose(moved, torch.tensor([0.7, -0.4]).double() + there, atol=1e-7)
+
+
+def test_the_mean_of_taking_turns_is_what_the_other_player_has_moved():
+    theta, psi = convergence.play("bilinear", (1.0, 0.5), 0.1, 500, "alternating").T
+    assert float(psi[:-1].mean()) == pytest.approx(float(theta[0] - theta[-1]) / (0.1 * 500))
+    assert float(theta[1:].mean()) == pytest.approx(float(psi[-1] - psi[0]) / (0.1 * 500))
 
 
 def test_the_dirac_game_runs_away_and_its_penalty_brings_it_back():

@@ -12,7 +12,7 @@ from counterfeit.losses import OBJECTIVES
 from counterfeit.report.theory.discriminator import LINE as WIDE
 from counterfeit.report.theory.discriminator import PAIRS
 from counterfeit.report.theory.lone_discriminator import trained
-from counterfeit.theory import fits, game, information, quadrature
+from counterfeit.theory import fits, game, information, matrix_games, quadrature
 
 LINE = quadrature.rule(-20.0, 20.0, 160)
 
@@ -60,6 +60,21 @@ def test_the_loss_of_the_engine_is_half_the_value():
     loss = OBJECTIVES["minimax"].discriminator(logits.repeat_interleave(counts), logits)
     value = game.value(logits, p.double().log(), torch.full((9,), 1 / 9).double().log())
     assert float(loss) == pytest.approx(-0.5 * float(value), rel=1e-6)
+
+
+def test_the_table_mixed_by_the_generator_is_the_value():
+    levels = torch.tensor([0.2, 0.5, 0.9], dtype=torch.float64)
+    p, q = P[:3] / P[:3].sum(), Q[:3] / Q[:3].sum()
+    said = torch.cartesian_prod(levels, levels, levels)
+    by_value = torch.stack([game.value(one.logit(), p.log(), q.log()) for one in said])
+    assert torch.allclose(game.table(p, levels) @ q, by_value)
+
+
+def test_the_table_of_the_game_is_worth_the_equilibrium():
+    p = P[:2] / P[:2].sum()
+    solved = matrix_games.solve(game.table(p, torch.arange(1, 64).double() / 64))
+    assert solved.value == pytest.approx(game.EQUILIBRIUM, abs=1e-9)
+    assert torch.allclose(solved.column, p, rtol=0.04)
 
 
 def test_distance_is_the_mean_error_over_what_is_seen():

@@ -84,6 +84,31 @@ def test_mutual_information_is_what_knowing_x_saves():
     assert float(information.mutual_information(torch.full((2, 2), 0.25))) == pytest.approx(0)
 
 
+def test_conditional_mutual_information_is_the_mean_over_conditions():
+    joint = simplex(50, 24).view(50, 2, 3, 4)
+    z = joint.sum((1, 2))
+    mean = (z * information.mutual_information((joint / z[:, None, None]).permute(0, 3, 1, 2))).sum(-1)
+    assert torch.allclose(information.conditional_mutual_information(joint), mean)
+
+
+def test_chain_rule_of_mutual_information():
+    joint = simplex(50, 24).view(50, 2, 3, 4)
+    of_both = information.mutual_information(joint.flatten(2))  # I(X; Y, Z)
+    of_z = information.mutual_information(joint.sum(2))
+    assert torch.allclose(of_both, of_z + information.conditional_mutual_information(joint))
+
+
+def test_a_common_cause_explains_and_a_common_effect_makes_dependence():
+    noisy = torch.tensor([[0.8, 0.2], [0.3, 0.7]]).double()
+    cause = torch.tensor([0.4, 0.6]).double() * torch.einsum("zx,zy->xyz", noisy, noisy)
+    assert float(information.mutual_information(cause.sum(-1))) > 0.02
+    assert float(information.conditional_mutual_information(cause)) == pytest.approx(0, abs=1e-12)
+    either = torch.zeros(2, 2, 2).double()  # z = x or y, of two fair coins
+    either[0, 0, 0] = either[0, 1, 1] = either[1, 0, 1] = either[1, 1, 1] = 0.25
+    assert float(information.mutual_information(either.sum(-1))) == pytest.approx(0, abs=1e-12)
+    assert float(information.conditional_mutual_information(either)) > 0.1
+
+
 def test_outcomes_that_never_happen():
     assert float(information.entropy([1.0, 0.0])) == 0
     assert float(information.kl([1.0, 0.0], [0.5, 0.5])) == pytest.approx(LOG2)

@@ -14,7 +14,7 @@ from counterfeit.report.theory import TOPICS
 from counterfeit.report.theory.topic import Evidence, informed, lesson, record
 from counterfeit.report.theory.watch import watched
 
-EXACT = ("families", "football", "divergences", "convergence", "parameters")
+EXACT = ("families", "football", "divergences", "convergence", "parameters", "likelihood", "bayes", "elbo", "nash")
 RESULTS = Path(__file__).parents[1] / "results" / "theory.json"
 
 

@@ -1,4 +1,4 @@
-"""The theory of adversarial nets as functions: information, divergences, the game, and how it converges.
+"""The theory of generative models as functions: likelihood, information, divergences, games, and how they converge.
 
 Four modules compute the same quantities in four ways, each under the same names: `information` for discrete
 distributions, `gaussian` in closed form, `quadrature` on the line, `montecarlo` from samples.
@@ -9,6 +9,22 @@ Example:
     0.8595
 """
 
-from counterfeit.theory import convergence, counting, fits, game, gaussian, information, montecarlo, quadrature
+from counterfeit.theory import (
+    bayes,
+    convergence,
+    counting,
+    fits,
+    game,
+    gaussian,
+    information,
+    likelihood,
+    linear_gaussian,
+    matrix_games,
+    montecarlo,
+    quadrature,
+)
 
-__all__ = ["convergence", "counting", "fits", "game", "gaussian", "information", "montecarlo", "quadrature"]
+__all__ = [
+    "bayes", "convergence", "counting", "fits", "game", "gaussian", "information", "likelihood",
+    "linear_gaussian", "matrix_games", "montecarlo", "quadrature",
+]  # fmt: skip

@@ -4,6 +4,7 @@ References:
     Generative Adversarial Nets, Goodfellow et al., 2014 (arXiv 1406.2661), section 4.2.
     NIPS 2016 Tutorial: Generative Adversarial Networks, Goodfellow, 2016 (arXiv 1701.00160), section 8.2.
     Which Training Methods for GANs Do Actually Converge?, Mescheder, Geiger and Nowozin, 2018 (arXiv 1801.04406).
+    A Variational Inequality Perspective on Generative Adversarial Networks, Gidel et al., 2019 (arXiv 1802.10551).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from counterfeit.theory.information import Probabilities, distribution
 
 __all__ = ["GAMES", "Field", "GameName", "Order", "descend", "growth", "play"]
 
-Order = Literal["simultaneous", "alternating"]
+Order = Literal["simultaneous", "alternating", "extragradient"]
 GameName = Literal["bilinear", "dirac"]
 
 
@@ -79,7 +80,8 @@ def play(
         start: the generator's θ and the discriminator's ψ.
         lr: learning rate of both.
         steps: of each player.
-        order: whether both move from the same place, or the discriminator after the generator.
+        order: whether both move from the same place, or the discriminator after the generator, or both by the gradients
+            of the place where a step of both at once would lead (extragradient, Korpelevich, 1976).
         r1: weight of the penalty ½ r1 ψ² on the discriminator's gradient at the data.
 
     Returns:
@@ -88,29 +90,44 @@ def play(
     field, (theta, psi) = _field(game), start
     path = [start]
     for _ in range(steps):
-        moved = theta - lr * psi * field.at(theta * psi)
-        seen = moved if order == "alternating" else theta
-        psi += lr * (seen * field.at(seen * psi) - r1 * psi)
-        theta = moved
+        at = (theta, psi)
+        if order == "extragradient":
+            at = (theta - lr * _slope(field, *at), psi + lr * _pull(field, *at, r1))
+        moved = theta - lr * _slope(field, *at)
+        at = (moved, psi) if order == "alternating" else at
+        theta, psi = moved, psi + lr * _pull(field, *at, r1)
         path.append((theta, psi))
     return torch.tensor(path, dtype=torch.float64)
+
+
+def _slope(field: Field, theta: float, psi: float) -> float:
+    """What the generator descends."""
+    return psi * field.at(theta * psi)
+
+
+def _pull(field: Field, theta: float, psi: float, r1: float) -> float:
+    """What the discriminator ascends."""
+    return theta * field.at(theta * psi) - r1 * psi
 
 
 def growth(game: GameName, lr: float, order: Order = "simultaneous", r1: float = 0.0) -> float:
     """Factor by which a small distance from the equilibrium grows in a step: the largest modulus of an eigenvalue.
 
-    With h = lr · f'(0) the step is linear near 0, with trace 2 - lr r1 and determinant 1 - lr r1 + h² where both move
-    at once, trace 2 - lr r1 - h² and determinant 1 - lr r1 where they take turns. Complex eigenvalues, the rule at
-    small learning rates, have the modulus √determinant.
+    Near 0, with h = lr · f'(0) and a = lr · r1, a step adds A = ((0, -h), (h, -a)) times the place where gradients are
+    taken. So it multiplies by I + A where both move at once, by I + A + A² with extragradient, and has trace 2 - a - h²
+    and determinant 1 - a where they take turns. Complex eigenvalues, the rule at small learning rates, have the modulus
+    √determinant: without a penalty √(1 + h²) at once, 1 in turns, and √(1 - h² + h⁴) with extragradient.
 
     Example:
         >>> growth("bilinear", lr=0.1) == (1 + 0.1**2) ** 0.5
         True
     """
-    h = lr * _field(game).slope
-    trace, determinant = (2 - lr * r1, 1 - lr * r1 + h**2) if order == "simultaneous" else (
-        2 - lr * r1 - h**2, 1 - lr * r1
-    )  # fmt: skip
+    h, a = lr * _field(game).slope, lr * r1
+    trace, determinant = {
+        "simultaneous": (2 - a, 1 - a + h**2),
+        "alternating": (2 - a - h**2, 1 - a),
+        "extragradient": (2 - a - 2 * h**2 + a**2, (1 - h**2) * (1 - a - h**2 + a**2) + h**2 * (1 - a) ** 2),
+    }[order]
     discriminant = trace**2 / 4 - determinant
     return math.sqrt(determinant) if discriminant <= 0 else abs(trace) / 2 + math.sqrt(discriminant)
 

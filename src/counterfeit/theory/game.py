@@ -18,7 +18,7 @@ from torch.nn.functional import logsigmoid
 
 from counterfeit.losses import OBJECTIVES
 
-__all__ = ["EQUILIBRIUM", "cost", "distance", "optimal_logits", "pulls", "value"]
+__all__ = ["EQUILIBRIUM", "cost", "distance", "optimal_logits", "pulls", "table", "value"]
 
 EQUILIBRIUM = -math.log(4)
 """The value of the game where the generator has won: C(G) for p_g = p_data, in nats (theorem 1)."""
@@ -54,6 +54,24 @@ def value(logits: Tensor, log_p: Tensor, log_q: Tensor, weights: Tensor | None =
 def cost(log_p: Tensor, log_q: Tensor, weights: Tensor | None = None) -> Tensor:
     """C(G) = max_D V(G, D) = V(G, D*) in nats, scalar (eq. 4); equal to -log 4 + 2 JSD(p, q) (theorem 1)."""
     return value(optimal_logits(log_p, log_q), log_p, log_q, weights)
+
+
+def table(p: Tensor, levels: Tensor) -> Tensor:
+    """The game as a table, (M^K, K): rows are discriminators, columns are outcomes that the generator can give.
+
+    Every discriminator says one of the levels of each outcome. The generator's distribution is its mixed strategy: the
+    mean of a row over p_g is V(G, D), so that the game is solved as any zero-sum game is.
+
+    Arguments:
+        p: of the data, (K,).
+        levels: that a discriminator can say, (M,) in (0, 1).
+
+    Example:
+        >>> table(torch.tensor([0.5, 0.5]), torch.tensor([0.5]))  # it cannot tell: -log 4 whatever the generator gives
+        tensor([[-1.3863, -1.3863]], dtype=torch.float64)
+    """
+    said = torch.cartesian_prod(*[levels.double()] * len(p)).view(-1, len(p))  # (M^K, K)
+    return said.log() @ p.double()[:, None] + (-said).log1p()
 
 
 def distance(logits: Tensor, log_p: Tensor, log_q: Tensor, weights: Tensor | None = None) -> Tensor:

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 __all__ = [
-    "Probabilities", "Unit", "conditional_entropy", "cross_entropy", "distribution", "entropy", "in_unit",
-    "information", "jsd", "kl", "mutual_information",
+    "Probabilities", "Unit", "conditional_entropy", "conditional_mutual_information", "cross_entropy", "distribution",
+    "entropy", "in_unit", "information", "jsd", "kl", "mutual_information",
 ]  # fmt: skip
 
 Unit = Literal["nats", "bits"]
@@ -107,6 +107,21 @@ def mutual_information(joint: Probabilities, unit: Unit = "nats") -> Tensor:
     joint = distribution(joint, 2)
     apart = joint.sum(-1, keepdim=True) * joint.sum(-2, keepdim=True)
     return kl(joint.flatten(-2), apart.flatten(-2), unit)
+
+
+def conditional_mutual_information(joint: Probabilities, unit: Unit = "nats") -> Tensor:
+    """I(X; Y | Z) = ∑ p(z) I(X; Y | Z = z) of joint probabilities (..., X, Y, Z) -> (...): 0 if Z explains all.
+
+    Example:
+        >>> exclusive = torch.tensor([[[0.25, 0.0], [0.0, 0.25]], [[0.0, 0.25], [0.25, 0.0]]])  # z = x xor y
+        >>> round(float(conditional_mutual_information(exclusive, "bits")), 12)
+        1.0
+    """
+    joint = distribution(joint, 3)
+    x_and_z, y_and_z, z = joint.sum(-2), joint.sum(-3), joint.sum((-3, -2))
+    entropies = (torch.special.entr(part).flatten(joint.ndim - 3).sum(-1) for part in (x_and_z, y_and_z, z, joint))
+    of_x_z, of_y_z, of_z, of_all = entropies
+    return in_unit(of_x_z + of_y_z - of_z - of_all, unit)
 
 
 def _pair(p: Probabilities, q: Probabilities) -> tuple[Tensor, Tensor]:

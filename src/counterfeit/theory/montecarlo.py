@@ -14,7 +14,7 @@ from torch import Tensor
 
 from counterfeit.theory.information import Unit, in_unit
 
-__all__ = ["SampleMean", "cross_entropy", "entropy", "jsd", "kl"]
+__all__ = ["SampleMean", "cross_entropy", "entropy", "importance_weighted", "jsd", "kl"]
 
 LogDensity = Callable[[Tensor], Tensor]
 
@@ -55,6 +55,28 @@ def jsd(log_p: LogDensity, log_q: LogDensity, x: Tensor, y: Tensor, unit: Unit =
         return log_own(points) - torch.logaddexp(log_p(points), log_q(points)) + math.log(2)
 
     return _estimate(unit, 0.5 * against_mixture(log_p, x), 0.5 * against_mixture(log_q, y))
+
+
+def importance_weighted(log_w: Tensor, k: int, unit: Unit = "nats") -> SampleMean:
+    """The importance-weighted bound E log 1/k ∑ w with k samples, which is the ELBO for k = 1.
+
+    Arguments:
+        log_w: log p(x, z) - log q(z) of independent draws z of q, (N,), which are taken in groups of k.
+        k: samples a bound, of which at least two groups can be made.
+        unit: nats or bits.
+
+    References:
+        Importance Weighted Autoencoders, Burda, Grosse and Salakhutdinov, 2016 (arXiv 1509.00519), eq. 8.
+
+    Example:
+        >>> log_w = torch.tensor([0.5, 0.25, 0.5, 0.25]).log()
+        >>> importance_weighted(log_w, k=2).value - math.log(3 / 8) < 1e-6
+        True
+    """
+    if k < 1:
+        raise ValueError(f"k={k} came; at least one sample a bound is expected.")
+    groups = log_w.double()[: len(log_w) // k * k].view(-1, k)
+    return _estimate(unit, groups.logsumexp(1) - math.log(k))
 
 
 def _estimate(unit: Unit, *samples: Tensor) -> SampleMean:
