@@ -25,7 +25,7 @@ ROOMS = (
     "catalogue", "inference", "engine", "metrics", "evaluation", "listing", "run", "report", "benchmarking", "cli",
     "studio",
 )  # fmt: skip
-COLLECTIONS = ("data/sources", "inference", "report/figures", "cli")  # one file a source, ability, figure or verb
+COLLECTIONS = ("data/sources", "inference", "report/figures", "report/theory", "cli")  # one file a source, …, a verb
 FILES, LINES = 16, 400  # at most: files of a folder, lines of a file
 PURE = ROOMS[:7]
 UNPICKLES = {"cloudpickle", "dill", "joblib", "marshal", "pickle", "shelve"}

@@ -7,6 +7,8 @@ import itertools
 import pytest
 import torch
 
+from counterfeit.report.theory import digit_bits
+from counterfeit.report.theory import order as order_lesson
 from counterfeit.theory import chains, counting, information
 
 N = 5
@@ -89,3 +91,23 @@ def test_bad_input_is_refused(p, order, memory, message):
 def test_marginals_of_the_same_variable_twice_are_refused():
     with pytest.raises(ValueError, match="different ones from 0 to 1"):
         chains.marginal([0.25] * 4, [1, 1])
+
+
+def test_what_the_lesson_says_of_five_bits_holds():
+    assert [finding.what for finding in order_lesson._exact("bits") if not finding.holds] == []
+
+
+def test_tables_of_digits_have_the_parameters_that_theory_counts():
+    found = digit_bits.tables(2)
+    assert found.parameters == counting.markov(2).count(64)
+    assert found.test.shape == (250,)
+    independent = digit_bits.tables(0)
+    gained, error = digit_bits.below(found.test, independent.test)
+    assert gained > 5 * error > 0
+    assert found.train > independent.train
+
+
+def test_a_memory_of_one_makes_a_logistic_regression_a_table():
+    fitted, table = digit_bits.logistic(1), digit_bits.tables(1)
+    assert fitted.parameters == table.parameters == 127
+    assert float((fitted.test - table.test).mean()) == pytest.approx(0, abs=0.15)
