@@ -29,5 +29,6 @@ TOPICS = {
     "convergence": Topic("Algorithm 1 converges over distributions, and may turn in circles over parameters", 5),
     "parameters": Topic("2ⁿ - 1, n and 2n - 1: how many parameters n binary variables take", 4),
     "order": Topic("whether the order of the chain rule matters: exactly, and in nats on small digits", 50),
+    "one-to-many": Topic("two right answers to one input: what an error answers, and what adversarial nets", 30),
     "helvetica": Topic("mode collapse on the grid of 25: provoked, detected and cured", 70),
 }
