@@ -35,6 +35,7 @@ CHAINS = {
     "markov": lambda spec: Markov(spec, 1),
     "markov-3": lambda spec: Markov(spec, 3, order="random"),
     "fvsbn": lambda spec: FVSBN(spec, "columns"),
+    "fvsbn-2": lambda spec: FVSBN(spec, "random", memory=2),
     "nade": lambda spec: NADE(spec, 7, order="random"),
     "nade-tanh": lambda spec: NADE(spec, 7, "tanh", "center"),
     "nade-agnostic": lambda spec: NADE(spec, 7, order_agnostic=True, orders=3),
@@ -233,6 +234,25 @@ def test_a_markov_model_of_full_memory_is_the_full_table():
     for model in (table, markov):
         model.initialize(Batch(x))
     torch.testing.assert_close(table.log_prob(x), markov.log_prob(x), atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("memory", [0, 1, 3, 11, 40])
+def test_a_belief_network_with_a_memory_sees_as_many_values_before_each(memory):
+    model = FVSBN(BITS, "random", memory=memory)
+    for p in model.parameters():
+        p.data.add_(torch.randn_like(p))
+    order = model.order
+    x = torch.rand(12).round()
+    before, *after = model.chain(0).parameters(torch.stack([x, *(x - torch.eye(12)).abs()])).detach()
+    reach = torch.stack([(one - before).abs() > 1e-6 for one in after], 1)[order][:, order]
+    expected = torch.ones(12, 12).tril(-1).triu(-memory) > 0
+    assert torch.equal(reach, expected)
+
+
+def test_a_negative_memory_is_refused():
+    for model in (FVSBN, Markov):
+        with pytest.raises(ValueError, match="memory=-1 came; 0 or more"):
+            model(BITS, memory=-1)
 
 
 def test_what_was_never_seen_keeps_a_finite_likelihood():

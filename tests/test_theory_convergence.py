@@ -107,14 +107,54 @@ def test_unknown_game_is_refused():
         convergence.play("chess", (1.0, 0.0), 0.1, 1)
 
 
-@pytest.mark.parametrize("family", ["full", "independent", "chain"])
+@pytest.mark.parametrize("family", ["full", "independent", "chain", "logistic"])
 @pytest.mark.parametrize("n", [1, 2, 3, 5])
 def test_tables_sum_to_one_and_no_parameter_is_superfluous(family, n):
-    count = {"full": 2**n - 1, "independent": n, "chain": 2 * n - 1}[family]
+    count = {"full": 2**n - 1, "independent": n, "chain": 2 * n - 1, "logistic": n * (n + 1) // 2}[family]
     theta = torch.randn(count, generator=torch.Generator().manual_seed(n), dtype=torch.float64)
     assert counting.FAMILIES[family].count(n) == count
     assert float(counting.table(family, n, theta).sum()) == pytest.approx(1)
     assert counting.dimension(family, n) == count
+
+
+@pytest.mark.parametrize("order", [0, 1, 2, 3, 7])
+@pytest.mark.parametrize("n", [1, 2, 4, 5])
+def test_markov_chains_of_any_order_have_no_superfluous_parameter(order, n):
+    family = counting.markov(order)
+    assert family.count(n) == sum(2 ** min(i, order) for i in range(n))
+    theta = torch.randn(family.count(n), generator=torch.Generator().manual_seed(n), dtype=torch.float64)
+    assert float(counting.table(family, n, theta).sum()) == pytest.approx(1)
+    assert counting.dimension(family, n) == family.count(n)
+
+
+def test_the_full_chain_rule_has_as_many_parameters_as_the_full_table():
+    for n in range(1, 12):
+        assert sum(2**i for i in range(n)) == counting.markov(n - 1).count(n) == counting.cells([2] * n)
+
+
+def test_a_pixel_of_three_channels_has_sixteen_million_parameters():
+    assert counting.cells((256, 256, 256)) == 256**3 - 1 == counting.markov(23).count(24)
+
+
+def test_parameters_of_a_categorical_table_are_its_cells_less_one():
+    theta = torch.randn(24, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    assert counting.rank(theta.softmax(0), [theta]) == counting.cells((2, 3, 4)) == 23
+
+
+def test_a_chain_of_order_two_knows_the_two_variables_before():
+    table = counting.table(counting.markov(2), 4, torch.arange(11.0) / 3 - 1).view(2, 2, 2, 2)
+    after = table[..., 1] / table.sum(-1)  # p(x₄ = 1 | x₁, x₂, x₃)
+    assert torch.allclose(after[0], after[1])
+    logits = torch.arange(7.0, 11.0).double() / 3 - 1  # after 00, 01, 10, 11
+    assert torch.allclose(after[0].flatten(), logits.sigmoid())
+
+
+def test_logistic_conditionals_are_those_of_a_sigmoid_belief_network():
+    theta = torch.tensor([0.3, -0.5, 0.2, 1.0, -2.0, 0.7])  # biases, then weights of x₂ and of x₃
+    table = counting.table("logistic", 3, theta).view(2, 2, 2)
+    after = table[..., 1] / table.sum(-1)
+    x1, x2 = torch.meshgrid(torch.arange(2.0), torch.arange(2.0), indexing="ij")
+    assert torch.allclose(after, torch.sigmoid(0.2 - 2 * x1 + 0.7 * x2).double())
 
 
 def test_a_chain_forgets_all_but_the_variable_before():
@@ -135,8 +175,12 @@ def test_bad_families_are_refused():
         counting.states(13)
     with pytest.raises(ValueError, match=r"chain over n=3 expects \(5,\)"):
         counting.table("chain", 3, torch.zeros(4))
-    with pytest.raises(ValueError, match="full, independent, chain"):
+    with pytest.raises(ValueError, match="full, independent, chain, logistic"):
         counting.dimension("ring", 3)
+    with pytest.raises(ValueError, match="order=-1"):
+        counting.markov(-1)
+    with pytest.raises(ValueError, match="at least one variable"):
+        counting.cells([])
 
 
 def test_what_has_no_probability_stays_without():

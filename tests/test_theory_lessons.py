@@ -88,7 +88,7 @@ def test_recording_again_replaces_a_topic_and_keeps_the_others(tmp_path, lessons
     for topics, command in ((("football", "parameters"), "first"), (("football",), "second")):
         record({topic: lessons[topic] for topic in topics}, file, command)
     found = json.loads(file.read_text())
-    assert [row["topic"] for row in found["rows"]] == ["football"] * 6 + ["parameters"] * 9
+    assert [row["topic"] for row in found["rows"]] == ["football"] * 6 + ["parameters"] * 18
     assert found["commands"] == ["second", "first"]
     assert found["topics"]["football"]["protocol"] == lessons["football"].protocol
 
@@ -143,7 +143,7 @@ def test_command_says_how_long_topics_take_and_where_it_stands(tmp_path, capsys)
     assert "about 2 min" in capsys.readouterr().out
     assert main(["theory", "parameters", "football", "--out", str(tmp_path)]) == 0
     said = capsys.readouterr().err
-    assert "theory: parameters, about 3 s (1 of 2)" in said
+    assert "theory: parameters, about 4 s (1 of 2)" in said
     assert "theory: football, about 3 s (2 of 2)" in said
 
 

@@ -11,6 +11,7 @@ Example:
 
 from counterfeit.theory import (
     bayes,
+    chains,
     convergence,
     counting,
     fits,
@@ -25,6 +26,6 @@ from counterfeit.theory import (
 )
 
 __all__ = [
-    "bayes", "convergence", "counting", "fits", "game", "gaussian", "information", "likelihood",
+    "bayes", "chains", "convergence", "counting", "fits", "game", "gaussian", "information", "likelihood",
     "linear_gaussian", "matrix_games", "montecarlo", "quadrature",
 ]  # fmt: skip

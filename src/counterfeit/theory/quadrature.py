@@ -26,6 +26,7 @@ __all__ = [
     "masses",
     "moments",
     "pushed",
+    "quantile",
     "rule",
 ]
 
@@ -39,6 +40,12 @@ class QuadratureRule(NamedTuple):
 
     x: Tensor
     weights: Tensor
+
+    @property
+    def ends(self) -> tuple[Tensor, Tensor]:
+        """Where the line begins and ends, scalars: half a panel beyond the middles of the first and the last."""
+        half = self.weights[:ORDER].sum() / 2
+        return self.x[:ORDER].mean() - half, self.x[-ORDER:].mean() + half
 
     def integrate(self, values: Tensor) -> Tensor:
         """Integral of a function with `values` at the nodes, (N,), scalar."""
@@ -102,6 +109,27 @@ def masses(log_p: LogDensity, edges: Tensor) -> Tensor:
     half = edges.double().diff()[:, None] / 2  # (M, 1)
     x = edges[:-1, None] + half * (nodes + 1)  # (M, 10)
     return (half * weights * log_p(x.flatten()).double().exp().view_as(x)).sum(1)
+
+
+def quantile(log_p: LogDensity, line: QuadratureRule, share: float = 0.5) -> Tensor:
+    """The point that has `share` of a density's mass to its left, scalar: by default the median.
+
+    It is found to a millionth of the line's length, in cells of a hundredth that are cut again.
+
+    Example:
+        >>> quantile(torch.distributions.Normal(1.0, 2.0).log_prob, rule(-20.0, 20.0), 0.975)  # 1 + 1.96·2
+        tensor(4.9199, dtype=torch.float64)
+    """
+    if not 0 < share < 1:
+        raise ValueError(f"share={share} came; more than 0 and less than 1 is expected. Correct it.")
+    _at(log_p, line)
+    (low, high), below = line.ends, torch.zeros((), dtype=torch.float64)
+    for _ in range(4):
+        edges = low + (high - low) * torch.linspace(0, 1, 101, dtype=torch.float64)
+        reached = torch.cat([below[None], below + masses(log_p, edges).cumsum(0)])
+        cell = int(torch.searchsorted(reached[1:-1], share))
+        low, high, below = edges[cell], edges[cell + 1], reached[cell]
+    return (low + high) / 2
 
 
 def pushed(values: Tensor, weights: Tensor, edges: Tensor) -> Tensor:

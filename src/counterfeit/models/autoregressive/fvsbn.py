@@ -16,7 +16,7 @@ from counterfeit.models.autoregressive.shared.chain import Chain, State
 from counterfeit.models.autoregressive.shared.conditionals import Bernoulli
 from counterfeit.models.autoregressive.shared.model import Autoregressive, expect
 from counterfeit.models.autoregressive.shared.orders import OrderName, ordering
-from counterfeit.models.autoregressive.shared.tables import BINARY
+from counterfeit.models.autoregressive.shared.tables import BINARY, check_memory
 
 __all__ = ["FVSBN", "Triangular"]
 
@@ -26,19 +26,25 @@ class Triangular(Net):
 
     Arguments:
         dims: of what comes and what leaves.
+        memory: how many of the inputs before it an output sees; all where None.
     """
 
-    def __init__(self, dims: int) -> None:
+    def __init__(self, dims: int, memory: int | None = None) -> None:
         super().__init__()
         self.weight, self.bias = nn.Parameter(torch.randn(dims, dims).mul_(0.01)), nn.Parameter(torch.zeros(dims))
+        self.memory = dims if memory is None else memory
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, dims) -> (B, dims)."""
-        return linear(x, self.weight.tril(-1), self.bias).float()
+        below = self.weight.tril(-1)
+        seen = below if self.memory >= len(below) - 1 else below.triu(-self.memory)
+        return linear(x, seen, self.bias).float()
 
 
 class FVSBN(Autoregressive):
     """A fully visible sigmoid belief network: p(x_i = 1 | x before i) = σ(b_i + Σ W_ij x_j) over j before i.
+
+    With a memory of k it is the logistic autoregression of order k, AR(k): j runs over the k values before i.
 
     References:
         Does the Wake-Sleep Algorithm Produce Good Density Estimators?, Frey, Hinton & Dayan, 1996.
@@ -47,9 +53,10 @@ class FVSBN(Autoregressive):
         spec: what the data are; binary.
         order: of the values, by which some are before others.
         order_seed: of a random order.
+        memory: how many values before it the probability of a value depends on; all of them where null.
 
     Raises:
-        ValueError: where data are not binary.
+        ValueError: where data are not binary, or the memory is negative.
 
     Example:
         >>> FVSBN(Spec((1, 8, 8), "binary")).log_prob(torch.ones(2, 1, 8, 8)).shape
@@ -58,10 +65,13 @@ class FVSBN(Autoregressive):
 
     places: Tensor
 
-    def __init__(self, spec: Spec, order: OrderName = "raster", order_seed: int = 0) -> None:
+    def __init__(
+        self, spec: Spec, order: OrderName = "raster", order_seed: int = 0, memory: int | None = None
+    ) -> None:  # fmt: skip
         expect(spec, "binary", "FVSBN", BINARY)
+        check_memory(0 if memory is None else memory)
         super().__init__(spec)
-        self.net = Triangular(spec.dims)
+        self.net = Triangular(spec.dims, memory)
         self.register_buffer("places", ordering(spec.shape, order, order_seed))
 
     def chain(self, k: int) -> Chain:  # noqa: ARG002
@@ -90,6 +100,7 @@ class FVSBNChain(Chain):
         return state[0][:, i]
 
     def take(self, state: State, i: int, value: Tensor) -> State:
-        """What the value adds to all that come after."""
-        state[0][:, i + 1 :] += value[:, None] * self.net.weight[i + 1 :, i]
+        """What the value adds to those after it that see it."""
+        after = slice(i + 1, i + 1 + self.net.memory)
+        state[0][:, after] += value[:, None] * self.net.weight[after, i]
         return state

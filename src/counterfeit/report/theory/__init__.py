@@ -1,6 +1,6 @@
 """The theory seen to hold: experiments that set measured numbers and figures beside what theory says.
 
-A topic is a file in this folder with a function `lesson`.
+A topic is a file in this folder with a function `lesson`; hyphens of its name are underscores there.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ TOPICS = {
     "gradients": Topic("what the generator's objectives give it to descend while it is poor", 8),
     "fits": Topic("one Gaussian fitted to two peaks by KL, reverse KL and JSD", 6),
     "convergence": Topic("Algorithm 1 converges over distributions, and may turn in circles over parameters", 5),
-    "parameters": Topic("2ⁿ - 1, n and 2n - 1: how many parameters n binary variables take", 3),
+    "parameters": Topic("2ⁿ - 1, n and 2n - 1: how many parameters n binary variables take", 4),
+    "order": Topic("whether the order of the chain rule matters: exactly, and in nats on small digits", 50),
+    "one-to-many": Topic("two right answers to one input: what an error answers, and what adversarial nets", 30),
     "helvetica": Topic("mode collapse on the grid of 25: provoked, detected and cured", 70),
 }

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from torch import Tensor
 
-from counterfeit.common.progress import Bar
-from counterfeit.common.seeding import seeded
 from counterfeit.config.settings import Train
-from counterfeit.core import Batch, Clock, Draw, Model, Spec, Update
-from counterfeit.engine.distributed import Processes
-from counterfeit.engine.step import Stepper
+from counterfeit.core import Clock, Draw, Model, Spec, Update
 from counterfeit.losses import OBJECTIVES
 from counterfeit.nets.mlp import MLP
+from counterfeit.report.theory.stepped import Drawn, stepped
 
 __all__ = ["LoneDiscriminator", "trained"]
 
@@ -40,19 +37,9 @@ class LoneDiscriminator(Model):
         return self.discriminator(x.float()[:, None])[:, 0].double()
 
 
-def trained(draw: Callable[[int, int], Batch], steps: int, seed: int) -> LoneDiscriminator:
+def trained(draw: Drawn, steps: int, seed: int) -> LoneDiscriminator:
     """A discriminator after `steps` of the engine on draws, (size, step) -> examples x and fakes y, (size, 1)."""
-    with seeded(seed):
-        model = LoneDiscriminator()
-        train = Train(
-            lr=LR, betas=(0.9, 0.99), schedule="linear", steps=steps, batch_size=BATCH, ema=EMA, device="cpu"
-        )  # fmt: skip
-        stepper = Stepper(model, train, Processes())
-        with Bar("a discriminator", steps) as bar:
-            for step in range(steps):
-                stepper.step([lambda step=step: draw(BATCH, step)], Clock(step, steps))  # type: ignore[misc]
-                bar.update(1)
-    averaged = stepper.average.model()
-    if not isinstance(averaged, LoneDiscriminator):
-        raise ValueError(f"{type(averaged).__name__} came; a LoneDiscriminator is expected. Train one.")
-    return averaged
+    train = Train(
+        lr=LR, betas=(0.9, 0.99), schedule="linear", steps=steps, batch_size=BATCH, seed=seed, ema=EMA, device="cpu"
+    )  # fmt: skip
+    return stepped(LoneDiscriminator, draw, train, "a discriminator")

@@ -17,7 +17,7 @@ from counterfeit.models.autoregressive.shared.conditionals import Bernoulli
 from counterfeit.models.autoregressive.shared.model import Autoregressive, expect
 from counterfeit.models.autoregressive.shared.orders import OrderName, ordering
 
-__all__ = ["BINARY", "Tables", "check_smoothing"]
+__all__ = ["BINARY", "Tables", "check_memory", "check_smoothing"]
 
 BINARY = "Add `binarize` to data.transforms."
 MOST = 2**26  # numbers in all tables together
@@ -32,6 +32,13 @@ def check_smoothing(smoothing: float) -> float:
             "all. The smaller, the nearer to maximum likelihood: 1e-6."
         )
     return smoothing
+
+
+def check_memory(memory: int) -> int:
+    """How many values before each it depends on, or a ValueError where they are fewer than none."""
+    if memory < 0:
+        raise ValueError(f"memory={memory} came; 0 or more values before each are expected. 0 is `independent`.")
+    return memory
 
 
 class Tables(Autoregressive):
@@ -53,8 +60,7 @@ class Tables(Autoregressive):
 
     def __init__(self, spec: Spec, memory: int, smoothing: float, order: OrderName, order_seed: int) -> None:
         expect(spec, "binary", type(self).__name__, BINARY)
-        if memory < 0:
-            raise ValueError(f"memory={memory} came; 0 or more values before each are expected. 0 is `independent`.")
+        check_memory(memory)
         super().__init__(spec)
         sizes = [2 ** min(i, memory) for i in range(spec.dims)]
         if sum(sizes) > MOST:
