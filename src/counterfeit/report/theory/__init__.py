@@ -21,9 +21,9 @@ class Topic(NamedTuple):
 TOPICS = {
     "families": Topic("the family tree of generative models, as the catalogue has it", 5),
     "likelihood": Topic("the product of densities, the sum of their logarithms, and the KL that both minimize", 4),
-    "bayes": Topic("Bayes' rule on digits, conditional independence, softmax, and mixtures as latent variables", 5),
-    "elbo": Topic("log p(x) = ELBO + KL on a linear-Gaussian model, its gaps, and importance-weighted bounds", 5),
-    "nash": Topic("equilibria: the prisoner's dilemma, matching pennies, D and G, and a game that gradients circle", 6),
+    "bayes": Topic("Bayes' rule on digits, conditional independence, softmax, and mixtures as latent variables", 3),
+    "elbo": Topic("log p(x) = ELBO + KL on a linear-Gaussian model, its gaps, and importance-weighted bounds", 3),
+    "nash": Topic("equilibria: the prisoner's dilemma, matching pennies, D and G, and a game that gradients circle", 5),
     "football": Topic("information content and entropy of two football matches", 3, "bits"),
     "divergences": Topic("entropy, cross-entropy, KL and JSD in four ways, which agree", 3),
     "discriminator": Topic("a trained discriminator against the optimal one on known densities", 35),
