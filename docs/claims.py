@@ -57,7 +57,7 @@ def advantages() -> list[tuple[str, str, str]]:
             '"Markov chains are never needed"',
             f"1,000 digits: {', '.join(map(_sampling, ('gan', 'vae', 'nade', 'gated-pixelcnn')))}. An "
             f"independent sample of `dbn-mnist-gray` costs {_of(DBN, 'autocorrelation-time')} steps of "
-            f"its chain, one of `gsn-mnist` with noise on all layers "
+            f"its chain, one of `gsn-mnist` {_of('gsn-mnist', 'autocorrelation-time')}, with noise on all layers "
             f"{_of(GSN, 'autocorrelation-time')}",
             "yes; nor do variational autoencoders and flows need them",
         ),
@@ -83,8 +83,9 @@ def advantages() -> list[tuple[str, str, str]]:
         ),
         (
             'they "can represent very sharp, even degenerate distributions"',
-            f"FID on MNIST: `gan-mnist` {_of('gan-mnist', 'fid')}, `bigan` {_of('bigan', 'fid')}; `gsn-mnist` with "
-            f"noise on all layers {_of(GSN, 'fid')}, `dbn-mnist-gray` {_of(DBN, 'fid')}",
+            f"FID on MNIST: `gan-mnist` {_of('gan-mnist', 'fid')}, `bigan` {_of('bigan', 'fid')}; `gsn-mnist` "
+            f"{_of('gsn-mnist', 'fid')}, whose chain hardly moves, and with noise on all layers "
+            f"{_of(GSN, 'fid')}, `dbn-mnist-gray` {_of(DBN, 'fid')}",
             f"yes; but diffusion, a chain of noise, is as sharp: `diffusion-mnist` {_of('diffusion-mnist', 'fid')}",
         ),
         (
