@@ -331,7 +331,7 @@ def translations(model: Any) -> None:
         raise AssertionError(f"translations are not like the data: {error}") from error
     assert tuple(y.shape) == tuple(x.shape), f"translations of {tuple(x.shape)} have shape {tuple(y.shape)}"
     off = float((alone - y[1:2]).abs().max())
-    assert off < 1e-5, f"an example is off by {off:.2g} where it is translated by itself"
+    assert off < 1e-4, f"an example is off by {off:.2g} where it is translated by itself"
     assert torch.equal(y, again), "the same example is translated differently"
     assert float((y - others).abs().max()) > 1e-4, "the domain makes no difference"
     rejects(partial(model.translate, x, to[:2]), "(2,)")
@@ -349,7 +349,7 @@ def renderings(model: Any) -> None:
     model.spec.check(y, "the data")
     assert torch.equal(y, again), "the same picture is rendered differently"
     off = float((alone - y[1:2]).abs().max())
-    assert off < 1e-5, f"a picture is off by {off:.2g} where it is rendered by itself"
+    assert off < 1e-4, f"a picture is off by {off:.2g} where it is rendered by itself"
     for x, came in wrong(model.spec.givens):
         rejects(partial(model.render, x), came)
 
