@@ -9,6 +9,28 @@ Example:
     0.8595
 """
 
-from counterfeit.theory import chains, convergence, counting, fits, game, gaussian, information, montecarlo, quadrature
+from counterfeit.theory import (
+    chains,
+    contrast,
+    convergence,
+    counting,
+    fits,
+    game,
+    gaussian,
+    information,
+    montecarlo,
+    quadrature,
+)
 
-__all__ = ["chains", "convergence", "counting", "fits", "game", "gaussian", "information", "montecarlo", "quadrature"]
+__all__ = [
+    "chains",
+    "contrast",
+    "convergence",
+    "counting",
+    "fits",
+    "game",
+    "gaussian",
+    "information",
+    "montecarlo",
+    "quadrature",
+]
