@@ -12,6 +12,7 @@ Example:
 from counterfeit.theory import (
     bayes,
     chains,
+    contrast,
     convergence,
     counting,
     fits,
@@ -26,6 +27,6 @@ from counterfeit.theory import (
 )
 
 __all__ = [
-    "bayes", "chains", "convergence", "counting", "fits", "game", "gaussian", "information", "likelihood",
-    "linear_gaussian", "matrix_games", "montecarlo", "quadrature",
+    "bayes", "chains", "contrast", "convergence", "counting", "fits", "game", "gaussian",
+    "information", "likelihood", "linear_gaussian", "matrix_games", "montecarlo", "quadrature",
 ]  # fmt: skip
