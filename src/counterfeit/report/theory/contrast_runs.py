@@ -19,7 +19,7 @@ from counterfeit.report.theory.stepped import stepped
 from counterfeit.theory import gaussian
 from counterfeit.theory.gaussian import Gaussian
 
-__all__ = ["NOISES", "PROTOCOL", "Look", "learned", "runs"]
+__all__ = ["AWAY", "NOISES", "PROTOCOL", "Look", "learned", "runs"]
 
 AWAY = 4.0  # along both axes: by how much noise is moved from the data
 NOISES: Mapping[str, tuple[NoiseName, float]] = {
