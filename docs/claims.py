@@ -11,9 +11,14 @@ RESULTS = Path(__file__).parents[1] / "results"
 GSN, DBN, CIRCLES = "gsn-mnist-noise-everywhere", "dbn-mnist-gray", "convergence"
 
 
+def _read(name: str) -> dict:
+    """A file of results."""
+    return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+
+
 def _of(name: str, metric: str) -> str:
     """A metric of a run, as `evaluate --record` kept it: the mean over runs where there are several."""
-    found = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+    found = _read(name)
     several, entry = found["summary"][metric], found["rows"][0]["metrics"].get(metric, {})
     if several["std"] is not None:
         return number(several["mean"], several["std"])
@@ -22,32 +27,24 @@ def _of(name: str, metric: str) -> str:
 
 def _reference(name: str, metric: str, row: str) -> str:
     """What stands beside a metric, such as real data in the place of samples."""
-    found = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
-    entry = found["rows"][0]["metrics"][metric]["details"]["references"][row]
+    entry = _read(name)["rows"][0]["metrics"][metric]["details"]["references"][row]
     return number(entry["value"], entry.get("error"))
 
 
-def _cost(model: str, key: str) -> float:
-    """A cost of a model on the digits, from the table of families."""
-    rows = json.loads((RESULTS / "table2.json").read_text(encoding="utf-8"))["rows"]
-    return float(next(row[key] for row in rows if row["model"] == model))
+def _family(model: str, table: str = "table2") -> dict:
+    """The row of a model in a table of families: what it costs."""
+    return next(row for row in _read(table)["rows"] if row["model"] == model)
 
 
 def _found(topic: str, what: str) -> str:
     """A finding of a lesson."""
-    rows = json.loads((RESULTS / "theory.json").read_text(encoding="utf-8"))["rows"]
-    return number(next(row["found"] for row in rows if (row["topic"], row["what"]) == (topic, what)))
+    return number(next(row["found"] for row in _read("theory")["rows"] if (row["topic"], row["what"]) == (topic, what)))
 
 
 def _sampling(model: str) -> str:
-    chain = _cost(model, "chain")
-    passes = "1 pass" if chain == 1 else f"{chain:.0f} passes"
-    return f"`{model}` {1000 * _cost(model, 'sampling_seconds'):,.0f} ms in {passes}"
-
-
-def _parameters(model: str, part: str) -> int:
-    rows = json.loads((RESULTS / "table2.json").read_text(encoding="utf-8"))["rows"]
-    return int(next(row["parts"][part] for row in rows if row["model"] == model))
+    found = _family(model)
+    passes = "1 pass" if found["chain"] == 1 else f"{found['chain']} passes"
+    return f"`{model}` {1000 * found['sampling_seconds']:,.0f} ms in {passes}"
 
 
 def advantages() -> list[tuple[str, str, str]]:
@@ -63,15 +60,16 @@ def advantages() -> list[tuple[str, str, str]]:
         ),
         (
             '"only backprop is used to obtain gradients"',
-            f"a step of 128 digits: `gan` {1000 * _cost('gan', 'step_seconds'):.1f} ms for two updates in turn, `vae` "
-            f"{1000 * _cost('vae', 'step_seconds'):.1f} ms for one",
+            f"a step of 128 digits: `gan` {1000 * _family('gan')['step_seconds']:.1f} ms for two updates in turn, "
+            f"`vae` {1000 * _family('vae')['step_seconds']:.1f} ms for one",
             "yes; at the price of a second net and update",
         ),
         (
             '"no inference is needed during learning"',
-            f"`gan` has no encoder; that of `vae` has {_parameters('vae', 'encoder'):,} parameters beside "
-            f"{_parameters('vae', 'decoder'):,} of its decoder. Codes of given pictures must then be learnt: `bigan` "
-            f"rebuilds digits with {_of('bigan', 'psnr')} dB, `autoencoder` with {_of('autoencoder', 'psnr')} dB",
+            f"`gan` has no encoder; that of `vae` has {_family('vae')['parts']['encoder']:,} parameters beside "
+            f"{_family('vae')['parts']['decoder']:,} of its decoder. Codes of given pictures must then be learnt: "
+            f"`bigan` rebuilds digits with {_of('bigan', 'psnr')} dB, "
+            f"`autoencoder` with {_of('autoencoder', 'psnr')} dB",
             "yes; whoever wants codes pays later",
         ),
         (
@@ -128,7 +126,8 @@ def comparisons() -> list[tuple[str, str, str]]:
         (
             "the design of the generator has few restrictions",
             "codes may be smaller than data (64 numbers for 784 pixels in `gan-mnist`); flows keep the dimension, and "
-            f"their densities cost depth: `maf` draws 1,000 points by {_chain('maf')} passes in turn",
+            "their densities cost depth: `maf` draws 1,000 points by "
+            f"{_family('maf', 'table2-flows')['chain']} passes in turn",
             "yes",
         ),
         (
@@ -153,8 +152,3 @@ def comparisons() -> list[tuple[str, str, str]]:
             "yes",
         ),
     ]
-
-
-def _chain(model: str) -> str:
-    rows = json.loads((RESULTS / "table2-flows.json").read_text(encoding="utf-8"))["rows"]
-    return str(next(row["chain"] for row in rows if row["model"] == model))

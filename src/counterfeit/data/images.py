@@ -22,7 +22,7 @@ from counterfeit.common.progress import Bar
 
 __all__ = [
     "Span", "alike_channels", "bombs_refused", "crop_resize", "decode", "encode_png", "extremes", "fill",
-    "from_unit", "open_image", "resize", "save_png", "tile", "to_uint8", "to_unit",
+    "from_unit", "open_image", "resize", "save_png", "tile", "to_bytes", "to_uint8", "to_unit",
 ]  # fmt: skip
 
 Span = tuple[float, float]
@@ -145,6 +145,11 @@ def alike_channels(*images: Tensor) -> tuple[Tensor, ...]:
     """Images, (N, C, H, W) each, in as many channels: gray ones in color where others are."""
     most = max(x.shape[1] for x in images)
     return tuple(x.expand(-1, most, -1, -1) for x in images)
+
+
+def to_bytes(x: Tensor) -> Tensor:
+    """Values in [0, 1] as 8-bit ones, of any shape."""
+    return (255 * x).round().to(torch.uint8)
 
 
 def to_uint8(x: Tensor) -> np.ndarray:

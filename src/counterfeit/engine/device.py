@@ -30,8 +30,8 @@ def pick_precision(name: Literal["fp32", "bf16", "auto"], device: torch.device) 
     """The precision of that name; "auto" takes bf16 where the device has instructions for it.
 
     Processors without them make bfloat16 products number by number: a step of `gan-mnist` takes 14 times as long in
-    bf16 as in fp32 there, and one of `gsn-mnist` 30 times. Where PyTorch is too old to say, and on
-    other devices, auto is fp32.
+    bf16 as in fp32 there, and one of `gsn-mnist` 30 times. Where PyTorch is too
+    old to say, and on other devices, auto is fp32.
     """
     if name != "auto":
         return name

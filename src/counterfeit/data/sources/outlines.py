@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn.functional import conv2d, pad
 
 from counterfeit.core import Spec
+from counterfeit.data.images import to_bytes
 from counterfeit.data.source import SPLITS, InMemory, Source
 from counterfeit.data.sources.cifar10 import CIFAR10
 from counterfeit.data.sources.digits import Digits
@@ -108,10 +109,6 @@ class Outlines(Source):
     def _drawn(self, name: str) -> InMemory:
         examples = self.pictures.split(name)
         parts = [examples[place].x for place in torch.arange(len(examples)).split(CHUNK)]
-        x = torch.cat([_bytes(part) for part in parts])
+        x = torch.cat([to_bytes(part) for part in parts])
         drawn = (outlines(part.float() / 255, self.threshold) for part in x.split(CHUNK))
-        return InMemory(x, torch.cat([_bytes(part) for part in drawn]))
-
-
-def _bytes(x: Tensor) -> Tensor:
-    return (255 * x).round().to(torch.uint8)
+        return InMemory(x, torch.cat([to_bytes(part) for part in drawn]))

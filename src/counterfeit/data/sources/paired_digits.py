@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 
-import torch
 from torch import Tensor
 
 from counterfeit.core import Spec
+from counterfeit.data.images import to_bytes
 from counterfeit.data.source import SPLITS, InMemory, Source
 from counterfeit.data.sources.in_memory import pick
 from counterfeit.data.sources.unpaired_digits import UnpairedDigits
@@ -60,7 +60,7 @@ class PairedDigits(Source):
 
     def _paired(self, digits: InMemory) -> InMemory:
         gray = digits.first().x
-        given, x = ((255 * one.show(gray, self.spec.shape[0])).round().to(torch.uint8) for one in self.unpaired.domains)
+        given, x = (to_bytes(one.show(gray, self.spec.shape[0])) for one in self.unpaired.domains)
         return InMemory(x, given)
 
     def truth(self, given: Tensor) -> Tensor:

@@ -19,21 +19,20 @@ from counterfeit.data.folder_layout import arrange
 from counterfeit.data.image_files import Pictures, find_pictures
 from counterfeit.data.images import Span, bombs_refused, crop_resize, fill, open_image
 from counterfeit.data.source import SPLITS, InMemory, Source
-from counterfeit.data.sources.folder import LARGEST_NATIVE
+from counterfeit.data.sources.folder import LARGEST_NATIVE, REMEDY
 from counterfeit.data.sources.in_memory import pick
 
 __all__ = ["PairedFolder"]
 
 SIDE = re.compile(r"(train|training|valid|val|validation|test|testing)?[-_]?([ab])", re.IGNORECASE)
 MEMORY = 4 << 30  # bytes that all pairs may take
-REMEDY = "Say how large they should become: --data.size 64, or size=64 in Python."
 
 
 class Pair(NamedTuple):
-    """What a pair is called, and the positions of its two pictures, which are one where they are side by side."""
+    """What a pair is called, and the positions of its files: of either picture, or of one that holds both."""
 
     name: str
-    places: tuple[int, int]
+    places: tuple[int, ...]
 
 
 class PairedFolder(Source):
@@ -64,11 +63,12 @@ class PairedFolder(Source):
     ) -> None:  # fmt: skip
         self.pictures, self.pairs, self.size, self.span = find_pictures(path), pairs, size, span
         found = (
-            [Pair(n, (i, i)) for i, n in enumerate(self.pictures.names)] if pairs == "halves" else _pairs(self.pictures)
+            [Pair(n, (i,)) for i, n in enumerate(self.pictures.names)] if pairs == "halves" else _pairs(self.pictures)
         )
         layout = arrange([pair.name for pair in found])
         self.warning = layout.warning
-        self._given, self._made = (self._read(found, side) for side in ((1, 0) if swap else (0, 1)))
+        sides = [side for files in zip(*(pair.places for pair in found), strict=True) for side in self._read(files)]
+        self._given, self._made = sides[::-1] if swap else sides
         if self._given.shape[2:] != self._made.shape[2:]:
             (h, w), (height, width) = self._given.shape[2:], self._made.shape[2:]
             raise DataError(
@@ -88,37 +88,35 @@ class PairedFolder(Source):
         kept = repr((self.pictures.names, self.span)).encode()
         return hashlib.sha256(kept + self._given.numpy().tobytes() + self._made.numpy().tobytes()).hexdigest()[:16]
 
-    def _read(self, pairs: Sequence[Pair], side: int) -> Tensor:
-        """The first or second pictures of all pairs, uint8 (N, C, H, W)."""
+    def _read(self, files: Sequence[int]) -> list[Tensor]:
+        """The pictures in some files, uint8 (N, C, H, W): the first ones, and the second ones where there are two."""
         with bombs_refused():
-            height, width = self._decoded(pairs[0], side).shape[:2]
+            count, height, width, _ = self._decoded(files[0]).shape
         if self.size is None and max(height, width) > LARGEST_NATIVE:
             raise DataError(f"{self.pictures.path} holds pairs of {width}x{height} pixels. {REMEDY}")
-        if 6 * len(pairs) * height * width > MEMORY:
+        if 6 * len(files) * height * width > MEMORY:
             raise DataError(f"{self.pictures.path} holds pairs of more than 4 GiB. Shrink them: --data.size.")
 
         def read(index: int) -> np.ndarray:
-            x = self._decoded(pairs[index], side)
-            if x.shape[:2] != (height, width):
-                who = self.pictures.where(pairs[index].places[side])
-                raise DataError(f"{who} has {x.shape[1]}x{x.shape[0]} pixels, others {width}x{height}. {REMEDY}")
-            return x.transpose(2, 0, 1)
+            x = self._decoded(files[index])
+            if x.shape[1:3] != (height, width):
+                who = self.pictures.where(files[index])
+                raise DataError(f"{who} has {x.shape[2]}x{x.shape[1]} pixels, others {width}x{height}. {REMEDY}")
+            return x.transpose(0, 3, 1, 2)
 
-        found = fill(read, (len(pairs), 3, height, width), f"reading {self.pictures.path.name}")
-        gray = bool((found == found[:, :1]).all())
-        return found[:, :1].contiguous() if gray else found
+        found = fill(read, (len(files), count, 3, height, width), f"reading {self.pictures.path.name}").unbind(1)
+        return [x[:, : 1 if bool((x == x[:, :1]).all()) else 3].contiguous() for x in found]
 
-    def _decoded(self, pair: Pair, side: int) -> np.ndarray:
-        """A picture of a pair in color, uint8 (H, W, 3)."""
-        index = pair.places[side]
+    def _decoded(self, index: int) -> np.ndarray:
+        """The picture in a file, or both of them, in color: uint8 (1 or 2, H, W, 3)."""
         who = self.pictures.where(index)
-        image = open_image(self.pictures.read(index), who, None, self.span).convert("RGB")
+        images = [open_image(self.pictures.read(index), who, None, self.span).convert("RGB")]
         if self.pairs == "halves":
-            if image.width % 2:
-                raise DataError(f"{who} has {image.width} columns; an even number is expected, two pictures. Cut it.")
-            half = image.width // 2
-            image = image.crop((side * half, 0, (1 + side) * half, image.height))
-        return np.asarray(image if self.size is None else crop_resize(image, self.size))
+            width, height = images[0].size
+            if width % 2:
+                raise DataError(f"{who} has {width} columns; an even number is expected, two pictures. Cut it.")
+            images = [images[0].crop((left, 0, left + width // 2, height)) for left in (0, width // 2)]
+        return np.stack([np.asarray(one if self.size is None else crop_resize(one, self.size)) for one in images])
 
 
 def _pairs(pictures: Pictures) -> list[Pair]:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from counterfeit.core import Spec
+from counterfeit.data.images import to_bytes
 from counterfeit.data.source import SPLITS, InMemory, Source
 from counterfeit.data.sources.digits import Digits
 from counterfeit.data.sources.in_memory import Fixed, pick
@@ -174,5 +175,5 @@ class UnpairedDigits(Source):
         x = torch.empty(len(y), *self.spec.shape, dtype=torch.uint8)
         for label, one in enumerate(self.domains):
             shown = one.show(digits[torch.where(y == label)[0]].x, self.spec.shape[0])
-            x[y == label] = (255 * shown).round().to(torch.uint8)
+            x[y == label] = to_bytes(shown)
         return InMemory(x, y)

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from counterfeit.core import Renders
-from counterfeit.data.images import tile
 from counterfeit.inference.rendering import rendered
-from counterfeit.report.figures.base import RunFigures
+from counterfeit.report.figures.base import RunFigures, example_rows
 from counterfeit.report.html import grids
 from counterfeit.report.html.figure import Figure
-from counterfeit.report.html.texts import in_rows
 from counterfeit.run.run import Run
 
 __all__ = ["renderings"]
@@ -22,14 +20,9 @@ def renderings(run: Run, width: int) -> Figure:
     """Pictures that were given, what the model made of them, and what belongs to them, a row each."""
     across = grids.columns(run, width)
     found = rendered(run.model, run.source, "test", across, seed=grids.SEED)
-    names = ("given", "made by the model", "the truth")
-    return Figure(
-        "renderings",
-        "Rendered pictures",
-        "Examples of the test split, evenly spaced through it.",
-        f"{across} test pictures in three rows: given, made of them by the model, true.",
-        *in_rows(run, names, [tile(row.cpu(), across) for row in found]),
-    )
+    rows = dict(zip(("given", "made by the model", "the truth"), found, strict=True))
+    alt = f"{across} test pictures in three rows: given, made of them by the model, true."
+    return example_rows(run, "renderings", "Rendered pictures", alt, rows)
 
 
 def _figures(run: Run) -> Iterator[Figure]:

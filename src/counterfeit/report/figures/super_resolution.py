@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from counterfeit.core import Upscales
-from counterfeit.data.images import tile
 from counterfeit.data.selection import evenly_spaced
 from counterfeit.inference.upscaling import upscaled
-from counterfeit.report.figures.base import RunFigures
+from counterfeit.report.figures.base import RunFigures, example_rows
 from counterfeit.report.html import grids
 from counterfeit.report.html.figure import Figure
-from counterfeit.report.html.texts import in_rows
 from counterfeit.run.run import Run
 
 __all__ = ["upscalings"]
@@ -24,14 +22,9 @@ def upscalings(run: Run, width: int) -> Figure:
     across = grids.columns(run, width)
     found = upscaled(run.model, evenly_spaced(run.source, "test", across).x, seed=grids.SEED)
     names = ("made small, its pixels repeated", "bicubic", "upscaled by the model", "the truth")
-    bands = [tile(run.source.natural(row).cpu(), across) for row in found]
-    return Figure(
-        "upscalings",
-        "Upscaled pictures",
-        "Examples of the test split, evenly spaced through it.",
-        f"{across} test pictures in four rows: small, bicubic, by the model, true.",
-        *in_rows(run, names, bands),
-    )
+    rows = {name: run.source.natural(row) for name, row in zip(names, found, strict=True)}
+    alt = f"{across} test pictures in four rows: small, bicubic, by the model, true."
+    return example_rows(run, "upscalings", "Upscaled pictures", alt, rows)
 
 
 def _figures(run: Run) -> Iterator[Figure]:

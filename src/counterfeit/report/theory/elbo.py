@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from counterfeit.report.html.plot import Theme
-from counterfeit.report.theory.topic import Evidence, Lesson, drawn, informed
+from counterfeit.report.theory.topic import Evidence, Lesson, drawn, informed, normal_draws
 from counterfeit.theory import gaussian
 from counterfeit.theory.gaussian import Gaussian
 from counterfeit.theory.information import Unit, in_unit
@@ -67,13 +67,9 @@ APART = (
 )
 
 
-def _noise(seed: int, *shape: int) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-
-
 def _examples(seed: int, n: int) -> Tensor:
     """Draws of x by way of z, (N, 3)."""
-    noise = _noise(seed, n, 5)
+    noise = normal_draws(seed, n, 5)
     return noise[:, :2] @ MODEL.weight.T + MODEL.bias + MODEL.noise * noise[:, 2:]
 
 
@@ -125,7 +121,7 @@ def _family(x: Tensor, unit: Unit, seed: int) -> list[Evidence]:
     best = mean_field(MODEL.posterior(x[0]))
     others = [
         MODEL.elbo(x[0], Gaussian(best.mean + 0.1 * shift[:2], (best.covariance.diagonal() * shift[2:].exp()).diag()))
-        for shift in _noise(seed + 1, 500, 4)
+        for shift in normal_draws(seed + 1, 500, 4)
     ]
     return [
         Evidence("q is the posterior: largest slope of the ELBO in mean and covariance, by autograd",
@@ -159,7 +155,7 @@ def _amortized(x: Tensor, unit: Unit, seed: int) -> list[Evidence]:
 
 
 def _log_weights(x: Tensor, q: Gaussian, seed: int) -> Tensor:
-    z = q.mean + _noise(seed + 3, DRAWS, 2) * q.covariance.diagonal().sqrt()
+    z = q.mean + normal_draws(seed + 3, DRAWS, 2) * q.covariance.diagonal().sqrt()
     return MODEL.log_weights(x, z, q)
 
 

@@ -12,7 +12,7 @@ from torch.distributions import Binomial, Normal
 
 from counterfeit.data.sources.digits import Digits
 from counterfeit.report.html.plot import Theme
-from counterfeit.report.theory.topic import Evidence, Lesson, drawn, informed
+from counterfeit.report.theory.topic import Evidence, Lesson, drawn, informed, normal_draws
 from counterfeit.theory.information import Unit, cross_entropy, entropy, in_unit, kl
 from counterfeit.theory.likelihood import expected_first_zero, first_zero, fit_normal, log_least
 
@@ -29,7 +29,7 @@ SIGMAS = 4.0  # standard errors by which a mean over draws may miss
 
 def lesson(unit: Unit, seed: int) -> Lesson:
     """Product and sum have one maximum; the sum keeps its digits; and at the maximum KL(data ‖ model) is least."""
-    x = MEAN + STD * _noise(seed, DRAWS)
+    x = MEAN + STD * normal_draws(seed, DRAWS)
     findings = (*_maximum(x, unit), *_underflow(seed, unit), *_divergence(unit))
     figures = (
         drawn("likelihood", CURVES, partial(_curves, x, seed), (10.2, 3.1), 3),
@@ -53,10 +53,6 @@ SHADED = (
     "likelihood. Right: over its parameter, cross-entropy, which is the negative mean log-likelihood, is KL plus an "
     "entropy that the model does not change."
 )
-
-
-def _noise(seed: int, *shape: int) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
 def _log_likelihood(x: Tensor, mean: Tensor, std: Tensor) -> Tensor:
@@ -93,7 +89,7 @@ def _product(x: Tensor, mean: Tensor, std: Tensor) -> Tensor:
 
 
 def _underflow(seed: int, unit: Unit) -> list[Evidence]:
-    logs = Normal(0.0, 1.0).log_prob(_noise(seed + 1, PICTURES, PIXELS))
+    logs = Normal(0.0, 1.0).log_prob(normal_draws(seed + 1, PICTURES, PIXELS))
     mean = (math.log(2 * math.pi) + 1) / 2  # of X = (log 2π + z²)/2, whose variance is ½
     square = mean**2 + 0.5
     found = []
@@ -181,7 +177,7 @@ def _over_means(x: Tensor, axes: Any, theme: Theme) -> None:
 
 
 def _running(seed: int, axes: Any, theme: Theme) -> None:
-    logs = Normal(0.0, 1.0).log_prob(_noise(seed + 1, PIXELS))
+    logs = Normal(0.0, 1.0).log_prob(normal_draws(seed + 1, PIXELS))
     n = torch.arange(1, PIXELS + 1)
     axes.plot(n, logs.cumsum(0), color=theme.ink, linewidth=1.2, linestyle="--", label="sum of logarithms")
     for color, (name, dtype) in zip(theme.curves, reversed(TYPES.items()), strict=False):

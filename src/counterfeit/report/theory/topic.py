@@ -20,7 +20,7 @@ from counterfeit.report.results_file import machine
 from counterfeit.report.theory import TOPICS
 from counterfeit.theory.information import Unit, in_unit
 
-__all__ = ["Evidence", "Lesson", "check", "drawn", "informed", "lesson", "record"]
+__all__ = ["Evidence", "Lesson", "check", "drawn", "informed", "lesson", "normal_draws", "record"]
 
 Relation = Literal["=", "<=", ">="]
 SIGNS = {"=": "", "<=": "≤ ", ">=": "≥ "}
@@ -112,6 +112,11 @@ def lesson(topic: str, unit: Unit | None = None, seed: int = 0) -> Lesson:
     module = import_module(f"counterfeit.report.theory.{topic.replace('-', '_')}")
     worked: Lesson = module.lesson(unit or TOPICS[topic].unit, seed)
     return worked
+
+
+def normal_draws(seed: int, *shape: int) -> torch.Tensor:
+    """Draws of N(0, 1) that a topic's seed gives, float64 of that shape."""
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
 def drawn(
