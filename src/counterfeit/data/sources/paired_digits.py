@@ -28,6 +28,7 @@ class PairedDigits(Source):
         ValueError: for domains that are unknown, not two, or the same.
 
     Example:
+        >>> import torch
         >>> x, y = PairedDigits(domains=("plain", "negative"), digits="digits").split("test").first(2)
         >>> torch.allclose(x, 1 - y, atol=0.01)
         True
