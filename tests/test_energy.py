@@ -197,6 +197,18 @@ def test_the_up_down_algorithm_begins_where_greedy_layers_end():
         assert torch.equal(model.sample(50), tied)
 
 
+@pytest.mark.parametrize("kind", [DBN, DBM])
+def test_every_stage_of_deep_models_has_a_schedule_of_its_own(kind):
+    model, draw = kind(Spec((5,), "binary"), (4, 3)), lambda: Batch(torch.rand(8, 5).round())
+    updates = [next(model.updates(draw, Clock(step, 10))) for step in range(10)]
+    times: dict[tuple[str, ...], list[Clock | None]] = {}
+    for update in updates:
+        times.setdefault(update.parts, []).append(update.clock)
+    assert len(times) == 3  # either layer, then all
+    for clocks in times.values():
+        assert clocks == [Clock(step, len(clocks)) for step in range(len(clocks))]
+
+
 def machine(hidden: tuple[int, ...] = (4, 3)) -> DBM:
     return random(DBM(Spec((5,), "binary"), hidden, mean_field_steps=50))
 

@@ -63,6 +63,23 @@ def test_sgd_step_by_hand():
     assert torch.allclose(engine.model.a.weight, torch.tensor(0.9))
 
 
+def test_schedules_follow_the_stage_that_an_update_belongs_to():
+    class Staged(Quadratic):
+        def updates(self, draw, clock):
+            name = ("a", "b")[clock.stage(2)]
+            yield next(u for u in super().updates(draw, clock) if u.parts == (name,)).during(clock.within(2))
+
+    engine = Stepper(Staged(), Train(optimizer="sgd", lr=0.1, schedule="linear"), Processes())
+    weights = []
+    for step in range(5):  # 3 steps of a, then 2 of b
+        engine.step([draw], Clock(step, 5))
+        weights.append((float(engine.model.a.weight[0, 0].detach()), float(engine.model.b.weight[0, 0].detach())))
+    a, b = math.prod([0.9, 1 - 0.2 / 3, 1 - 0.1 / 3]), 0.9
+    assert weights[2] == pytest.approx((a, 1.0))
+    assert weights[3] == pytest.approx((a, b))
+    assert weights[4] == pytest.approx((a, b * 0.95))
+
+
 def test_each_part_has_its_own_rule():
     engine = stepper(lr=0.1, parts={"b": {"lr": 0.5}})
     engine.step([draw], Clock(0, 10))

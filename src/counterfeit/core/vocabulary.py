@@ -43,11 +43,15 @@ class Batch(NamedTuple):
 
 
 class Update(NamedTuple):
-    """Descend the scalar `loss` in the parameters of `parts` (submodule names; "" is the whole model)."""
+    """Descend the scalar `loss` in the parameters of `parts` (submodule names; "" is the whole model).
+
+    Schedules follow `clock` where there is one: that of a stage of training, in which alone these parts move.
+    """
 
     loss: Tensor
     parts: tuple[str, ...] = ("",)
     logs: Mapping[str, Tensor] = {}
+    clock: Clock | None = None
 
     @classmethod
     def of(
@@ -72,6 +76,10 @@ class Update(NamedTuple):
         """Descend the loss times `weight`, scalar; logs stay as they are."""
         return self._replace(loss=weight * self.loss)
 
+    def during(self, clock: Clock) -> Update:
+        """The same in a stage of training, of which `clock` tells."""
+        return self._replace(clock=clock)
+
 
 class Clock(NamedTuple):
     """Where training stands: `step` of `steps`, for schedules, growing, greedy layers and annealing."""
@@ -87,6 +95,20 @@ class Clock(NamedTuple):
             [0, 0, 1, 1, 1]
         """
         return min(parts - 1, self.step * parts // self.steps)
+
+    def within(self, parts: int) -> Clock:
+        """Where that part of training stands itself.
+
+        Example:
+            >>> [tuple(Clock(step, 5).within(2)) for step in range(5)]
+            [(0, 3), (1, 3), (2, 3), (0, 2), (1, 2)]
+        """
+        start, end = (-(-i * self.steps // parts) for i in (self.stage(parts), self.stage(parts) + 1))
+        return Clock(self.step - start, end - start)
+
+    def since(self, start: int) -> Clock:
+        """Where training stands that began at step `start`."""
+        return Clock(self.step - start, self.steps - start)
 
 
 Draw = Callable[[], Batch]

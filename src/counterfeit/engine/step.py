@@ -57,7 +57,7 @@ class Stepper:
             ]
             if updates[0] is None:
                 return logs
-            self._apply(updates[0].parts, clock)
+            self._apply(updates[0].parts, updates[0].clock or clock)
             logs |= updates[-1].logs if updates[-1] else {}
 
     def _backward(self, stream: Iterator[Update], noise: RandomStream, share: int) -> Update | None:

@@ -103,7 +103,7 @@ class ContractiveAutoencoder(CodeModel):
         h = layer(x)
         error = self._reconstruction(stage).loss(x, layer.decode(h).unsqueeze(-1)).mean()
         losses = {"loss": error, "contraction": self.contraction * layer.contraction(h).mean()}
-        yield Update.of(f"layers.{stage}", losses)
+        yield Update.of(f"layers.{stage}", losses).during(clock.within(len(self.layers)))
 
     def stage(self, clock: Clock) -> int:
         """The layer that is trained at `clock`, from 0.

@@ -83,8 +83,10 @@ class DBM(ChainModel):
         """Descend the free energy of data less that of the chains' ends: of one layer, or of the whole machine."""
         v, alone = draw().x.flatten(1), round(self.pretrain_fraction * clock.steps)
         if clock.step < alone:
-            one = Clock(clock.step, alone).stage(len(self.layers))
-            yield Update.of(f"layers.{one}", {"free_energy": self._pretrained(one, v)})
+            time = Clock(clock.step, alone)
+            one = time.stage(len(self.layers))
+            losses = {"free_energy": self._pretrained(one, v)}
+            yield Update.of(f"layers.{one}", losses).during(time.within(len(self.layers)))
             return
         with torch.no_grad():
             even = self.mean_field(v)
@@ -93,7 +95,7 @@ class DBM(ChainModel):
             self.fantasies.copy_(self.units().detached().gibbs(self.fantasies, self.chains.gibbs_steps))
         units = self.units()
         loss = units.free_energy(even).mean() - units.free_energy(self.fantasies.clone()).mean()
-        yield Update.of("layers", {"free_energy": loss})
+        yield Update.of("layers", {"free_energy": loss}).during(clock.since(alone))
 
     def _pretrained(self, one: int, v: Tensor) -> Tensor:
         """What a layer descends by itself, with its inputs doubled where the machine has a layer beyond."""

@@ -75,14 +75,16 @@ class DBN(ChainModel):
         """Descend what trains one layer's RBM, or all of them by the up-down algorithm."""
         v, greedy = draw().x.flatten(1), round((1 - self.finetune_fraction) * clock.steps)
         if clock.step < greedy:
-            one = Clock(clock.step, greedy).stage(len(self.layers))
+            time = Clock(clock.step, greedy)
+            one = time.stage(len(self.layers))
             with torch.no_grad():
                 v = self.up(v, one)[-1]
-            yield Update.of(f"layers.{one}", {"free_energy": self.layers[one](v).mean() - self._dreamt(one, v)[0]})
+            losses = {"free_energy": self.layers[one](v).mean() - self._dreamt(one, v)[0]}
+            yield Update.of(f"layers.{one}", losses).during(time.within(len(self.layers)))
             return
         if clock.step == greedy:
             self.untie()
-        yield Update.of(("layers", "generative"), self.wake_sleep(v))
+        yield Update.of(("layers", "generative"), self.wake_sleep(v)).during(clock.since(greedy))
 
     def wake_sleep(self, v: Tensor) -> dict[str, Tensor]:
         """The losses of the up-down algorithm for examples, (B, dims): of ways down, of the top, of ways up."""
