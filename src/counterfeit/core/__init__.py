@@ -7,6 +7,7 @@ A model is the only place that knows *what* is descended and *in which order*; t
 from counterfeit.core import capabilities
 from counterfeit.core.capabilities import *  # noqa: F403 - all of them: a new one is named in its own file only
 from counterfeit.core.checks import (
+    check_actions,
     check_captions,
     check_codes,
     check_labels,
@@ -32,8 +33,8 @@ from counterfeit.core.vocabulary import (
 
 __all__ = [
     "NUMBERS",
-    "Batch", "Clock", "Draw", "Generator", "Kind", "Model", "Net", "Scaled", "Spec", "Update", "check_captions",
-    "check_codes", "check_labels", "check_request", "check_series", "check_told", "frozen", "labels_seen",
-    "without_statistics",
+    "Batch", "Clock", "Draw", "Generator", "Kind", "Model", "Net", "Scaled", "Spec", "Update", "check_actions",
+    "check_captions", "check_codes", "check_labels", "check_request", "check_series", "check_told", "frozen",
+    "labels_seen", "without_statistics",
 ]  # fmt: skip
 __all__ += capabilities.__all__

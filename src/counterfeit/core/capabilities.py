@@ -313,8 +313,11 @@ class Renders(Protocol):
 class Predicts(Protocol):
     """Predicts how a video goes on."""
 
-    def predict(self, x: Tensor, steps: int) -> Tensor:
-        """The `steps` frames that follow the frames `x`, (B, frames, C, H, W), as (B, steps, C, H, W)."""
+    def predict(self, x: Tensor, steps: int, actions: Tensor | None = None) -> Tensor:
+        """The `steps` frames that follow the frames `x`, (B, frames, C, H, W), as (B, steps, C, H, W).
+
+        Where the data have actions, `actions`, (B, frames - 1 + steps), says which one is taken after each frame.
+        """
 
 
 @capability

@@ -1,4 +1,4 @@
-"""What every model checks of what it is asked: a request, labels, captions, series and codes."""
+"""What every model checks of what it is asked: a request, labels, captions, series, actions and codes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 from counterfeit.core.vocabulary import Generator, Spec
 
 __all__ = [
-    "check_captions", "check_codes", "check_labels", "check_request", "check_series", "check_told", "labels_seen",
+    "check_actions", "check_captions", "check_codes", "check_labels", "check_request", "check_series", "check_told", "labels_seen",
 ]  # fmt: skip
 
 
@@ -58,6 +58,27 @@ def check_series(y: Tensor | None, n: int, spec: Spec, values: bool = True) -> T
     if values and not bool(torch.isfinite(y).all()):
         raise ValueError("`y` holds values that are not finite; finite ones are expected. Clean the series first.")
     return y
+
+
+def check_actions(y: Tensor | None, shape: tuple[int, int], spec: Spec) -> Tensor | None:
+    """The actions `y`, or a ValueError unless they are integers of this `shape`, each of an action of the data.
+
+    None where the data have no actions and none came.
+    """
+    if y is None and not spec.actions:
+        return None
+    names = ", ".join(spec.actions)
+    if not spec.actions:
+        raise ValueError(f"actions {tuple(y.shape)} came; this model was trained without any. Leave them out.")  # type: ignore[union-attr]
+    if y is None:
+        raise ValueError(f"no actions came; {shape} numbers of {names} are expected. Give the action after each frame.")
+    if y.shape != shape or y.is_floating_point() or y.is_complex():
+        came = f"`actions` has shape {tuple(y.shape)}, dtype {y.dtype}"
+        raise ValueError(f"{came}; {shape} integers are expected: one after each frame, and for each step but one.")
+    if y.numel() and not 0 <= int(y.min()) <= int(y.max()) < len(spec.actions):
+        came = f"actions {int(y.min())} to {int(y.max())} came"
+        raise ValueError(f"{came}; 0 to {len(spec.actions) - 1} are expected, for {names}. Correct them.")
+    return y.long()
 
 
 def check_told(model: Generator) -> None:

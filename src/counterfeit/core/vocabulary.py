@@ -23,8 +23,8 @@ NUMBERS: tuple[Kind, ...] = ("image", "binary", "real")
 class Batch(NamedTuple):
     """A minibatch in the data's natural unit: images in [0, 1], (B, C, H, W); points (B, D).
 
-    `y` belongs to each example: its label, (B,), the tokens of its caption, (B, length), its series, (B, C, frames), or
-    the picture that it is to be made from, (B, C, H, W).
+    `y` belongs to each example: its label, (B,), the tokens of its caption, (B, length), its series, (B, C, frames),
+    the picture that it is to be made from, (B, C, H, W), or the actions by which a video goes on, (B, frames - 1).
     """
 
     x: Tensor
@@ -127,6 +127,9 @@ class Spec:
 
     Pairs of pictures have, in place of labels, the picture that each example is to be made from, (B, *`given`).
 
+    Videos that go on by actions have, in place of labels, the action after each frame but the last, (B, frames - 1):
+    whole numbers, each of one of the names in `actions`.
+
     Examples of kind "tokens" are texts: such tokens themselves, (B, T), as whole numbers in floating point.
 
     Example:
@@ -142,6 +145,7 @@ class Spec:
     phrases: tuple[tuple[tuple[str, ...], ...], ...] = ()
     series: tuple[int, ...] = ()
     given: tuple[int, ...] = ()
+    actions: tuple[str, ...] = ()
 
     @property
     def hop(self) -> int:

@@ -7,11 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from counterfeit.core import (
-    Generator,
-    Predicts,
-    require,
-)  # fmt: skip
+from counterfeit.core import Batch, Generator, Predicts, require
 from counterfeit.data.selection import evenly_spaced
 from counterfeit.data.source import Source
 from counterfeit.inference.ability import Ability, asked
@@ -23,10 +19,19 @@ __all__ = ["PREDICT", "Predicted", "horizon", "predict", "predicted"]
 STEPS = 10  # of a rollout, where videos are long enough
 
 
-def predict(model: Generator, x: Tensor, steps: int, batch_size: int = BATCH, seed: int = 0) -> Tensor:
-    """The `steps` frames after the frames `x`, (N, T, C, H, W): (N, steps, C, H, W)."""
-    able = require(model, Predicts)
-    return asked(model, lambda part: able.predict(part, steps), x, batch_size=batch_size, seed=seed)
+def predict(
+    model: Generator, x: Tensor, steps: int, actions: Tensor | None = None, batch_size: int = BATCH, seed: int = 0
+) -> Tensor:
+    """The `steps` frames after the frames `x`, (N, T, C, H, W): (N, steps, C, H, W).
+
+    Where the data have actions, `actions` are those after the frames, (N, T - 1 + steps).
+    """
+    able, acted = require(model, Predicts), [] if actions is None else [actions]
+
+    def answer(part: Tensor, *taken: Tensor) -> Tensor:
+        return able.predict(part, steps, *taken)
+
+    return asked(model, answer, x, *acted, batch_size=batch_size, seed=seed)
 
 
 def horizon(frames: int) -> int:
@@ -52,18 +57,19 @@ class Predicted(NamedTuple):
         return self.given[:, -1:].expand_as(self.truth)
 
 
-def predicted(model: Generator, videos: Tensor, batch_size: int = BATCH, seed: int = 0) -> Predicted:
-    """The end of `videos`, (N, T, C, H, W), predicted from their beginning, on the device of the model."""
-    videos = videos.to(model.device)
-    given, truth = videos.tensor_split([videos.shape[1] - horizon(videos.shape[1])], 1)
-    return Predicted(given, predict(model, given, truth.shape[1], batch_size, seed), truth)
+def predicted(model: Generator, videos: Batch, batch_size: int = BATCH, seed: int = 0) -> Predicted:
+    """The end of videos, (N, T, C, H, W), predicted from their beginning and their actions, on the model's device."""
+    x = videos.x.to(model.device)
+    given, truth = x.tensor_split([x.shape[1] - horizon(x.shape[1])], 1)
+    actions = videos.y if model.spec.actions else None
+    return Predicted(given, predict(model, given, truth.shape[1], actions, batch_size, seed), truth)
 
 
 def _preview(model: Any, source: Source, n: int) -> Tensor:
     """Videos, each above the frames that were given of it and those predicted: (rows, frames, C, H, W)."""
-    videos = evenly_spaced(source, "valid", max(1, n // (2 * source.spec.shape[0])), device=model.device).x
+    videos = evenly_spaced(source, "valid", max(1, n // (2 * source.spec.shape[0])), device=model.device)
     found = predicted(model, videos)
-    return torch.stack([videos, torch.cat([found.given, found.model], 1)], 1).flatten(0, 1)
+    return torch.stack([videos.x, torch.cat([found.given, found.model], 1)], 1).flatten(0, 1)
 
 
 PREDICT = Ability("predict", Predicts, predict, _preview, 50)

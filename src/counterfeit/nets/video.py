@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import leaky_relu
+from torch.nn.functional import leaky_relu, one_hot
 
 from counterfeit.core import Net, Spec
 from counterfeit.nets.conv import ConvDiscriminator, ConvNorm
@@ -51,13 +51,14 @@ class FramePredictor(Net):
     Arguments:
         channels: of a frame.
         width: channels of the state.
+        actions: how many there are, one of which is taken after each frame; 0 for none.
     """
 
-    def __init__(self, channels: int, width: int) -> None:
+    def __init__(self, channels: int, width: int, actions: int = 0) -> None:
         super().__init__()
-        half = max(1, width // 2)
+        half, self.actions = max(1, width // 2), actions
         self.fine, self.coarse = nn.Conv2d(channels, half, 4, 2, 1), nn.Conv2d(half, width, 4, 2, 1)
-        self.cell = ConvLSTM(width, width)
+        self.cell = ConvLSTM(width + actions, width)
         self.up = nn.Sequential(nn.Conv2d(width, 4 * half, 3, padding=1), nn.PixelShuffle(2), nn.LeakyReLU(0.2))
         self.last = nn.Sequential(
             nn.Conv2d(2 * half, width, 3, padding=1), nn.LeakyReLU(0.2),
@@ -73,25 +74,35 @@ class FramePredictor(Net):
         """Foresee pixels around the scalar `shade`, in (0, 1), before training."""
         self.last[2].bias.copy_(shade.logit().expand_as(self.last[2].bias))  # type: ignore[operator, arg-type]
 
-    def forward(self, x: Tensor, steps: int, truth: Tensor | None = None, forced: Tensor | None = None) -> Tensor:
-        """(B, T, C, H, W) -> (B, steps, C, H, W), reading `truth`, of that shape, where `forced`, (B, steps)."""
+    def forward(
+        self, x: Tensor, steps: int, truth: Tensor | None = None, forced: Tensor | None = None,
+        actions: Tensor | None = None,
+    ) -> Tensor:  # fmt: skip
+        """(B, T, C, H, W) -> (B, steps, C, H, W), reading `truth`, of that shape, where `forced`, (B, steps).
+
+        `actions`, (B, T - 1 + steps), are those after the frames given and those foreseen.
+        """
         state: State | None = None
         frames: list[Tensor] = []
-        for frame in x.unbind(1):
-            fine, state = self._read(frame, state)
+        planes = None if actions is None else one_hot(actions, self.actions).to(x.dtype)[..., None, None]
+        for time, frame in enumerate(x.unbind(1)):
+            fine, state = self._read(frame, state, None if planes is None else planes[:, time])
         for step in range(steps):
             if frames:
                 read = frames[-1]
                 if truth is not None and forced is not None:
                     read = torch.where(forced[:, step - 1].view(-1, 1, 1, 1), truth[:, step - 1], read)
-                fine, state = self._read(read, state)
+                fine, state = self._read(read, state, None if planes is None else planes[:, x.shape[1] - 1 + step])
             frames.append(self._drawn(state[0], fine))  # type: ignore[index]
         return torch.stack(frames, 1)
 
-    def _read(self, x: Tensor, state: State | None) -> tuple[Tensor, State]:
-        """Fine features of a frame, (B, width / 2, H / 2, W / 2), and the state after it."""
+    def _read(self, x: Tensor, state: State | None, plane: Tensor | None) -> tuple[Tensor, State]:
+        """Fine features of a frame, (B, width / 2, H / 2, W / 2), and the state after it and the action there."""
         fine = leaky_relu(self.fine(2 * x - 1), 0.2)
-        return fine, self.cell(leaky_relu(self.coarse(fine), 0.2), state)
+        coarse = leaky_relu(self.coarse(fine), 0.2)
+        if plane is not None:
+            coarse = torch.cat([coarse, plane.to(coarse.dtype).expand(-1, -1, *coarse.shape[2:])], 1)
+        return fine, self.cell(coarse, state)
 
     def _drawn(self, h: Tensor, fine: Tensor) -> Tensor:
         up = self.up(h.to(fine.dtype))
@@ -99,7 +110,7 @@ class FramePredictor(Net):
 
 
 class VideoDiscriminator(ConvDiscriminator):
-    """Videos (B, T, C, H, W) in [0, 1] -> (B, 1): strided convolutions that see all frames at once.
+    """Videos (B, T, C, H, W) in [0, 1] -> (B, 1): strided convolutions that see all frames at once, and all actions.
 
     Arguments:
         spec: what the videos are.
@@ -109,8 +120,17 @@ class VideoDiscriminator(ConvDiscriminator):
 
     def __init__(self, spec: Spec, width: int, norm: ConvNorm) -> None:
         frames, channels, *sides = spec.shape
-        super().__init__(Spec((frames * channels, *sides)), width, norm)
+        super().__init__(Spec((frames * channels + (frames - 1) * len(spec.actions), *sides)), width, norm)
+        self.actions = len(spec.actions)
 
     def features(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        """(B, T, C, H, W) -> (B, features), what the output is linear in."""
-        return super().features(x.flatten(1, 2), y)
+        """(B, T, C, H, W) and actions (B, T - 1) where there are any -> (B, features), what the output is linear in."""
+        x = x.flatten(1, 2)
+        if self.actions and y is not None:
+            planes = one_hot(y, self.actions).to(x.dtype).flatten(1)[:, :, None, None]
+            x = torch.cat([x, planes.expand(-1, -1, *x.shape[2:])], 1)
+        return super().features(x)
+
+    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """Videos, and actions where there are any -> (B, 1)."""
+        return self.head(self.others(self.features(x, y)))

@@ -35,11 +35,11 @@ def errors(found: Tensor, truth: Tensor) -> Tensor:
 
 def compute(model: Generator, source: Source, evaluation: Evaluation) -> Answer:
     """Squared error and sharpness, of the next frame and over the rollout, with those of copies beside them."""
-    videos = evenly_spaced(source, evaluation.split, evaluation.max_examples).x
+    videos = evenly_spaced(source, evaluation.split, evaluation.max_examples)
     found = predicted(model, videos, evaluation.batch_size, evaluation.seed)
     ours, copies = errors(found.model, found.truth), errors(found.copied, found.truth)
     steps, given = found.truth.shape[1], found.given.shape[1]
-    how = f"after {given} given ones; {describe(source, evaluation.split, len(videos), evaluation.max_examples)}"
+    how = f"after {given} given ones; {describe(source, evaluation.split, len(videos.x), evaluation.max_examples)}"
     rolled = f"{steps} frames, each foreseen from those before,"
     blur = "mean gradient, as a multiple of the truth's,"
     by_step = {"by_step": _rounded(ours.mean(0)), "copies_by_step": _rounded(copies.mean(0))}
@@ -53,7 +53,7 @@ def compute(model: Generator, source: Source, evaluation: Evaluation) -> Answer:
     def measured(what: str, measure: Measure, frames: int, more: dict[str, Any]) -> Result:
         mine, theirs = (measure(x[:, :frames], found.truth[:, :frames]) for x in (found.model, found.copied))
         return Result(
-            *mine, len(videos), f"{what} {how}", {"seed": evaluation.seed, **more},
+            *mine, len(videos.x), f"{what} {how}", {"seed": evaluation.seed, **more},
             references={"last frame": Estimate(*theirs)}, note=NOTE if measure is relative_sharpness else ""
         )  # fmt: skip
 

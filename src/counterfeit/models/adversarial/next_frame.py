@@ -14,7 +14,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from counterfeit.core import Batch, Clock, Draw, Spec, Update
+from counterfeit.core import Batch, Clock, Draw, Spec, Update, check_actions
 from counterfeit.models.adversarial.shared.alternating import GANSettings, Losses
 from counterfeit.models.adversarial.shared.paired_gan import PairedGAN
 from counterfeit.nets.conv import ConvNorm
@@ -32,6 +32,9 @@ class NextFrame(PairedGAN):
     whose first frames are true, and so asks for frames that are sharp and fit what was before. Training begins with the
     next frame alone, as in the paper: true ones are read in the place of those predicted, ever fewer of them, until it
     goes on from its own as in a rollout.
+
+    Where the data have actions, both players are told the one after each frame: what is predicted is what would follow
+    if these were taken.
 
     References:
         Unsupervised Learning of Visual Structure using Predictive Generative Networks, Lotter, Kreiman and Cox, 2015
@@ -75,7 +78,7 @@ class NextFrame(PairedGAN):
             )
         if not 0 <= teacher_forcing <= 1:
             raise ValueError(f"teacher_forcing={teacher_forcing} came; a share from 0 to 1 is expected. Correct it.")
-        generator = FramePredictor(spec.shape[1], width)
+        generator = FramePredictor(spec.shape[1], width, len(spec.actions))
         discriminator = VideoDiscriminator(spec, discriminator_width, discriminator_norm)
         super().__init__(spec, generator, discriminator, adversarial_weight, settings)
         self.context_frames, self.teacher_forcing, self.true_share = context_frames, teacher_forcing, 0.0
@@ -97,19 +100,32 @@ class NextFrame(PairedGAN):
         context, truth = x.tensor_split([self.context_frames], 1)
         steps = truth.shape[1]
         forced = torch.rand(len(x), steps, device=x.device) < self.true_share if self.true_share else None
-        return torch.cat([context, self.generator(context, steps, truth, forced)], 1)
+        actions = real.labels if self.spec.actions else None
+        return torch.cat([context, self.generator(context, steps, truth, forced, actions)], 1)
+
+    def judged(self, real: Batch, x: Tensor) -> Tensor:
+        """What the discriminator says of videos that go on by a minibatch's actions, if there are any, (B, 1)."""
+        return self.discriminator_outputs(x, real.y if self.spec.actions else None)
+
+    def discriminator_outputs(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """The discriminator's logit of videos `x` beside actions `y`, (B, frames - 1), if the data have any, (B, 1)."""
+        if self.training:
+            return self.discriminator(self.settings.augmented(x), y)
+        self.spec.check(x, "NextFrame.discriminator_outputs")
+        return self.discriminator(x, check_actions(y, (len(x), x.shape[1] - 1), self.spec))
 
     def errors(self, x: Tensor, fake: Tensor) -> Losses:
         """The mean squared error of the predicted frames."""
         return {"frames": (fake - x)[:, self.context_frames :].square().mean()}
 
-    def predict(self, x: Tensor, steps: int) -> Tensor:
+    def predict(self, x: Tensor, steps: int, actions: Tensor | None = None) -> Tensor:
         """The `steps` frames that follow the frames `x`, (B, any number, C, H, W), as (B, steps, C, H, W).
 
-        Each is predicted from all before it, whether given or predicted.
+        Each is predicted from all before it, whether given or predicted, and from the `actions` taken after those, (B,
+        number - 1 + steps), where the data have any.
         """
         given = max(1, x.shape[1]) if isinstance(x, Tensor) and x.ndim == 5 else self.context_frames
         replace(self.spec, shape=(given, *self.spec.shape[1:])).check(x, "NextFrame.predict")
         if steps < 1:
             raise ValueError(f"steps={steps} came; at least 1 is expected. Ask for more.")
-        return self.generator(x, steps)
+        return self.generator(x, steps, actions=check_actions(actions, (len(x), x.shape[1] - 1 + steps), self.spec))
