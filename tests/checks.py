@@ -469,11 +469,13 @@ def errors(model: Any) -> None:
 def _takers(model: Model) -> Iterator[tuple[Callable[..., Tensor], list[Any]]]:
     """Methods of the model's capabilities that take examples, with what else they take."""
     others = {"k": 2, "t": torch.zeros(2), "to": torch.zeros(2).long(), "mask": torch.ones(2, *model.spec.shape)}
-    others["steps"] = 2
+    others["steps"], acts = 2, bool(model.spec.actions)
+    others["actions"] = torch.zeros(2, model.spec.shape[0] + 1).long() if acts else None
     told = (2,) if model.spec.classes else (2, model.spec.max_tokens)
     others["y"] = torch.zeros(told).long() if model.spec.classes or model.spec.vocabulary else None
     beside = model.spec.series or model.spec.given
     others["y"] = torch.zeros(2, *beside) if beside else others["y"]
+    others["y"] = torch.zeros(2, model.spec.shape[0] - 1).long() if acts else others["y"]
     limited = [c for c in CAPABILITIES if c is not Upscales]  # which takes any size: see `upscaling`
     for capability in (c for c in limited if isinstance(model, c)):
         for name, method in inspect.getmembers(capability, inspect.isfunction):
@@ -541,16 +543,28 @@ def foreseeing(model: Any) -> None:
     """Rollouts have the shape and range of the data, begin the same however long, and hang on what was given."""
     model.eval()
     frames, *shape = model.spec.shape
+    kinds = len(model.spec.actions)
     with torch.no_grad(), seeded(0):
         for given in {1, frames}:
-            x = torch.rand(2, given, *shape)
-            y = model.predict(x, 3)
+            x, acted = torch.rand(2, given, *shape), [torch.randint(kinds, (2, given + 2))] if kinds else []
+            first = [actions[:, :given] for actions in acted]
+            y = model.predict(x, 3, *acted)
             assert tuple(y.shape) == (2, 3, *shape), f"three frames came as {tuple(y.shape)}"
             assert 0 <= float(y.min()) <= float(y.max()) <= 1, f"pixels lie in [{float(y.min())}, {float(y.max())}]"
-            off = float((model.predict(x, 1) - y[:, :1]).abs().max())
+            off = float((model.predict(x, 1, *first) - y[:, :1]).abs().max())
             assert off < 1e-5, f"the first frame is off by {off:.2g} where more are asked for"
-            assert not torch.equal(model.predict(1 - x, 1), y[:, :1]), "whatever was given, the same is foreseen"
+            blind = model.predict(1 - x, 1, *first)
+            assert not torch.equal(blind, y[:, :1]), "whatever was given, the same is foreseen"
+            for actions in acted:
+                others = (actions + (torch.arange(given + 2) == given)) % kinds  # after the first frame foreseen
+                changed = (model.predict(x, 3, others) - y).abs().flatten(2).amax((0, 2))
+                assert float(changed[0]) == 0, "an action changes what was before it"
+                assert float(changed[1]) > 0, "whatever is done, the same is foreseen"
+                rejects(partial(model.predict, x, 2, actions), str(tuple(actions.shape)))
+                rejects(partial(model.predict, x, 3, actions + kinds), f"to {int(actions.max()) + kinds}")
     rejects(partial(model.predict, torch.zeros(2, *model.spec.shape), 0), "steps=0")
+    others = (None, "no actions") if kinds else (torch.zeros(2, frames).long(), "actions")
+    rejects(partial(model.predict, torch.zeros(2, *model.spec.shape), 1, others[0]), others[1])
 
 
 @asks()

@@ -18,6 +18,7 @@ from counterfeit.config.settings import Data, Evaluation
 from counterfeit.core import Batch, Clock, Model, Spec
 from counterfeit.data.source import InMemory, Source
 from counterfeit.data.sources.moving_digits import COUNTS, MovingDigits, bounced, render
+from counterfeit.data.sources.turning_faces import ACROSS, ALONG, TurningFaces, turned
 from counterfeit.engine.previews import picture
 from counterfeit.inference.prediction import predicted
 from counterfeit.metrics.tasks.video_prediction import PREDICTION
@@ -70,6 +71,34 @@ class Copies(Model):
 
     def predict(self, x, steps):
         return x[:, -1:].expand(-1, steps, -1, -1, -1)
+
+
+# Faces that turn ------------------------------------------------------------------------------------------------------
+
+
+def test_what_lies_on_a_turned_head_is_seen_at_its_angle():
+    side, angles = 64, torch.tensor([[-0.4, 0.0, 0.3]])
+    middles = (torch.arange(side) + 0.5) / side * 2 - 1
+    ramp = ((middles + 1) / 2).expand(1, 1, side, side)  # a face whose shade tells its place
+    found = 2 * turned(ramp, angles)[0, :, 0] - 1
+    y, x = torch.meshgrid(middles, middles, indexing="ij")
+    radius = ACROSS * (1 - (y / ALONG) ** 2).sqrt()
+    inside = x.abs() < 0.98 * radius
+    for frame, angle in zip(found, angles[0], strict=True):
+        place = radius * ((x / radius).clamp(-1, 1).asin() - angle).clamp(-torch.pi / 2, torch.pi / 2).sin()
+        torch.testing.assert_close(frame[inside], place[inside], atol=2e-3, rtol=0)
+        torch.testing.assert_close(frame[~inside & (x.abs() > radius)], x[~inside & (x.abs() > radius)], atol=1e-5, rtol=0)
+
+
+def test_faces_turn_back_where_they_have_turned_far_enough():
+    x = TurningFaces(size=16, frames=40).split("test").first(20).x
+    assert x.shape == (20, 40, 1, 16, 16)
+    moves = (x[:, 1:] - x[:, :-1]).abs().flatten(2).amax(2)
+    assert float((moves > 0).float().mean()) > 0.9
+    again = TurningFaces(size=16, frames=40).split("test").first(20).x
+    assert torch.equal(x, again)
+    with pytest.raises(ValueError, match="frames=1 came; turning-faces"):
+        TurningFaces(frames=1)
 
 
 # Data -----------------------------------------------------------------------------------------------------------------
@@ -207,7 +236,7 @@ def test_copies_measure_as_the_reference_row_does_and_as_the_closed_form():
 
 def test_the_model_is_given_the_beginning_only():
     x = Brighter().split("test").first().x
-    found = predicted(Copies(SPEC), x)
+    found = predicted(Copies(SPEC), Batch(x))
     assert torch.equal(found.given, x[:, :2])
     assert torch.equal(found.truth, x[:, 2:])
     assert torch.equal(found.model, found.copied)

@@ -18,8 +18,8 @@ from counterfeit.cli.plain import readable
 __all__ = ["main", "parser_of", "verbs"]
 
 FIRST = (
-    "train", "resume", "sample", "encode", "complete", "translate", "score", "evaluate", "compare", "benchmark",
-    "reproduce", "report", "study", "theory", "list", "data", "doctor",
+    "train", "resume", "sample", "encode", "complete", "translate", "predict", "score", "evaluate", "compare",
+    "benchmark", "reproduce", "report", "study", "theory", "list", "data", "doctor",
 )  # fmt: skip
 """The order in which verbs are listed; others follow."""
 

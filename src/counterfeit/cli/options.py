@@ -51,10 +51,11 @@ def run_options(parser: argparse.ArgumentParser, checkpoint: str = "best") -> No
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
-def input_options(parser: argparse.ArgumentParser, count: int) -> None:
-    """What a model is to work on: pictures of a person's own, or so many of a split."""
-    parser.add_argument("--input", metavar="PATH", help="a picture, folder or zip of yours, in place of test images")
-    parser.add_argument("--count", type=int, default=count, help=f"how many test images (default: {count})")
+def input_options(parser: argparse.ArgumentParser, count: int, kind: str = "images") -> None:
+    """What a model is to work on: pictures, or another kind, of a person's own, or so many of a split."""
+    file = {"images": "picture", "videos": "video"}[kind]
+    parser.add_argument("--input", metavar="PATH", help=f"a {file}, folder or zip of yours, in place of test {kind}")
+    parser.add_argument("--count", type=int, default=count, help=f"how many test {kind} (default: {count})")
     parser.add_argument("--split", default="test", choices=("train", "valid", "test"), help="of which split")
 
 

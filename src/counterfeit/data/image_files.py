@@ -12,7 +12,7 @@ from threading import Lock
 
 from counterfeit.common.files import UNREADABLE, DataError
 
-__all__ = ["Pictures", "find_beside", "find_files", "find_pictures", "is_picture"]
+__all__ = ["Pictures", "find_beside", "find_files", "find_pictures", "is_picture", "named_pictures"]
 
 SUFFIXES = frozenset({
     ".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp",
@@ -85,6 +85,20 @@ def find_pictures(path: str | Path) -> Pictures:
     """
     kinds = ", ".join(sorted(suffix[1:] for suffix in SUFFIXES))
     return find_files(path, is_picture, "pictures", f" with files of these kinds: {kinds}")
+
+
+def named_pictures(path: str | Path) -> Pictures:
+    """The picture of that path, or those of that folder or zip.
+
+    Raises:
+        DataError: there is none, or it cannot be read.
+    """
+    path = Path(path).expanduser()
+    if not path.exists():
+        raise DataError(f"{path} does not exist. Name a picture, or a folder or zip of pictures.")
+    if path.is_file() and path.suffix.lower() != ".zip":
+        return Pictures(path.parent, (path.name,), (path.stat().st_size,), False)
+    return find_pictures(path)
 
 
 def find_files(path: str | Path, wanted: Callable[[str], bool], what: str, kinds: str = "") -> Pictures:

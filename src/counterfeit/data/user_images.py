@@ -15,7 +15,7 @@ from torch import Tensor
 from counterfeit.common.files import DataError
 from counterfeit.common.seeding import seeded
 from counterfeit.core import Spec
-from counterfeit.data.image_files import Pictures, find_pictures
+from counterfeit.data.image_files import named_pictures
 from counterfeit.data.images import FORMATS, Span, bombs_refused, crop_resize, decode
 from counterfeit.data.sample_files import Array
 from counterfeit.data.source import Source
@@ -48,7 +48,7 @@ def read_inputs(path: str | Path, source: Source, seed: int = 0) -> Inputs:
     Raises:
         DataError: no such file, no pictures in it, one that is damaged, or one that cannot take the shape of `spec`.
     """
-    pictures, masks, images, spec = _pictures(Path(path).expanduser()), [], [], source.raw.spec
+    pictures, masks, images, spec = named_pictures(path), [], [], source.raw.spec
     with bombs_refused():
         for index in range(len(pictures.names)):
             data, who = pictures.read(index), pictures.where(index)
@@ -69,7 +69,7 @@ def read_given(path: str | Path, source: Source) -> Tensor:
     Raises:
         DataError: no such file, no pictures in it, one that is damaged, or one that cannot take the shape of `given`.
     """
-    pictures = _pictures(Path(path).expanduser())
+    pictures = named_pictures(path)
     with bombs_refused():
         images = [_image(pictures.read(i), pictures.where(i), source.spec.givens) for i in range(len(pictures.names))]
     return torch.from_numpy(np.stack(images)).float() / 255
@@ -125,7 +125,7 @@ def read_whole(path: str | Path, channels: int, span: Span | None = None) -> lis
     Raises:
         DataError: no such file, no pictures in it, or one that is damaged.
     """
-    pictures = _pictures(Path(path).expanduser())
+    pictures = named_pictures(path)
     with bombs_refused():
         arrays = [decode(pictures.read(i), pictures.where(i), channels, None, span) for i in range(len(pictures.names))]
     return [torch.from_numpy(array.copy()).float() / 255 for array in arrays]
@@ -137,20 +137,12 @@ def read_mask(path: str | Path, spec: Spec) -> Tensor:
     Raises:
         DataError: no such file, or it is damaged, or its central square cannot take the shape of `spec`.
     """
-    pictures = _pictures(Path(path).expanduser())
+    pictures = named_pictures(path)
     if len(pictures.names) > 1:
         raise DataError(f"{path} holds {len(pictures.names)} pictures; one is expected as a mask. Name one of them.")
     with bombs_refused():
         light = _image(pictures.read(0), pictures.where(0), Spec((1, *spec.shape[1:])))
     return torch.from_numpy(light < HALF).float().expand(*spec.shape).clone()
-
-
-def _pictures(path: Path) -> Pictures:
-    if not path.exists():
-        raise DataError(f"{path} does not exist. Name a picture, or a folder or zip of pictures.")
-    if path.is_file() and path.suffix.lower() != ".zip":
-        return Pictures(path.parent, (path.name,), (path.stat().st_size,), False)
-    return find_pictures(path)
 
 
 def _image(data: bytes, who: str, spec: Spec, span: Span | None = None) -> np.ndarray:

@@ -18,7 +18,7 @@ from counterfeit.common.files import DataError
 from counterfeit.common.progress import Bar
 from counterfeit.core import Spec
 from counterfeit.data.folder_layout import FOLDERS, deal, shuffled
-from counterfeit.data.image_files import Pictures, find_pictures
+from counterfeit.data.image_files import Pictures, named_pictures
 from counterfeit.data.images import FORMATS, Span, bombs_refused, decode, encode_png
 from counterfeit.data.source import SPLITS, InMemory, Source
 from counterfeit.data.sources.folder import LARGEST_NATIVE
@@ -45,7 +45,7 @@ class Videos(Source):
     Of a video longer than a clip, clips are cut one after the other.
 
     Arguments:
-        path: the folder or zip.
+        path: the folder or zip, or one animated file.
         frames: length of a clip.
         size: the central square of each frame is resized to `size` x `size` pixels; may be left out where all frames
             share one size of at most 128 pixels a side.
@@ -65,7 +65,7 @@ class Videos(Source):
         for key, value, low in (("frames", frames, 2), ("every", every, 1)):
             if not (isinstance(value, int) and value >= low):
                 raise ValueError(f"data.{key}: {value!r} came; an integer of at least {low} is expected. Raise it.")
-        self.pictures = find_pictures(path)
+        self.pictures = named_pictures(path)
         self.videos = _videos(self.pictures)
         self.frames, self.size, self.every, self.span = frames, size, every, span
         self._clips, self._homes = self._read()
@@ -76,6 +76,11 @@ class Videos(Source):
     def split(self, name: str) -> InMemory:
         """The clips of the split "train", "valid" or "test"; those of one video are in one split."""
         return pick(self._held, name)
+
+    @property
+    def clips(self) -> InMemory:
+        """The clips of all splits, video after video."""
+        return InMemory(torch.from_numpy(self._clips))
 
     @cached_property
     def fingerprint(self) -> str:
