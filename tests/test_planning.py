@@ -210,7 +210,7 @@ def test_both_players_are_told_the_actions():
 @pytest.mark.parametrize(
     ("y", "spec", "words"),
     [
-        (None, ("up",), "no actions came"), (torch.zeros(2, 3).long(), (), "without any"),
+        (None, ("up",), "no actions came"), (torch.zeros(2, 3).long(), (), "none are expected"),
         (torch.zeros(2, 2).long(), ("up",), "(2, 2)"), (torch.zeros(2, 3), ("up",), "float32"),
         (torch.ones(2, 3).long(), ("up",), "1 to 1"),
     ],
@@ -225,9 +225,10 @@ def test_actions_that_are_none_are_refused(y, spec, words):
 
 @pytest.fixture(scope="module")
 def block(tmp_path_factory):
-    settings = {"data.size": 8, "model.width": 2, "model.discriminator_width": 2, "evaluate.metrics": ["video-prediction"]}
+    settings = {"data.size": 8, "model.width": 2, "model.discriminator_width": 2, "evaluate.max_examples": 8}
+    settings["evaluate.metrics"] = ["video-prediction"]
     out = tmp_path_factory.mktemp("runs") / "block"
-    train("next-frame-actions", out=out, steps=2, settings={**settings, "evaluate.max_examples": 8}, show=False)
+    train("next-frame-actions", out=out, steps=2, settings=settings, show=False)
     return out
 
 

@@ -87,7 +87,8 @@ def test_what_lies_on_a_turned_head_is_seen_at_its_angle():
     for frame, angle in zip(found, angles[0], strict=True):
         place = radius * ((x / radius).clamp(-1, 1).asin() - angle).clamp(-torch.pi / 2, torch.pi / 2).sin()
         torch.testing.assert_close(frame[inside], place[inside], atol=2e-3, rtol=0)
-        torch.testing.assert_close(frame[~inside & (x.abs() > radius)], x[~inside & (x.abs() > radius)], atol=1e-5, rtol=0)
+        beside = x.abs() > radius
+        torch.testing.assert_close(frame[beside], x[beside], atol=1e-5, rtol=0)
 
 
 def test_faces_turn_back_where_they_have_turned_far_enough():
@@ -261,9 +262,9 @@ def test_the_common_check_sees_the_fault(how, words, monkeypatch):
     model = small()
     predict = model.predict
     wrong = {
-        "blind": lambda x, steps: predict(0 * x, steps),
-        "hurried": lambda x, steps: predict(x, steps).flip(1),
-        "range": lambda x, steps: 2 * predict(x, steps),
+        "blind": lambda x, steps, *acted: predict(0 * x, steps, *acted),
+        "hurried": lambda x, steps, *acted: predict(x, steps, *acted).flip(1),
+        "range": lambda x, steps, *acted: 2 * predict(x, steps, *acted),
     }
     checks.foreseeing(model)
     monkeypatch.setattr(model, "predict", wrong[how])

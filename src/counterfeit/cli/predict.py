@@ -34,7 +34,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     """What the verb takes."""
     parser.add_argument("run", metavar="RUN", help="a run folder of a model that predicts videos")
     parser.add_argument("--given", metavar="FRAMES", type=int, help="how many frames are given of each video")
-    parser.add_argument("--steps", metavar="FRAMES", type=int, help="how many are predicted (default: as many as follow)")
+    parser.add_argument("--steps", metavar="FRAMES", type=int, help="how many are predicted (default: what follows)")
     parser.add_argument("--actions", metavar="A,B,…", help="what is done after each frame, from the last given one on")
     input_options(parser, 4, "videos")
     parser.add_argument("--seed", type=int, default=0, help="of what a model draws (default: 0)")
@@ -76,7 +76,7 @@ def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
 
 
 def videos(run: Run, args: argparse.Namespace, given: int) -> Batch:
-    """Videos of a split with what belongs to them, or clips of a person's own, (N, T, C, H, W), as the model sees them."""
+    """Videos of a split with what belongs to them, or clips of one's own, as the model sees them, (N, T, C, H, W)."""
     from counterfeit.core import Batch
     from counterfeit.data.selection import evenly_spaced
     from counterfeit.data.sources.video_folder import Videos

@@ -10,7 +10,8 @@ from torch import Tensor
 from counterfeit.core.vocabulary import Generator, Spec
 
 __all__ = [
-    "check_actions", "check_captions", "check_codes", "check_labels", "check_request", "check_series", "check_told", "labels_seen",
+    "check_actions", "check_captions", "check_codes", "check_labels", "check_request", "check_series",
+    "check_told", "labels_seen",
 ]  # fmt: skip
 
 
@@ -69,7 +70,7 @@ def check_actions(y: Tensor | None, shape: tuple[int, int], spec: Spec) -> Tenso
         return None
     names = ", ".join(spec.actions)
     if not spec.actions:
-        raise ValueError(f"actions {tuple(y.shape)} came; this model was trained without any. Leave them out.")  # type: ignore[union-attr]
+        raise ValueError(f"actions {tuple(y.shape)} came; none are expected, as the data had none. Leave them out.")  # type: ignore[union-attr]
     if y is None:
         raise ValueError(f"no actions came; {shape} numbers of {names} are expected. Give the action after each frame.")
     if y.shape != shape or y.is_floating_point() or y.is_complex():

@@ -48,5 +48,6 @@ def compute(model: Generator, source: Source, evaluation: Evaluation) -> Answer:
 
 PLANNING = Metric(
     "planning", "goals reached by a planner that imagines by the model, beside random actions and the world itself",
-    "", None, Predicts, compute, applies=lambda source: isinstance(source.raw, HasWorld), rows={"goals-reached": "higher"},
+    "", None, Predicts, compute, applies=lambda source: isinstance(source.raw, HasWorld),
+    rows={"goals-reached": "higher"},
 )  # fmt: skip
