@@ -35,8 +35,8 @@ from counterfeit.config.parse import groups
 from counterfeit.config.settings import SECTIONS
 from counterfeit.core import CAPABILITIES
 from counterfeit.report.html.figure import save
-from counterfeit.report.paper_tables.cells import Cell
-from counterfeit.report.paper_tables.table2 import table2
+from counterfeit.report.paper.cells import Cell
+from counterfeit.report.paper.table2 import table2
 from counterfeit.report.theory import topic as theory
 
 RESULTS = Path(__file__).parents[1] / "results"

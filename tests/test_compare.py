@@ -29,7 +29,7 @@ from counterfeit.report.comparison.differences import differences, remedy
 from counterfeit.report.comparison.figures import colors, curves, figures
 from counterfeit.report.comparison.page import page
 from counterfeit.report.html.plot import DARK, LIGHT
-from counterfeit.report.paper_tables.cells import Cell, Table, latex, markdown
+from counterfeit.report.paper.cells import Cell, Table, latex, markdown
 from counterfeit.run.raw_view import view
 from counterfeit.run.run import Run, train
 

@@ -18,6 +18,7 @@ from sklearn.datasets import load_digits
 
 from counterfeit import catalogue
 from counterfeit.common.files import DataError
+from counterfeit.config.settings import Evaluation
 from counterfeit.data.downloads import File
 from counterfeit.data.source import SPLITS
 from counterfeit.data.sources import cifar10, mnist
@@ -26,6 +27,9 @@ from counterfeit.data.sources.digits import Digits
 from counterfeit.data.sources.mnist import MNIST, BinarizedMNIST
 from counterfeit.data.sources.olivetti import Olivetti
 from counterfeit.data.sources.tfd import TFD
+from counterfeit.metrics.likelihood.parzen import PARZEN
+from counterfeit.models.adversarial.gan import GAN
+from counterfeit.nets.mlp import MLPPlayers
 
 
 def needs(name):
@@ -275,6 +279,34 @@ def test_tfd_trains_on_the_unlabeled_faces_unless_told_otherwise(faces):
     assert (TFD().spec.classes, TFD().split("test").y) == (0, None)
     assert TFD(train="all").sizes == {"train": 26, "valid": 2, "test": 2}
     assert TFD(size=24, train="labeled").spec.shape == (1, 24, 24)
+
+
+def test_the_folds_of_tfd_share_what_is_trained_on(faces):
+    images, _, folds = faces
+    for fold, source in enumerate(TFD(fold=2).folds):
+        assert np.array_equal(source.split("test").x[:, 0].numpy(), images[folds[:, fold] == 3])
+        assert torch.equal(source.split("train").x, TFD().split("train").x)
+    with pytest.raises(ValueError, match="all came"):
+        _ = TFD(train="all").folds
+    with pytest.raises(ValueError, match="olivetti has no folds"):
+        _ = Olivetti().folds
+
+
+def test_the_parzen_window_over_folds_is_the_mean_over_them(faces, tmp_path, monkeypatch):
+    monkeypatch.setenv("COUNTERFEIT_CACHE", str(tmp_path))
+    model = GAN(TFD(size=8).spec, MLPPlayers((4,), (4,)))
+    asked = {"samples": 30, "metrics": ("parzen",)}
+    alone = [PARZEN.compute(model, TFD(size=8, fold=fold), Evaluation(**asked)) for fold in range(5)]
+    found = PARZEN.compute(model, TFD(size=8), Evaluation(**asked, folds=True))
+    values = np.array([one.value for one in alone])
+    assert found.value == pytest.approx(values.mean())
+    assert found.error == pytest.approx(values.std(ddof=1) / 5**0.5)
+    assert found.details["by fold"] == [one.value for one in alone]
+    assert found.details["sigmas"] == [one.details["sigma"] for one in alone]
+    real = [one.references["real"].value for one in alone]
+    assert found.references["real"].value == pytest.approx(np.mean(real))
+    assert found.n == sum(one.n for one in alone)
+    assert found.fingerprint not in {one.fingerprint for one in alone}
 
 
 def test_tfd_says_that_it_is_not_public(places):

@@ -6,16 +6,20 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from counterfeit import catalogue
 from counterfeit.cli import main
 from counterfeit.config.nested import merge
 from counterfeit.core import Net, Samples
 from counterfeit.metrics.base import Result
-from counterfeit.report.paper_tables.table1 import RECIPES, _published, _published_row, find_runs, recorded, table1
-from counterfeit.report.paper_tables.table2 import families, passes, table2
+from counterfeit.report.html.grids import framed
+from counterfeit.report.paper.figures import figure2, found_runs
+from counterfeit.report.paper.table1 import RECIPES, _published, _published_row, find_runs, recorded, table1
+from counterfeit.report.paper.table2 import families, passes, table2
 from counterfeit.run.run import Run, train
 
 TINY = {"train": {"tensorboard": False}}
@@ -84,7 +88,7 @@ def test_runs_that_differ_from_their_recipe_have_rows_of_their_own(folder: Path)
 
 
 def test_runs_of_a_recipe_are_averaged(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("counterfeit.report.paper_tables.table1._label", lambda run: run.config.recipe)
+    monkeypatch.setattr("counterfeit.report.paper.table1._label", lambda run: run.config.recipe)
     runs = find_runs(folder)
     values = [run.evaluate("parzen", samples=60, max_examples=0)["parzen"].value for run in runs]
     text = cells(table1(runs, samples=60).rows)["gan"][-1]
@@ -197,6 +201,43 @@ def test_files_that_are_no_results_are_refused(text: str, tmp_path: Path, capsys
     for folder in (tmp_path, tmp_path / "nowhere"):
         assert main(["reproduce", "table1", "--runs", str(tmp_path), "--results", str(folder)]) == 2
         assert capsys.readouterr().err.strip().count("\n") == 0
+
+
+def test_the_second_and_third_figure(quick: Callable, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    runs = tmp_path / "runs"
+    chain = catalogue.recipe("rbm").smoke
+    train("rbm", out=runs / "chain", settings=merge(chain, {**TINY, "data": {"transforms": ["binarize"]}}), show=False)
+    for name, panels, start in (("figure2", 2, "a) gan on digits"), ("figure3", 1, "gan on digits")):
+        out = tmp_path / f"{name}.png"
+        assert main(["reproduce", name, "--runs", str(runs), "--quick", "--out", str(out), "--json"]) == 0
+        printed = json.loads(capsys.readouterr().out)
+        assert len(printed["panels"]) == panels
+        assert printed["panels"][0].startswith(start)
+        with Image.open(out) as picture:
+            assert min(picture.size) > 50
+    assert len([*runs.iterdir()]) == 2  # the run of `gan` is made once
+
+
+def test_a_panel_shows_samples_and_what_is_nearest_to_the_last_of_each_row(folder: Path) -> None:
+    (run,) = [run for run in found_runs(folder) if run.name == "seed0"]
+    (panel,) = figure2([run])
+    x = run.sample(35, 0, mean=True).unflatten(0, (5, 7))
+    train_examples = run.source.split("train").first().x
+    away = torch.cdist(x[:, -1].flatten(1), train_examples.flatten(1))
+    expected = framed(x, train_examples[away.argmin(1)])
+    assert np.array_equal(panel.pixels, expected)
+
+
+@pytest.mark.parametrize(
+    ("words", "came"),
+    [
+        (["figure2", "--markdown"], "--markdown"), (["figure1", "--out", "x.png"], "x.png"),
+        (["table1", "--out", "x.png"], "--out"), (["figure3", "--results", "results"], "--results"),
+    ],
+)  # fmt: skip
+def test_options_of_tables_are_none_of_figures(words: list[str], came: str, capsys: pytest.CaptureFixture) -> None:
+    assert main(["reproduce", *words]) == 2
+    assert came in capsys.readouterr().err
 
 
 def test_what_is_no_table_is_refused(capsys: pytest.CaptureFixture) -> None:

@@ -23,7 +23,7 @@ from counterfeit.report.html import plot
 from counterfeit.report.html.figure import Figure, save
 from counterfeit.report.html.markup import Markup, join, tag
 from counterfeit.report.html.themed import themed
-from counterfeit.report.paper_tables.cells import Table
+from counterfeit.report.paper.cells import Table
 from counterfeit.report.run_page.facts import duration
 from counterfeit.report.run_page.page import code, document, panels, section
 

@@ -13,7 +13,7 @@ from counterfeit.report.comparison.compare import lines
 from counterfeit.report.comparison.cost import CPU_SECONDS, SAMPLING, SECONDS, STEPS
 from counterfeit.report.comparison.protocols import footnoted
 from counterfeit.report.comparison.rows import Line
-from counterfeit.report.paper_tables.cells import Cell, Table
+from counterfeit.report.paper.cells import Cell, Table
 
 __all__ = ["by_recipe", "combined", "leaders", "likeliest", "likelihood", "ordered", "table"]
 

@@ -32,7 +32,10 @@ def evaluation_options(parser: argparse.ArgumentParser) -> None:
             choices = typing.get_args(hint) if typing.get_origin(hint) is typing.Literal else None
             kind = hint if hint in (int, float) else str
             names = dict.fromkeys(f"--{name}" for name in (meaning.arg_name.replace("_", "-"), meaning.arg_name))
-            group.add_argument(*names, type=kind, choices=choices, help=meaning.description)
+            how: dict[str, Any] = {"type": kind, "choices": choices}
+            if hint is bool:
+                how = {"action": argparse.BooleanOptionalAction}
+            group.add_argument(*names, **how, help=meaning.description)
 
 
 def evaluation_of(args: argparse.Namespace) -> dict[str, Any]:

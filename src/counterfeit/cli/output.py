@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from counterfeit.engine.fit import Summary
     from counterfeit.evaluation.measure import Results
     from counterfeit.metrics.base import Result
-    from counterfeit.report.paper_tables.cells import Table
+    from counterfeit.report.paper.cells import Table
     from counterfeit.run.run import Run
 
 __all__ = ["Watch", "counted", "finish", "measured", "say", "show", "table"]
@@ -214,7 +214,7 @@ def show(tables: Sequence[Table], to_markdown: str | None, to_latex: str | None,
     What goes to standard output as Markdown, LaTeX or JSON is not printed for a person too.
     """
     from counterfeit.common.files import atomic
-    from counterfeit.report.paper_tables.cells import latex, markdown
+    from counterfeit.report.paper.cells import latex, markdown
 
     printed = [as_json] if as_json else []
     for write, target in ((markdown, to_markdown), (latex, to_latex)):

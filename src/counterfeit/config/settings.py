@@ -244,6 +244,7 @@ class Evaluation:
         features: what pictures are compared by; auto takes classifier where data have labels, else convolutions.
         weights: a safetensors file with the weights of the classifier or of inception; null takes those in the cache.
         resamples: like those of a bootstrap, behind standard errors that have no closed form; 0 leaves those out.
+        folds: whether parzen is the mean over the folds of data that have some, as TFD; σ is chosen on each.
         anomaly_data: data, by name or path, of anomalies against held-out data; null shuffles the values of these.
     """
 
@@ -259,6 +260,7 @@ class Evaluation:
     features: FeatureName = "auto"
     weights: str | None = None
     resamples: int = 20
+    folds: bool = False
     anomaly_data: str | None = None
 
     def __post_init__(self) -> None:

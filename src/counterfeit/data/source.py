@@ -193,6 +193,15 @@ class Source(ABC):
         """Another source, seen through the transforms of this one."""
         return other
 
+    @property
+    def folds(self) -> Sequence[Source]:
+        """The same data with other examples for validation and the test, none of which a model of this was trained on.
+
+        Raises:
+            ValueError: there are none.
+        """
+        raise ValueError(f"{self.name} has no folds; data with some, as tfd, are expected. Leave evaluate.folds out.")
+
     def transform(self, x: Tensor) -> Tensor:
         """Examples before any transforms, (B, *raw shape), as a model of this source sees them, (B, *shape)."""
         return x

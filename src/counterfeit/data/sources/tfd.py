@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -23,6 +23,7 @@ FACES = File(
     remedy="TFD is not public: ask its authors for it, put the file into a folder and set COUNTERFEIT_DATA to that.",
 )
 UNLABELED, TRAIN, VALID, TEST = range(4)
+FOLDS = 5
 
 
 def read_faces(data: bytes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -62,16 +63,28 @@ class TFD(Fixed):
         self, size: int | None = None, fold: int = 0, train: Literal["unlabeled", "labeled", "all"] = "unlabeled"
     ) -> None:
         super().__init__(size)
-        if fold not in range(5):
+        if fold not in range(FOLDS):
             raise ValueError(f"`fold` is {fold}; TFD has folds 0 to 4.")
         roles = {"unlabeled": [UNLABELED], "labeled": [TRAIN], "all": [UNLABELED, TRAIN]}
         if train not in roles:
             raise ValueError(f"`train` is {train!r}; expected unlabeled, labeled or all.")
-        self.fold, self.labeled = fold, train == "labeled"
+        self.side, self.fold, self.on, self.labeled = size, fold, train, train == "labeled"
         self.roles = {"train": roles[train], "valid": [VALID], "test": [TEST]}
         if self.labeled:
             self.spec = replace(self.spec, classes=7)
             self.class_names = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
+
+    @property
+    def folds(self) -> Sequence[TFD]:
+        """All five; no unlabeled image belongs to any.
+
+        Raises:
+            ValueError: where labeled images of one were trained on, some of which others test on.
+        """
+        if self.on != "unlabeled":
+            came = f"data.options.train {self.on} came"
+            raise ValueError(f"{came}; for evaluate.folds, unlabeled is expected: folds test on each other's images.")
+        return [TFD(self.side, fold) for fold in range(FOLDS)]
 
     def load(self) -> Mapping[str, InMemory]:
         """Every split, 48x48, labels 0 to 6 where training is on labeled images."""

@@ -22,7 +22,7 @@ from counterfeit.report.comparison.cost import COSTS, costs
 from counterfeit.report.comparison.differences import differences, remedy
 from counterfeit.report.comparison.protocols import footnoted
 from counterfeit.report.comparison.rows import OTHER, Line, best
-from counterfeit.report.paper_tables.cells import Cell, Table
+from counterfeit.report.paper.cells import Cell, Table
 from counterfeit.run.run import Run
 
 __all__ = ["Comparison", "compare", "cost_table", "lines", "named", "notes", "skips", "table"]

@@ -16,7 +16,7 @@ from counterfeit.report.comparison.rows import OTHER, Line
 from counterfeit.report.html import plot
 from counterfeit.report.html.figure import Figure
 from counterfeit.report.html.markup import Markup, tag
-from counterfeit.report.paper_tables.cells import Cell
+from counterfeit.report.paper.cells import Cell
 from counterfeit.report.run_page.doctor import options
 from counterfeit.report.run_page.page import document, panels, section
 

@@ -21,13 +21,13 @@ from counterfeit.engine.checkpoint import checkpoints
 from counterfeit.evaluation.measure import Tell
 from counterfeit.metrics.base import Result
 from counterfeit.report.comparison.compare import named, results
-from counterfeit.report.paper_tables.cells import Cell, Table
+from counterfeit.report.paper.cells import Cell, Table
 from counterfeit.report.run_page.facts import duration
 from counterfeit.run.run import Run
 
 __all__ = ["DATA", "RECIPES", "Kept", "find_runs", "recorded", "table1"]
 
-DATA = {"mnist": "MNIST", "tfd": "TFD", "digits": "digits"}
+DATA = {"mnist": "MNIST", "tfd": "TFD", "olivetti": "Olivetti", "digits": "digits"}
 RECIPES: Mapping[str, tuple[str, ...]] = {  # of the rows that this version can measure
     "dbn": ("dbn-mnist-gray",),
     "cae": ("stacked-contractive-autoencoder",),
@@ -108,7 +108,8 @@ def table1(
     scores: dict[str, dict[str, list[Result]]] = {}
     runs, costs = list(runs), []
     for run in runs:
-        found = results(run.subject, ["parzen"], PROTOCOL | {"samples": samples}, named(run.name, tell))
+        protocol = PROTOCOL | {"samples": samples, "folds": run.config.data.name == "tfd"}
+        found = results(run.subject, ["parzen"], protocol, named(run.name, tell))
         if found.skipped:
             raise ValueError(f"{run.name}: {found.skipped['parzen']}")
         scores.setdefault(_label(run), {}).setdefault(run.config.data.name, []).append(found["parzen"])
@@ -123,7 +124,7 @@ def table1(
     rows = [_published_row(row, published, scores) for row, published in _published().items()]
     rows += [_row(name, _estimates(found)) for name, found in scores.items() if name not in _recipes()]
     rows += [_row(f"{name} (reference)", _references(scores, name)) for name in ("real", "k-means")]
-    return Table(["model", *head, "digits, measured"], rows, [*_notes(scores), *costs])
+    return Table(["model", *head, "Olivetti, measured", "digits, measured"], rows, [*_notes(scores), *costs])
 
 
 def _label(run: Run) -> str:
@@ -157,7 +158,7 @@ def _published_row(row: str, published: Mapping[str, tuple[float, float]], score
     measured = {data: found for name in names for data, found in _estimates(scores.get(name, {})).items()}
     missing = "not measured" if names else "not in this version"
     pairs = [(number(*published[data]), _score(measured.get(data), missing)) for data in ("mnist", "tfd")]
-    return [Cell(NAMES[row]), *(Cell(text) for pair in pairs for text in pair), Cell("–")]
+    return [Cell(NAMES[row]), *(Cell(text) for pair in pairs for text in pair), Cell("–"), Cell("–")]
 
 
 def _estimates(found: Mapping[str, Sequence[Result]]) -> dict[str, list[Estimate]]:
@@ -165,8 +166,8 @@ def _estimates(found: Mapping[str, Sequence[Result]]) -> dict[str, list[Estimate
 
 
 def _row(name: str, found: Mapping[str, Sequence[Estimate]]) -> list[Cell]:
-    mnist, tfd, digits = (_score(found.get(data)) for data in DATA)
-    return [Cell(text) for text in (name, "–", mnist, "–", tfd, digits)]
+    mnist, tfd, olivetti, digits = (_score(found.get(data)) for data in DATA)
+    return [Cell(text) for text in (name, "–", mnist, "–", tfd, olivetti, digits)]
 
 
 def _score(found: Sequence[Estimate] | None, missing: str = "–") -> str:

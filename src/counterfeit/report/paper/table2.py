@@ -24,7 +24,7 @@ from counterfeit.evaluation.measure import Tell, applicable
 from counterfeit.inference.draws import evaluating
 from counterfeit.metrics import registry
 from counterfeit.report.comparison.cost import sampling_seconds
-from counterfeit.report.paper_tables.cells import Cell, Table
+from counterfeit.report.paper.cells import Cell, Table
 from counterfeit.report.run_page.facts import duration
 from counterfeit.run.run import Run, train
 
