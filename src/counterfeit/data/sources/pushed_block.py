@@ -164,5 +164,4 @@ class PushedBlock(Source):
 
 def _inside(cells: np.ndarray) -> np.ndarray:
     """Whether cells, (n, 2), lie in the arena, (n, 1)."""
-    inside: np.ndarray = ((cells >= 0) & (cells < CELLS)).all(1, keepdims=True)
-    return inside
+    return np.asarray(((cells >= 0) & (cells < CELLS)).all(1, keepdims=True))

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import statistics
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -124,7 +125,8 @@ def _over(results: Sequence[Result], evaluation: Evaluation) -> Result:
 
 
 def _mean(values: Sequence[float]) -> tuple[float, float | None]:
-    return mean_and_error(torch.tensor(values, dtype=torch.float64))
+    spread = statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else None
+    return statistics.fmean(values), spread
 
 
 def _of_split(samples: Tensor, source: Source, evaluation: Evaluation) -> Result:

@@ -80,4 +80,4 @@ def figure3(runs: Sequence[Run]) -> list[Panel]:
 
 
 def _told(run: Run) -> str:
-    return f"{run.config.recipe or run.config.model['name']} on {run.source.raw.name}"
+    return f"{run.config.recipe or run.config.model} on {run.source.raw.name}"
