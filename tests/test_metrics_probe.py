@@ -8,12 +8,20 @@ import pytest
 import torch
 from torch import nn
 
+from counterfeit import catalogue
 from counterfeit.common.seeding import seeded
+from counterfeit.config.nested import merge
 from counterfeit.config.settings import Evaluation
-from counterfeit.core import Batch, Encodes, Model, Spec, Update
+from counterfeit.core import Batch, Encodes, HasFeatures, Model, Spec, Update
 from counterfeit.data.source import InMemory, Source
+from counterfeit.data.sources.digits import Digits
+from counterfeit.metrics.representation import label_curve as curve_module
 from counterfeit.metrics.representation import linear_probe as module
+from counterfeit.metrics.representation.label_curve import LABEL_CURVE, few
 from counterfeit.metrics.representation.linear_probe import PROBE, logistic, probe
+from counterfeit.nets.conv import ConvPlayers
+from counterfeit.report.figures.label_curve import curve as curve_figure
+from counterfeit.run.run import train
 
 
 def blobs(n, classes=3, dims=4, spread=1.5, seed=0):
@@ -142,5 +150,94 @@ def test_data_without_labels_are_an_error():
 
 
 def test_the_metric_asks_for_codes_and_labels():
-    assert PROBE.needs is Encodes
+    assert PROBE.needs == Encodes | HasFeatures
     assert PROBE.labels
+
+
+# How far few labels go ------------------------------------------------------------------------------------------------
+
+
+class Digit(Source):
+    """Pictures whose class is the row that is lit, with noise."""
+
+    name, summary = "rows", "lit rows"
+    spec = Spec((1, 8, 8), classes=4)
+
+    def split(self, name):
+        with seeded(("train", "valid", "test").index(name)):
+            y = torch.randint(4, (400,))
+            x = 0.5 * torch.rand(400, 1, 8, 8)
+            x[torch.arange(400), 0, 2 * y] += 0.4
+        return InMemory(x, y)
+
+
+class Rows(Model):
+    """Knows what matters of `Digit`, and says nothing else."""
+
+    def __init__(self):
+        super().__init__(Digit.spec)
+        self.scale = nn.Parameter(torch.ones(()))
+
+    def updates(self, draw, clock):
+        return iter(())
+
+    def features(self, x):
+        return self.scale * x.mean((1, 3))[:, ::2]
+
+
+def test_few_labels_are_as_many_of_each_class():
+    y = torch.arange(100) % 4
+    chosen = few(y, 20, 4)
+    assert y[chosen].bincount().tolist() == [5] * 4
+    assert len(set(chosen.tolist())) == 20
+    assert torch.equal(few(y, 100, 4), torch.arange(100))
+
+
+def test_the_curve_is_the_probe_of_each_number_of_labels(monkeypatch):
+    monkeypatch.setattr(curve_module, "STEPS", {1_000: 20})
+    source, model = Digit(), Rows()
+    with seeded(0):
+        found = LABEL_CURVE.compute(model, source, Evaluation())
+    by_labels = found.details["by labels"]
+    assert set(by_labels) == {"features", "pixels", "supervised net"}
+    assert [*by_labels["features"]] == ["4", "8", "100", "400"]
+    assert found.value == pytest.approx(by_labels["features"]["4"], abs=1e-4)
+    assert found.references["pixels"].value == pytest.approx(by_labels["pixels"]["4"], abs=1e-4)
+    train, valid, test = (source.split(name).first() for name in ("train", "valid", "test"))
+    whole = probe(*(Batch(model.features(part.x).detach(), part.y) for part in (train, valid, test)), 4)
+    assert by_labels["features"]["400"] == pytest.approx(float(whole.correct.double().mean()), abs=1e-4)
+    assert by_labels["features"]["4"] > 0.9
+    assert by_labels["features"]["4"] > by_labels["pixels"]["4"]
+
+
+@pytest.mark.parametrize("name", ["gan", "dcgan", "sngan", "infogan", "lsgan", "wgan-gp"])
+def test_a_discriminators_output_is_linear_in_its_features(name):
+    recipe = catalogue.recipe(name)
+    config = catalogue.configure(recipe, recipe.smoke)
+    spec = Digits().spec
+    model = catalogue.model_class(config.model)(spec, **config.arguments).eval()
+    x = Digits().split("valid").first(60).x
+    assert isinstance(model, HasFeatures)
+    with torch.no_grad():
+        features = model.features(x).flatten(1)
+        outputs = model.discriminator_outputs(x)[:, :1].double()
+    design = torch.cat([features, torch.ones(len(x), 1)], 1).double()
+    rest = outputs - design @ torch.linalg.lstsq(design, outputs, driver="gelsd").solution
+    assert float(rest.abs().max()) < 1e-4
+    with pytest.raises(ValueError, match="features expects"):
+        model.features(torch.zeros(2, 1, 5, 5))
+
+
+@pytest.mark.parametrize("condition", ["concatenate", "projection"])
+def test_a_discriminator_that_reads_labels_shows_features_of_none(condition):
+    model = catalogue.model_class("cgan")(Digits().spec, condition, ConvPlayers(4, 4)).eval()
+    with torch.no_grad():
+        assert model.features(Digits().split("valid").first(3).x).shape[0] == 3
+
+
+def test_a_run_of_adversarial_nets_is_probed_and_drawn(tmp_path):
+    settings = merge(catalogue.recipe("gan").smoke, {"train": {"tensorboard": False}})
+    run = train("gan", out=tmp_path / "run", settings=settings, show=False)
+    assert {"linear-probe", "1nn-probe"} <= set(run.evaluate("linear-probe", max_examples=40))
+    run.evaluate("label-curve", max_examples=40)
+    assert curve_figure(run).picture.data.startswith(b"<?xml")

@@ -18,6 +18,7 @@ from counterfeit.data.worlds import HasWorld
 from counterfeit.inference.planning import Past, Planner, imagined_by, played, simulated
 from counterfeit.metrics.tasks.planning import PLANNING
 from counterfeit.models.adversarial.next_frame import NextFrame
+from counterfeit.nets.video import TransitionDiscriminator, VideoPlayers
 from counterfeit.run.run import train
 
 WAYS = {"up": (-1, 0), "down": (1, 0), "left": (0, -1), "right": (0, 1)}
@@ -192,9 +193,10 @@ def test_the_metric_plays():
     assert not PLANNING.applies(MovingDigits(size=16, frames=4, of="digits"))
 
 
-def test_both_players_are_told_the_actions():
+@pytest.mark.parametrize("judged", ["videos", "transitions"])
+def test_both_players_are_told_the_actions(judged):
     spec = PushedBlock(size=16, frames=4).spec
-    model = NextFrame(spec, context_frames=2, width=4, discriminator_width=4)
+    model = NextFrame(spec, context_frames=2, nets=VideoPlayers(4, 4, judged=judged))
     x, y = PushedBlock(frames=4).split("valid").first(6)
     other = (y + 1) % 4
     with torch.no_grad():
@@ -218,6 +220,18 @@ def test_both_players_are_told_the_actions():
 def test_actions_that_are_none_are_refused(y, spec, words):
     with pytest.raises(ValueError, match=words.replace("(", r"\(").replace(")", r"\)")):
         check_actions(y, (2, 3), Spec((4, 3, 8, 8), actions=spec))
+
+
+def test_a_transition_is_judged_by_itself_wherever_it_is():
+    spec = PushedBlock(size=8, frames=6).spec
+    net, (x, y) = TransitionDiscriminator(spec, 4, "none", 2), PushedBlock(size=8, frames=6).split("valid").first(3)
+    with torch.no_grad():
+        found = net(x, y)
+        assert found.shape == (3, 4)
+        for time in range(4):
+            pair, action = x[:, 1 + time : 3 + time], y[:, 1 + time, None]
+            torch.testing.assert_close(net.pairs(pair, action)[:, 0], found[:, time])
+        assert torch.equal(net(torch.cat([1 - x[:, :1], x[:, 1:]], 1), y), found)  # what was given is not judged
 
 
 # The command `predict` ------------------------------------------------------------------------------------------------

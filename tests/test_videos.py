@@ -41,7 +41,7 @@ def source() -> MovingDigits:
 
 
 def small(**settings: object) -> NextFrame:
-    return NextFrame(SPEC, **{"context_frames": 2, "width": 4, "discriminator_width": 4, **settings})
+    return NextFrame(SPEC, **{"context_frames": 2, "nets": VideoPlayers(4, 4), **settings})
 
 
 def videos(n: int = 4) -> Tensor:
@@ -249,7 +249,7 @@ def test_the_picture_of_a_film_model_has_two_rows_a_video():
 
 
 def test_the_first_frames_foreseen_have_the_shade_of_the_data():
-    model = small(width=32)
+    model = small(nets=VideoPlayers(32, 4))
     model.initialize(Batch(torch.full((3, *SPEC.shape), 0.1)))
     model.generator.last[2].weight.data.zero_()
     torch.testing.assert_close(model.predict(videos(), 2), torch.full((4, 2, 1, 8, 8), 0.1))

@@ -6,6 +6,7 @@ from typing import Any
 
 from counterfeit.catalogue import able, branch, capabilities, family, models, recipes, sources
 from counterfeit.common.spelling import nearest, summary
+from counterfeit.core import called
 from counterfeit.metrics import registry
 
 __all__ = ["entries"]
@@ -49,7 +50,7 @@ def _list_data() -> list[dict[str, Any]]:
 def _list_metrics() -> list[dict[str, Any]]:
     return [
         {
-            "name": m.name, "summary": m.summary, "unit": m.unit, "better": m.better, "needs": m.needs.__name__,
+            "name": m.name, "summary": m.summary, "unit": m.unit, "better": m.better, "needs": called(m.needs),
             "models": [name for name, cls in models().items() if able(cls, m.needs)],
         }
         for m in registry.metrics().values()

@@ -10,7 +10,8 @@ import inspect
 import sys
 from functools import cache
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, get_args
 
 from counterfeit.common.discovery import by_name, concrete, modules
 from counterfeit.common.spelling import nearest, summary
@@ -158,7 +159,9 @@ def branch(cls: type) -> str:
     return next((name for name, marks in BRANCHES.items() if any(able(cls, mark) for mark in marks)), "")
 
 
-def able(cls: type, capability: type) -> bool:
-    """Whether a class has the methods of a capability; what else that holds is set when a model is made."""
+def able(cls: type, capability: type | UnionType) -> bool:
+    """Whether a class has the methods of a capability, or of one of several; what else that holds is set later."""
+    if isinstance(capability, UnionType):
+        return any(able(cls, one) for one in get_args(capability))
     methods = (name for name, _ in inspect.getmembers(capability, inspect.isfunction) if not name.startswith("_"))
     return all(hasattr(cls, name) for name in methods)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
+from types import UnionType
+from typing import NamedTuple, Protocol, TypeVar, get_args, runtime_checkable
 
 from torch import Tensor
 
@@ -25,6 +26,7 @@ __all__ = [
     "Energy",
     "Filters",
     "GivenDensity",
+    "HasFeatures",
     "Initializes",
     "Labelled",
     "LooksBack",
@@ -39,6 +41,7 @@ __all__ = [
     "Structured",
     "Translates",
     "Upscales",
+    "called",
     "capability",
     "labels_of",
     "require",
@@ -106,6 +109,16 @@ class LooksBack(Protocol):
 
     receptive_field: int
     """How many."""
+
+
+def called(needs: type | UnionType) -> str:
+    """The name of a capability, or of several of which one will do.
+
+    Example:
+        >>> called(Encodes | HasFeatures)
+        'Encodes or HasFeatures'
+    """
+    return " or ".join(one.__name__ for one in get_args(needs) or (needs,))
 
 
 def require(model: Generator, capability: type[C]) -> C:
@@ -215,6 +228,15 @@ class Encodes(Protocol):
 
     def encode(self, x: Tensor) -> Tensor:
         """Latent code of each example, (B, latent)."""
+
+
+@capability
+@runtime_checkable
+class HasFeatures(Protocol):
+    """Shows what it knows of an example before its output, or before that is squeezed into a code."""
+
+    def features(self, x: Tensor) -> Tensor:
+        """What an output is linear in, or codes are made from, (B, features)."""
 
 
 @capability

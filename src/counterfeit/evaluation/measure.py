@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from counterfeit import catalogue
 from counterfeit.common.presentation import html
 from counterfeit.config.settings import Evaluation
-from counterfeit.core import Generator
+from counterfeit.core import Generator, called
 from counterfeit.data.source import Source
 from counterfeit.inference.draws import Drawn
 from counterfeit.metrics import registry
@@ -81,7 +81,7 @@ def refusal(metric: Metric, model: Generator, source: Source, who: str) -> str:
     """Why a metric cannot be asked of a model, called `who`, and these data; "" where it can."""
     if not isinstance(model, metric.needs):
         has = ", ".join(catalogue.capabilities(type(model)))
-        return f"{metric.name} asks for a model that has {metric.needs.__name__}; {who} has {has}."
+        return f"{metric.name} asks for a model that has {called(metric.needs)}; {who} has {has}."
     if metric.labels and not source.spec.classes:
         return f"{metric.name} asks for data with labels; {source.name} has none."
     if source.spec.kind not in metric.kinds or not metric.applies(source):

@@ -7,6 +7,7 @@ import hashlib
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
+from types import UnionType
 from typing import Any, Literal, Self
 
 from counterfeit.common.estimate import Estimate
@@ -142,7 +143,7 @@ class Metric:
         summary: one line for listings.
         unit: "nats", "" for pure numbers.
         better: which direction is better, None where neither is.
-        needs: the capability (a protocol of `core`) that `compute` asks of a model.
+        needs: the capability (a protocol of `core`) that `compute` asks of a model, or several of which one will do.
         compute: (model, source, evaluation) -> Result, or several by name where they come of one computation, each of
             which may be the reason why there is none; `measure` calls it.
         labels: whether it asks for data with labels.
@@ -157,7 +158,7 @@ class Metric:
     summary: str
     unit: str
     better: Literal["higher", "lower"] | None
-    needs: type
+    needs: type | UnionType
     compute: Callable[[Generator, Source, Evaluation], Result | Answer]
     labels: bool = False
     applies: Callable[[Source], bool] = lambda source: True  # noqa: ARG005

@@ -171,11 +171,11 @@ class ConvDiscriminator(Net):
             normalize(self)
 
     def features(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        """(B, C, H, W) -> (B, features): all that the output knows of each image by itself."""
+        """(B, C, H, W) -> (B, features): all that the output knows of an image by itself; of no label where None."""
         x = 2 * x - 1
-        if self.maps and y is not None:
-            labels = one_hot(y, self.maps).to(x.dtype)[:, :, None, None]
-            x = torch.cat([x, labels.expand(-1, -1, *x.shape[2:])], 1)
+        if self.maps:
+            labels = x.new_zeros(len(x), self.maps) if y is None else one_hot(y, self.maps).to(x.dtype)
+            x = torch.cat([x, labels[:, :, None, None].expand(-1, -1, *x.shape[2:])], 1)
         return self.body(x)
 
     def pooled(self, x: Tensor, places: int = 3) -> Tensor:

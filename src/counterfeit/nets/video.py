@@ -7,6 +7,9 @@ References:
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu, one_hot
@@ -14,7 +17,7 @@ from torch.nn.functional import leaky_relu, one_hot
 from counterfeit.core import Net, Spec
 from counterfeit.nets.conv import ConvDiscriminator, ConvNorm
 
-__all__ = ["ConvLSTM", "FramePredictor", "VideoDiscriminator"]
+__all__ = ["ConvLSTM", "FramePredictor", "TransitionDiscriminator", "VideoDiscriminator", "VideoPlayers"]
 
 State = tuple[Tensor, Tensor]
 SHRUNK = 4  # times fewer pixels a side at which the state lies
@@ -134,3 +137,57 @@ class VideoDiscriminator(ConvDiscriminator):
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """Videos, and actions where there are any -> (B, 1)."""
         return self.head(self.others(self.features(x, y)))
+
+
+class TransitionDiscriminator(Net):
+    """Videos (B, T, C, H, W) in [0, 1] -> (B, T - given): of each frame but those given, whether it may follow.
+
+    It sees a frame, the one before, and the action between them, and is the same net at all times: what it learns of
+    one transition holds for every other.
+
+    Arguments:
+        spec: what the videos are.
+        width: channels after the first convolution.
+        norm: as for the discriminator of videos.
+        given: frames at the start of which nothing is asked.
+    """
+
+    def __init__(self, spec: Spec, width: int, norm: ConvNorm, given: int) -> None:
+        super().__init__()
+        self.pairs = VideoDiscriminator(replace(spec, shape=(2, *spec.shape[1:])), width, norm)
+        self.given = given
+
+    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """Videos, and actions (B, T - 1) where there are any -> (B, T - given)."""
+        first = self.given - 1
+        pairs = torch.stack([x[:, first:-1], x[:, first + 1 :]], 2)  # (B, T - given, 2, C, H, W)
+        actions = None if y is None else y[:, first:].flatten()[:, None]
+        return self.pairs(pairs.flatten(0, 1), actions).view(len(x), -1)
+
+
+@dataclass(frozen=True)
+class VideoPlayers:
+    """The sizes of a net that predicts frames and of its discriminator, and what that looks at.
+
+    Arguments:
+        width: channels of the recurrent state, which lies at a quarter of the sides.
+        discriminator_width: channels of the discriminator after its first convolution.
+        discriminator_norm: of the discriminator's levels ("batch") or weights ("spectral").
+        judged: what the discriminator looks at: whole videos, or transitions, each frame beside the one before.
+    """
+
+    width: int = 64
+    discriminator_width: int = 32
+    discriminator_norm: ConvNorm = "none"
+    judged: Literal["videos", "transitions"] = "videos"
+
+    def generator(self, spec: Spec) -> FramePredictor:
+        """The net that predicts."""
+        return FramePredictor(spec.shape[1], self.width, len(spec.actions))
+
+    def discriminator(self, spec: Spec, given: int) -> VideoDiscriminator | TransitionDiscriminator:
+        """The one that judges videos of which some frames are given."""
+        sizes = self.discriminator_width, self.discriminator_norm
+        if self.judged == "transitions":
+            return TransitionDiscriminator(spec, *sizes, given)
+        return VideoDiscriminator(spec, *sizes)

@@ -26,18 +26,20 @@ from counterfeit.models.classifying.lenet import LeNet
 __all__ = ["train_classifier"]
 
 
-def train_classifier(source: Source, show: bool = True) -> LeNet:
+def train_classifier(source: Source, show: bool = True, steps: int | None = None) -> LeNet:
     """The LeNet of the recipe `classifier`, trained on `source`: by the CPU on one thread, so always the same.
 
     Arguments:
         source: pictures with labels.
+        steps: of training, in the place of the recipe's.
         show: say so and how long it takes on standard error, with a progress bar, or a line a minute.
 
     Raises:
         KeyboardInterrupt: on SIGINT or SIGTERM.
     """
     config = catalogue.configure(catalogue.recipe("classifier"), {})
-    train = dataclasses.replace(config.train, save_every=config.train.steps, tensorboard=False, doctor="off")
+    steps = steps or config.train.steps
+    train = dataclasses.replace(config.train, steps=steps, save_every=steps, tensorboard=False, doctor="off")
     with tempfile.TemporaryDirectory() as folder, using(1), torch.enable_grad(), seeded(train.seed):
         (Path(folder) / "checkpoints").mkdir()
         model = LeNet(source.spec, **config.arguments)

@@ -8,14 +8,14 @@ References:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol, TypeGuard, runtime_checkable
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from counterfeit.config.settings import Evaluation
-from counterfeit.core import Batch, Encodes, Generator, require
+from counterfeit.core import Batch, Encodes, Generator, HasFeatures
 from counterfeit.data.selection import describe, evenly_spaced
 from counterfeit.data.source import InMemory, Source
 from counterfeit.inference.draws import evaluating
@@ -23,21 +23,13 @@ from counterfeit.metrics.base import Metric, Result
 from counterfeit.metrics.coverage.nearest_neighbours import CHUNK, nearest_examples
 from counterfeit.metrics.stats.proportions import share
 
-__all__ = ["PENALTIES", "PROBE", "HasFeatures", "Linear", "Probe", "logistic", "probe"]
+__all__ = ["CHOSEN", "PENALTIES", "PROBE", "Linear", "Probe", "logistic", "probe", "views"]
 
 PENALTIES = (1.0, 1e-1, 1e-2, 1e-3, 1e-4)
 FITTED, CHOSEN = 5_000, 2_000  # training and validation examples at most
 ITERATIONS = 100
 
 Seen = Callable[[Tensor], Tensor]
-
-
-@runtime_checkable
-class HasFeatures(Protocol):
-    """Shows what it knows of an example before that is squeezed into a code."""
-
-    def features(self, x: Tensor) -> Tensor:
-        """What codes are made from, (B, features)."""
 
 
 class Linear(NamedTuple):
@@ -111,11 +103,21 @@ def probe(train: Batch, valid: Batch, test: Batch, classes: int, penalties: Sequ
 
 
 def compute(model: Generator, source: Source, evaluation: Evaluation) -> Mapping[str, Result]:
-    """Accuracies on codes; beside them those on pixels, and on features where the model shows them."""
+    """Accuracies on codes, or on features where a model has none; beside them those on pixels, and on features."""
     if evaluation.split == "valid":
         raise ValueError("split=valid came; the probe chooses its penalty there. Measure it on test, or leave it out.")
+    (name, first), *rest = views(model, evaluation).items()
+    others = dict(rest)
+    return {
+        "linear-probe": _linear(name, first, others, source, evaluation),
+        "1nn-probe": _nearest(name, first, others, source, evaluation),
+    }
 
-    def asked(answer: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+
+def views(model: Generator, evaluation: Evaluation) -> dict[str, Seen]:
+    """What is seen of examples: codes where the model has any, features where it shows them, and pixels."""
+
+    def asked(answer: Seen) -> Seen:
         def batched(x: Tensor) -> Tensor:
             with evaluating(model, evaluation.seed):
                 parts = x.split(evaluation.batch_size)
@@ -123,18 +125,12 @@ def compute(model: Generator, source: Source, evaluation: Evaluation) -> Mapping
 
         return batched
 
-    seen = {"pixels": lambda x: x.flatten(1)} | ({"features": asked(model.features)} if _shows(model) else {})
-    return {
-        "linear-probe": _linear(asked(require(model, Encodes).encode), seen, source, evaluation),
-        "1nn-probe": _nearest(asked(require(model, Encodes).encode), seen, source, evaluation),
-    }
+    found = {"codes": asked(model.encode)} if isinstance(model, Encodes) else {}
+    found |= {"features": asked(model.features)} if isinstance(model, HasFeatures) else {}
+    return found | {"pixels": lambda x: x.flatten(1)}
 
 
-def _shows(model: Generator) -> TypeGuard[HasFeatures]:
-    return isinstance(model, HasFeatures)
-
-
-def _linear(codes: Seen, others: Mapping[str, Seen], source: Source, evaluation: Evaluation) -> Result:
+def _linear(name: str, codes: Seen, others: Mapping[str, Seen], source: Source, evaluation: Evaluation) -> Result:
     sizes = {"train": FITTED, "valid": CHOSEN, "test": evaluation.max_examples}
     parts = [evenly_spaced(source, split, size, evaluation.seed) for split, size in sizes.items()]
 
@@ -143,13 +139,13 @@ def _linear(codes: Seen, others: Mapping[str, Seen], source: Source, evaluation:
         return probe(train, valid, test, source.spec.classes)
 
     found, n = probed(codes), len(parts[2].x)
-    what = f"accuracy of logistic regression on codes of {len(parts[0].x)} training examples, penalty chosen on valid"
+    what = f"accuracy of logistic regression on {name} of {len(parts[0].x)} training examples, penalty chosen on valid"
     protocol = f"{what} n={len(parts[1].x)}, all evenly spaced; {describe(source, evaluation.split, n)}"
     rest = {"penalty": found.penalty, "seed": evaluation.seed}
     return _result(found.correct, {name: probed(each).correct for name, each in others.items()}, protocol, rest)
 
 
-def _nearest(codes: Seen, others: Mapping[str, Seen], source: Source, evaluation: Evaluation) -> Result:
+def _nearest(name: str, codes: Seen, others: Mapping[str, Seen], source: Source, evaluation: Evaluation) -> Result:
     train, test = (
         source.split("train"),
         evenly_spaced(source, evaluation.split, evaluation.max_examples, evaluation.seed),
@@ -161,7 +157,7 @@ def _nearest(codes: Seen, others: Mapping[str, Seen], source: Source, evaluation
         near = nearest_examples(features(test.x), InMemory(torch.cat(x))).indices[:, 0]
         return torch.cat(y)[near].eq(test.labels)
 
-    what = f"accuracy of the class of the nearest of {len(train)} training codes"
+    what = f"accuracy of the class of the nearest of {len(train)} training {name}"
     protocol = f"{what}, Euclidean; {describe(source, evaluation.split, len(test.x))}"
     return _result(
         found(codes), {name: found(each) for name, each in others.items()}, protocol, {"seed": evaluation.seed}
@@ -174,7 +170,7 @@ def _result(correct: Tensor, others: Mapping[str, Tensor], protocol: str, rest: 
 
 
 PROBE = Metric(
-    "linear-probe", "accuracy of a linear classifier, and of nearest neighbours, on codes", "", "higher",
-    Encodes, compute,
+    "linear-probe", "accuracy of a linear classifier, and of nearest neighbours, on codes or features", "", "higher",
+    Encodes | HasFeatures, compute,
     labels=True, rows={"linear-probe": "higher", "1nn-probe": "higher"},
 )  # fmt: skip

@@ -17,8 +17,7 @@ from torch import Tensor
 from counterfeit.core import Batch, Clock, Draw, Spec, Update, check_actions
 from counterfeit.models.adversarial.shared.alternating import GANSettings, Losses
 from counterfeit.models.adversarial.shared.paired_gan import PairedGAN
-from counterfeit.nets.conv import ConvNorm
-from counterfeit.nets.video import SHRUNK, FramePredictor, VideoDiscriminator
+from counterfeit.nets.video import SHRUNK, FramePredictor, VideoPlayers
 
 __all__ = ["NextFrame"]
 
@@ -45,9 +44,7 @@ class NextFrame(PairedGAN):
         context_frames: frames that are seen in training; it predicts the others.
         teacher_forcing: share of training over which true frames, read in the place of predicted ones, become rarer;
             0 for none.
-        width: channels of the recurrent state, which lies at a quarter of the sides.
-        discriminator_width: channels of the discriminator after its first convolution.
-        discriminator_norm: of the discriminator's levels ("batch") or weights ("spectral").
+        nets: sizes of both players, and what the discriminator looks at.
         adversarial_weight: weight of the adversarial loss beside the mean squared error; at 0 only that is left.
         settings: what the game is played for, and what keeps it stable.
 
@@ -55,16 +52,16 @@ class NextFrame(PairedGAN):
         ValueError: where the data are no videos, their sides are no multiples of 4, or no frame is left to predict.
 
     Example:
-        >>> NextFrame(Spec((8, 1, 16, 16)), width=4).predict(torch.rand(2, 3, 1, 16, 16), steps=10).shape
+        >>> NextFrame(Spec((8, 1, 16, 16)), nets=VideoPlayers(4)).predict(torch.rand(2, 3, 1, 16, 16), steps=10).shape
         torch.Size([2, 10, 1, 16, 16])
     """
 
     generator: FramePredictor
 
     def __init__(
-        self, spec: Spec, context_frames: int = 5, teacher_forcing: float = 0.5, width: int = 64,
-        discriminator_width: int = 32, discriminator_norm: ConvNorm = "none",
-        adversarial_weight: float = 0.01, settings: GANSettings = SETTINGS,
+        self, spec: Spec, context_frames: int = 5, teacher_forcing: float = 0.5,
+        nets: VideoPlayers = VideoPlayers(), adversarial_weight: float = 0.01,  # noqa: B008
+        settings: GANSettings = SETTINGS,
     ) -> None:  # fmt: skip
         if len(spec.shape) != 4 or not spec.bounded or any(side % SHRUNK for side in spec.shape[2:]):
             raise ValueError(
@@ -78,10 +75,10 @@ class NextFrame(PairedGAN):
             )
         if not 0 <= teacher_forcing <= 1:
             raise ValueError(f"teacher_forcing={teacher_forcing} came; a share from 0 to 1 is expected. Correct it.")
-        generator = FramePredictor(spec.shape[1], width, len(spec.actions))
-        discriminator = VideoDiscriminator(spec, discriminator_width, discriminator_norm)
+        generator, discriminator = nets.generator(spec), nets.discriminator(spec, context_frames)
         super().__init__(spec, generator, discriminator, adversarial_weight, settings)
-        self.context_frames, self.teacher_forcing, self.true_share = context_frames, teacher_forcing, 0.0
+        self.nets, self.context_frames = nets, context_frames
+        self.teacher_forcing, self.true_share = teacher_forcing, 0.0
 
     def initialize(self, data: Batch) -> None:
         """Start at the mean shade of the data: in dark videos, most of the first steps would go there."""
@@ -104,15 +101,14 @@ class NextFrame(PairedGAN):
         return torch.cat([context, self.generator(context, steps, truth, forced, actions)], 1)
 
     def judged(self, real: Batch, x: Tensor) -> Tensor:
-        """What the discriminator says of videos that go on by a minibatch's actions, if there are any, (B, 1)."""
-        return self.discriminator_outputs(x, real.y if self.spec.actions else None)
+        """What the discriminator says of videos that go on by a minibatch's actions, or of their transitions."""
+        return self.discriminator(self.settings.augmented(x), real.y if self.spec.actions else None)
 
     def discriminator_outputs(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """The discriminator's logit of videos `x` beside actions `y`, (B, frames - 1), if the data have any, (B, 1)."""
-        if self.training:
-            return self.discriminator(self.settings.augmented(x), y)
         self.spec.check(x, "NextFrame.discriminator_outputs")
-        return self.discriminator(x, check_actions(y, (len(x), x.shape[1] - 1), self.spec))
+        actions = check_actions(y, (len(x), x.shape[1] - 1), self.spec)
+        return self.discriminator(x, actions).mean(1, keepdim=True)
 
     def errors(self, x: Tensor, fake: Tensor) -> Losses:
         """The mean squared error of the predicted frames."""
