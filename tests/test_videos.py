@@ -24,7 +24,7 @@ from counterfeit.inference.prediction import predicted
 from counterfeit.metrics.tasks.video_prediction import PREDICTION
 from counterfeit.models.adversarial.next_frame import NextFrame
 from counterfeit.models.adversarial.shared.alternating import GANSettings
-from counterfeit.nets.video import ConvLSTM, FramePredictor
+from counterfeit.nets.video import ConvLSTM, FramePredictor, VideoPlayers
 
 SPEC, CLOCK = Spec((6, 1, 8, 8)), Clock(0, 10)
 
