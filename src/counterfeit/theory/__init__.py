@@ -12,6 +12,7 @@ Example:
 from counterfeit.theory import (
     bayes,
     chains,
+    concentration,
     contrast,
     convergence,
     counting,
@@ -27,6 +28,6 @@ from counterfeit.theory import (
 )
 
 __all__ = [
-    "bayes", "chains", "contrast", "convergence", "counting", "fits", "game", "gaussian",
+    "bayes", "chains", "concentration", "contrast", "convergence", "counting", "fits", "game", "gaussian",
     "information", "likelihood", "linear_gaussian", "matrix_games", "montecarlo", "quadrature",
 ]  # fmt: skip

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cache, partial
 from typing import NamedTuple
 
@@ -12,12 +11,13 @@ from torch import Tensor
 from counterfeit.common.seeding import mix
 from counterfeit.config.settings import Train
 from counterfeit.core import Batch, Spec
-from counterfeit.data.sources.digits import Digits
 from counterfeit.models.autoregressive.fvsbn import FVSBN
 from counterfeit.models.autoregressive.markov import Markov
 from counterfeit.models.autoregressive.nade import NADE
 from counterfeit.models.autoregressive.shared.model import Autoregressive
 from counterfeit.models.autoregressive.shared.orders import OrderName
+from counterfeit.report.theory import small_digits
+from counterfeit.report.theory.small_digits import bits, bits_of
 from counterfeit.report.theory.stepped import stepped
 
 __all__ = ["ALL", "ORDERS", "PROTOCOL", "Order", "Scores", "below", "logistic", "nade", "tables"]
@@ -80,7 +80,7 @@ def tables(memory: int, order: Order = RASTER) -> Scores:
 @cache
 def logistic(memory: int, order: Order = RASTER) -> Scores:
     """`fvsbn`: AR(memory) by logistic regressions."""
-    model = stepped(lambda: FVSBN(SPEC, *order, memory), partial(_draw, 0), CONVEX, f"fvsbn, {order}")
+    model = stepped(lambda: FVSBN(SPEC, *order, memory), partial(bits, 0), CONVEX, f"fvsbn, {order}")
     weights = int(torch.ones_like(model.net.weight).tril(-1).triu(-memory).sum())
     return _scored(model, weights + model.net.bias.numel())
 
@@ -89,7 +89,7 @@ def logistic(memory: int, order: Order = RASTER) -> Scores:
 def nade(order: Order, seed: int) -> Scores:
     """`nade`, which sees all before."""
     train = Train(**{**vars(NET), "seed": seed})
-    model = stepped(lambda: NADE(SPEC, HIDDEN, "sigmoid", *order), partial(_draw, seed), train, f"nade, {order}")
+    model = stepped(lambda: NADE(SPEC, HIDDEN, "sigmoid", *order), partial(bits, seed), train, f"nade, {order}")
     return _scored(model, sum(p.numel() for p in model.parameters()))
 
 
@@ -99,22 +99,6 @@ def _scored(model: Autoregressive, parameters: int) -> Scores:
     return Scores(parameters, float(model.log_prob(_bits("train", COUNTED)).double().mean()), test)
 
 
-def _draw(seed: int, size: int, step: int) -> Batch:
-    generator = torch.Generator().manual_seed(mix(seed, step))
-    gray = _gray()["train"]
-    return Batch(_drawn(gray[torch.randint(len(gray), (size,), generator=generator)], generator))
-
-
 @cache
 def _bits(split: str, times: int) -> Tensor:
-    return _drawn(_gray()[split].repeat(times, 1, 1, 1), torch.Generator().manual_seed(mix(times)))
-
-
-@cache
-def _gray() -> Mapping[str, Tensor]:
-    source = Digits()
-    return {name: source.split(name).first(source.sizes[name]).x for name in ("train", "test")}
-
-
-def _drawn(gray: Tensor, generator: torch.Generator) -> Tensor:
-    return (torch.rand(gray.shape, generator=generator) < gray).float()
+    return bits_of(small_digits.split(split).x.repeat(times, 1, 1, 1), torch.Generator().manual_seed(mix(times)))
