@@ -11,8 +11,11 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits as bernoulli
 
 from counterfeit.catalogue import model_class
-from counterfeit.common.seeding import seeded
+from counterfeit.common.seeding import mix, seeded
+from counterfeit.config.settings import Train
 from counterfeit.core import Batch, Clock, Net, Spec
+from counterfeit.engine.distributed import Processes
+from counterfeit.engine.step import Stepper
 from counterfeit.losses import OBJECTIVES, PENALTIES, iic_loss, label_smoothing
 from counterfeit.models.adversarial.acgan import ACGAN
 from counterfeit.models.adversarial.cgan import CGAN
@@ -107,6 +110,55 @@ def test_deviation_over_the_minibatch_is_zero_for_equal_images_and_grows_with_th
     torch.testing.assert_close(layer(3 * spread)[:, 2], torch.full((2_000, 4, 4), 3.0), atol=0.05, rtol=0)
 
 
+# Noise ----------------------------------------------------------------------------------------------------------------
+
+
+def draws(n: int, **settings: object) -> Tensor:
+    return Prior(**settings).draw(n, torch.device("cpu"))
+
+
+@pytest.mark.parametrize("noise", ["gaussian", "uniform", "mixture", "discrete"])
+@pytest.mark.parametrize("components", [2, 3, 5])
+def test_every_prior_has_independent_dimensions_of_mean_0_and_variance_1(noise, components):
+    z = draws(100_000, noise=noise, noise_dim=3, noise_components=components).double()
+    torch.testing.assert_close(z.mean(0), torch.zeros(3).double(), atol=0.015, rtol=0)
+    torch.testing.assert_close(z.T.cov(), torch.eye(3).double(), atol=0.02, rtol=0)
+
+
+@pytest.mark.parametrize(("noise", "fourth"), [("gaussian", 3.0), ("uniform", 1.8), ("discrete", 1.0)])
+def test_fourth_moments_tell_priors_apart(noise, fourth):
+    assert float(draws(200_000, noise=noise, noise_dim=1).pow(4).mean()) == pytest.approx(fourth, abs=0.05)
+
+
+def test_discrete_noise_takes_evenly_spaced_values_equally_often():
+    values, counts = draws(30_000, noise="discrete", noise_dim=1, noise_components=3).unique(return_counts=True)
+    torch.testing.assert_close(values, 1.5**0.5 * torch.tensor([-1.0, 0.0, 1.0]))
+    assert (counts / 30_000 - 1 / 3).abs().max() < 0.012
+
+
+def test_a_mixture_is_of_narrow_gaussians_around_discrete_noise():
+    z = draws(50_000, noise="mixture", noise_dim=1)[:, 0].double()
+    std = (1 / 4 + 1 / 64) ** -0.5 / 8  # an eighth of the distance of the centers
+    upper = z[z > 0]
+    assert len(upper) / len(z) == pytest.approx(0.5, abs=0.01)
+    assert float(upper.mean()) == pytest.approx(4 * std, abs=0.01)
+    assert float(upper.std()) == pytest.approx(std, rel=0.02)
+
+
+def test_gaussian_and_uniform_codes_are_drawn_as_ever():
+    with seeded(7):
+        expected = torch.randn(5, 3), (torch.rand(5, 3) - 0.5) * 12**0.5
+    with seeded(7):
+        found = [draws(5, noise=noise, noise_dim=3) for noise in ("gaussian", "uniform")]
+    assert all(map(torch.equal, found, expected))
+
+
+@pytest.mark.parametrize("rules", [{"noise_dim": 0}, {"noise_components": 1}])
+def test_priors_without_noise_are_refused(rules):
+    with pytest.raises(ValueError, match=r"came; at least \d is expected. Raise it."):
+        Prior(**rules)
+
+
 # The game -------------------------------------------------------------------------------------------------------------
 
 
@@ -133,6 +185,71 @@ def test_data_and_samples_share_a_pass_unless_it_would_mix_them(norm, passes):
     model = game(GANSettings(), norm)
     list(model.updates(lambda: Batch(torch.randn(4, 2)), CLOCK))
     assert [len(x) for x in model.discriminator.shown] == passes
+
+
+LR = 0.1
+
+
+def moved(model: SamplingGAN, real: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Weights before and after one step of the engine with SGD."""
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    stepper = Stepper(model, Train(optimizer="sgd", lr=LR, momentum=0.0, device="cpu"), Processes())
+    stepper.step([lambda: Batch(real)], CLOCK)
+    return before, {name: p.detach() for name, p in model.named_parameters()}
+
+
+def test_simultaneous_players_move_by_the_gradients_at_the_old_weights_of_both():
+    model, real = game(GANSettings(simultaneous=True, resample_noise=False)), torch.randn(4, 2)
+    objective = OBJECTIVES["non-saturating"]
+    with seeded(mix(0, 0, 0)):  # the engine's stream of the first step
+        fake = model.generate(Batch(real)).x
+    losses = {
+        "discriminator": objective.discriminator(model.discriminator(real), model.discriminator(fake.detach())),
+        "generator": objective.generator(model.discriminator(fake)),
+    }
+    parameters = [(f"{part}.{name}", p, losses[part]) for part in losses
+                  for name, p in model.get_submodule(part).named_parameters()]  # fmt: skip
+    gradients = {name: torch.autograd.grad(loss, p, retain_graph=True)[0] for name, p, loss in parameters}
+    before, after = moved(model, real)
+    for name, gradient in gradients.items():
+        torch.testing.assert_close(after[name], before[name] - LR * gradient)
+
+
+def test_players_in_turn_move_elsewhere_than_simultaneous_ones():
+    real, found = torch.randn(4, 2), []
+    for simultaneous in (False, True):
+        with seeded(1):
+            model = game(GANSettings(simultaneous=simultaneous, resample_noise=False))
+        found.append(moved(model, real)[1])
+    alternating, at_once = found
+    for name in alternating:
+        same = torch.equal(alternating[name], at_once[name])
+        assert same if name.startswith("discriminator") else not same, name
+
+
+@pytest.mark.parametrize(
+    ("rules", "parts"),
+    [
+        ({"generator_steps": 3}, ["d", "g", "g", "g"]),
+        ({"discriminator_steps": 2, "generator_steps": 2}, ["d", "d", "g", "g"]),
+        ({"simultaneous": True}, ["dg"]),
+        ({"simultaneous": True, "discriminator_steps": 2, "generator_steps": 3}, ["d", "dg", "g", "g"]),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("resample", [True, False])
+def test_players_take_as_many_steps_as_they_are_given_on_fresh_minibatches(rules, parts, resample):
+    model, seen = game(GANSettings(**rules, resample_noise=resample)), []
+    updates = model.updates(lambda: seen.append(0) or Batch(torch.randn(4, 2)), CLOCK)
+    assert ["".join(part[0] for part in update.parts) for update in updates] == parts
+    assert len(seen) == sum(map(len, parts)) - 1  # the first of the generator shares the last of the discriminator
+
+
+def test_moves_at_once_log_what_moves_in_turn_log():
+    logged = []
+    for simultaneous in (False, True):
+        updates = game(GANSettings(simultaneous=simultaneous)).updates(lambda: Batch(torch.randn(4, 2)), CLOCK)
+        logged.append({name for update in updates for name in update.logs})
+    assert logged[0] == logged[1] >= {"discriminator/loss", "generator/loss"}
 
 
 @pytest.mark.parametrize(("step", "weight"), [(0, 3 * 5.0), (1, 0.0), (3, 3 * 5.0)])
@@ -170,6 +287,7 @@ def test_slopes_at_images_are_per_unit_of_what_nets_see(name):
 def test_rules_that_make_no_sense_are_refused():
     for rules in (
         {"discriminator_steps": 0},
+        {"generator_steps": 0},
         {"instance_noise": -1.0},
         {"penalty_every": 0},
         {"instance_noise": math.nan},

@@ -12,7 +12,7 @@ from torch.nn.functional import conv2d, interpolate, leaky_relu, softplus
 from counterfeit.core import Net, Spec
 from counterfeit.nets.conv import ConvDiscriminator
 from counterfeit.nets.layers import DoublingConv2d, GroupNorm, attend
-from counterfeit.nets.mlp import MLP, Activation, Dropout, Gated, Maxout
+from counterfeit.nets.mlp import MLP, Activation, Dropout, Gated, GaussianNoise, Maxout, MLPPlayers
 
 
 def test_maxout_is_the_largest_of_its_linear_maps():
@@ -126,6 +126,49 @@ def test_init_bounds_the_weights_and_fills_the_bound(activation):
 def test_perceptron_is_a_net_that_the_engine_compiles():
     assert isinstance(MLP(6, (5,), 3), Net)
     assert not MLP.double_backward
+
+
+NOISY = {"generator_dropout": 0.25, "generator_noise": 0.5}
+
+
+@pytest.mark.parametrize("activation", get_args(Activation))
+@pytest.mark.parametrize("norm", ["none", "batch"])
+def test_noise_is_behind_the_activation_of_every_hidden_layer_of_the_generator(activation, norm):
+    body = MLPPlayers((5, 4), activation, norm, **NOISY).generator(Spec((2,), "real"), 3).body
+    kinds = [type(layer) for layer in body.hidden]
+    ends = [i for i, kind in enumerate(kinds) if kind is GaussianNoise]
+    assert ends == [len(kinds) // 2 - 1, len(kinds) - 1]
+    assert [kinds[i - 1] for i in ends] == [Dropout, Dropout]
+    assert [body.hidden[: end + 1](torch.zeros(2, 3)).shape[1] for end in ends] == [5, 4]
+
+
+def test_noise_of_hidden_units_has_its_mean_and_variance_in_evaluation_too():
+    torch.manual_seed(0)
+    body = MLPPlayers((1,), norm="none", **NOISY).generator(Spec((1,), "real"), 1).eval().body
+    with torch.no_grad():
+        body.hidden[0].weight.fill_(2.0)
+        body.hidden[0].bias.zero_()
+        h = body.hidden(torch.ones(100_000, 1)).double()
+    assert float(h.mean()) == pytest.approx(2.0, abs=0.02)
+    assert float(h.var()) == pytest.approx(2.0**2 * 0.25 / 0.75 + 0.5**2, rel=0.02)
+
+
+def test_a_generator_without_noise_inside_is_as_it_was():
+    torch.manual_seed(0)
+    body = MLPPlayers((5,)).generator(Spec((2,), "real"), 3).body
+    torch.manual_seed(0)
+    plain = MLP(3, (5,), 2, norm="batch")
+    assert {name: value.tolist() for name, value in body.state_dict().items()} == {
+        name: value.tolist() for name, value in plain.state_dict().items()
+    }
+
+
+@pytest.mark.parametrize(
+    "noise", [{"generator_dropout": 1.0}, {"generator_noise": -0.1}, {"generator_noise": float("nan")}]
+)
+def test_impossible_noise_of_hidden_units_is_refused(noise):
+    with pytest.raises(ValueError, match=r"came; a rate in \[0, 1\) and a standard deviation from 0 are expected"):
+        MLPPlayers(**noise).generator(Spec((2,), "real"), 3)
 
 
 @pytest.mark.parametrize("sizes", [(0, (5,), 3), (6, (5, 0), 3), (6, (5,), 0)])

@@ -72,6 +72,17 @@ class Update(NamedTuple):
         logs = {f"{parts[0]}/{name}": value.detach() for name, value in {**losses, **shown}.items()}
         return cls(torch.stack([*losses.values()]).sum(), parts, logs)
 
+    def beside(self, other: Update) -> Update:
+        """Both moves from the same point, where neither loss has a gradient in the parts of the other.
+
+        Example:
+            >>> both = Update(torch.tensor(1.0), ("discriminator",)).beside(Update(torch.tensor(2.0), ("generator",)))
+            >>> both.loss, both.parts
+            (tensor(3.), ('discriminator', 'generator'))
+        """
+        parts = (*dict.fromkeys((*self.parts, *other.parts)),)
+        return Update(self.loss + other.loss, parts, {**self.logs, **other.logs})
+
     def times(self, weight: Tensor) -> Update:
         """Descend the loss times `weight`, scalar; logs stay as they are."""
         return self._replace(loss=weight * self.loss)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from counterfeit.core import Net, Spec
 from counterfeit.nets.layers import at_least_float32
 
-__all__ = ["MLP", "Activation", "Dropout", "Gated", "MLPGenerator", "MLPPlayers", "Maxout", "Norm"]
+__all__ = ["MLP", "Activation", "Dropout", "Gated", "GaussianNoise", "MLPGenerator", "MLPPlayers", "Maxout", "Norm"]
 
 Activation = Literal["relu", "leaky-relu", "tanh", "softplus", "gated", "maxout"]
 Norm = Literal["none", "batch"]
@@ -47,15 +48,20 @@ class Dropout(nn.Module):
     """Inverted dropout that keeps a value with probability 1 - `rate`, to the nearest 1/65536.
 
     Sixteen random bits decide a value, four values to a random integer: half the time of `rand_like(x) < keep`.
+
+    Arguments:
+        rate: at which values are dropped.
+        always: drop values in evaluation, too: as noise that makes samples differ, not as a means against overfitting.
     """
 
-    def __init__(self, rate: float) -> None:
+    def __init__(self, rate: float, always: bool = False) -> None:
         super().__init__()
+        self.always = always
         self.keep = min(max(round((1.0 - rate) * LEVELS), 1), LEVELS - 1) / LEVELS
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, …), kept."""
-        if not self.training:
+        if not (self.training or self.always):
             return x
         rows = x.unsqueeze(1).flatten(1)  # each example its own bits
         bits = torch.empty(len(x), -(-rows.shape[1] // 4), dtype=torch.int64, device=x.device).random_(-(2**63), None)
@@ -65,6 +71,22 @@ class Dropout(nn.Module):
     def extra_repr(self) -> str:
         """Show the rate in `print(model)`."""
         return f"rate={1 - self.keep:g}"
+
+
+class GaussianNoise(nn.Module):
+    """Gaussian noise of standard deviation `std` on every value, in training and in evaluation."""
+
+    def __init__(self, std: float) -> None:
+        super().__init__()
+        self.std = std
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, …), with noise."""
+        return x + self.std * torch.randn_like(x)
+
+    def extra_repr(self) -> str:
+        """Show the standard deviation in `print(model)`."""
+        return f"std={self.std:g}"
 
 
 class MLP(Net):
@@ -122,6 +144,26 @@ class MLP(Net):
         self.register_buffer("center", torch.zeros(self.inputs))
         return self
 
+    def noisy(self, dropout: float, std: float) -> MLP:
+        """Itself, with noise behind every hidden layer that samples have as well: dropout, then Gaussian noise.
+
+        Arguments:
+            dropout: rate at which units are dropped.
+            std: standard deviation of the noise on units.
+
+        Raises:
+            ValueError: where there is no such rate or standard deviation.
+        """
+        if not (0 <= dropout < 1 and 0 <= std < math.inf):
+            came = f"generator_dropout={dropout} and generator_noise={std} came"
+            raise ValueError(f"{came}; a rate in [0, 1) and a standard deviation from 0 are expected. Correct them.")
+        noise = [*([Dropout(dropout, always=True)] if dropout else []), *([GaussianNoise(std)] if std else [])]
+        layers: list[nn.Module] = []
+        for layer in self.hidden:  # behind activations
+            layers += [layer, *([] if isinstance(layer, (nn.Linear, nn.BatchNorm1d, Dropout)) else noise)]
+        self.hidden = nn.Sequential(*layers)
+        return self
+
     def features(self, x: Tensor) -> Tensor:
         """(B, *event) -> (B, last hidden layer's units), what the output is linear in."""
         return self.hidden(x.flatten(1) if self.center is None else x.flatten(1) - self.center)
@@ -159,6 +201,9 @@ class MLPPlayers:
         maxout_pieces: linear maps of a maxout unit.
         dropout: rates at the discriminator's input and hidden layers.
         center_inputs: let the discriminator see examples minus the mean of the training data.
+        generator_dropout: rate at the generator's hidden layers, in training and when samples are drawn: it is noise as
+            the code is.
+        generator_noise: standard deviation of Gaussian noise on the units of the generator's hidden layers, likewise.
     """
 
     hidden: tuple[int, ...] = (512, 1024)
@@ -171,6 +216,8 @@ class MLPPlayers:
     maxout_pieces: int = 5
     dropout: tuple[float, float] = (0.0, 0.0)
     center_inputs: bool = False
+    generator_dropout: float = 0.0
+    generator_noise: float = 0.0
 
     def generator(self, spec: Spec, code_dim: int) -> MLPGenerator:
         """Codes (B, code_dim) -> examples (B, *shape)."""
@@ -178,7 +225,7 @@ class MLPPlayers:
             code_dim, self.hidden, spec.dims, self.activation, self.norm, maxout_pieces=self.maxout_pieces,
             init=self.init,
         )  # fmt: skip
-        return MLPGenerator(spec, body)
+        return MLPGenerator(spec, body.noisy(self.generator_dropout, self.generator_noise))
 
     def discriminator(self, spec: Spec) -> MLP:
         """Examples (B, *shape) -> (B, 1)."""

@@ -37,8 +37,8 @@ Losses = dict[str, Tensor]
 """Named scalars whose sum a player descends."""
 Made = TypeVar("Made")
 LOWEST = {
-    "discriminator_steps": 1, "instance_noise": 0, "label_smoothing": 0, "weight_clip": 0, "penalty_weight": 0,
-    "penalty_every": 1,
+    "discriminator_steps": 1, "generator_steps": 1, "instance_noise": 0, "label_smoothing": 0, "weight_clip": 0,
+    "penalty_weight": 0, "penalty_every": 1,
 }  # fmt: skip
 
 
@@ -49,7 +49,10 @@ class GANSettings:
     Arguments:
         objective: what each player descends; the last six are f-divergences, and with feature-matching the generator
             descends the distance of the mean features that the discriminator has of data and samples.
-        discriminator_steps: updates of the discriminator for each one of the generator, the `k` of Algorithm 1.
+        discriminator_steps: updates of the discriminator in a training step, the `k` of Algorithm 1.
+        generator_steps: updates of the generator that follow; Algorithm 1 has one.
+        simultaneous: let both players move at once from the same point, each by its gradient at the other's old
+            weights; of several steps, the discriminator's last and the generator's first.
         resample_noise: draw fresh codes for the generator's update, as Algorithm 1 does, or save a pass and reuse
             the last fakes.
         instance_noise: standard deviation of the Gaussian noise on everything the discriminator sees, in the unit
@@ -65,6 +68,8 @@ class GANSettings:
 
     objective: ObjectiveName = "non-saturating"
     discriminator_steps: int = 1
+    generator_steps: int = 1
+    simultaneous: bool = False
     resample_noise: bool = True
     instance_noise: float = 0.0
     label_smoothing: float = 0.0
@@ -125,7 +130,7 @@ class GANSettings:
 
 
 class AlternatingGAN(Model, Generic[Made]):
-    """Players in turn: `discriminator` descends, on a fresh minibatch each time, then `generator` once.
+    """Players in turn: `discriminator` descends, on a fresh minibatch each time, then `generator`; or both at once.
 
     What a generator makes of a minibatch, and what players descend, is for the model to say.
 
@@ -152,16 +157,29 @@ class AlternatingGAN(Model, Generic[Made]):
                 net.double_backward = settings.penalty != "none"
 
     def updates(self, draw: Draw, clock: Clock) -> Iterator[Update]:
-        """Algorithm 1: steps of the discriminator, each on a fresh minibatch, then one of the generator."""
-        for _ in range(self.settings.discriminator_steps):
+        """Algorithm 1: steps of the discriminator, each on a fresh minibatch, then of the generator.
+
+        The generator's first step is on the discriminator's last minibatch; simultaneous players take both in one.
+        """
+        rules = self.settings
+        for left in reversed(range(rules.discriminator_steps)):
             real = draw()
-            with torch.set_grad_enabled(not self.settings.resample_noise):
+            with torch.set_grad_enabled(not rules.resample_noise):
                 fake = self.generate(real)
-            yield self.discriminator_update(real, fake, clock)
-            self.settings.clip_weights(self.discriminator)
+            update, last = self.discriminator_update(real, fake, clock), None if rules.resample_noise else fake
+            if rules.simultaneous and not left:
+                update = update.beside(self._answer(real, last))
+            yield update
+            rules.clip_weights(self.discriminator)
+        if not rules.simultaneous:
+            yield self._answer(real, last)
+        for _ in range(rules.generator_steps - 1):
+            yield self._answer(draw())
+
+    def _answer(self, real: Batch, fake: Made | None = None) -> Update:
+        """The generator's move, by `fake`, or by what it makes anew where None."""
         with frozen(self.discriminator):
-            update = self.generator_update(real, self.generate(real) if self.settings.resample_noise else fake)
-        yield update
+            return self.generator_update(real, self.generate(real) if fake is None else fake)
 
     @abstractmethod
     def generate(self, real: Batch) -> Made:

@@ -53,7 +53,7 @@ class Fake(NamedTuple):
 
 
 class SamplingGAN(AlternatingGAN[Fake]):
-    """Two players over one value function: `discriminator` descends, then `generator`.
+    """Two players over one value function: `discriminator` descends, then `generator`, or both at once.
 
     Arguments:
         spec: what the data are.
