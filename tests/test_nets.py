@@ -62,6 +62,7 @@ def test_dropout_is_the_identity_in_evaluation():
     [
         ("relu", torch.relu),
         ("leaky-relu", lambda a: leaky_relu(a, 0.2)),
+        ("sigmoid", torch.sigmoid),
         ("tanh", torch.tanh),
         ("softplus", softplus),
     ],

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import torch
@@ -15,9 +16,13 @@ from counterfeit.nets.layers import at_least_float32
 
 __all__ = ["MLP", "Activation", "Dropout", "Gated", "GaussianNoise", "MLPGenerator", "MLPPlayers", "Maxout", "Norm"]
 
-Activation = Literal["relu", "leaky-relu", "tanh", "softplus", "gated", "maxout"]
+Activation = Literal["relu", "leaky-relu", "sigmoid", "tanh", "softplus", "gated", "maxout"]
 Norm = Literal["none", "batch"]
 LEVELS = 2**16
+POINTWISE: dict[Activation, Callable[[], nn.Module]] = {
+    "relu": nn.ReLU, "leaky-relu": partial(nn.LeakyReLU, 0.2), "sigmoid": nn.Sigmoid, "tanh": nn.Tanh,
+    "softplus": nn.Softplus,
+}  # fmt: skip
 
 
 class Maxout(nn.Module):
@@ -243,8 +248,7 @@ def _layer(inputs: int, outputs: int, activation: Activation, norm: Norm, pieces
         return [Gated(inputs, outputs)]
     linear = nn.Linear(inputs, outputs, bias=norm == "none")
     normalize = [nn.BatchNorm1d(outputs)] if norm == "batch" else []
-    act = {"relu": nn.ReLU, "tanh": nn.Tanh, "softplus": nn.Softplus}.get(activation, lambda: nn.LeakyReLU(0.2))()
-    return [linear, *normalize, act]
+    return [linear, *normalize, POINTWISE[activation]()]
 
 
 def _initialize(net: nn.Module, bound: float) -> None:

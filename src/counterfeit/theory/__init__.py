@@ -25,9 +25,10 @@ from counterfeit.theory import (
     matrix_games,
     montecarlo,
     quadrature,
+    signals,
 )
 
 __all__ = [
     "bayes", "chains", "concentration", "contrast", "convergence", "counting", "fits", "game", "gaussian",
-    "information", "likelihood", "linear_gaussian", "matrix_games", "montecarlo", "quadrature",
+    "information", "likelihood", "linear_gaussian", "matrix_games", "montecarlo", "quadrature", "signals",
 ]  # fmt: skip

@@ -37,5 +37,6 @@ TOPICS = {
     "one-to-many": Topic("two right answers to one input: what an error answers, and what adversarial nets", 30),
     "noise-contrast": Topic("noise-contrastive estimation: what noise costs, and the game that it is", 30),
     "codes": Topic("codes of generators and autoencoders: sizes, priors, rank, what fills them, and distances", 50),
+    "units": Topic("sigmoid, tanh, rectifier and maxout in one game: gradients by layer, and the result", 40),
     "helvetica": Topic("mode collapse on the grid of 25: provoked, detected and cured", 70),
 }

@@ -25,7 +25,7 @@ from counterfeit.nets.mlp import MLPPlayers
 from counterfeit.report.theory.small_digits import gray, split
 from counterfeit.report.theory.stepped import stepped
 
-__all__ = ["NARROW", "PROTOCOL", "SIZES", "UNIFORM", "WIDE", "Code", "Played", "played"]
+__all__ = ["NARROW", "PROTOCOL", "SIZES", "UNIFORM", "WIDE", "Code", "Played", "fresh", "pixel_fid", "played"]
 
 SIZES, UNIFORM, WIDE = (1, 2, 4, 8, 16, 64), (2, 16, 64), (128, 128)
 NARROW = 8  # units of a layer that 64 numbers have to pass
@@ -85,7 +85,7 @@ def played(code: Code, seed: int, steps: int = TRAIN.steps) -> Played:
         samples, z = game.sample(SAMPLES).flatten(1), game.prior(CODES)
         halfway = {name: _halfway(game, path) for name, path in (("line", lerp), ("circle", slerp))}
         values = singular_values(copy.deepcopy(game.generator).double(), z.double())
-    return Played(_fid(samples), 1_000 * spent / steps, values, halfway, _near(samples))
+    return Played(pixel_fid(samples), 1_000 * spent / steps, values, halfway, _near(samples))
 
 
 def _game(code: Code) -> GAN:
@@ -96,11 +96,17 @@ def _game(code: Code) -> GAN:
 def _halfway(game: GAN, path: Path) -> tuple[float, float]:
     a, b = game.prior(2 * PAIRS).chunk(2)
     samples = game.generator(path(a, b, torch.tensor([0.5]))[:, 0]).flatten(1)
-    return _fid(samples), _near(samples)
+    return pixel_fid(samples), _near(samples)
 
 
-def _fid(samples: Tensor) -> float:
-    return frechet_distance(samples, torch.cat([split(name).x for name in ("valid", "test")]).flatten(1))
+def pixel_fid(samples: Tensor) -> float:
+    """Fréchet distance in pixels of samples, (N, 64), to the digits that nobody trains on."""
+    return frechet_distance(samples, fresh())
+
+
+def fresh() -> Tensor:
+    """The digits that nobody trains on, (500, 64)."""
+    return torch.cat([split(name).x for name in ("valid", "test")]).flatten(1)
 
 
 def _near(samples: Tensor) -> float:

@@ -15,7 +15,6 @@ from counterfeit.common.seeding import mix, seeded
 from counterfeit.config.settings import Train
 from counterfeit.core import Batch, Spec
 from counterfeit.data.sources.digits import Digits
-from counterfeit.metrics.features.frechet import frechet_distance
 from counterfeit.metrics.features.prdc import prdc
 from counterfeit.metrics.representation.code_distance import two_samples
 from counterfeit.metrics.representation.linear_probe import probe
@@ -23,6 +22,7 @@ from counterfeit.metrics.representation.principal_components import pca
 from counterfeit.models.autoencoding.autoencoder import Autoencoder
 from counterfeit.models.autoencoding.vae import VAE
 from counterfeit.nets.coder import CoderNets
+from counterfeit.report.theory.code_games import pixel_fid
 from counterfeit.report.theory.small_digits import bits, bits_of, gray, split
 from counterfeit.report.theory.stepped import stepped
 
@@ -132,6 +132,5 @@ def filled(seed: int) -> Filled:
 
 
 def _seen(x: Tensor) -> Decoded:
-    x, known = x.flatten(1), split("train").x.flatten(1)
-    fresh = torch.cat([split(name).x for name in ("valid", "test")]).flatten(1)
-    return Decoded(x, frechet_distance(x, fresh), prdc(known, x)["precision"].value)
+    x = x.flatten(1)
+    return Decoded(x, pixel_fid(x), prdc(split("train").x.flatten(1), x)["precision"].value)
