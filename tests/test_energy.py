@@ -13,7 +13,7 @@ from counterfeit.common.seeding import seeded
 from counterfeit.core import Batch, Clock, Spec
 from counterfeit.metrics.likelihood.annealing import annealed_importance, tuned
 from counterfeit.models.energy.dbm import DBM
-from counterfeit.models.energy.dbn import DBN
+from counterfeit.models.energy.dbn import DBN, Greedy
 from counterfeit.models.energy.gsn import GSN, GSNSettings
 from counterfeit.models.energy.rbm import RBM
 from counterfeit.models.energy.shared.bipartite import BinaryUnits, GaussianUnits, states
@@ -207,6 +207,53 @@ def test_every_stage_of_deep_models_has_a_schedule_of_its_own(kind):
     assert len(times) == 3  # either layer, then all
     for clocks in times.values():
         assert clocks == [Clock(step, len(clocks)) for step in range(len(clocks))]
+
+
+@pytest.mark.parametrize("above", [5, 9])
+def test_a_mirrored_layer_gives_the_units_below_the_law_that_they_had(above):
+    model = random(DBN(Spec((5,), "binary"), (4, above), greedy=Greedy("mirrored"), finetune_fraction=0.0))
+    below, v = model.stack[0], torch.rand(50, 5).round()
+    with torch.no_grad():
+        below.mean.uniform_()
+        model.stack[1].weight[:, 5:].zero_()
+        h = states(4).float()
+        log_p = _law_of_hidden(below, h)
+        model.mirror(1, v)
+        model.stack[1].weight[:, 5:].zero_()
+        found = -model.stack[1](h)
+        torch.testing.assert_close(found - found.logsumexp(0), log_p, atol=1e-4, rtol=0)
+        every = states(5).float()
+        exact = (-below(every)).log_softmax(0)
+        with seeded(0):
+            bound = -model.energy(every.repeat_interleave(2_000, 0)).view(32, -1) - model.log_z().float()
+    assert bool((bound.mean(1) < exact + 4 * bound.std(1) / 2_000**0.5 + 1e-4).all())
+    torch.testing.assert_close(bound.mean(1), exact, atol=0.05, rtol=0)  # where the posterior factors, as in an RBM
+
+
+def _law_of_hidden(layer, h):
+    """Log p(h) of an RBM's hidden units, over all states of the visible ones."""
+    units = layer.units()
+    v = states(layer.weight.shape[0]).float()
+    energies = (v @ units.weight) @ h.mT + (v @ units.visible)[:, None] + (h @ units.hidden)[None]
+    return energies.logsumexp(0).log_softmax(0)
+
+
+@pytest.mark.parametrize(
+    ("greedy", "came"),
+    [({"layer_start": "mirrored"}, "3 units above 5"), ({"layer_shares": (1.0,)}, "layer_shares"),
+     ({"layer_shares": (1.0, -1.0)}, "layer_shares")],
+)  # fmt: skip
+def test_layers_that_cannot_be_trained_so_are_refused(greedy, came):
+    with pytest.raises(ValueError, match=came):
+        DBN(Spec((5,), "binary"), (4, 3), greedy=Greedy(**greedy))
+
+
+def test_layers_have_their_shares_of_the_steps():
+    model = DBN(Spec((5,), "binary"), (4, 6), greedy=Greedy("mirrored", (3, 1)), finetune_fraction=0.0)
+    draw = lambda: Batch(torch.rand(8, 5).round())  # noqa: E731
+    updates = [next(model.updates(draw, Clock(step, 8))) for step in range(8)]
+    assert [update.parts[0] for update in updates] == ["layers.0"] * 6 + ["layers.1"] * 2
+    assert [update.clock for update in updates][5:] == [Clock(5, 6), Clock(0, 2), Clock(1, 2)]
 
 
 def machine(hidden: tuple[int, ...] = (4, 3)) -> DBM:

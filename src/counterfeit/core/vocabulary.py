@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
@@ -116,6 +116,18 @@ class Clock(NamedTuple):
         """
         start, end = (-(-i * self.steps // parts) for i in (self.stage(parts), self.stage(parts) + 1))
         return Clock(self.step - start, end - start)
+
+    def shared(self, shares: Sequence[float]) -> tuple[int, Clock]:
+        """Which part of training this is, from 0, where parts have such shares, and where it stands itself.
+
+        Example:
+            >>> [Clock(step, 4).shared((3, 1))[0] for step in range(4)]
+            [0, 0, 0, 1]
+        """
+        ends = [math.ceil(self.steps * sum(shares[: i + 1]) / sum(shares) - 1e-9) for i in range(len(shares))]
+        part = next((i for i, end in enumerate(ends) if self.step < end), len(shares) - 1)
+        start = ends[part - 1] if part else 0
+        return part, Clock(self.step - start, ends[part] - start)
 
     def since(self, start: int) -> Clock:
         """Where training stands that began at step `start`."""

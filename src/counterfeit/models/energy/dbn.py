@@ -7,9 +7,10 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import cast
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +21,32 @@ from counterfeit.models.energy.shared.bipartite import Bipartite
 from counterfeit.models.energy.shared.chain_model import ChainModel
 from counterfeit.models.energy.shared.harmonium import Chains, Directed, Harmonium
 
-__all__ = ["DBN"]
+__all__ = ["DBN", "Greedy"]
+
+
+@dataclass(frozen=True)
+class Greedy:
+    """How the layers of a deep belief network are trained one by one.
+
+    Arguments:
+        layer_start: weights of a layer before its training: random, or mirrored: those of the layer below, upside
+            down, with which the bound is the likelihood of that layer's machine, and rises from there (Hinton et al.,
+            2006, section 4). Layers must then have at least as many units as the second one below.
+        layer_shares: of the steps, one for each layer; equal ones where there are none.
+    """
+
+    layer_start: Literal["random", "mirrored"] = "random"
+    layer_shares: tuple[float, ...] = ()
+
+    def check(self, sizes: Sequence[tuple[int, int]]) -> None:
+        """Raise a ValueError where layers of these (visible, hidden) units cannot be trained so."""
+        if self.layer_shares and (len(self.layer_shares) != len(sizes) or min(self.layer_shares) <= 0):
+            raise ValueError(f"layer_shares={self.layer_shares} came; {len(sizes)} above 0 are expected, one a layer.")
+        if self.layer_start == "mirrored":
+            for (below, _), (_, hidden) in pairwise(sizes):
+                if hidden < below:
+                    came = f"layer_start=mirrored came with {hidden} units above {below}"
+                    raise ValueError(f"{came}; at least as many are expected. Take random, or a larger layer.")
 
 
 class DBN(ChainModel):
@@ -38,10 +64,12 @@ class DBN(ChainModel):
         spec: what the data are.
         hidden: how many units each hidden layer has, from the lowest on.
         chains: where negative examples come from, and samples.
+        greedy: how layers are trained one by one.
         finetune_fraction: share of the steps, at the end, of the up-down algorithm.
 
     Raises:
-        ValueError: where there are fewer than two hidden layers, one has no unit, or the fraction is none.
+        ValueError: where there are fewer than two hidden layers, one has no unit, the fraction is none, or layers
+            cannot be trained as it is said.
 
     Example:
         >>> model = DBN(Spec((1, 4, 4), "binary"), hidden=(8, 6))
@@ -54,7 +82,7 @@ class DBN(ChainModel):
 
     def __init__(
         self, spec: Spec, hidden: tuple[int, ...] = (500, 1_000), chains: Chains = Chains(),  # noqa: B008
-        finetune_fraction: float = 0.3,
+        greedy: Greedy = Greedy(), finetune_fraction: float = 0.3,
     ) -> None:  # fmt: skip
         if len(hidden) < 2 or min(hidden) < 1 or not 0 <= finetune_fraction < 1:
             came = f"hidden={hidden}, finetune_fraction={finetune_fraction} came"
@@ -64,7 +92,9 @@ class DBN(ChainModel):
         real = [spec.kind == "real", *(False for _ in sizes[1:])]
         self.layers = nn.ModuleList(Harmonium(*size, one, chains) for size, one in zip(sizes, real, strict=True))
         self.generative = nn.ModuleList(Directed(layer) for layer in self.stack[:-1] if finetune_fraction)
+        greedy.check(sizes)
         self.chains, self.finetune_fraction, self.undivided = chains, finetune_fraction, chains.undivided()
+        self.greedy = greedy
         self.register_buffer("untied", torch.zeros((), dtype=torch.bool))
 
     def initialize(self, data: Batch) -> None:
@@ -75,16 +105,25 @@ class DBN(ChainModel):
         """Descend what trains one layer's RBM, or all of them by the up-down algorithm."""
         v, greedy = draw().x.flatten(1), round((1 - self.finetune_fraction) * clock.steps)
         if clock.step < greedy:
-            time = Clock(clock.step, greedy)
-            one = time.stage(len(self.layers))
+            one, time = Clock(clock.step, greedy).shared(self.greedy.layer_shares or (1,) * len(self.layers))
             with torch.no_grad():
+                if one and not time.step and self.greedy.layer_start == "mirrored":
+                    self.mirror(one, v)
                 v = self.up(v, one)[-1]
             losses = {"free_energy": self.layers[one](v).mean() - self._dreamt(one, v)[0]}
-            yield Update.of(f"layers.{one}", losses).during(time.within(len(self.layers)))
+            yield Update.of(f"layers.{one}", losses).during(time)
             return
         if clock.step == greedy:
             self.untie()
         yield Update.of(("layers", "generative"), self.wake_sleep(v)).during(clock.since(greedy))
+
+    @torch.no_grad()
+    def mirror(self, one: int, v: Tensor) -> None:
+        """Begin a layer as the one below upside down, so that it gives these units the law that they had (2006)."""
+        for layer in self.stack[: one - 1]:
+            v = layer.units().draw_hidden(v)
+        below = self.stack[one - 1]
+        self.stack[one].mirror(below, below.units().inputs(v).sigmoid().mean(0))
 
     def wake_sleep(self, v: Tensor) -> dict[str, Tensor]:
         """The losses of the up-down algorithm for examples, (B, dims): of ways down, of the top, of ways up."""

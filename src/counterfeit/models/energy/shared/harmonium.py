@@ -101,6 +101,26 @@ class Harmonium(Net):
         self.fantasies.copy_(torch.rand_like(self.fantasies) < self.visible.sigmoid().expand(count, -1))
 
     @torch.no_grad()
+    def mirror(self, below: Harmonium, mean: Tensor) -> None:
+        """Begin as the same machine upside down: its visible units then have the law of the hidden ones below.
+
+        Hidden units beyond the visible ones below know nothing, and change nothing.
+
+        Arguments:
+            below: one whose hidden units are as many as these visible ones, with no more visible ones than these
+                hidden ones.
+            mean: of the hidden units below, given the data, (V,).
+        """
+        units, size = below.units(), below.weight.shape[0]
+        self.weight[:, :size].copy_(units.weight.mT)
+        self.weight[:, size:].mul_(0.1)
+        self.mean.copy_(mean if self.chains.centered else torch.zeros_like(mean))
+        self.visible.copy_(units.hidden + self.rest * self.weight.sum(1))
+        self.hidden.copy_(self.mean @ self.weight)
+        self.hidden[:size].add_(units.visible)
+        self.fantasies.copy_(torch.rand_like(self.fantasies) < mean)
+
+    @torch.no_grad()
     def negative(self, v: Tensor, up: float = 1.0, down: float = 1.0) -> Tensor:
         """The ends of chains after `gibbs_steps`: of persistent ones, (chains, V), or of such as start at `v`, (B, V).
 
