@@ -15,6 +15,7 @@ from counterfeit.theory import (
     contrast,
     convergence,
     counting,
+    distances,
     fits,
     game,
     gaussian,
@@ -27,6 +28,6 @@ from counterfeit.theory import (
 )
 
 __all__ = [
-    "bayes", "chains", "contrast", "convergence", "counting", "fits", "game", "gaussian",
-    "information", "likelihood", "linear_gaussian", "matrix_games", "montecarlo", "quadrature",
+    "bayes", "chains", "contrast", "convergence", "counting", "distances", "fits", "game",
+    "gaussian", "information", "likelihood", "linear_gaussian", "matrix_games", "montecarlo", "quadrature",
 ]  # fmt: skip
