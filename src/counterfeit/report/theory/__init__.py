@@ -36,5 +36,7 @@ TOPICS = {
     "order": Topic("whether the order of the chain rule matters: exactly, and in nats on small digits", 50),
     "one-to-many": Topic("two right answers to one input: what an error answers, and what adversarial nets", 30),
     "noise-contrast": Topic("noise-contrastive estimation: what noise costs, and the game that it is", 30),
+    "balance": Topic("moves of each player, both at once, a generator alone, a discriminator that overfits", 40),
+    "stability": Topic("what another seed changes: a flow, a VAE, a diffusion model and adversarial nets", 55),
     "helvetica": Topic("mode collapse on the grid of 25: provoked, detected and cured", 70),
 }
