@@ -1,6 +1,10 @@
 """Information of densities from their samples, with standard errors.
 
-A density is given as a function that returns its logarithm in nats at points, (N, D) or (N,) -> (N,).
+A density is given as a function that returns its logarithm in nats at points, (N, D) or (N,) -> (N,). The energy
+distance needs samples alone.
+
+References:
+    Energy statistics: a class of statistics based on distances, Székely and Rizzo, 2013.
 """
 
 from __future__ import annotations
@@ -14,7 +18,7 @@ from torch import Tensor
 
 from counterfeit.theory.information import Unit, in_unit
 
-__all__ = ["SampleMean", "cross_entropy", "entropy", "importance_weighted", "jsd", "kl"]
+__all__ = ["SampleMean", "cross_entropy", "energy_distance", "entropy", "importance_weighted", "jsd", "kl"]
 
 LogDensity = Callable[[Tensor], Tensor]
 
@@ -79,6 +83,30 @@ def importance_weighted(log_w: Tensor, k: int, unit: Unit = "nats") -> SampleMea
     return _estimate(unit, groups.logsumexp(1) - math.log(k))
 
 
+def energy_distance(x: Tensor, y: Tensor) -> float:
+    """The energy distance 2 E‖X - Y‖ - E‖X - X'‖ - E‖Y - Y'‖ of two distributions, estimated without bias.
+
+    It is 0 where both are the same and above 0 elsewhere, has no setting, and is in the unit of the data. On the line
+    it is twice the integral of the squared difference of both distribution functions.
+
+    Arguments:
+        x: samples of the one, (N, …), two at least.
+        y: samples of the other, (M, …), two at least.
+
+    Raises:
+        ValueError: where there are fewer, or examples differ in size.
+
+    Example:
+        >>> energy_distance(torch.tensor([[0.0], [0.0]]), torch.tensor([[3.0], [3.0]]))
+        6.0
+    """
+    if min(len(x), len(y)) < 2 or x.shape[1:] != y.shape[1:]:
+        came = f"samples of shapes {tuple(x.shape)} and {tuple(y.shape)} came"
+        raise ValueError(f"{came}; at least two of each, of the same shape, are expected. Draw others.")
+    x, y = (some.flatten(1).double() for some in (x, y))
+    return float(2 * torch.cdist(x, y).mean() - _spread(x) - _spread(y))
+
+
 def _estimate(unit: Unit, *samples: Tensor) -> SampleMean:
     """The sum of the means of independent `samples`, (N,) each."""
     if not all(len(values) > 1 for values in samples):
@@ -86,3 +114,8 @@ def _estimate(unit: Unit, *samples: Tensor) -> SampleMean:
     columns = [in_unit(values.detach().double(), unit) for values in samples]
     variance = sum(float(values.var()) / len(values) for values in columns)
     return SampleMean(sum(float(values.mean()) for values in columns), math.sqrt(variance))
+
+
+def _spread(x: Tensor) -> Tensor:
+    """The mean distance of two different samples."""
+    return torch.cdist(x, x).sum() / (len(x) * (len(x) - 1))

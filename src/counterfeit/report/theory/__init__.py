@@ -38,5 +38,7 @@ TOPICS = {
     "noise-contrast": Topic("noise-contrastive estimation: what noise costs, and the game that it is", 30),
     "codes": Topic("codes of generators and autoencoders: sizes, priors, rank, what fills them, and distances", 50),
     "units": Topic("sigmoid, tanh, rectifier and maxout in one game: gradients by layer, and the result", 40),
+    "balance": Topic("moves of each player, both at once, a generator alone, a discriminator that overfits", 40),
+    "stability": Topic("what another seed changes: a flow, a VAE, a diffusion model and adversarial nets", 55),
     "helvetica": Topic("mode collapse on the grid of 25: provoked, detected and cured", 70),
 }
