@@ -15,15 +15,15 @@ from torch.nn.functional import cross_entropy
 
 from counterfeit.core import Batch, Spec, check_labels
 from counterfeit.models.adversarial.shared.alternating import GANSettings, Losses
-from counterfeit.models.adversarial.shared.featured import ShowsFeatures
+from counterfeit.models.adversarial.shared.featured import FeaturedGAN
 from counterfeit.models.adversarial.shared.prior import Prior
-from counterfeit.models.adversarial.shared.sampling_gan import Fake, SamplingGAN
+from counterfeit.models.adversarial.shared.sampling_gan import Fake
 from counterfeit.nets.conv import ConvPlayers
 
 __all__ = ["ACGAN"]
 
 
-class ACGAN(ShowsFeatures, SamplingGAN):
+class ACGAN(FeaturedGAN):
     """Auxiliary classifier adversarial nets: both players want the class of every image to be seen.
 
     The discriminator maximizes L_S + L_C, the log-likelihood of the source (data or samples) and that of the class;

@@ -10,15 +10,14 @@ from __future__ import annotations
 from counterfeit.core import Spec
 from counterfeit.losses import OBJECTIVES
 from counterfeit.models.adversarial.shared.alternating import GANSettings
-from counterfeit.models.adversarial.shared.featured import ShowsFeatures
+from counterfeit.models.adversarial.shared.featured import FeaturedGAN
 from counterfeit.models.adversarial.shared.prior import Prior
-from counterfeit.models.adversarial.shared.sampling_gan import SamplingGAN
 from counterfeit.nets.conv import Condition, ConvPlayers
 
 __all__ = ["CGAN"]
 
 
-class CGAN(ShowsFeatures, SamplingGAN):
+class CGAN(FeaturedGAN):
     """Conditional adversarial nets: the generator draws from p(x | y), and the discriminator separates pairs (x, y).
 
     References:

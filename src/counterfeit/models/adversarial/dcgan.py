@@ -11,15 +11,14 @@ from __future__ import annotations
 
 from counterfeit.core import Spec
 from counterfeit.models.adversarial.shared.alternating import GANSettings
-from counterfeit.models.adversarial.shared.featured import ShowsFeatures
+from counterfeit.models.adversarial.shared.featured import FeaturedGAN
 from counterfeit.models.adversarial.shared.prior import Prior
-from counterfeit.models.adversarial.shared.sampling_gan import SamplingGAN
 from counterfeit.nets.conv import ConvPlayers
 
 __all__ = ["DCGAN"]
 
 
-class DCGAN(ShowsFeatures, SamplingGAN):
+class DCGAN(FeaturedGAN):
     """Deep convolutional adversarial nets, for images of 28, 32, 64 or any side that can be halved.
 
     References:

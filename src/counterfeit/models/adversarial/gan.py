@@ -10,15 +10,14 @@ import torch
 
 from counterfeit.core import Batch, Spec, without_statistics
 from counterfeit.models.adversarial.shared.alternating import GANSettings
-from counterfeit.models.adversarial.shared.featured import ShowsFeatures
+from counterfeit.models.adversarial.shared.featured import FeaturedGAN
 from counterfeit.models.adversarial.shared.prior import Prior
-from counterfeit.models.adversarial.shared.sampling_gan import SamplingGAN
 from counterfeit.nets.mlp import MLP, MLPGenerator, MLPPlayers
 
 __all__ = ["GAN"]
 
 
-class GAN(ShowsFeatures, SamplingGAN):
+class GAN(FeaturedGAN):
     """Adversarial nets: a generator and a discriminator, both multilayer perceptrons.
 
     References:

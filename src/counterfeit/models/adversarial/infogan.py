@@ -17,9 +17,9 @@ from torch.nn.functional import cross_entropy
 
 from counterfeit.core import Batch, Spec, Structure, without_statistics
 from counterfeit.models.adversarial.shared.alternating import GANSettings, Losses
-from counterfeit.models.adversarial.shared.featured import ShowsFeatures
+from counterfeit.models.adversarial.shared.featured import FeaturedGAN
 from counterfeit.models.adversarial.shared.prior import Prior
-from counterfeit.models.adversarial.shared.sampling_gan import Fake, SamplingGAN
+from counterfeit.models.adversarial.shared.sampling_gan import Fake
 from counterfeit.models.adversarial.shared.views import Views
 from counterfeit.nets.conv import ConvPlayers
 
@@ -61,7 +61,7 @@ class Codes:
         return x.split([self.categories, self.continuous], 1)
 
 
-class InfoGAN(ShowsFeatures, SamplingGAN):
+class InfoGAN(FeaturedGAN):
     """Information maximizing adversarial nets: part of each code can be told from the image made of it.
 
     A code is noise, then one categorical code, one-hot, then continuous codes uniform on (-1, 1). The discriminator

@@ -11,9 +11,8 @@ from collections.abc import Iterator
 
 from counterfeit.core import Batch, Clock, Draw, Spec, Update
 from counterfeit.models.adversarial.shared.alternating import GANSettings
-from counterfeit.models.adversarial.shared.featured import ShowsFeatures
+from counterfeit.models.adversarial.shared.featured import FeaturedGAN
 from counterfeit.models.adversarial.shared.prior import Prior
-from counterfeit.models.adversarial.shared.sampling_gan import SamplingGAN
 from counterfeit.nets.growing import GrowingDiscriminator, GrowingGenerator
 
 __all__ = ["ProGAN"]
@@ -22,7 +21,7 @@ __all__ = ["ProGAN"]
 SETTINGS = GANSettings(resample_noise=False, penalty="r1", penalty_weight=0.2, penalty_every=4)
 
 
-class ProGAN(ShowsFeatures, SamplingGAN):
+class ProGAN(FeaturedGAN):
     """Adversarial nets that grow: large shapes are learnt on small pictures, details when levels are added.
 
     Both players start at 4x4 pixels (7x7 where the side is 28). Every level is trained, then the next is faded in for

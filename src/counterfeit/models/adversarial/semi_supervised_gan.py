@@ -16,10 +16,10 @@ from torch.nn.functional import cross_entropy
 
 from counterfeit.core import Batch, Clock, Draw, Spec, Update, without_statistics
 from counterfeit.models.adversarial.shared.alternating import GANSettings, Losses
-from counterfeit.models.adversarial.shared.featured import ShowsFeatures
+from counterfeit.models.adversarial.shared.featured import FeaturedGAN
 from counterfeit.models.adversarial.shared.labelled import FewLabels, labelled_count
 from counterfeit.models.adversarial.shared.prior import Prior
-from counterfeit.models.adversarial.shared.sampling_gan import Fake, SamplingGAN
+from counterfeit.models.adversarial.shared.sampling_gan import Fake
 from counterfeit.models.adversarial.shared.views import Views
 from counterfeit.nets.conv import ConvPlayers
 
@@ -29,7 +29,7 @@ NETS = ConvPlayers(discriminator_norm="none", dropout=0.3)
 SETTINGS = GANSettings(objective="feature-matching", resample_noise=False)
 
 
-class SemiSupervisedGAN(ShowsFeatures, FewLabels, SamplingGAN):
+class SemiSupervisedGAN(FewLabels, FeaturedGAN):
     """Semi-supervised adversarial nets: the discriminator tells K classes of data, and samples as one more.
 
     It has K outputs l; an image is data with probability Z / (Z + 1), Z = sum exp(l), so that fixing the output of the

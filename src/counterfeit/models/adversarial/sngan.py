@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from counterfeit.core import Spec
 from counterfeit.models.adversarial.shared.alternating import GANSettings
-from counterfeit.models.adversarial.shared.featured import ShowsFeatures
+from counterfeit.models.adversarial.shared.featured import FeaturedGAN
 from counterfeit.models.adversarial.shared.prior import Prior
-from counterfeit.models.adversarial.shared.sampling_gan import SamplingGAN
 from counterfeit.nets.residual import ResidualDiscriminator, ResidualGenerator
 
 __all__ = ["SNGAN"]
@@ -18,7 +17,7 @@ __all__ = ["SNGAN"]
 SETTINGS = GANSettings(objective="hinge", discriminator_steps=5)
 
 
-class SNGAN(ShowsFeatures, SamplingGAN):
+class SNGAN(FeaturedGAN):
     """Spectrally normalized adversarial nets: residual players, whose discriminator has weights of norm 1.
 
     References:

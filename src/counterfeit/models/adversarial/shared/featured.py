@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from counterfeit.core import Net, Spec
+from counterfeit.models.adversarial.shared.sampling_gan import SamplingGAN
 
-__all__ = ["ShowsFeatures"]
+__all__ = ["FeaturedGAN"]
 
 
-class ShowsFeatures:
+class FeaturedGAN(SamplingGAN):
     """A game of whose discriminator the last hidden layer can be seen, which its output is linear in.
 
     References:
         Unsupervised Representation Learning with Deep Convolutional Generative Adversarial Networks, Radford, Metz &
             Chintala, 2016 (arXiv 1511.06434), section 5.
     """
-
-    spec: Spec
-    discriminator: Net
 
     def features(self, x: Tensor) -> Tensor:
         """What the discriminator's output is linear in, (B, features); where it reads labels, none is told."""
