@@ -50,7 +50,7 @@ def test_killed_recipe_ends_as_if_nothing_had_happened(recipe: Recipe, tmp_path:
 def test_smoke_settings_need_no_data_of_the_users(recipe: Recipe) -> None:
     data = catalogue.configure(recipe, recipe.smoke).data
     assert recipe.smoke, "the recipe has no smoke section"
-    generated = {"captioned-shapes", "sentences", "tones"}
+    generated = {"captioned-shapes", "pushed-block", "sentences", "tones"}
     moving = data.name == "moving-digits" and data.options.get("of") == "digits"
     hidden = data.name == "unpaired-digits" and data.options.get("digits") == "digits"
     drawn = data.name == "outlines" and data.options.get("of") == "digits"

@@ -78,7 +78,7 @@ def keep(model: LeNet, source: Source, path: Path) -> Mapping[str, str]:
     facts = {
         "version": VERSION, "source": source.name, "data": source.fingerprint,
         "shape": " ".join(map(str, source.spec.shape)), "kind": source.spec.kind, "classes": str(source.spec.classes),
-        "channels": str(model.channels), "features": str(model.features),
+        "channels": str(model.channels), "features": str(model.code_size),
         "accuracy": repr(float(correct.double().mean())), "n": str(len(correct)), "weights": weights_hash(model),
     }  # fmt: skip
     weights = {name: value.cpu().contiguous() for name, value in model.state_dict().items()}

@@ -73,7 +73,7 @@ class LeNet(Model):
         if spec.classes < 2:
             raise ValueError(f"{spec.classes} classes came; LeNet expects 2 or more. Choose data with labels.")
         super().__init__(spec)
-        self.channels = channels
+        self.channels, self.code_size = channels, features
         self.body, self.head = Body(spec.shape, channels, features), nn.Linear(features, spec.classes)
         self.scale: Tensor
         self.register_buffer("scale", torch.ones(()))
