@@ -104,7 +104,7 @@ class Harmonium(Net):
     def mirror(self, below: Harmonium, mean: Tensor) -> None:
         """Begin as the same machine upside down: its visible units then have the law of the hidden ones below.
 
-        Hidden units beyond the visible ones below know nothing, and change nothing.
+        Hidden units beyond the visible ones below know nothing, and change nothing. Chains go on where those below are.
 
         Arguments:
             below: one whose hidden units are as many as these visible ones, with no more visible ones than these
@@ -118,7 +118,7 @@ class Harmonium(Net):
         self.visible.copy_(units.hidden + self.rest * self.weight.sum(1))
         self.hidden.copy_(self.mean @ self.weight)
         self.hidden[:size].add_(units.visible)
-        self.fantasies.copy_(torch.rand_like(self.fantasies) < mean)
+        self.fantasies.copy_(units.draw_hidden(below.begin(len(self.fantasies))))
 
     @torch.no_grad()
     def negative(self, v: Tensor, up: float = 1.0, down: float = 1.0) -> Tensor:
