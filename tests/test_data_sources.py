@@ -294,7 +294,7 @@ def test_the_folds_of_tfd_share_what_is_trained_on(faces):
 
 def test_the_parzen_window_over_folds_is_the_mean_over_them(faces, tmp_path, monkeypatch):
     monkeypatch.setenv("COUNTERFEIT_CACHE", str(tmp_path))
-    model = GAN(TFD(size=8).spec, MLPPlayers((4,), (4,)))
+    model = GAN(TFD(size=8).spec, MLPPlayers(hidden=(4,), discriminator_hidden=(4,)))
     asked = {"samples": 30, "metrics": ("parzen",)}
     alone = [PARZEN.compute(model, TFD(size=8, fold=fold), Evaluation(**asked)) for fold in range(5)]
     found = PARZEN.compute(model, TFD(size=8), Evaluation(**asked, folds=True))
