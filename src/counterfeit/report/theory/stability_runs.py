@@ -25,7 +25,7 @@ from counterfeit.nets.mlp import MLPPlayers
 from counterfeit.report.theory.stepped import stepped
 from counterfeit.theory.montecarlo import energy_distance
 
-__all__ = ["MODELS", "PROTOCOL", "SEEDS", "STEPS", "Outcome", "Recipe", "floor", "outcomes"]
+__all__ = ["MODELS", "PROTOCOL", "SEEDS", "STEPS", "Contestant", "Outcome", "floor", "outcomes"]
 
 SEEDS, STEPS, EVERY, SEEN = 4, 600, 100, 2_000
 WIDE = (64, 64)
@@ -36,7 +36,7 @@ PLAYED = replace(
 )  # fmt: skip
 
 
-class Recipe(NamedTuple):
+class Contestant(NamedTuple):
     """A model of points and how it is trained."""
 
     make: Callable[[Spec], Model]
@@ -48,11 +48,11 @@ def _game(spec: Spec) -> GAN:
     return GAN(spec, nets, prior=Prior(noise_dim=2), settings=settings)
 
 
-MODELS: Mapping[str, Recipe] = {
-    "flow": Recipe(lambda spec: SplineFlow(spec, WIDE, couplings=3), TRAIN),
-    "VAE": Recipe(lambda spec: VAE(spec, latent_dim=2, nets=CoderNets(hidden=WIDE)), TRAIN),
-    "diffusion": Recipe(lambda spec: DiffusionEDM(spec, nets=DenoiserNets(hidden=WIDE)), TRAIN),
-    "GAN": Recipe(_game, PLAYED),
+MODELS: Mapping[str, Contestant] = {
+    "flow": Contestant(lambda spec: SplineFlow(spec, WIDE, couplings=3), TRAIN),
+    "VAE": Contestant(lambda spec: VAE(spec, latent_dim=2, nets=CoderNets(hidden=WIDE)), TRAIN),
+    "diffusion": Contestant(lambda spec: DiffusionEDM(spec, nets=DenoiserNets(hidden=WIDE)), TRAIN),
+    "GAN": Contestant(_game, PLAYED),
 }
 PROTOCOL = (
     f"two-moons, {SEEDS} seeds each, {STEPS:,} steps of {TRAIN.batch_size} fresh draws, the same for all models of a "
@@ -85,12 +85,12 @@ def outcomes(seed: int) -> dict[str, list[Outcome]]:
     return {name: [_outcome(name, recipe, first + i) for i in range(SEEDS)] for name, recipe in MODELS.items()}
 
 
-def _outcome(name: str, recipe: Recipe, seed: int) -> Outcome:
+def _outcome(name: str, contestant: Contestant, seed: int) -> Outcome:
     found = Outcome([], [], torch.empty(0))
     real = _draw(seed, SEEN, -1)
 
     def make() -> Model:
-        model = recipe.make(TwoMoons.native)
+        model = contestant.make(TwoMoons.native)
         if initialize := getattr(model, "initialize", None):
             initialize(Batch(real))
         return model
@@ -104,6 +104,6 @@ def _outcome(name: str, recipe: Recipe, seed: int) -> Outcome:
         found.steps.append(step)
         found.distances.append(energy_distance(samples[0], real))
 
-    train = replace(recipe.train, seed=seed)
+    train = replace(contestant.train, seed=seed)
     stepped(make, lambda size, step: Batch(_draw(seed, size, step)), train, name, EVERY, look)
     return found._replace(samples=samples[0])
