@@ -67,7 +67,7 @@ def test_schedules_follow_the_stage_that_an_update_belongs_to():
     class Staged(Quadratic):
         def updates(self, draw, clock):
             name = ("a", "b")[clock.stage(2)]
-            yield next(u for u in super().updates(draw, clock) if u.parts == (name,)).during(clock.within(2))
+            yield next(u for u in super().updates(draw, clock) if u.parts == (name,)).during(clock.shared((1, 1))[1])
 
     engine = Stepper(Staged(), Train(optimizer="sgd", lr=0.1, schedule="linear"), Processes())
     weights = []

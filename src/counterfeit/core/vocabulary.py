@@ -81,7 +81,7 @@ class Update(NamedTuple):
             (tensor(3.), ('discriminator', 'generator'))
         """
         parts = (*dict.fromkeys((*self.parts, *other.parts)),)
-        return Update(self.loss + other.loss, parts, {**self.logs, **other.logs})
+        return self._replace(loss=self.loss + other.loss, parts=parts, logs={**self.logs, **other.logs})
 
     def times(self, weight: Tensor) -> Update:
         """Descend the loss times `weight`, scalar; logs stay as they are."""
@@ -105,17 +105,7 @@ class Clock(NamedTuple):
             >>> [Clock(step, 10).stage(2) for step in (0, 4, 5, 9, 10)]
             [0, 0, 1, 1, 1]
         """
-        return min(parts - 1, self.step * parts // self.steps)
-
-    def within(self, parts: int) -> Clock:
-        """Where that part of training stands itself.
-
-        Example:
-            >>> [tuple(Clock(step, 5).within(2)) for step in range(5)]
-            [(0, 3), (1, 3), (2, 3), (0, 2), (1, 2)]
-        """
-        start, end = (-(-i * self.steps // parts) for i in (self.stage(parts), self.stage(parts) + 1))
-        return Clock(self.step - start, end - start)
+        return self.shared((1,) * parts)[0]
 
     def shared(self, shares: Sequence[float]) -> tuple[int, Clock]:
         """Which part of training this is, from 0, where parts have such shares, and where it stands itself.
@@ -123,6 +113,8 @@ class Clock(NamedTuple):
         Example:
             >>> [Clock(step, 4).shared((3, 1))[0] for step in range(4)]
             [0, 0, 0, 1]
+            >>> [tuple(Clock(step, 5).shared((1, 1))[1]) for step in range(5)]
+            [(0, 3), (1, 3), (2, 3), (0, 2), (1, 2)]
         """
         ends = [math.ceil(self.steps * sum(shares[: i + 1]) / sum(shares) - 1e-9) for i in range(len(shares))]
         part = next((i for i, end in enumerate(ends) if self.step < end), len(shares) - 1)

@@ -19,7 +19,7 @@ from torch.nn.functional import adaptive_avg_pool2d, one_hot
 from torch.nn.utils.parametrizations import spectral_norm
 
 from counterfeit.core import Net, Spec, check_labels
-from counterfeit.nets.layers import MinibatchDeviation, MinibatchDiscrimination
+from counterfeit.nets.layers import MinibatchDeviation, MinibatchDiscrimination, with_planes
 
 __all__ = [
     "Condition", "ConvDiscriminator", "ConvGenerator", "ConvNorm", "ConvPlayers", "Extras", "Head", "halvings",
@@ -174,8 +174,7 @@ class ConvDiscriminator(Net):
         """(B, C, H, W) -> (B, features): all that the output knows of an image by itself; of no label where None."""
         x = 2 * x - 1
         if self.maps:
-            labels = x.new_zeros(len(x), self.maps) if y is None else one_hot(y, self.maps).to(x.dtype)
-            x = torch.cat([x, labels[:, :, None, None].expand(-1, -1, *x.shape[2:])], 1)
+            x = with_planes(x, x.new_zeros(len(x), self.maps) if y is None else one_hot(y, self.maps))
         return self.body(x)
 
     def pooled(self, x: Tensor, places: int = 3) -> Tensor:

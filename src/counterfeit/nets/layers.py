@@ -16,8 +16,14 @@ from torch.nn.functional import conv_transpose2d, group_norm, scaled_dot_product
 
 __all__ = [
     "DoublingConv2d", "GroupNorm", "MinibatchDeviation", "MinibatchDiscrimination", "at_least_float32", "attend",
-    "doubled", "incoming", "pixel_norm",
+    "doubled", "incoming", "pixel_norm", "with_planes",
 ]  # fmt: skip
+
+
+def with_planes(x: Tensor, values: Tensor) -> Tensor:
+    """Images `x`, (B, C, H, W), and `values`, (B, K), as planes that are the same everywhere: (B, C + K, H, W)."""
+    planes = values.to(x.dtype)[:, :, None, None]
+    return torch.cat([x, planes.expand(-1, -1, *x.shape[2:])], 1)
 
 
 class DoublingConv2d(nn.Conv2d):

@@ -22,6 +22,7 @@ from torch.nn.functional import instance_norm, one_hot
 
 from counterfeit.core import Net, Spec
 from counterfeit.nets.conv import halvings, initialize, widths
+from counterfeit.nets.layers import with_planes
 from counterfeit.nets.mlp import Dropout
 
 __all__ = [
@@ -125,7 +126,7 @@ class ResnetGenerator(Net):
         x, domain = 2 * x - 1, None
         if y is not None:
             domain = one_hot(y, self.domains).to(x.dtype)
-            x = torch.cat([x, domain[:, :, None, None].expand(-1, -1, *x.shape[2:])], 1)
+            x = with_planes(x, domain)
         return self.last(self.body(x, domain)).float().sigmoid()
 
 

@@ -7,6 +7,7 @@ References:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -16,6 +17,7 @@ from torch.nn.functional import leaky_relu, one_hot
 
 from counterfeit.core import Net, Spec
 from counterfeit.nets.conv import ConvDiscriminator, ConvNorm
+from counterfeit.nets.layers import with_planes
 
 __all__ = ["ConvLSTM", "FramePredictor", "TransitionDiscriminator", "VideoDiscriminator", "VideoPlayers"]
 
@@ -87,25 +89,25 @@ class FramePredictor(Net):
         """
         state: State | None = None
         frames: list[Tensor] = []
-        planes = None if actions is None else one_hot(actions, self.actions).to(x.dtype)[..., None, None]
-        for time, frame in enumerate(x.unbind(1)):
-            fine, state = self._read(frame, state, None if planes is None else planes[:, time])
+        taken: Sequence[Tensor | None] = [None] * (x.shape[1] - 1 + steps)
+        if actions is not None:
+            taken = one_hot(actions, self.actions).unbind(1)
+        for frame, action in zip(x.unbind(1), taken, strict=False):
+            fine, state = self._read(frame, state, action)
         for step in range(steps):
             if frames:
                 read = frames[-1]
                 if truth is not None and forced is not None:
                     read = torch.where(forced[:, step - 1].view(-1, 1, 1, 1), truth[:, step - 1], read)
-                fine, state = self._read(read, state, None if planes is None else planes[:, x.shape[1] - 1 + step])
+                fine, state = self._read(read, state, taken[x.shape[1] - 1 + step])
             frames.append(self._drawn(state[0], fine))  # type: ignore[index]
         return torch.stack(frames, 1)
 
-    def _read(self, x: Tensor, state: State | None, plane: Tensor | None) -> tuple[Tensor, State]:
-        """Fine features of a frame, (B, width / 2, H / 2, W / 2), and the state after it and the action there."""
+    def _read(self, x: Tensor, state: State | None, action: Tensor | None) -> tuple[Tensor, State]:
+        """Fine features of a frame, (B, width / 2, H / 2, W / 2), and the state after it and an action, one-hot."""
         fine = leaky_relu(self.fine(2 * x - 1), 0.2)
         coarse = leaky_relu(self.coarse(fine), 0.2)
-        if plane is not None:
-            coarse = torch.cat([coarse, plane.to(coarse.dtype).expand(-1, -1, *coarse.shape[2:])], 1)
-        return fine, self.cell(coarse, state)
+        return fine, self.cell(coarse if action is None else with_planes(coarse, action), state)
 
     def _drawn(self, h: Tensor, fine: Tensor) -> Tensor:
         up = self.up(h.to(fine.dtype))
@@ -130,8 +132,7 @@ class VideoDiscriminator(ConvDiscriminator):
         """(B, T, C, H, W) and actions (B, T - 1) where there are any -> (B, features), what the output is linear in."""
         x = x.flatten(1, 2)
         if self.actions and y is not None:
-            planes = one_hot(y, self.actions).to(x.dtype).flatten(1)[:, :, None, None]
-            x = torch.cat([x, planes.expand(-1, -1, *x.shape[2:])], 1)
+            x = with_planes(x, one_hot(y, self.actions).flatten(1))
         return super().features(x)
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:

@@ -47,14 +47,16 @@ def compute(model: Generator, source: Source, evaluation: Evaluation) -> Result:
     valid = evenly_spaced(source, "valid", CHOSEN, evaluation.seed)
     test = evenly_spaced(source, evaluation.split, evaluation.max_examples, evaluation.seed)
     seen, sizes = views(model, evaluation), counts(len(train), classes)
+    labels, held = train.first().labels, {name: [view(part.x) for part in (valid, test)] for name, view in seen.items()}
     curves: dict[str, dict[int, Tensor]] = {name: {} for name in (*seen, "supervised net")}
     with Bar("label curve", len(sizes) * len(curves)) as bar:
         for n in sizes:
-            some = train[few(train.first().labels, n, classes)]
+            some = train[few(labels, n, classes)]
             for name, view in seen.items():
-                parts = [Batch(view(part.x), part.y) for part in (some, valid, test)]
-                if parts[0].x.numel() <= MOST:
-                    curves[name][n] = probe(parts[0], parts[1], parts[2], classes).correct
+                fitted, (chosen, asked) = Batch(view(some.x), some.y), held[name]
+                if fitted.x.numel() <= MOST:
+                    found = probe(fitted, Batch(chosen, valid.y), Batch(asked, test.y), classes)
+                    curves[name][n] = found.correct
                 bar.update(1)
             curves["supervised net"][n] = _supervised(source, some, n, test)
             bar.update(1)

@@ -95,7 +95,7 @@ class ContractiveAutoencoder(CodeModel):
 
     def updates(self, draw: Draw, clock: Clock) -> Iterator[Update]:
         """Descend the error of one layer's reconstructions, and the norm of its Jacobian."""
-        x, stage = draw().x.flatten(1), self.stage(clock)
+        x, (stage, time) = draw().x.flatten(1), clock.shared((1,) * len(self.layers))
         with torch.no_grad():
             for layer in self._stack()[:stage]:
                 x = layer(x)
@@ -103,7 +103,7 @@ class ContractiveAutoencoder(CodeModel):
         h = layer(x)
         error = self._reconstruction(stage).loss(x, layer.decode(h).unsqueeze(-1)).mean()
         losses = {"loss": error, "contraction": self.contraction * layer.contraction(h).mean()}
-        yield Update.of(f"layers.{stage}", losses).during(clock.within(len(self.layers)))
+        yield Update.of(f"layers.{stage}", losses).during(time)
 
     def stage(self, clock: Clock) -> int:
         """The layer that is trained at `clock`, from 0.

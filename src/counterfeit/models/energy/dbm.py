@@ -83,10 +83,8 @@ class DBM(ChainModel):
         """Descend the free energy of data less that of the chains' ends: of one layer, or of the whole machine."""
         v, alone = draw().x.flatten(1), round(self.pretrain_fraction * clock.steps)
         if clock.step < alone:
-            time = Clock(clock.step, alone)
-            one = time.stage(len(self.layers))
-            losses = {"free_energy": self._pretrained(one, v)}
-            yield Update.of(f"layers.{one}", losses).during(time.within(len(self.layers)))
+            one, time = Clock(clock.step, alone).shared((1,) * len(self.layers))
+            yield Update.of(f"layers.{one}", {"free_energy": self._pretrained(one, v)}).during(time)
             return
         with torch.no_grad():
             even = self.mean_field(v)

@@ -14,9 +14,9 @@ import numpy as np
 
 from counterfeit.core import Decodes, MarkovChain, Samples
 from counterfeit.data.images import tile
-from counterfeit.engine.checkpoint import checkpoints
 from counterfeit.report.figures.chains import states
 from counterfeit.report.html import grids
+from counterfeit.report.paper.table1 import trained_runs
 from counterfeit.run.run import Run
 
 __all__ = ["PANELS", "Panel", "figure2", "figure3", "found_runs"]
@@ -42,8 +42,7 @@ class Panel(NamedTuple):
 
 def found_runs(folder: Path) -> list[Run]:
     """The runs in a folder that draw images and were trained, by name."""
-    runs = [Run(file.parent) for file in sorted(folder.glob("*/run.yaml")) if checkpoints(file.parent)]
-    return [run for run in runs if grids.has_images(run) and isinstance(run.model, Samples)]
+    return [run for run in trained_runs(folder) if grids.has_images(run) and isinstance(run.model, Samples)]
 
 
 def chosen(runs: Sequence[Run], letter: str) -> Run | None:

@@ -25,7 +25,7 @@ from counterfeit.report.paper.cells import Cell, Table
 from counterfeit.report.run_page.facts import duration
 from counterfeit.run.run import Run
 
-__all__ = ["DATA", "RECIPES", "Kept", "find_runs", "recorded", "table1"]
+__all__ = ["DATA", "RECIPES", "Kept", "find_runs", "recorded", "table1", "trained_runs"]
 
 DATA = {"mnist": "MNIST", "tfd": "TFD", "olivetti": "Olivetti", "digits": "digits"}
 RECIPES: Mapping[str, tuple[str, ...]] = {  # of the rows that this version can measure
@@ -82,11 +82,15 @@ def _recorded(file: Path) -> list[Kept]:
     return found
 
 
+def trained_runs(folder: Path) -> list[Run]:
+    """The runs in a folder that have a checkpoint, by name."""
+    files = sorted(folder.glob("*/run.yaml"))
+    return [Run(file.parent) for file in files if checkpoints(file.parent)]
+
+
 def find_runs(folder: Path) -> list[Run]:
     """The runs in a folder that the table can speak of: of models that sample, on its data as they are."""
-    files = sorted(folder.glob("*/run.yaml"))
-    runs = [Run(file.parent) for file in files if checkpoints(file.parent)]
-    return [run for run in runs if run.config.data.name in DATA and _whole(run)]
+    return [run for run in trained_runs(folder) if run.config.data.name in DATA and _whole(run)]
 
 
 def _whole(run: Run) -> bool:

@@ -15,6 +15,7 @@ from torch import Tensor
 from counterfeit.core import Net
 from counterfeit.models.flow.shared.elementwise import Elementwise
 from counterfeit.models.flow.shared.layers import Conditioned, Layer, Norm, normalization, within_reach
+from counterfeit.nets.layers import with_planes
 from counterfeit.nets.mlp import MLP
 
 __all__ = ["MaskedCoupling", "VectorCoupling", "vector_couplings"]
@@ -87,7 +88,7 @@ class MaskedCoupling(Conditioned):
         """(B, C, H, W) -> (B, C, H, W, parameters)."""
         seen = within_reach(x * self.kept)
         if condition is not None:  # each number as a channel that is the same everywhere
-            seen = torch.cat([seen, condition[:, :, None, None].expand(-1, -1, *x.shape[2:])], 1)
+            seen = with_planes(seen, condition)
         return self.net(seen).unflatten(1, (-1, x.shape[1])).movedim(1, -1)
 
 
