@@ -149,12 +149,18 @@ class DBM(ChainModel):
             v: examples, (B, dims).
             known: 1 where values are, (B, dims); others are inferred, too.
         """
-        units, below, start = self.units().detached(), v, [v]
+        units, below, start, dims = self.units().detached(), v, [v], self.spec.dims
         for i in range(len(self.stack)):
             below = self._doubled(i, below)
             start.append(below)
         even = torch.cat(start[::2], 1)
-        hold = self._held(torch.ones_like(v) if known is None else known) == 1
+        if known is None:  # what examples give is the same in every update
+            given, free = v @ units.weight[:dims] + units.hidden, units.weight[dims:]
+            for _ in range(self.mean_field_steps):
+                odd = torch.addmm(given, even[:, dims:], free).sigmoid_()
+                even = torch.cat([v, torch.addmm(units.visible[dims:], odd, free.mT).sigmoid_()], 1)
+            return even
+        hold = self._held(known) == 1
         for _ in range(self.mean_field_steps):
             even = torch.where(hold, even, units.visible_mean(units.inputs(even).sigmoid()))
         return even
