@@ -16,8 +16,10 @@ References:
     Improved Training of Wasserstein GANs, Gulrajani et al., 2017 (arXiv 1704.00028).
     On Convergence and Stability of GANs, Kodali et al., 2017 (arXiv 1705.07215).
     Which Training Methods for GANs do actually Converge?, Mescheder et al., 2018 (arXiv 1801.04406).
+    The Relativistic Discriminator, Jolicoeur-Martineau, 2018 (arXiv 1807.00734).
     Invariant Information Clustering for Unsupervised Image Classification and Segmentation, Ji et al., 2018 (arXiv
         1807.06653).
+    The GAN is dead; long live the GAN! A Modern Baseline GAN, Huang et al., 2024 (arXiv 2501.05441): R3GAN.
 """
 
 from __future__ import annotations
@@ -37,22 +39,24 @@ __all__ = [
 
 ObjectiveName = Literal[
     "non-saturating", "minimax", "maximum-likelihood", "classification-error", "least-squares", "hinge", "wasserstein",
-    "feature-matching", "kl", "reverse-kl", "pearson", "hellinger", "jensen-shannon", "gan",
+    "relativistic", "feature-matching", "kl", "reverse-kl", "pearson", "hellinger", "jensen-shannon", "gan",
 ]  # fmt: skip
-PenaltyName = Literal["none", "gradient", "r1", "r2", "dragan"]
+PenaltyName = Literal["none", "gradient", "r1", "r2", "r1-r2", "dragan"]
 Critic = Callable[[Tensor], Tensor]
 
 
 class Objective(NamedTuple):
     """What each player descends, and how the discriminator's outputs are shown: as probabilities where they are.
 
-    A generator that descends a function of the discriminator's features of data and samples has it as `features`.
+    A generator that descends a function of the discriminator's features of data and samples has it as `features`, and
+    one that descends a function of its outputs on data and on samples as `relative`.
     """
 
     discriminator: Callable[[Tensor, Tensor], Tensor]
     generator: Callable[[Tensor], Tensor]
     shown: Callable[[Tensor], Tensor] = torch.sigmoid
     features: Callable[[Tensor, Tensor], Tensor] | None = None
+    relative: Callable[[Tensor, Tensor], Tensor] | None = None
 
 
 class Divergence(NamedTuple):
@@ -129,6 +133,11 @@ def wasserstein(real: Tensor, fake: Tensor) -> Tensor:
 def raiser(fake: Tensor) -> Tensor:
     """Generator: -E a(G(z)), scalar."""
     return -fake.mean()
+
+
+def relativistic(more: Tensor, less: Tensor) -> Tensor:
+    """-E log σ(a - b) of pairs, scalar: either player wants the other side's output, b, below a (2018, eq. 3 and 4)."""
+    return softplus(less - more).mean()
 
 
 def variational(divergence: Divergence, real: Tensor, fake: Tensor) -> Tensor:
@@ -209,6 +218,11 @@ def r2(critic: Critic, real: Tensor, fake: Tensor, unit: float = 1.0) -> Tensor:
     return 0.5 * gradient_norms(critic, fake, unit).square().mean()
 
 
+def r1_and_r2(critic: Critic, real: Tensor, fake: Tensor, unit: float = 1.0) -> Tensor:
+    """½ E ‖∇a(x)‖² + ½ E ‖∇a(G(z))‖², scalar: with which a relativistic game converges locally (R3GAN, prop. 2)."""
+    return r1(critic, real, fake, unit) + r2(critic, real, fake, unit)
+
+
 DIVERGENCES: Mapping[str, Divergence] = {
     "kl": Divergence(lambda u: u * u.log(), lambda v: v, lambda v: (v - 1).exp(), lambda v: v - 1),
     "reverse-kl": Divergence(lambda u: -u.log(), lambda v: -(-v).exp(), lambda v: v - 1, lambda v: v),
@@ -233,9 +247,12 @@ OBJECTIVES: Mapping[str, Objective] = {
     "least-squares": Objective(least_squares, least_squares_to_real, lambda a: a),
     "hinge": Objective(hinge, raiser, lambda a: a),
     "wasserstein": Objective(wasserstein, raiser, lambda a: a),
+    "relativistic": Objective(  # of samples alone: beside data whose output is 0
+        relativistic, non_saturating, lambda a: a, relative=lambda real, fake: relativistic(fake, real)
+    ),
     **{name: f_objective(divergence) for name, divergence in DIVERGENCES.items()},
 }
 SMOOTHED = frozenset(name for name, objective in OBJECTIVES.items() if objective.discriminator is cross_entropy)
 PENALTIES: Mapping[str, Callable[[Critic, Tensor, Tensor, float], Tensor]] = {
-    "gradient": gradient_penalty, "r1": r1, "r2": r2, "dragan": dragan
+    "gradient": gradient_penalty, "r1": r1, "r2": r2, "r1-r2": r1_and_r2, "dragan": dragan
 }  # fmt: skip

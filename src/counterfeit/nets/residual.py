@@ -1,19 +1,25 @@
-"""Residual players of the size of spectral normalization's: sums of a path of convolutions and a shortcut.
+"""Residual players: sums of a path of convolutions and a shortcut, spectrally normalized or without any norm.
 
 References:
     Spectral Normalization for Generative Adversarial Networks, Miyato et al., 2018 (arXiv 1802.05957), table 4.
+    Fixup Initialization: Residual Learning Without Normalization, Zhang et al., 2019 (arXiv 1901.09321).
+    The GAN is dead; long live the GAN! A Modern Baseline GAN, Huang et al., 2024 (arXiv 2501.05441), section 3.
 """
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, interpolate
+from torch.nn.functional import avg_pool2d, interpolate, leaky_relu
 
 from counterfeit.core import Net, Spec
-from counterfeit.nets.conv import Head, halvings, normalize
+from counterfeit.nets.conv import Head, halvings, normalize, widths
 from counterfeit.nets.layers import DoublingConv2d
 
-__all__ = ["ResidualDiscriminator", "ResidualGenerator"]
+__all__ = ["PlainResidualDiscriminator", "PlainResidualGenerator", "ResidualDiscriminator", "ResidualGenerator"]
+
+SLOPE = 0.2  # of leaky rectifiers
 
 
 class Grow(nn.Module):
@@ -96,6 +102,118 @@ class ResidualDiscriminator(Net):
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """(B, C, H, W) and labels (B,) where there are classes -> (B, outputs)."""
         return self.head(self.features(x), y)
+
+
+class PlainBlock(nn.Module):
+    """Two convolutions beside the identity, without any norm.
+
+    The last one begins at 0, so that the block begins as the identity; the first is the smaller, the more blocks a net
+    has, so that a step changes what comes out as much in deep nets (Zhang et al., 2019).
+
+    Arguments:
+        channels: that come and leave.
+        blocks: of the whole net.
+    """
+
+    def __init__(self, channels: int, blocks: int) -> None:
+        super().__init__()
+        self.convs = nn.ModuleList(nn.Conv2d(channels, channels, 3, padding=1, bias=bias) for bias in (True, False))
+        nn.init.kaiming_normal_(self.convs[0].weight, SLOPE)
+        self.convs[0].weight.data.mul_(blocks**-0.5)
+        nn.init.zeros_(self.convs[0].bias)
+        nn.init.zeros_(self.convs[1].weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, C, H, W)."""
+        h = leaky_relu(self.convs[0](leaky_relu(x, SLOPE)), SLOPE)
+        return x + self.convs[1](h)
+
+
+class PlainResidualGenerator(Net):
+    """Codes (B, code_dim) -> images (B, C, H, W) in [0, 1], without any normalization.
+
+    Arguments:
+        spec: what the data are.
+        code_dim: size of a code.
+        width: channels of the level below the image's own; every smaller one has twice as many.
+        blocks: of each level.
+    """
+
+    def __init__(self, spec: Spec, code_dim: int, width: int, blocks: int) -> None:
+        super().__init__()
+        levels = halvings(spec)
+        channels = widths(width, levels)[::-1]
+        self.start = (channels[0], *(side >> levels for side in spec.shape[1:]))
+        self.project = nn.Linear(code_dim, channels[0] * self.start[1] * self.start[2])
+        self.body = nn.Sequential(
+            *_level(channels[0], blocks, levels),
+            *(
+                module
+                for before, after in pairwise(channels)
+                for module in (nn.ConvTranspose2d(before, after, 4, 2, 1), *_level(after, blocks, levels))
+            ),
+            nn.LeakyReLU(SLOPE),
+        )
+        self.last = nn.ConvTranspose2d(channels[-1], spec.shape[0], 4, 2, 1)
+        keep_scale(self)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """(B, code_dim) -> (B, C, H, W)."""
+        return self.last(self.body(self.project(z).unflatten(1, self.start))).float().sigmoid()
+
+
+class PlainResidualDiscriminator(Net):
+    """Images (B, C, H, W) in [0, 1] -> (B, outputs), without any normalization.
+
+    Arguments:
+        spec: what the data are.
+        width: channels of the level below the image's own; every smaller one has twice as many.
+        blocks: of each level.
+        outputs: size of the output, of which the first is the logit.
+        classes: labels that are projected on the features; 0 for none.
+    """
+
+    def __init__(self, spec: Spec, width: int, blocks: int, outputs: int = 1, classes: int = 0) -> None:
+        super().__init__()
+        levels = halvings(spec)
+        channels = [spec.shape[0], *widths(width, levels)]
+        self.body = nn.Sequential(
+            *(
+                module
+                for before, after in pairwise(channels)
+                for module in (nn.Conv2d(before, after, 4, 2, 1), *_level(after, blocks, levels))
+            ),
+            nn.LeakyReLU(SLOPE),
+            nn.Flatten(),
+        )
+        places = (spec.shape[1] >> levels) * (spec.shape[2] >> levels)
+        self.head = Head(channels[-1] * places, outputs, classes)
+        keep_scale(self)
+
+    def features(self, x: Tensor, y: Tensor | None = None) -> Tensor:  # noqa: ARG002 (labels come after them)
+        """(B, C, H, W) -> (B, features)."""
+        return self.body(2 * x - 1)
+
+    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """(B, C, H, W) and labels (B,) where there are classes -> (B, outputs)."""
+        return self.head(self.features(x, y), y)
+
+
+def keep_scale(net: nn.Module) -> None:
+    """Maps beside the blocks keep the mean square of what comes, and begin without biases."""
+    inside = {conv for block in net.modules() if isinstance(block, PlainBlock) for conv in block.convs}
+    for module in net.modules():
+        if isinstance(module, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)) and module not in inside:
+            wide = isinstance(module, nn.ConvTranspose2d)
+            fan = module.weight[:, 0].numel() / 4 if wide else module.weight[0].numel()  # of 4 places at a stride of 2
+            nn.init.normal_(module.weight, 0.0, fan**-0.5)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+
+
+def _level(channels: int, blocks: int, levels: int) -> list[nn.Module]:
+    """Blocks of a net that has so many levels."""
+    return [PlainBlock(channels, blocks * levels) for _ in range(blocks)]
 
 
 def initialize(net: nn.Module) -> None:

@@ -124,6 +124,8 @@ class BiGAN(SamplingGAN):
         torch.Size([2, 1, 8, 8])
     """
 
+    compares = False  # samples are played for in more places than one
+
     makers = ("generator", "encoder")
 
     def __init__(

@@ -51,6 +51,8 @@ class Text2Image(SamplingGAN):
         torch.Size([2, 3, 16, 16])
     """
 
+    compares = False  # samples are played for in more places than one
+
     generator: TextGenerator
     discriminator: TextDiscriminator
 

@@ -48,7 +48,8 @@ class GANSettings:
 
     Arguments:
         objective: what each player descends; the last six are f-divergences, and with feature-matching the generator
-            descends the distance of the mean features that the discriminator has of data and samples.
+            descends the distance of the mean features that the discriminator has of data and samples. With
+            relativistic, outputs count only beside those on the other side's examples.
         discriminator_steps: updates of the discriminator in a training step, the `k` of Algorithm 1.
         generator_steps: updates of the generator that follow; Algorithm 1 has one.
         simultaneous: let both players move at once from the same point, each by its gradient at the other's old
@@ -59,7 +60,7 @@ class GANSettings:
             of the data, [0, 1] of images.
         label_smoothing: by how much less than 1 data are called data, where the discriminator gives probabilities.
         weight_clip: the discriminator's weights are kept in ±`weight_clip` (WGAN's first means); 0 leaves them free.
-        penalty: on the gradient of the discriminator: gradient (WGAN-GP), r1, r2, dragan. As in their papers, gradients
+        penalty: on the gradient of the discriminator: gradient (WGAN-GP), r1, r2, both, dragan. As in their papers, gradients
             at images are per unit of [-1, 1], half of those per unit of [0, 1].
         penalty_weight: its weight.
         penalty_every: steps between penalties, whose weight is multiplied by it.
@@ -95,14 +96,15 @@ class GANSettings:
         return matched + (("model.penalty",) if self.penalty == "dragan" else ())
 
     def of_outputs(self) -> Objective:
-        """The objective, for a game whose generator descends what the discriminator says and knows no features.
+        """The objective, for a game whose generator descends what the discriminator says of samples, and no more.
 
         Raises:
-            ValueError: where it is a function of features.
+            ValueError: where it is a function of features, or of outputs on data, too.
         """
         objective = OBJECTIVES[self.objective]
-        if objective.features:
-            raise ValueError(f"objective {self.objective} came; one of outputs is expected. Take non-saturating, say.")
+        if objective.features or objective.relative:
+            what = "one of the discriminator's outputs on samples alone is expected. Take non-saturating, say."
+            raise ValueError(f"objective {self.objective} came; {what}")
         return objective
 
     def augmented(self, x: Tensor) -> Tensor:
@@ -141,17 +143,18 @@ class AlternatingGAN(Model, Generic[Made]):
         settings: what the game is played for, and what keeps it stable.
 
     Raises:
-        ValueError: where the objective is a function of features, and the model's generator knows none.
+        ValueError: where the objective is a function of features or of outputs on data, too, and the model's generator
+            knows of samples alone.
     """
 
-    featured: ClassVar[bool] = False
-    """Whether the generator can descend a function of the discriminator's features."""
+    compares: ClassVar[bool] = False
+    """Whether the generator can descend a comparison with data: of features, or of the discriminator's outputs."""
 
     def __init__(self, spec: Spec, generator: nn.Module, discriminator: nn.Module, settings: GANSettings) -> None:
         super().__init__(spec)
         self.generator, self.discriminator, self.settings = generator, discriminator, settings
         self.undivided = settings.undivided()
-        self.objective = OBJECTIVES[settings.objective] if self.featured else settings.of_outputs()
+        self.objective = OBJECTIVES[settings.objective] if self.compares else settings.of_outputs()
         for net in discriminator.modules():
             if isinstance(net, Net):
                 net.double_backward = settings.penalty != "none"

@@ -69,7 +69,7 @@ class SamplingGAN(AlternatingGAN[Fake]):
     """
 
     frequencies: Tensor
-    featured = True
+    compares = True
     makers: tuple[str, ...] = ("generator",)
     """The parts that move with the generator."""
     categories: int = 0
@@ -115,11 +115,16 @@ class SamplingGAN(AlternatingGAN[Fake]):
             fake: the samples.
             on_fake: the discriminator's outputs on samples, (B, 1 + more).
         """
-        if self.objective.features is None:
-            return {"loss": self.objective.generator(on_fake[:, :1])}
-        with torch.no_grad():
-            wanted = self._features(real.x, fake.conditioning()[0])
-        return {"loss": self.objective.features(wanted, self._features(fake.x, fake.y))}
+        features, relative, real_y = self.objective.features, self.objective.relative, fake.conditioning()[0]
+        if relative:
+            with torch.no_grad():
+                on_real = self.discriminator_outputs(real.x, real_y)
+            return {"loss": relative(on_real[:, :1], on_fake[:, :1])}
+        if features:
+            with torch.no_grad():
+                wanted = self._features(real.x, real_y)
+            return {"loss": features(wanted, self._features(fake.x, fake.y))}
+        return {"loss": self.objective.generator(on_fake[:, :1])}
 
     def discriminator_update(self, real: Batch, fake: Fake, clock: Clock) -> Update:
         """The discriminator descends its losses, and the penalty where there is one."""
