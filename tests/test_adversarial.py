@@ -26,11 +26,12 @@ from counterfeit.models.adversarial.semi_supervised_gan import SemiSupervisedGAN
 from counterfeit.models.adversarial.shared.alternating import GANSettings
 from counterfeit.models.adversarial.shared.prior import Prior
 from counterfeit.models.adversarial.shared.sampling_gan import Fake, SamplingGAN
+from counterfeit.models.adversarial.r3gan import R3GAN
 from counterfeit.models.adversarial.sngan import SNGAN
 from counterfeit.models.adversarial.wgan_gp import WGANGP
 from counterfeit.nets.conv import ConvDiscriminator, ConvPlayers, Head, halvings
 from counterfeit.nets.layers import MinibatchDeviation, MinibatchDiscrimination
-from counterfeit.nets.residual import Grow, Shrink
+from counterfeit.nets.residual import Grow, PlainBlock, Shrink
 from flat import flat
 
 LABELLED, CLOCK = Spec((1, 8, 8), classes=10), Clock(0, 10)
@@ -431,6 +432,37 @@ def test_clipping_keeps_the_weights_of_the_discriminator_in_a_box():
     next(updates), next(updates)  # the engine would step in between
     assert max(float(p.detach().abs().max()) for p in model.discriminator.parameters()) <= 0.01 + 1e-9
     assert max(float(p.detach().abs().max()) for p in model.generator.parameters()) > 0.01
+
+
+def test_a_relativistic_generator_is_drawn_towards_the_data_beside_it():
+    model = flat(R3GAN, Spec((2,), "real"), noise_dim=3, settings=GANSettings(objective="relativistic"))
+    real = Batch(torch.randn(5, 2))
+    updates = model.updates(lambda: real, CLOCK)
+    next(updates)
+    with seeded(1):
+        update = next(updates)
+    with seeded(1):
+        fake = model.generator(model.prior(len(real.x)))
+    with torch.no_grad():
+        on_real = model.discriminator(real.x)
+    expected = -(model.discriminator(fake) - on_real).sigmoid().log().mean()
+    torch.testing.assert_close(update.loss, expected)
+    update.loss.backward()
+    assert all(p.grad is None for p in model.discriminator.parameters())
+
+
+def test_a_residual_block_without_norms_begins_as_the_identity():
+    x = torch.randn(2, 8, 5, 5)
+    torch.testing.assert_close(PlainBlock(8, 4)(x), x)
+
+
+@pytest.mark.parametrize("side", [28, 32])
+def test_nets_without_norms_begin_at_the_scale_of_what_comes(side):
+    model = flat(R3GAN, Spec((1, side, side)), width=16, discriminator_width=16, noise_dim=32)
+    logits = model.generator(torch.randn(64, 32)).logit().detach()
+    assert 0.2 < float(logits.std()) < 3
+    noise = 0.5 + 0.5 * torch.randn(64, 1, side, side)  # of mean square 1, once it is in [-1, 1]
+    assert 0.2 < float(model.discriminator(noise).detach().std()) < 3
 
 
 def test_feature_matching_moves_the_generator_by_the_mean_features():

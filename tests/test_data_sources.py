@@ -23,7 +23,7 @@ from counterfeit.data.downloads import File
 from counterfeit.data.source import SPLITS
 from counterfeit.data.sources import cifar10, mnist
 from counterfeit.data.sources.cifar10 import CIFAR10
-from counterfeit.data.sources.digits import Digits
+from counterfeit.data.sources.digits import Digits, MNISTSmall
 from counterfeit.data.sources.mnist import MNIST, BinarizedMNIST
 from counterfeit.data.sources.olivetti import Olivetti
 from counterfeit.data.sources.tfd import TFD
@@ -72,6 +72,16 @@ def test_digits_equal_scikit_learns():
     order = np.random.RandomState(0).permutation(1797)
     assert np.array_equal(torch.cat([s.x for s in splits])[:, 0].numpy(), theirs.images[order])
     assert np.array_equal(torch.cat([s.y for s in splits]).numpy(), theirs.target[order])
+
+
+@needs("train-images-idx3-ubyte.gz")
+def test_small_mnist_is_the_beginning_of_mnist():
+    small, whole = MNISTSmall(), MNIST()
+    x = torch.cat([small.split(name).first(10_000).x for name in ("train", "valid", "test")])
+    y = torch.cat([small.split(name).first(10_000).y for name in ("train", "valid", "test")])
+    batch = whole.split("train").first(10_000)
+    assert torch.equal(x, batch.x)
+    assert torch.equal(y, batch.y)
 
 
 def test_digits_lie_in_the_unit_interval():

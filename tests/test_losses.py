@@ -276,6 +276,15 @@ def test_feature_matching_is_the_squared_distance_of_means():
     assert float(feature_matching(real, fake)) == pytest.approx(1.0**2 + 2.5**2)
 
 
+def test_a_relativistic_game_sees_differences_alone():
+    real, fake = logits(6, 0), logits(6, 1)
+    objective = OBJECTIVES["relativistic"]
+    assert objective.relative is not None
+    for play, formula in ((objective.discriminator, real - fake), (objective.relative, fake - real)):
+        torch.testing.assert_close(play(real, fake), -formula.sigmoid().log().mean())
+        torch.testing.assert_close(play(real, fake), play(real + 7, fake + 7))
+
+
 # Penalties ----------------------------------------------------------------------------------------------------------
 
 
@@ -284,7 +293,7 @@ def plane(x: Tensor) -> Tensor:
     return x.flatten(1) @ torch.tensor([[3.0], [4.0]], dtype=x.dtype)
 
 
-@pytest.mark.parametrize(("name", "value"), [("gradient", 16.0), ("dragan", 16.0), ("r1", 12.5), ("r2", 12.5)])
+@pytest.mark.parametrize(("name", "value"), [("gradient", 16.0), ("dragan", 16.0), ("r1", 12.5), ("r2", 12.5), ("r1-r2", 25.0)])
 def test_penalty_of_a_plane(name, value):
     assert {*PENALTIES, "none"} == {*get_args(PenaltyName)}
     x = torch.randn(6, 1, 1, 2).double()

@@ -24,7 +24,7 @@ from counterfeit.metrics.features import classifier as module
 from counterfeit.metrics.features import train_classifier as engine
 from counterfeit.metrics.features.classifier import classifier, keep, read_classifier
 from counterfeit.metrics.features.extractors import rounded
-from counterfeit.metrics.features.inception_score import CLASSIFIER_SCORE
+from counterfeit.metrics.features.inception_score import CLASSIFIER_SCORE, RECOGNIZED
 from counterfeit.metrics.features.train_classifier import train_classifier
 from counterfeit.metrics.representation.classification import ACCURACY
 from counterfeit.metrics.tasks.label_accuracy import LABEL_ACCURACY
@@ -174,11 +174,14 @@ def test_scores_by_the_classifier_name_it(kept):
             return Digits().split("train").first(n).x
 
     model, settings = Replay(Digits().spec), Evaluation(samples=200)
-    score, alike = (metric.compute(model, Digits(), settings) for metric in (CLASSIFIER_SCORE, MS_SSIM))
+    by_classifier = (CLASSIFIER_SCORE, MS_SSIM, RECOGNIZED)
+    score, alike, sure = (metric.compute(model, Digits(), settings) for metric in by_classifier)
     assert 1 < score.value < score.details["at most"] == 10
     assert score.protocol.startswith("classifier score, 10 splits, shuffled; LeNet")
     assert alike.value == pytest.approx(alike.references["real"].value, abs=0.1)
     assert len(alike.details["classes"]) == 10
+    assert sure.value == pytest.approx(sure.references["real"].value, abs=0.05)  # these are training data, too
+    assert 0 < sure.value < 1
     assert "10 classes by LeNet" in alike.protocol
 
 

@@ -89,8 +89,9 @@ def test_every_install_in_the_documentation_is_constrained() -> None:
 def test_recipes_and_bundled_data_are_installed() -> None:
     package = resources.files("counterfeit")
     assert {f.name for f in package.joinpath("recipes").iterdir()} >= {f"{name}.yaml" for name in catalogue.recipes()}
-    assert package.joinpath("data", "digits.npz").is_file()
-    assert "CC BY 4.0" in package.joinpath("data", "digits.txt").read_text(encoding="utf-8")
+    for name, license_ in (("digits", "CC BY 4.0"), ("mnist-small", "CC BY-SA 3.0")):
+        assert package.joinpath("data", f"{name}.npz").is_file()
+        assert license_ in package.joinpath("data", f"{name}.txt").read_text(encoding="utf-8")
 
 
 def test_documentation_loads_nothing_from_the_network() -> None:

@@ -23,10 +23,12 @@ from counterfeit.metrics.base import Metric, Result
 from counterfeit.metrics.features.extractors import FeatureExtractor
 from counterfeit.metrics.features.inception import WEIGHTS
 from counterfeit.metrics.features.reference import beside, compare
+from counterfeit.metrics.stats.proportions import share
 
-__all__ = ["CLASSIFIER_SCORE", "INCEPTION_SCORE", "classifier_score", "compute"]
+__all__ = ["CLASSIFIER_SCORE", "INCEPTION_SCORE", "RECOGNIZED", "classifier_score", "compute"]
 
 SPLITS = 10
+SURE = 0.9  # what a classifier gives its first class where it recognizes a sample
 
 
 def classifier_score(log_probs: Tensor, splits: int = SPLITS) -> tuple[float, float]:
@@ -83,6 +85,19 @@ def _shuffled(by: FeatureExtractor, features: Tensor) -> Tensor:
     return by.log_probs(features[order])
 
 
+def recognized(model: Generator, source: Source, evaluation: Evaluation) -> Result:
+    """Share of the samples whose likeliest class has a probability of 0.9 or more; beside it that of held-out data."""
+    found = compare(model, source, evaluation)
+
+    def sure(x: Tensor) -> Estimate:
+        return share(found.extractor.log_probs(x).amax(1).exp() >= SURE)
+
+    references = beside("share", found, lambda x, _: sure(x)) if evaluation.split == "test" else {}
+    protocol = f"share named with a probability of {SURE} or more; {found.extractor.protocol}; "
+    protocol += f"{len(found.samples)} samples"
+    return Result.of(sure(found.samples), protocol, {"seed": evaluation.seed}, references=references)
+
+
 def _by_inception(model: Generator, source: Source, evaluation: Evaluation) -> Result:
     return compute(model, source, replace(evaluation, features="inception"))
 
@@ -90,6 +105,9 @@ def _by_inception(model: Generator, source: Source, evaluation: Evaluation) -> R
 # "all" metrics are those that need no download, so Inception's only where its weights are at hand
 SUMMARY = "how sure a classifier is of each sample, and of how many classes"
 CLASSIFIER_SCORE = Metric("classifier-score", SUMMARY, "", "higher", Samples, compute, labels=True)
+RECOGNIZED = Metric(
+    "recognized", "share of samples that a classifier is sure of", "", "higher", Samples, recognized, labels=True
+)
 INCEPTION_SCORE = Metric(
     "inception-score", "the classifier score by Inception-v3, for natural images", "", "higher", Samples, _by_inception,
     applies=lambda source: source.spec.kind == "image" and source.spec.shape[0] == 3 and any(locate(WEIGHTS.name)),
