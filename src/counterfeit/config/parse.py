@@ -10,7 +10,7 @@ import typing
 from argparse import SUPPRESS, ArgumentError
 from collections.abc import Mapping
 from functools import cache
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import yaml
 
@@ -18,7 +18,7 @@ from counterfeit.common.spelling import nearest
 from counterfeit.config.nested import flatten, merge, nest
 from counterfeit.config.settings import SECTIONS, Config, describe_type
 
-__all__ = ["changed", "command", "groups", "parse", "settings_help"]
+__all__ = ["Setting", "changed", "command", "groups", "options", "parse", "settings_help", "settings_of"]
 
 
 def changed(config: Config, recipe: Config) -> dict[str, Any]:
@@ -84,6 +84,39 @@ def settings_help(model_class: type, defaults: Mapping[str, Any], prog: str) -> 
     parser = _parser(model_class, prog)
     parser.set_defaults(dict(flatten(defaults, list(_types(parser)))))
     return parser.format_help()
+
+
+class Setting(NamedTuple):
+    """One setting of a recipe, as a form shows it.
+
+    Arguments:
+        key: dotted, such as "train.lr".
+        type: in words.
+        choices: texts of which one is expected; empty where others may be.
+        default: the recipe's own.
+        help: what it means.
+    """
+
+    key: str
+    type: str
+    choices: tuple[str, ...]
+    default: Any
+    help: str
+
+
+def settings_of(model_class: type, defaults: Mapping[str, Any]) -> list[Setting]:
+    """Every setting of a recipe, the model's first, with the recipe's own values as `defaults`, nested."""
+    parser = _parsing(model_class)
+    types_by_key, described = _types(parser), _described(parser)
+    usual = {key: parser.get_default(key) for key in types_by_key} | dict(flatten(defaults, list(types_by_key)))
+    return [
+        Setting(key, describe_type(hint), _choices(hint), usual[key], described.get(key, "").strip())
+        for key, hint in types_by_key.items()
+    ]
+
+
+def _choices(hint: Any) -> tuple[str, ...]:
+    return tuple(map(str, typing.get_args(hint))) if typing.get_origin(hint) is Literal else ()
 
 
 @cache  # building one takes longer than parsing

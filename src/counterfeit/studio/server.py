@@ -1,0 +1,122 @@
+"""Serves the studio: an address with a token, and a server that waits for nobody."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import signal
+import socket
+import threading
+import webbrowser
+from collections.abc import Callable
+from pathlib import Path
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from counterfeit.studio.app import create
+from counterfeit.studio.gate import Keys
+from counterfeit.studio.words import languages
+
+__all__ = ["bound", "hosts_of", "serve"]
+
+AT_ONCE = 200  # connections
+HEADER = 32 * 1024  # bytes that a request's headers may take
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach a server that listens there."""
+    if host == "localhost":
+        return True
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return False
+
+
+def hosts_of(host: str, port: int) -> list[str]:
+    """Names under which a browser may call a server that listens on `host`.
+
+    Example:
+        >>> hosts_of("127.0.0.1", 80)
+        ['127.0.0.1:80', 'localhost:80', '[::1]:80', '127.0.0.1', 'localhost', '[::1]']
+    """
+    names = ["127.0.0.1", "localhost", "[::1]"]
+    if not is_loopback(host):
+        wide = host in ("0.0.0.0", "::")
+        own = {host} if not wide else {info[4][0] for info in socket.getaddrinfo(socket.gethostname(), None)}
+        names += [f"[{name}]" if ":" in str(name) else str(name) for name in sorted(map(str, own))]
+        names += [socket.gethostname()] if wide else []
+    return [f"{name}:{port}" for name in names] + (names if port == 80 else [])
+
+
+def bound(host: str, port: int) -> socket.socket:
+    """A socket that listens.
+
+    Raises:
+        ValueError: nobody can listen there.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        why = (error.strerror or str(error)).lower()
+        raise ValueError(f"{host}:{port} cannot be listened to: {why}. Take another --port, or 0 for a free one.") from None
+    return listening
+
+
+def serve(
+    root: Path, host: str, port: int, language: str | None, browser: bool, beside: int, tell: Callable[[str], None]
+) -> None:  # fmt: skip
+    """Serve until Ctrl-C.
+
+    Arguments:
+        root: the folder of runs.
+        host: where to listen.
+        port: likewise; 0 for a free one.
+        language: of the first page; the browser's where None.
+        browser: open one.
+        beside: trainings at a time.
+        tell: is told the address.
+
+    Raises:
+        ValueError: for a language that there is not, or a place where nobody can listen.
+    """
+    if language and language not in languages():
+        raise ValueError(f"language {language!r} came; one of {', '.join(languages())} is expected.")
+    keys = Keys()
+    with bound(host, port) as listening:
+        number = int(listening.getsockname()[1])
+        app = create(root, keys, hosts_of(host, number), beside)
+        name = "127.0.0.1" if is_loopback(host) or host in ("0.0.0.0", "::") else host
+        address = f"http://{f'[{name}]' if ':' in name else name}:{number}/?token={keys.token}"
+        address += f"&lang={language}" if language else ""
+
+        def ready() -> None:
+            tell(address)
+            if browser:
+                threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+
+        asyncio.run(_serve(app, listening, ready))
+
+
+async def _serve(app: ASGIApp, listening: socket.socket, ready: Callable[[], None]) -> None:
+    config = uvicorn.Config(
+        app, log_level="error", access_log=False, server_header=False, ws="none", limit_concurrency=AT_ONCE,
+        h11_max_incomplete_event_size=HEADER, timeout_keep_alive=20, timeout_graceful_shutdown=1, http="h11",
+        loop="asyncio",
+    )  # fmt: skip
+    server = uvicorn.Server(config)
+    running = asyncio.ensure_future(server.serve(sockets=[listening]))
+    while not server.started and not running.done():
+        await asyncio.sleep(0.01)
+    if server.started:
+        ready()
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
+    for number in server._captured_signals if hasattr(server, "_captured_signals") else ():
+        if number not in (signal.SIGINT, signal.SIGTERM):
+            signal.raise_signal(number)
