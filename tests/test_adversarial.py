@@ -22,11 +22,11 @@ from counterfeit.models.adversarial.cgan import CGAN
 from counterfeit.models.adversarial.dcgan import DCGAN
 from counterfeit.models.adversarial.infogan import InfoGAN
 from counterfeit.models.adversarial.inpainting_gan import InpaintingGAN
+from counterfeit.models.adversarial.r3gan import R3GAN
 from counterfeit.models.adversarial.semi_supervised_gan import SemiSupervisedGAN
 from counterfeit.models.adversarial.shared.alternating import GANSettings
 from counterfeit.models.adversarial.shared.prior import Prior
 from counterfeit.models.adversarial.shared.sampling_gan import Fake, SamplingGAN
-from counterfeit.models.adversarial.r3gan import R3GAN
 from counterfeit.models.adversarial.sngan import SNGAN
 from counterfeit.models.adversarial.wgan_gp import WGANGP
 from counterfeit.nets.conv import ConvDiscriminator, ConvPlayers, Head, halvings

@@ -22,8 +22,8 @@ TREES = {
 }
 ROOMS = (
     "core", "likelihoods", "losses", "transforms", "corruption", "nets", "models", "theory", "common", "data", "config",
-    "catalogue", "inference", "engine", "metrics", "evaluation", "listing", "run", "report", "benchmarking", "cli",
-    "studio",
+    "catalogue", "inference", "engine", "metrics", "evaluation", "listing", "run", "report", "benchmarking",
+    "studio", "cli",
 )  # fmt: skip
 COLLECTIONS = ("data/sources", "inference", "report/figures", "report/theory", "cli")  # one file a topic, verb, …
 FILES, LINES = 16, 400  # at most: files of a folder, lines of a file

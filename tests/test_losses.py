@@ -293,7 +293,9 @@ def plane(x: Tensor) -> Tensor:
     return x.flatten(1) @ torch.tensor([[3.0], [4.0]], dtype=x.dtype)
 
 
-@pytest.mark.parametrize(("name", "value"), [("gradient", 16.0), ("dragan", 16.0), ("r1", 12.5), ("r2", 12.5), ("r1-r2", 25.0)])
+@pytest.mark.parametrize(
+    ("name", "value"), [("gradient", 16.0), ("dragan", 16.0), ("r1", 12.5), ("r2", 12.5), ("r1-r2", 25.0)]
+)
 def test_penalty_of_a_plane(name, value):
     assert {*PENALTIES, "none"} == {*get_args(PenaltyName)}
     x = torch.randn(6, 1, 1, 2).double()

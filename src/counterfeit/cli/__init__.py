@@ -19,7 +19,7 @@ __all__ = ["main", "parser_of", "verbs"]
 
 FIRST = (
     "train", "resume", "sample", "encode", "complete", "translate", "predict", "score", "evaluate", "compare",
-    "benchmark", "reproduce", "report", "study", "theory", "list", "data", "doctor",
+    "benchmark", "reproduce", "report", "studio", "study", "theory", "list", "data", "doctor",
 )  # fmt: skip
 """The order in which verbs are listed; others follow."""
 

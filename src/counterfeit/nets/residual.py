@@ -117,16 +117,17 @@ class PlainBlock(nn.Module):
 
     def __init__(self, channels: int, blocks: int) -> None:
         super().__init__()
-        self.convs = nn.ModuleList(nn.Conv2d(channels, channels, 3, padding=1, bias=bias) for bias in (True, False))
-        nn.init.kaiming_normal_(self.convs[0].weight, SLOPE)
-        self.convs[0].weight.data.mul_(blocks**-0.5)
-        nn.init.zeros_(self.convs[0].bias)
-        nn.init.zeros_(self.convs[1].weight)
+        self.first = nn.Conv2d(channels, channels, 3, padding=1)
+        self.second = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        nn.init.kaiming_normal_(self.first.weight, SLOPE)
+        self.first.weight.data.mul_(blocks**-0.5)
+        nn.init.zeros_(self.second.weight)
+        for bias in (p for name, p in self.first.named_parameters() if name == "bias"):
+            nn.init.zeros_(bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, C, H, W)."""
-        h = leaky_relu(self.convs[0](leaky_relu(x, SLOPE)), SLOPE)
-        return x + self.convs[1](h)
+        return x + self.second(leaky_relu(self.first(leaky_relu(x, SLOPE)), SLOPE))
 
 
 class PlainResidualGenerator(Net):
@@ -201,7 +202,8 @@ class PlainResidualDiscriminator(Net):
 
 def keep_scale(net: nn.Module) -> None:
     """Maps beside the blocks keep the mean square of what comes, and begin without biases."""
-    inside = {conv for block in net.modules() if isinstance(block, PlainBlock) for conv in block.convs}
+    blocks = [block for block in net.modules() if isinstance(block, PlainBlock)]
+    inside = {conv for block in blocks for conv in (block.first, block.second)}
     for module in net.modules():
         if isinstance(module, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)) and module not in inside:
             wide = isinstance(module, nn.ConvTranspose2d)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -118,7 +118,7 @@ class API:
         body = await asked(request)
         chosen = catalogue.recipe(_known_recipe(body.get("recipe")))
         given = body.get("settings") or {}
-        if not isinstance(given, dict) or not all(isinstance(value, (str, int, float, bool)) for value in given.values()):
+        if not isinstance(given, dict) or any(isinstance(value, (dict, list)) for value in given.values()):
             raise ValueError("settings: texts by their dotted names are expected. Reload the page.")
         config = catalogue.configure(chosen, nest({str(key): value for key, value in given.items()}))
         name = str(body.get("name") or "").strip() or self.runs.unused(chosen.name)
@@ -240,12 +240,15 @@ class API:
             question, quick = ASKS[what]
             return JSONResponse(await self.models.ask(name, lambda run: question(run, body), quick))
         if what in ON_PICTURES:
-            return JSONResponse(await self.models.ask(name, lambda run: ON_PICTURES[what](run, self._picture(run, body), body)))
-        if what == "neighbours":
-            return JSONResponse(await self.models.ask(name, lambda run: explore.neighbours(run, self._sample(run, body))))
-        if what == "chain":
-            return JSONResponse(await self.models.ask(name, lambda run: self._chain(run, body)))
-        raise MissingError(f"{what[:40]!r} cannot be asked.")
+            work = ON_PICTURES[what]
+            return JSONResponse(await self.models.ask(name, lambda run: work(run, self._picture(run, body), body)))
+        others: Mapping[str, Callable[[StudioRun], Any]] = {
+            "neighbours": lambda run: explore.neighbours(run, self._sample(run, body)),
+            "chain": lambda run: self._chain(run, body),
+        }
+        if what not in others:
+            raise MissingError(f"{what[:40]!r} cannot be asked.")
+        return JSONResponse(await self.models.ask(name, others[what]))
 
     def _chain(self, run: StudioRun, body: Mapping[str, Any]) -> dict[str, Any]:
         state = self.models.kept(str(body["state"])) if body.get("state") else None

@@ -108,7 +108,7 @@ class Pages:
             path=request.url.path,
         )  # fmt: skip
         answer = HTMLResponse(text)
-        if asked in languages():
+        if asked and asked in languages():
             answer.set_cookie(LANGUAGE, asked, max_age=31_536_000, samesite="strict", path="/")
         return answer
 

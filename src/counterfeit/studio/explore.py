@@ -59,7 +59,8 @@ def able(run: StudioRun) -> dict[str, Any]:
         "completes": isinstance(model, Completes) and pictures,
         "domains": list(run.source.class_names) if isinstance(model, Translates) else [],
         "steps": isinstance(model, Stepwise), "chain": isinstance(model, MarkovChain),
-        "scores": scores_of(model, labelled=False), "judges": isinstance(model, Discriminates) and not model.conditional,
+        "scores": scores_of(model, labelled=False),
+        "judges": isinstance(model, Discriminates) and not model.conditional,
         "samplers": list(model.samplers) if isinstance(model, HasSamplers) else [],
         "guided": isinstance(model, Guided) and bool(getattr(model, "conditional", False)),
         "pictures": pictures, "shape": list(run.source.raw.spec.shape), "training": len(run.source.split("train")),
@@ -90,15 +91,14 @@ def start(run: StudioRun, asked: Mapping[str, Any]) -> dict[str, Any]:
         GANSpace: Discovering Interpretable GAN Controls, Härkönen et al., 2020 (arXiv 2004.02546), section 2.2.
     """
     model = require(run.model, Decodes)
-    with evaluating(model, seed_of(asked)):
+    with evaluating(run.model, seed_of(asked)):
         z = model.prior(1)
-    if not hasattr(run, "directions"):
-        run.directions = _directions(model)
-    return {"z": z[0].tolist(), "directions": run.directions.tolist()}
+    return {"z": z[0].tolist(), "directions": run.remembered("directions", lambda: _directions(run)).tolist()}
 
 
-def _directions(model: Any) -> Tensor:
-    with evaluating(model, 0):
+def _directions(run: StudioRun) -> Tensor:
+    model = require(run.model, Decodes)
+    with evaluating(run.model, 0):
         z = model.prior(DRAWN)
         x = model.decode(z).flatten(1).float()
     x, z = x - x.mean(0), z.float() - z.float().mean(0)
@@ -117,7 +117,7 @@ def decoded(run: StudioRun, asked: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(z, list) or not 1 <= len(z) <= MOST:
         raise ValueError(f"z: a list of 1 to {MOST} codes is expected.")
     try:
-        codes = torch.tensor(z, dtype=torch.float32, device=model.device)
+        codes = torch.tensor(z, dtype=torch.float32, device=run.model.device)
     except (TypeError, ValueError):
         raise ValueError("z: lists of numbers of one length are expected.") from None
     if codes.ndim != 2 or not bool(codes.isfinite().all()):
@@ -132,10 +132,10 @@ def interpolated(run: StudioRun, asked: Mapping[str, Any]) -> dict[str, Any]:
     model, n = require(run.model, Decodes), number(asked, "n", 9, 2, 33)
     codes = []
     for name in ("from", "to"):
-        with evaluating(model, number(asked, name, 0, 0, 2**31 - 1)):
+        with evaluating(run.model, number(asked, name, 0, 0, 2**31 - 1)):
             codes.append(model.prior(1))
     path = lerp if asked.get("path") == "linear" else slerp
-    between = path(codes[0], codes[1], torch.linspace(0, 1, n, device=model.device))[0]
+    between = path(codes[0], codes[1], torch.linspace(0, 1, n, device=run.model.device))[0]
     with torch.inference_mode():
         x = model.decode(between)
     return {**examples(run.source.natural(x).cpu(), run.source), "z": between.tolist()}
@@ -170,8 +170,8 @@ def reconstructed(run: StudioRun, x: Tensor, asked: Mapping[str, Any]) -> dict[s
     """A picture, what its code decodes to, where they differ, and the code."""
     z = run.encode(x, seed_of(asked))
     made, given = run.decode(z, seed_of(asked)), run.source.natural(x).cpu()
-    off = (made - given)[0].mean(0) if given.ndim == 4 else None
-    return {**examples(torch.cat([given, made]), run.source), "z": z[0].tolist(), "difference": None if off is None else heat(off)}
+    off = heat((made - given)[0].mean(0)) if given.ndim == 4 else None
+    return {**examples(torch.cat([given, made]), run.source), "z": z[0].tolist(), "difference": off}
 
 
 def completed(run: StudioRun, x: Tensor, asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -202,7 +202,8 @@ def scored(run: StudioRun, x: Tensor, asked: Mapping[str, Any]) -> dict[str, Any
     p = float(p_values(ours.anomaly.double(), theirs.anomaly.double())[0])
     return {
         "by": by, "score": float(ours.anomaly[0]), "usual": float(theirs.anomaly.double().median()), "p": p,
-        "nats": None if ours.nats is None else float(ours.nats[0]), "bits": None if ours.bits is None else float(ours.bits[0]),
+        "nats": None if ours.nats is None else float(ours.nats[0]),
+        "bits": None if ours.bits is None else float(ours.bits[0]),
         "map": _strange_pixels(run, x, by),
     }  # fmt: skip
 
@@ -230,29 +231,14 @@ def neighbours(run: StudioRun, x: Tensor) -> dict[str, Any]:
         run: whose data.
         x: in the natural unit, (1, *shape).
     """
-    train = run.source.split("train")
-    near = nearest_examples(x, _Natural(run), min(NEIGHBOURS, len(train)))
-    usual = nearest_examples(run.source.natural(evenly_spaced(run.source, "test", 100).x), _Natural(run), 1).distances
-    found = train[near.indices[0]]
+    train = run.source.raw.split("train")
+    near = nearest_examples(x, train, min(NEIGHBOURS, len(train)))
+    usual = nearest_examples(evenly_spaced(run.source.raw, "test", 100).x, train, 1).distances
     return {
-        **examples(torch.cat([x.float(), run.source.natural(found.x).cpu()]), run.source),
+        **examples(torch.cat([x.float(), train[near.indices[0]].x]), run.source),
         "distances": near.distances[0].tolist(), "usual": float(usual.median()),
         "nearer": float((usual.flatten() < near.distances[0, 0]).float().mean()),
     }  # fmt: skip
-
-
-class _Natural:
-    """Training examples in the unit of the data before any transforms."""
-
-    def __init__(self, run: StudioRun) -> None:
-        self.run, self.split = run, run.source.split("train")
-
-    def __len__(self) -> int:
-        return len(self.split)
-
-    def __getitem__(self, positions: Tensor) -> Batch:
-        batch = self.split[positions]
-        return Batch(self.run.source.natural(batch.x), batch.y)
 
 
 def steps(run: StudioRun, asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -268,7 +254,7 @@ def chain(run: StudioRun, state: Tensor | None, asked: Mapping[str, Any]) -> tup
     """Where chains stand after some more steps, and their state; new chains where there is none."""
     model = require(run.model, MarkovChain)
     taken = number(asked, "steps", 1, 0, 1_000)
-    with evaluating(model, seed_of(asked)):
+    with evaluating(run.model, seed_of(asked)):
         state = model.begin(number(asked, "n", 16, 1, 64)) if state is None else state
         state = model.move(state, taken)
         x = model.seen(state)
@@ -278,8 +264,8 @@ def chain(run: StudioRun, state: Tensor | None, asked: Mapping[str, Any]) -> tup
 def judged(run: StudioRun, asked: Mapping[str, Any]) -> dict[str, Any]:
     """What the discriminator says of test examples and of samples, as logits; the highest first."""
     model, n = require(run.model, Discriminates), number(asked, "n", 100, 2, MOST)
-    data = evenly_spaced(run.source, "test", n).x.to(model.device)
-    with evaluating(model, seed_of(asked)):
+    data = evenly_spaced(run.source, "test", n).x.to(run.model.device)
+    with evaluating(run.model, seed_of(asked)):
         made = require(run.model, Samples).sample(n)
         outputs = [model.discriminator_outputs(x)[:, 0].float().cpu() for x in (data, made)]
     answer: dict[str, Any] = {}

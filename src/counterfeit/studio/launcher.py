@@ -30,7 +30,7 @@ def main(place: str, *command: str) -> int:
             print(error, file=sys.stderr)
             code = 127
         part = Path(f"{place}.part")
-        part.write_text(json.dumps({"status": code}), encoding="utf-8")
+        part.write_text(f'{{"status": {code}}}\n', encoding="utf-8")
         os.replace(part, f"{place}.json")
     return code
 

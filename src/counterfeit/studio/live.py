@@ -102,7 +102,7 @@ def _grown(path: Path, place: int) -> tuple[list[dict[str, Any]], int]:
 
 
 def machine() -> dict[str, Any]:
-    """How busy the machine is: load of the last minute, cores, memory in use and in all in bytes, None where unknown."""
+    """How busy the machine is: load of the last minute, cores, bytes of memory in use and in all; None if unknown."""
     try:
         load = os.getloadavg()[0]
     except (OSError, AttributeError):

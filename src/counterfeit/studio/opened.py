@@ -1,4 +1,4 @@
-"""Runs that are open: their models in memory, each asked by one request at a time, apart from the server's own thread."""
+"""Runs that are open: models in memory, asked by one request at a time, apart from the server's own thread."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from threading import Lock
 from typing import TypeVar
@@ -34,6 +34,17 @@ class StudioRun(Run):
     def threads(self) -> int | None:
         """One."""
         return 1
+
+    def remembered(self, name: str, make: Callable[[], Tensor]) -> Tensor:
+        """What `make` gives, made once."""
+        if name not in self.kept:
+            self.kept[name] = make()
+        return self.kept[name]
+
+    @cached_property
+    def kept(self) -> dict[str, Tensor]:
+        """What was made of this checkpoint."""
+        return {}
 
 
 class Models:

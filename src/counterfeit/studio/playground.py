@@ -127,8 +127,8 @@ class Playground:
             own = {**own, "model.noise": "uniform", "model.noise_dim": 1, "model.instance_noise": 0.0}
         elif kind == "gan":
             own = {**own, "model.instance_noise": 0.0}
-        fixed = {"train.steps": FOREVER, "train.seed": seed, "train.threads": 1, "train.device": "cpu", "data.name": "grid"}
-        config = catalogue.configure(chosen, nest(own), nest(settings), nest(fixed))
+        fixed = {"train.steps": FOREVER, "train.seed": seed, "train.threads": 1, "train.device": "cpu"}
+        config = catalogue.configure(chosen, nest(own), nest(settings), nest({**fixed, "data.name": "grid"}))
         self.data, self.kind, self.seed, self.steps = data, kind, seed, 0
         self.train = config.train
         with seeded(seed):
@@ -214,8 +214,8 @@ class Playground:
 
     def _divergence(self, p: Tensor, q: Tensor) -> dict[str, float]:
         """JSD of cells, with a cell for all that lies outside, and C(G) = -log 4 + 2 JSD (2014, theorem 1)."""
-        whole = [torch.cat([some, (1 - some.sum()).clamp(min=0)[None]]) for some in (p, q)]
-        found = float(jsd(*(some / some.sum() for some in whole)))
+        one, other = (torch.cat([some, (1 - some.sum()).clamp(min=0)[None]]) for some in (p, q))
+        found = float(jsd(one / one.sum(), other / other.sum()))
         return {"jsd": found, "cost": -math.log(4) + 2 * found}
 
     def _game(self, places: Tensor, p: Tensor, q: Tensor, x: Tensor) -> dict[str, Any]:
@@ -232,12 +232,11 @@ class Playground:
         with torch.enable_grad():
             told = game.discriminator(x)[:, :1]
             (slope,) = torch.autograd.grad(game.objective.generator(told) * len(x), x)
-        p, q = p[seen], q[seen]
+        at = [some[seen] for some in (logits, log_p, log_q)]
         return {
-            "d": logits.sigmoid().tolist(), "best": [float(b) if s else None for b, s in zip(best.sigmoid(), seen, strict=True)],
-            "value": float(value(logits[seen], p.log(), q.clamp(min=1e-300).log())),
-            "off": float(distance(logits[seen], p.log(), q.clamp(min=1e-300).log())),
-            "best_value": float(cost(p.log(), q.clamp(min=1e-300).log())),
+            "d": logits.sigmoid().tolist(),
+            "best": [float(b) if s else None for b, s in zip(best.sigmoid(), seen, strict=True)],
+            "value": float(value(*at)), "off": float(distance(*at)), "best_value": float(cost(*at[1:])),
             "pulls": (-slope).tolist(), "pulled": x.detach().tolist(),
         }  # fmt: skip
 

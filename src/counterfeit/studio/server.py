@@ -64,7 +64,8 @@ def bound(host: str, port: int) -> socket.socket:
     except OSError as error:
         listening.close()
         why = (error.strerror or str(error)).lower()
-        raise ValueError(f"{host}:{port} cannot be listened to: {why}. Take another --port, or 0 for a free one.") from None
+        told = f"{host}:{port} cannot be listened to: {why}. Take another --port, or 0 for a free one."
+        raise ValueError(told) from None
     return listening
 
 

@@ -32,8 +32,9 @@ def examples(x: Tensor, source: Source) -> dict[str, Any]:
     if isinstance(raw, Text):
         return {"kind": "texts", "lines": raw.decode(x)}
     if isinstance(raw, Table):
-        rows = raw.decode(x)
-        return {"kind": "rows", "columns": list(rows), "rows": [list(map(str, row)) for row in zip(*rows.values(), strict=True)]}
+        columns = raw.decode(x)
+        rows = [list(map(str, row)) for row in zip(*columns.values(), strict=True)]
+        return {"kind": "rows", "columns": list(columns), "rows": rows}
     if x.ndim == 2:
         return {"kind": "points", "points": x.float().tolist()}
     return _sprite(shown(x, raw.rate))

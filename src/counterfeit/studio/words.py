@@ -50,7 +50,7 @@ def preferred(asked: str | None, cookie: str | None, accepted: str) -> str:
         key=lambda pair: -pair[0],
     )
     candidates = [asked, cookie, *(code for _, code in ranked)]
-    return next((code for code in candidates if code in languages()), DEFAULT)
+    return next((code for code in candidates if code and code in languages()), DEFAULT)
 
 
 def _weight(part: str) -> float:

@@ -60,8 +60,8 @@ class GANSettings:
             of the data, [0, 1] of images.
         label_smoothing: by how much less than 1 data are called data, where the discriminator gives probabilities.
         weight_clip: the discriminator's weights are kept in ±`weight_clip` (WGAN's first means); 0 leaves them free.
-        penalty: on the gradient of the discriminator: gradient (WGAN-GP), r1, r2, both, dragan. As in their papers, gradients
-            at images are per unit of [-1, 1], half of those per unit of [0, 1].
+        penalty: on the gradient of the discriminator: gradient (WGAN-GP), r1, r2, both, dragan. As in their papers,
+            gradients at images are per unit of [-1, 1], half of those per unit of [0, 1].
         penalty_weight: its weight.
         penalty_every: steps between penalties, whose weight is multiplied by it.
         augment: random changes to everything the discriminator sees: flip, color, translation, cutout, affine.
