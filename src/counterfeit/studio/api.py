@@ -156,8 +156,8 @@ class API:
         return StreamingResponse(events, media_type="text/event-stream")
 
     def _job(self, name: str) -> dict[str, Any]:
-        job = next((job for job in reversed(self.jobs.rows()) if job["run"] == name), None)
-        return {"job": job and {key: job[key] for key in ("state", "error", "asked")}}
+        job = self.jobs.of(name)
+        return {"job": job and {"state": job.state, "error": job.error, "asked": job.asked}}
 
     async def settings(self, request: Request) -> Response:
         """What a run was trained by: its recipe, what differs from it, and the command."""
@@ -261,7 +261,7 @@ class API:
         if kind == "upload":
             return self.models.kept(rest)
         if kind == "test" and rest.isdecimal() and int(rest) < len(run.source.split("test")):
-            return run.source.split("test")[torch.tensor([int(rest)])].x
+            return explore.held_out_example(run, int(rest))
         raise ValueError("picture: a test example or a picture of yours is expected. Choose one.")
 
     def _sample(self, run: StudioRun, body: Mapping[str, Any]) -> Tensor:

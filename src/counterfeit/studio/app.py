@@ -52,7 +52,7 @@ def create(root: Path, keys: Keys, hosts: Iterable[str], beside: int = 1) -> ASG
         jobs.close()
         models.close()
 
-    pages = Pages(runs, keys)
+    pages = Pages(runs, jobs, keys)
     app = Starlette(
         routes=[
             *(Route(path, pages.page(name)) for path, name in PAGES.items()),
@@ -74,11 +74,12 @@ class Pages:
 
     Arguments:
         runs: where they are.
+        jobs: what trains them.
         keys: of this start.
     """
 
-    def __init__(self, runs: Runs, keys: Keys) -> None:
-        self.runs, self.keys = runs, keys
+    def __init__(self, runs: Runs, jobs: Jobs, keys: Keys) -> None:
+        self.runs, self.jobs, self.keys = runs, jobs, keys
         loader = PackageLoader("counterfeit.studio", "templates")
         self.templates = Environment(loader=loader, autoescape=True, undefined=StrictUndefined)
 
@@ -95,7 +96,8 @@ class Pages:
 
         async def answer(request: Request) -> Response:
             run = request.path_params["name"]
-            self.runs.path(run)
+            if not self.jobs.of(run):  # which may not have made its folder yet
+                self.runs.path(run)
             return self._page(request, name, run)
 
         return answer

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from counterfeit.common.seeding import seeded
 from counterfeit.core import (
     Batch,
     Completes,
@@ -37,8 +38,8 @@ from counterfeit.studio.requests import number, seed_of
 from counterfeit.studio.shown import examples, heat
 
 __all__ = [
-    "able", "chain", "completed", "decoded", "examples_of", "interpolated", "judged", "neighbours", "reconstructed",
-    "sampled", "scored", "start", "steps", "translated", "uploaded",
+    "able", "chain", "completed", "decoded", "examples_of", "held_out_example", "interpolated", "judged", "neighbours",
+    "reconstructed", "sampled", "scored", "start", "steps", "translated", "uploaded",
 ]  # fmt: skip
 
 MOST, FRAMES = 100, 24  # examples of an answer, and steps of a draw that are shown
@@ -146,9 +147,14 @@ def examples_of(run: StudioRun, asked: Mapping[str, Any]) -> dict[str, Any]:
     examples_ = run.source.split("test")
     first = number(asked, "first", 0, 0, max(0, len(examples_) - 1))
     n = min(number(asked, "n", 16, 1, MOST), len(examples_) - first)
-    batch = examples_[torch.arange(first, first + n)]
-    labels = [] if batch.y is None or batch.y.ndim > 1 else batch.y.tolist()
-    return {**examples(run.source.natural(batch.x), run.source), "labels": labels, "first": first}
+    x = torch.cat([held_out_example(run, i) for i in range(first, first + n)])
+    return {**examples(run.source.natural(x), run.source), "first": first}
+
+
+def held_out_example(run: StudioRun, i: int) -> Tensor:
+    """A test example as the model sees it, (1, *shape); what a transform draws for it is always the same."""
+    with seeded(i):
+        return run.source.split("test")[torch.tensor([i])].x
 
 
 def uploaded(run: StudioRun, data: bytes) -> Tensor:
@@ -217,7 +223,7 @@ def _strange_pixels(run: StudioRun, x: Tensor, by: str) -> str | None:
     x = x.clone().to(run.model.device).requires_grad_()
     ask = {"log-density": "log_prob", "energy": "energy", "elbo": "elbo", "discriminator": "discriminator_outputs"}[by]
     try:
-        with torch.enable_grad(), evaluating(run.model, 0):
+        with evaluating(run.model, 0), torch.enable_grad():
             (slope,) = torch.autograd.grad(getattr(run.model, ask)(x).sum(), x)
     except RuntimeError:  # of values that are looked up, or drawn, there is no slope
         return None

@@ -78,6 +78,8 @@ class Jobs:
         self._over.set()
         if self._thread.is_alive():
             self._thread.join()
+        for child in self._children.values():
+            child.returncode = child.returncode or 0  # nobody waits for it any more
 
     def rows(self) -> list[dict[str, object]]:
         """Every job, the newest last."""
@@ -112,16 +114,20 @@ class Jobs:
                     return job
         raise MissingError(f"nothing that the studio started is training {run}. Stop it where it was started.")
 
+    def of(self, run: str) -> Job | None:
+        """The newest job about a run of that name."""
+        with self._lock:
+            return next((job for job in reversed(self._jobs.values()) if job.run == run), None)
+
     def reserved(self, run: str) -> bool:
         """Whether a job that has not ended is about a run of that name."""
-        with self._lock:
-            return any(job.run == run and job.state in ("waiting", "running") for job in self._jobs.values())
+        found = self.of(run)
+        return found is not None and found.state in ("waiting", "running")
 
     def log(self, run: str) -> str:
         """The last words of the newest job of a run; empty where there is none."""
-        with self._lock:
-            found = [job.id for job in self._jobs.values() if job.run == run]
-        return self._words(found[-1]) if found else ""
+        found = self.of(run)
+        return self._words(found.id) if found else ""
 
     def _watch(self) -> None:
         while not self._over.wait(TICK):
