@@ -106,7 +106,7 @@ def _carry_out(verb: str, arguments: list[str]) -> int:
     if getattr(module, "OF_RUNS", False):
         _own(arguments)
     run = module.run
-    if {"-h", "--help"} & {*arguments}:  # answers at once, without PyTorch
+    if {"-h", "--help"} & {*arguments} or getattr(module, "LIGHT", False):  # answers at once, without PyTorch
         return int(run(parser, arguments))
     from counterfeit.common.threads import using
 

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 SUMMARY = "watch, explore, compare and judge runs in the browser"
+LIGHT = True  # loads PyTorch by itself, once its address is printed
 EXAMPLE = """examples:
   counterfeit studio                        the runs in ./runs
   counterfeit studio ~/runs --port 0        on any free port

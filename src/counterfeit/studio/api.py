@@ -20,8 +20,8 @@ from counterfeit.run.folder import RunFolder
 from counterfeit.studio import explore, live
 from counterfeit.studio.jobs import Jobs
 from counterfeit.studio.opened import Models, StudioRun
-from counterfeit.studio.requests import asked, number, seed_of
-from counterfeit.studio.runs import MissingError, Runs
+from counterfeit.studio.requests import MissingError, asked, number, seed_of
+from counterfeit.studio.runs import Runs
 
 __all__ = ["API"]
 

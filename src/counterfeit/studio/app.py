@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from importlib.resources import files
@@ -13,22 +14,58 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
-from starlette.routing import Mount, Route
+from starlette.routing import Mount, Route, Router
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from counterfeit.studio.api import API
 from counterfeit.studio.gate import Gate, Keys
-from counterfeit.studio.jobs import Jobs
-from counterfeit.studio.opened import Models
-from counterfeit.studio.runs import MissingError, Runs
-from counterfeit.studio.theory import Games
+from counterfeit.studio.requests import MissingError
 from counterfeit.studio.words import languages, preferred, words
 
 __all__ = ["create"]
 
 PAGES = {"/": "runs", "/new": "new", "/compare": "compare", "/theory": "theory"}
 LANGUAGE = "counterfeit-language"  # the cookie of a choice
+SOON = 0.3  # seconds after the start, so that the address is printed first
+
+
+class Later:
+    """The rooms, which are built in a thread while the first page is shown: PyTorch takes seconds to load.
+
+    Arguments:
+        root: the folder of runs.
+        beside: how many trainings run at a time.
+    """
+
+    def __init__(self, root: Path, beside: int) -> None:
+        self.root, self.beside = root, beside
+        self._built: asyncio.Future[Any] | None = None
+        self._router: Router | None = None
+
+    def begin(self) -> None:
+        """Begin to build them, unless that has begun."""
+        self._built = self._built or asyncio.ensure_future(asyncio.to_thread(self._build))
+
+    def _build(self) -> Any:
+        from counterfeit.studio.rooms import Rooms
+
+        return Rooms(self.root, self.beside)
+
+    async def rooms(self) -> Any:
+        """The rooms, once they are there."""
+        self.begin()
+        return await asyncio.shield(self._built)  # type: ignore[arg-type]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request below /api."""
+        if self._router is None:
+            self._router = Router((await self.rooms()).routes())
+        await self._router(scope, receive, send)
+
+    async def close(self) -> None:
+        """Leave them."""
+        if self._built is not None:
+            (await self._built).close()
 
 
 def create(root: Path, keys: Keys, hosts: Iterable[str], beside: int = 1) -> ASGIApp:
@@ -40,25 +77,21 @@ def create(root: Path, keys: Keys, hosts: Iterable[str], beside: int = 1) -> ASG
         hosts: names by which this machine may be called, with the port.
         beside: how many trainings run at a time.
     """
-    runs = Runs(root)
-    jobs, models = Jobs(runs, beside), Models(runs)
-    games = Games(models.drawing)
+    later = Later(root, beside)
 
     @asynccontextmanager
     async def life(app: Starlette) -> AsyncIterator[None]:  # noqa: ARG001
-        jobs.open()
+        asyncio.get_running_loop().call_later(SOON, later.begin)
         yield
-        games.close()
-        jobs.close()
-        models.close()
+        await later.close()
 
-    pages = Pages(runs, jobs, keys)
+    pages = Pages(later, keys)
     app = Starlette(
         routes=[
             *(Route(path, pages.page(name)) for path, name in PAGES.items()),
             Route("/runs/{name:path}/explore", pages.of_run("explore")),
             Route("/runs/{name:path}", pages.of_run("run")),
-            Mount("/api", routes=[*API(runs, jobs, models).routes(), *games.routes()]),
+            Mount("/api", later),
             Mount("/static", StaticFiles(directory=str(files("counterfeit.studio").joinpath("static")))),
         ],
         lifespan=life,
@@ -73,13 +106,12 @@ class Pages:
     """The pages, from templates; all their work is done by scripts that ask the API.
 
     Arguments:
-        runs: where they are.
-        jobs: what trains them.
+        later: the rooms behind them.
         keys: of this start.
     """
 
-    def __init__(self, runs: Runs, jobs: Jobs, keys: Keys) -> None:
-        self.runs, self.jobs, self.keys = runs, jobs, keys
+    def __init__(self, later: Later, keys: Keys) -> None:
+        self.later, self.keys = later, keys
         loader = PackageLoader("counterfeit.studio", "templates")
         self.templates = Environment(loader=loader, autoescape=True, undefined=StrictUndefined)
 
@@ -96,8 +128,7 @@ class Pages:
 
         async def answer(request: Request) -> Response:
             run = request.path_params["name"]
-            if not self.jobs.of(run):  # which may not have made its folder yet
-                self.runs.path(run)
+            (await self.later.rooms()).has(run)
             return self._page(request, name, run)
 
         return answer

@@ -16,7 +16,8 @@ from typing import Literal
 
 from counterfeit.common.files import write_json
 from counterfeit.studio.launcher import alive, status
-from counterfeit.studio.runs import MissingError, Runs
+from counterfeit.studio.requests import MissingError
+from counterfeit.studio.runs import Runs
 
 __all__ = ["Job", "Jobs", "State"]
 

@@ -18,7 +18,8 @@ from torch import Tensor
 
 from counterfeit.engine.checkpoint import checkpoints
 from counterfeit.run.run import Run
-from counterfeit.studio.runs import MissingError, Runs
+from counterfeit.studio.requests import MissingError
+from counterfeit.studio.runs import Runs
 
 __all__ = ["Models", "StudioRun"]
 

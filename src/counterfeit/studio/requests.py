@@ -9,7 +9,11 @@ from starlette.requests import Request
 
 from counterfeit.common.schema import MisfitError, parse_json
 
-__all__ = ["asked", "number", "seed_of"]
+__all__ = ["MissingError", "asked", "number", "seed_of"]
+
+
+class MissingError(ValueError):
+    """There is no such run, picture or job."""
 
 
 async def asked(request: Request) -> dict[str, Any]:

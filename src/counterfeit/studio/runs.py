@@ -18,17 +18,14 @@ from counterfeit.engine.checkpoint import checkpoints
 from counterfeit.engine.lock import holder
 from counterfeit.metrics.base import Result
 from counterfeit.run.folder import RunFolder
+from counterfeit.studio.requests import MissingError
 
-__all__ = ["HOME", "MissingError", "Runs"]
+__all__ = ["HOME", "Runs"]
 
 HOME = ".studio"  # of what the studio itself keeps, within the folder of runs
 NAME = re.compile(r"[\w][\w .,+()=-]{0,99}")
 TAG = re.compile(r"[\w][\w .-]{0,29}")
 MOST_TAGS, NUMBERS = 12, 4
-
-
-class MissingError(ValueError):
-    """There is no such run, picture or job."""
 
 
 class Runs:

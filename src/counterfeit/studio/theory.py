@@ -17,8 +17,7 @@ from starlette.routing import Route
 
 from counterfeit.losses import OBJECTIVES, PENALTIES
 from counterfeit.studio.playground import MODELS, Player, Playground, painted
-from counterfeit.studio.requests import asked, number
-from counterfeit.studio.runs import MissingError
+from counterfeit.studio.requests import MissingError, asked, number
 
 __all__ = ["Games"]
 
