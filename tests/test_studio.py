@@ -17,8 +17,8 @@ from counterfeit.run.run import Run
 from counterfeit.studio import live
 from counterfeit.studio.gate import CSRF
 from counterfeit.studio.jobs import Jobs
-from counterfeit.studio.playground import MODELS, Playground, painted
 from counterfeit.studio.runs import Runs
+from counterfeit.studio.theory.playground import MODELS, Playground, painted
 from counterfeit.studio.words import languages, preferred, words
 from studios import ask, headers, smoke, studio
 

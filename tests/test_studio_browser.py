@@ -159,13 +159,34 @@ def test_the_game_is_played_by_hand_and_painted(page):
     expect(told).to_contain_text("Step 0")
 
 
+def test_a_study_is_made_and_taken(page):
+    go(page, "/study")
+    page.locator("summary", has_text="New study").click()
+    page.get_by_label("Pictures of").select_option("first")
+    page.get_by_label("Pairs for each person").fill("4")
+    page.get_by_role("button", name="Make it").click()
+    taking = page.get_by_role("link", name="Take it here").get_attribute("href")
+    go(page, taking)
+    page.get_by_role("button", name="Begin").click()
+    for i in range(6):
+        expect(page.get_by_text(f"{i + 1} of 6")).to_be_visible()
+        if i % 2:
+            page.keyboard.press("ArrowLeft")
+        else:
+            page.get_by_role("button", name="the right picture").click()
+    expect(page.get_by_text("Thank you")).to_be_visible()
+    go(page, "/study")
+    expect(page.get_by_text("1 joined, 1 are done, 4 answers")).to_be_visible()
+    expect(page.get_by_text("Right answers")).to_be_visible()
+
+
 def test_pages_fit_a_phone_and_speak_korean(browser, address):
     context = browser.new_context(locale="ko-KR", viewport={"width": 390, "height": 800}, color_scheme="dark")
     context.set_default_timeout(PATIENCE)
     opened = context.new_page()
     opened.goto(address)
     expect(opened.get_by_role("heading", name="실행 목록")).to_be_visible()
-    for path in ("/", "/new", "/theory", "/runs/first", "/runs/first/explore", "/compare"):
+    for path in ("/", "/new", "/theory", "/study", "/runs/first", "/runs/first/explore", "/compare"):
         go(opened, path)
         opened.wait_for_timeout(300)
         wide = opened.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")

@@ -16,8 +16,8 @@ from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
 from counterfeit.studio import gate
+from counterfeit.studio.addresses import hosts_of
 from counterfeit.studio.gate import CSRF, Gate, read_body
-from counterfeit.studio.server import hosts_of
 from studios import HOST, KEYS, ask, headers, smoke, studio
 
 PAGES = ["/", "/new", "/compare", "/theory", "/api/runs", "/api/recipes", "/static/js/core.js"]

@@ -38,7 +38,8 @@ def options(parser: argparse.ArgumentParser) -> None:
 def run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     """Serve the studio."""
     args = parser.parse_args(arguments)
-    from counterfeit.studio.server import is_loopback, serve
+    from counterfeit.studio.addresses import is_loopback
+    from counterfeit.studio.server import serve
 
     if not 0 <= args.port < 2**16 or args.jobs < 1:
         raise ValueError(f"--port {args.port} --jobs {args.jobs} came; a port below 65536 and a job are expected.")

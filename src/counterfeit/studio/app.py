@@ -5,27 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Mount, Route, Router
-from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from counterfeit.studio.gate import Gate, Keys
-from counterfeit.studio.requests import MissingError
-from counterfeit.studio.words import languages, preferred, words
+from counterfeit.studio.pages import HANDLERS, page_of, static
 
 __all__ = ["create"]
 
-PAGES = {"/": "runs", "/new": "new", "/compare": "compare", "/theory": "theory"}
-LANGUAGE = "counterfeit-language"  # the cookie of a choice
+PAGES = {"/": "runs", "/new": "new", "/compare": "compare", "/theory": "theory", "/study": "study"}
 SOON = 0.3  # seconds after the start, so that the address is printed first
 
 
@@ -91,14 +85,13 @@ def create(root: Path, keys: Keys, hosts: Iterable[str], beside: int = 1) -> ASG
             *(Route(path, pages.page(name)) for path, name in PAGES.items()),
             Route("/runs/{name:path}/explore", pages.of_run("explore")),
             Route("/runs/{name:path}", pages.of_run("run")),
+            Route("/take/{key}", pages.page("take")),
             Mount("/api", later),
-            Mount("/static", StaticFiles(directory=str(files("counterfeit.studio").joinpath("static")))),
+            static(),
         ],
         lifespan=life,
-        exception_handlers={
-            HTTPException: _refused, MissingError: _missing, ValueError: _wrong, OSError: _failed, Exception: _failed,
-        },
-    )  # fmt: skip
+        exception_handlers=dict(HANDLERS),
+    )
     return Gate(app, keys, hosts)
 
 
@@ -112,14 +105,12 @@ class Pages:
 
     def __init__(self, later: Later, keys: Keys) -> None:
         self.later, self.keys = later, keys
-        loader = PackageLoader("counterfeit.studio", "templates")
-        self.templates = Environment(loader=loader, autoescape=True, undefined=StrictUndefined)
 
     def page(self, name: str) -> Any:
         """Answers with a page."""
 
         async def answer(request: Request) -> Response:
-            return self._page(request, name)
+            return page_of(request, name, csrf=self.keys.csrf)
 
         return answer
 
@@ -129,36 +120,6 @@ class Pages:
         async def answer(request: Request) -> Response:
             run = request.path_params["name"]
             (await self.later.rooms()).has(run)
-            return self._page(request, name, run)
+            return page_of(request, name, run, self.keys.csrf)
 
         return answer
-
-    def _page(self, request: Request, name: str, run: str = "") -> Response:
-        asked = request.query_params.get("lang")
-        language = preferred(asked, request.cookies.get(LANGUAGE), request.headers.get("accept-language", ""))
-        text = self.templates.get_template("page.html").render(
-            page=name, run=run, csrf=self.keys.csrf, language=language, languages=languages(), words=words(language),
-            path=request.url.path,
-        )  # fmt: skip
-        answer = HTMLResponse(text)
-        if asked and asked in languages():
-            answer.set_cookie(LANGUAGE, asked, max_age=31_536_000, samesite="strict", path="/")
-        return answer
-
-
-async def _refused(request: Request, error: Exception) -> Response:  # noqa: ARG001
-    status = error.status_code if isinstance(error, HTTPException) else 500
-    text = "there is nothing here. Go back to the list of runs." if status == 404 else str(getattr(error, "detail", ""))
-    return JSONResponse({"error": text}, status)
-
-
-async def _missing(request: Request, error: Exception) -> Response:  # noqa: ARG001
-    return JSONResponse({"error": str(error)}, 404)
-
-
-async def _wrong(request: Request, error: Exception) -> Response:  # noqa: ARG001
-    return JSONResponse({"error": str(error)}, 400)
-
-
-async def _failed(request: Request, error: Exception) -> Response:  # noqa: ARG001
-    return JSONResponse({"error": f"{type(error).__name__}: {error}"}, 500)

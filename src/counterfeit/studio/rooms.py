@@ -10,7 +10,9 @@ from counterfeit.studio.api import API
 from counterfeit.studio.jobs import Jobs
 from counterfeit.studio.opened import Models
 from counterfeit.studio.runs import Runs
-from counterfeit.studio.theory import Games
+from counterfeit.studio.study.store import Store
+from counterfeit.studio.study.studies import Studies
+from counterfeit.studio.theory.games import Games
 
 __all__ = ["Rooms"]
 
@@ -27,11 +29,13 @@ class Rooms:
         self.runs = Runs(root)
         self.jobs, self.models = Jobs(self.runs, beside), Models(self.runs)
         self.games = Games(self.models.drawing)
+        self.studies = Studies(self.models, Store(self.runs.home / "studies.sqlite"))
         self.jobs.open()
 
     def routes(self) -> list[Route]:
         """Every address below /api."""
-        return [*API(self.runs, self.jobs, self.models).routes(), *self.games.routes()]
+        studies = [*self.studies.routes(), *self.studies.participants()]
+        return [*API(self.runs, self.jobs, self.models).routes(), *self.games.routes(), *studies]
 
     def has(self, run: str) -> bool:
         """Whether there is a run of that name, or a job that will make it.
@@ -44,5 +48,6 @@ class Rooms:
     def close(self) -> None:
         """Answer no more; what trains goes on."""
         self.games.close()
+        self.studies.close()
         self.jobs.close()
         self.models.close()

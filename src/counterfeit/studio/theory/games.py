@@ -16,8 +16,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from counterfeit.losses import OBJECTIVES, PENALTIES
-from counterfeit.studio.playground import MODELS, Player, Playground, painted
 from counterfeit.studio.requests import MissingError, asked, number
+from counterfeit.studio.theory.playground import MODELS, Player, Playground, painted
 
 __all__ = ["Games"]
 

@@ -1,0 +1,1 @@
+"""User studies: blind pairs, their answers, and what these amount to."""

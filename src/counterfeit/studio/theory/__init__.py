@@ -1,0 +1,1 @@
+"""The theory room: games and models on densities that are known."""
