@@ -160,7 +160,9 @@ def test_players_descend_their_objectives(objective):
     expected = OBJECTIVES[objective].discriminator(model.discriminator(real), model.discriminator(first))
     torch.testing.assert_close(one.loss, expected)
     played = OBJECTIVES[objective]
-    if played.features is None:
+    if played.relative:
+        expected = played.relative(model.discriminator(real), model.discriminator(second))
+    elif played.features is None:
         expected = played.generator(model.discriminator(second))
     else:
         expected = played.features(*(model.discriminator.features(x) for x in (real, second)))

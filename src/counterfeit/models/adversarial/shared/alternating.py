@@ -103,7 +103,7 @@ class GANSettings:
         """
         objective = OBJECTIVES[self.objective]
         if objective.features or objective.relative:
-            what = "one of the discriminator's outputs on samples alone is expected. Take non-saturating, say."
+            what = "one of outputs on samples alone is expected. Take non-saturating, say."
             raise ValueError(f"objective {self.objective} came; {what}")
         return objective
 
