@@ -164,12 +164,13 @@ def test_a_study_is_made_and_taken(page):
     page.locator("summary", has_text="New study").click()
     page.get_by_label("Pictures of").select_option("first")
     page.get_by_label("Pairs for each person").fill("4")
+    page.get_by_label("Attention checks").fill("0")
     page.get_by_role("button", name="Make it").click()
     taking = page.get_by_role("link", name="Take it here").get_attribute("href")
     go(page, taking)
     page.get_by_role("button", name="Begin").click()
-    for i in range(6):
-        expect(page.get_by_text(f"{i + 1} of 6")).to_be_visible()
+    for i in range(4):
+        expect(page.get_by_text(f"{i + 1} of 4")).to_be_visible()
         if i % 2:
             page.keyboard.press("ArrowLeft")
         else:

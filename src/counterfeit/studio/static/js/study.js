@@ -35,7 +35,8 @@ async function form() {
 const percent = (x) => `${(100 * x).toFixed(1)} %`;
 
 function told(found) {
-  if (!found.attentive) return el("p", {}, t("study.none"));
+  if (!found.all) return el("p", {}, t("study.none"));
+  if (!found.attentive) return el("p", {}, t("study.out", { n: found.left_out, share: percent(found.all.share) }));
   const { share, n, p, wilson, clustered, d_prime: d } = found.attentive;
   const range = clustered ?? wilson;
   return el("div", {}, el("p", {}, t(found.kind === "real" ? "study.told" : "study.preferred", { share: percent(share), n, low: percent(range[0]), high: percent(range[1]), p: number(p, 2), d: number(d[0], 2), model: found.models[0], other: found.models[1] ?? "" })),
