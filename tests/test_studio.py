@@ -434,7 +434,8 @@ def test_every_language_says_everything():
 def test_pages_say_nothing_that_is_in_no_language():
     folder = files("counterfeit.studio").joinpath("static", "js")
     scripts = "".join(file.read_text(encoding="utf-8") for file in folder.iterdir())
-    template = files("counterfeit.studio").joinpath("templates", "page.html").read_text(encoding="utf-8")
+    pages = files("counterfeit.studio").joinpath("templates").iterdir()
+    template = "".join(file.read_text(encoding="utf-8") for file in pages)
     asked = {*re.findall(r'\bt\("([^"]+)"', scripts), *re.findall(r"words\[[\"']([\w.]+)[\"']\]", template)}
     asked |= {*re.findall(r'"((?:run|explore|theory|compare)\.[a-z_.]+)"', scripts)}
     assert sorted(asked - {*words("en")}) == []
