@@ -94,7 +94,7 @@ def test_the_form_holds_every_setting_with_the_recipes_own_values(client):
     assert client.get("/api/recipes/none").status_code == 404
 
 
-def settled(client, run, wanted, patience=90.0):
+def settled(client, run, wanted, patience=240.0):
     """The job of a run once it is in a state."""
     end = time.monotonic() + patience
     while time.monotonic() < end:
@@ -147,7 +147,7 @@ def test_training_survives_the_studio_and_stops_and_goes_on(root):
         first.post("/api/runs", json={"recipe": "gan", "name": "long", "settings": endless}, headers=headers())
         settled(first, "long", ("running",))
     with studio(root) as second:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 200
         while not (root / "long" / "events.jsonl").exists() and time.monotonic() < deadline:
             time.sleep(0.1)
         assert settled(second, "long", ("running",))["state"] == "running"

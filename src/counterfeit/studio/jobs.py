@@ -153,7 +153,8 @@ class Jobs:
         code = status(place)
         if code is None and not gone:
             return
-        self._children.pop(job.id, None)
+        if self._children.pop(job.id, None) and child:
+            child.wait()  # it wrote how the command ended, and ends itself
         if code == 0:
             job.state = "done"
         elif job.asked or code in (130, 143):
