@@ -94,6 +94,13 @@ def test_recipes_and_bundled_data_are_installed() -> None:
         assert license_ in package.joinpath("data", f"{name}.txt").read_text(encoding="utf-8")
 
 
+def test_the_package_holds_nothing_that_somebody_left_there() -> None:
+    """Archives that a tool downloads into the folder where it runs would be installed with everything else."""
+    held = [path for path in (ROOT / "src").rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    assert [path.name for path in held if path.suffix in {".whl", ".gz", ".zip", ".tgz"}] == []
+    assert sum(path.stat().st_size for path in held) < 5_000_000
+
+
 def test_documentation_loads_nothing_from_the_network() -> None:
     texts = {path: path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.py")}
     assert [path.name for path, text in texts.items() if re.search(r"https?://", text)] == []

@@ -150,7 +150,7 @@ def test_a_recipe_is_a_name_and_no_path(client, tmp_path):
         assert answer.status_code == 404, name
 
 
-@pytest.mark.parametrize("name", ["../elsewhere", "/tmp/x", "a/b/c", ".hidden", "x\ny", "-", "a" * 200, "first"])
+@pytest.mark.parametrize("name", ["../elsewhere", "/elsewhere", "a/b/c", ".hidden", "x\ny", "-", "a" * 200, "first"])
 def test_a_new_run_stays_in_the_folder(client, root, name):
     before = sorted(path.name for path in root.parent.rglob("run.yaml"))
     answer = client.post("/api/runs", json={"recipe": "gan", "name": name}, headers=headers())

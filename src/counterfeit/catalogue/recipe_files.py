@@ -54,6 +54,12 @@ class Recipe:
         """Name of the model."""
         return str(self.settings["model"]["name"])
 
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """Its settings, nested, without the name of the model."""
+        model = {key: value for key, value in self.settings["model"].items() if key != "name"}
+        return {**self.settings, "model": model}
+
 
 @cache
 def recipes() -> dict[str, Recipe]:

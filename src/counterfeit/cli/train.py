@@ -66,9 +66,7 @@ def _help(parser: argparse.ArgumentParser, recipe: str | None) -> int:
         from counterfeit.config.parse import settings_help
 
         chosen = catalogue.recipe(recipe)
-        known = {k: v for k, v in chosen.settings.items() if k != "model"}
-        model = {k: v for k, v in chosen.settings["model"].items() if k != "name"}
-        text = settings_help(catalogue.model_class(chosen.model), {"model": model, **known}, "counterfeit train")
+        text = settings_help(catalogue.model_class(chosen.model), chosen.defaults, "counterfeit train")
         print(f"\nsettings of {chosen.name}: {chosen.summary}\n{text.partition(chr(10))[2]}")
         return 0
     print("\nrecipes:")

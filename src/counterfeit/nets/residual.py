@@ -122,8 +122,7 @@ class PlainBlock(nn.Module):
         nn.init.kaiming_normal_(self.first.weight, SLOPE)
         self.first.weight.data.mul_(blocks**-0.5)
         nn.init.zeros_(self.second.weight)
-        for bias in (p for name, p in self.first.named_parameters() if name == "bias"):
-            nn.init.zeros_(bias)
+        nn.init.zeros_(self.first.get_parameter("bias"))
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, C, H, W)."""

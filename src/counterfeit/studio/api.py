@@ -20,7 +20,7 @@ from counterfeit.run.folder import RunFolder
 from counterfeit.studio import explore, live
 from counterfeit.studio.jobs import Jobs
 from counterfeit.studio.opened import Models, StudioRun
-from counterfeit.studio.requests import MissingError, asked, number, seed_of
+from counterfeit.studio.requests import MissingError, asked, number
 from counterfeit.studio.runs import Runs
 
 __all__ = ["API"]
@@ -88,12 +88,10 @@ class API:
         return JSONResponse(rows)
 
     async def recipe(self, request: Request) -> Response:
-        """Every setting of a recipe, or of a run that is to be duplicated."""
+        """Every setting of a recipe."""
         chosen = catalogue.recipe(_known_recipe(request.path_params["recipe"]))
-        cls = catalogue.model_class(chosen.model)
-        model = {key: value for key, value in chosen.settings["model"].items() if key != "name"}
-        rest = {key: value for key, value in chosen.settings.items() if key != "model"}
-        found = [setting._asdict() for setting in settings_of(cls, {"model": model, **rest})]
+        settings = settings_of(catalogue.model_class(chosen.model), chosen.defaults)
+        found = [setting._asdict() for setting in settings]
         return JSONResponse({"name": chosen.name, "summary": chosen.summary, "settings": found})
 
     async def data(self, request: Request) -> Response:  # noqa: ARG002
@@ -269,12 +267,9 @@ class API:
         if body.get("picture"):
             return run.source.natural(self._picture(run, body)).cpu()
         if body.get("z") is not None:
-            model = run.model
-            z = torch.tensor([body["z"]], dtype=torch.float32, device=model.device)
-            return run.decode(z)
-        n = number(body, "n", 64, 1, explore.MOST)
-        index = number(body, "index", 0, 0, n - 1)
-        x = run.sample(n, seed_of(body), body.get("y") or None, mean=not body.get("y"), **explore.options_of(body))
+            return run.decode(torch.tensor([body["z"]], dtype=torch.float32, device=run.model.device))
+        x = explore.drawn(run, body)
+        index = number(body, "index", 0, 0, len(x) - 1)
         return x[index : index + 1]
 
 

@@ -30,7 +30,7 @@ from counterfeit.data.user_images import read_inputs
 from counterfeit.inference.draws import evaluating
 from counterfeit.inference.encoding import Reconstructs
 from counterfeit.inference.latent import lerp, slerp
-from counterfeit.inference.sampling import Guided, HasSamplers
+from counterfeit.inference.sampling import OPTIONS, Guided, HasSamplers
 from counterfeit.inference.scoring import p_values, score, scores_of
 from counterfeit.metrics.coverage.nearest_neighbours import nearest_examples
 from counterfeit.studio.opened import StudioRun
@@ -38,8 +38,8 @@ from counterfeit.studio.requests import number, seed_of
 from counterfeit.studio.shown import examples, heat
 
 __all__ = [
-    "able", "chain", "completed", "decoded", "examples_of", "held_out_example", "interpolated", "judged", "neighbours",
-    "reconstructed", "sampled", "scored", "start", "steps", "translated", "uploaded",
+    "able", "chain", "completed", "decoded", "drawn", "examples_of", "held_out_example", "interpolated", "judged",
+    "neighbours", "reconstructed", "sampled", "scored", "start", "steps", "translated", "uploaded",
 ]  # fmt: skip
 
 MOST, FRAMES = 100, 24  # examples of an answer, and steps of a draw that are shown
@@ -71,19 +71,23 @@ def able(run: StudioRun) -> dict[str, Any]:
 
 def options_of(asked: Mapping[str, Any]) -> dict[str, Any]:
     """How to draw: sampler, steps, guidance, those that are given."""
-    found = {name: asked.get(name) for name in ("sampler", "sampling_steps", "guidance")}
+    found = {name: asked.get(name) for name in OPTIONS}
     return {name: value for name, value in found.items() if value not in (None, "")}
 
 
 def sampled(run: StudioRun, asked: Mapping[str, Any]) -> dict[str, Any]:
     """Samples of a seed, of a class or a caption where `y` names one."""
+    return examples(drawn(run, asked), run.source)
+
+
+def drawn(run: StudioRun, asked: Mapping[str, Any]) -> Tensor:
+    """These samples themselves, in the natural unit, (n, *shape)."""
     n = number(asked, "n", 64, 1, MOST)
-    x = run.sample(n, seed_of(asked), asked.get("y") or None, mean=not asked.get("y"), **options_of(asked))
-    return examples(x, run.source)
+    return run.sample(n, seed_of(asked), asked.get("y") or None, mean=not asked.get("y"), **options_of(asked))
 
 
 def start(run: StudioRun, asked: Mapping[str, Any]) -> dict[str, Any]:
-    """The code of a seed, or of an example that was given, and the directions in which samples change most.
+    """The code of a seed, and the directions in which samples change most.
 
     A direction is the least-squares map from a principal component of drawn samples to their codes, scaled to one
     standard deviation of it.
@@ -201,21 +205,25 @@ def translated(run: StudioRun, x: Tensor, asked: Mapping[str, Any]) -> dict[str,
 def scored(run: StudioRun, x: Tensor, asked: Mapping[str, Any]) -> dict[str, Any]:
     """How strange a picture is to the model, beside held-out data, and which of its pixels make it so."""
     by = str(asked["by"]) if asked.get("by") else scores_of(run.model, labelled=False)[0]
-    held_out = evenly_spaced(run.source, "test", HELD_OUT)
-    ours = run.scores(x, by=by)
-    with torch.no_grad():
-        theirs = score(run.model, run.source, Batch(held_out.x), by)
-    p = float(p_values(ours.anomaly.double(), theirs.anomaly.double())[0])
+    ours, theirs = run.scores(x, by=by), run.remembered(f"usual {by}", lambda: _usual_scores(run, by))
+    p = float(p_values(ours.anomaly.double(), theirs)[0])
     return {
-        "by": by, "score": float(ours.anomaly[0]), "usual": float(theirs.anomaly.double().median()), "p": p,
+        "by": by, "score": float(ours.anomaly[0]), "usual": float(theirs.median()), "p": p,
         "nats": None if ours.nats is None else float(ours.nats[0]),
         "bits": None if ours.bits is None else float(ours.bits[0]),
         "map": _strange_pixels(run, x, by),
     }  # fmt: skip
 
 
+def _usual_scores(run: StudioRun, by: str) -> Tensor:
+    """Scores of held-out data, float64 (N,)."""
+    with torch.no_grad():
+        found = score(run.model, run.source, Batch(evenly_spaced(run.source, "test", HELD_OUT).x), by)
+    return found.anomaly.double()
+
+
 def _strange_pixels(run: StudioRun, x: Tensor, by: str) -> str | None:
-    """Where a change of a pixel would make a picture less strange, times how far it is from the mean of the data."""
+    """How far each pixel is from its reconstruction, or the slope of what the model says of the picture in it."""
     if len(run.source.raw.spec.shape) != 3:
         return None
     if by == "reconstruction" and isinstance(run.model, Encodes):
@@ -239,12 +247,18 @@ def neighbours(run: StudioRun, x: Tensor) -> dict[str, Any]:
     """
     train = run.source.raw.split("train")
     near = nearest_examples(x, train, min(NEIGHBOURS, len(train)))
-    usual = nearest_examples(evenly_spaced(run.source.raw, "test", 100).x, train, 1).distances
+    usual = run.remembered("usual distances", lambda: _usual_distances(run))
     return {
         **examples(torch.cat([x.float(), train[near.indices[0]].x]), run.source),
         "distances": near.distances[0].tolist(), "usual": float(usual.median()),
-        "nearer": float((usual.flatten() < near.distances[0, 0]).float().mean()),
+        "nearer": float((usual < near.distances[0, 0]).float().mean()),
     }  # fmt: skip
+
+
+def _usual_distances(run: StudioRun) -> Tensor:
+    """How far held-out data lie from the nearest training example, (N,)."""
+    source = run.source.raw
+    return nearest_examples(evenly_spaced(source, "test", 100).x, source.split("train"), 1).distances.flatten()
 
 
 def steps(run: StudioRun, asked: Mapping[str, Any]) -> dict[str, Any]:
